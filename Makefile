@@ -1,0 +1,53 @@
+# Every target sets up what it needs: a virtual environment with the versions of constraints.txt.
+# On Linux, PyPI's torch brings CUDA libraries (gigabytes). Without a CUDA device you may want the
+# CPU build: point pip at PyTorch's CPU index in your own pip configuration before the first run.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(CURDIR)/$(VENV)/bin/python
+STAMP := $(VENV)/.installed
+TREE := .mypy_cache/tree
+
+# One thread a process: spinning OpenMP threads slow each other down many times over on a busy CPU.
+export OMP_WAIT_POLICY ?= passive
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help demo test test-slow lint bench clean
+.DEFAULT_GOAL := help
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(STAMP) ## train hard attention and its controls on digits, compare them, write runs/demo/report.html
+	@$(PY) -m experiments.demo
+
+test: $(STAMP) ## run the fast tests
+	@$(PY) -m pytest -n 2
+
+test-slow: $(STAMP) ## run the tests marked slow or gpu
+	@$(PY) -m pytest -m "slow or gpu"
+
+# mypy cannot map a folder to another module name, so it is shown the tree as it is installed.
+lint: $(STAMP) ## ruff check, ruff format --check, mypy
+	@rm -rf $(TREE) && mkdir -p $(TREE)/hardattn
+	@ln -s $(CURDIR)/hardattn/* $(CURDIR)/envs $(CURDIR)/agents $(TREE)/hardattn/
+	@ln -s $(CURDIR)/experiments $(TREE)/
+	@status=0; \
+	$(PY) -m ruff check || status=1; \
+	$(PY) -m ruff format --check || status=1; \
+	(cd $(TREE) && $(PY) -m mypy --config-file $(CURDIR)/pyproject.toml --cache-dir .. \
+		-p hardattn -p experiments) || status=1; \
+	exit $$status
+
+bench: $(STAMP) ## measure throughput
+	@$(PY) -m experiments.benchmark
+
+clean: ## remove build outputs and caches; .venv and runs stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last: an install that fails or is interrupted leaves none newer than its inputs.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Gymnasium faces of worlds, and the catalogue of named problems."""

@@ -1,0 +1,276 @@
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE, SIDES = "hardattn", ("envs", "agents")
+
+# Each room of the core, and the rooms it may import. What is not written here may not be.
+MAY = {
+    "idx": "",
+    "data": "idx",
+    "scenes": "data",
+    "sensors": "",
+    "distributions": "",
+    "tasks": "",
+    "layers": "",
+    "stats": "",
+    "device": "",
+    "checkpoint": "",
+    "world": "scenes sensors tasks",
+    "rollout": "distributions scenes world",
+    "estimators": "distributions rollout scenes world",
+    "evaluate": "rollout scenes world",
+    "metrics": "evaluate",
+    "log": "checkpoint evaluate metrics report rollout scenes world",
+    "train": "checkpoint data device estimators evaluate log metrics rollout scenes world",
+    "report": "checkpoint evaluate metrics scenes sensors stats",
+}
+# Packages beside torch, numpy and the standard library: inside functions, and at the top of a file.
+LAZILY = {
+    "data": {"sklearn", "PIL", "datasets"},
+    "log": {"tensorboard", "rich", "PIL"},
+    "report": {"rich"},
+}
+AT_THE_TOP = {"report": {"PIL", "plotly"}, "envs": {"gymnasium"}}
+ALWAYS = {"torch", "numpy", *sys.stdlib_module_names}
+BANNED_STEMS = {"util", "utils", "helper", "helpers", "common", "base", "manager", "managers"}
+# What the core must not need to be imported; and what only drawing rooms may need.
+HEAVY = "torchvision timm sklearn scipy matplotlib tensorboard datasets tyro yaml rich".split()
+DRAWING = ["PIL", "plotly"]
+
+
+def python_files(root, *folders):
+    return sorted(path for folder in folders for path in (root / folder).rglob("*.py"))
+
+
+def dotted(root, path):
+    """hardattn/world.py -> hardattn.world; envs/vector.py -> hardattn.envs.vector."""
+    parts = path.relative_to(root).with_suffix("").parts
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return ".".join((CORE, *parts) if parts[0] in SIDES else parts)
+
+
+def room(name):
+    """hardattn.report.page -> report."""
+    return (*name.split("."), "")[1]
+
+
+def imports(root, path):
+    """(dotted name, whether it is imported with the module itself, line) of each import."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inside = {
+        id(node)
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for node in ast.walk(outer)
+    }
+    package = dotted(root, path).split(".")
+    package = package if path.name == "__init__.py" else package[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) + 1 - node.level] if node.level else []
+            source = ".".join([*start, *filter(None, [node.module])])
+            names = [f"{source}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield name, id(node) not in inside, node.lineno
+
+
+def faults(root):
+    """Every import that goes against the direction of the house, as `file:line: why`."""
+    found = []
+    for path in python_files(root, CORE, *SIDES):
+        here = room(dotted(root, path))
+        for name, eager, line in imports(root, path):
+            first, there = name.split(".")[0], room(name)
+            why = None
+            if first in ("experiments", "tests", *SIDES):
+                why = f"imports {first}"
+            elif first == CORE:
+                if there in SIDES and there != here:
+                    why = f"{here} imports {there}"
+                elif eager and there == "report" != here:
+                    why = "report, which draws, is imported at the top of a file"
+                elif here not in SIDES and there not in (here, *MAY.get(here, "").split()):
+                    why = f"{here or CORE} may not import {there or CORE}"
+            elif first not in ALWAYS:
+                allowed = AT_THE_TOP.get(here, set())
+                if first not in (allowed if eager else allowed | LAZILY.get(here, set())):
+                    why = f"{here} may not import {first}{' at the top of a file' * eager}"
+            if why:
+                found.append(f"{path.relative_to(root)}:{line}: {why}")
+    return found
+
+
+def test_imports_go_one_way():
+    assert faults(ROOT) == []
+
+
+def test_every_room_is_in_the_table_and_the_table_has_no_cycle():
+    rooms = {room(dotted(ROOT, path)) for path in python_files(ROOT, CORE)} - {""}
+    assert rooms - set(MAY) == set()
+    done = []
+    while ready := [name for name in MAY if name not in done and set(MAY[name].split()) <= {*done}]:
+        done += ready
+    assert set(done) == set(MAY)
+
+
+@pytest.mark.parametrize(
+    "path, line",
+    [
+        ("hardattn/world.py", "from hardattn.train import train"),
+        ("hardattn/world.py", "from .rollout import rollout"),
+        ("hardattn/world.py", "from hardattn import rollout"),
+        ("hardattn/world.py", "import hardattn.estimators.relaxed"),
+        ("hardattn/report/page.py", "from ..train import train"),
+        ("hardattn/estimators/new.py", "def f():\n    from hardattn.train import train"),
+        ("hardattn/unknown.py", "import hardattn.world"),
+        ("hardattn/__init__.py", "from hardattn.world import World"),
+        ("hardattn/train.py", "from hardattn.agents import RAM"),
+        ("hardattn/train.py", "import experiments.run"),
+        ("agents/new.py", "from hardattn.envs import vector"),
+        ("agents/new.py", "from ..envs.vector import Vector"),
+        ("envs/new.py", "from hardattn import agents"),
+        ("envs/new.py", "import agents"),
+        ("agents/new.py", "from experiments import recipes"),
+        ("hardattn/data.py", "from PIL import Image"),
+        ("hardattn/data.py", "try:\n    import sklearn.datasets\nexcept ImportError:\n    pass"),
+        ("hardattn/world.py", "def f():\n    import PIL"),
+        ("hardattn/layers.py", "import torchvision"),
+        ("hardattn/log.py", "from hardattn.report.pictures import sheet"),
+        ("hardattn/report/page.py", "import rich"),
+        ("agents/new.py", "import gymnasium"),
+    ],
+)
+def test_a_planted_import_is_caught(tmp_path, path, line):
+    file = tmp_path / path
+    file.parent.mkdir(parents=True)
+    file.write_text(line)
+    assert len(faults(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "path, line",
+    [
+        ("hardattn/world.py", "import torch, math\nfrom hardattn.scenes import Scenes"),
+        ("hardattn/estimators/new.py", "from hardattn.estimators.relaxed import pathwise"),
+        ("hardattn/estimators/__init__.py", "from .relaxed import pathwise"),
+        ("hardattn/data.py", "def f():\n    import PIL.Image"),
+        ("hardattn/log.py", "def f():\n    from hardattn.report.pictures import sheet"),
+        ("agents/new.py", "from ..world import World\nfrom .ram import RAM"),
+        ("envs/new.py", "import gymnasium\nfrom hardattn.world import World"),
+    ],
+)
+def test_a_proper_import_is_let_through(tmp_path, path, line):
+    file = tmp_path / path
+    file.parent.mkdir(parents=True)
+    file.write_text(line)
+    assert faults(tmp_path) == []
+
+
+def test_no_file_is_named_for_nothing():
+    paths = [
+        path for folder in (CORE, *SIDES, "experiments") for path in (ROOT / folder).rglob("*")
+    ]
+    assert [path for path in paths if path.stem in BANNED_STEMS] == []
+
+
+def run(code, *options, cwd=ROOT, **environment):
+    return subprocess.run(
+        [sys.executable, *options, "-c", code],
+        cwd=cwd,
+        env={"PATH": "", "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_every_module_imports_without_the_optional_packages():
+    names = [dotted(ROOT, path) for path in python_files(ROOT, CORE, *SIDES)]
+    assert {"hardattn.data", "hardattn.world", "hardattn.envs", "hardattn.agents.ram"} <= set(names)
+    code = f"""
+import importlib, sys
+for name in {HEAVY + DRAWING}:
+    sys.modules[name] = None
+for name in {[name for name in names if room(name) != "report"]}:
+    importlib.import_module(name)
+for name in {DRAWING}:
+    del sys.modules[name]
+for name in {names}:
+    importlib.import_module(name)
+twice = [name for name in sys.modules if name.split(".")[0] in {(*SIDES, "experiments")}]
+assert not twice, twice
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_hardattn_alone_is_light_and_tames_openmp():
+    code = """
+import os, sys
+import hardattn
+assert "torch" not in sys.modules and "numpy" not in sys.modules
+assert os.environ["OMP_WAIT_POLICY"] == sys.argv[1]
+"""
+    code = code.replace("sys.argv[1]", "os.environ['WANTED']")
+    assert run(code, WANTED="passive").returncode == 0
+    assert run(code, WANTED="active", OMP_WAIT_POLICY="active").returncode == 0
+
+
+def test_an_uninstalled_checkout_works(tmp_path):
+    """A copy of the tree, with no installed copy in sight and with one."""
+    import torch
+
+    for folder in (CORE, *SIDES):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.pyc"))
+    code = f"""
+import sys
+import hardattn.agents.ram, hardattn.envs
+from pathlib import Path
+for name, module in list(sys.modules.items()):
+    if name.split(".")[0] == "hardattn":
+        assert Path(module.__file__).is_relative_to({str(tmp_path)!r}), module.__file__
+for name in ("hardattn.experiments", "hardattn.tests", "hardattn.hardattn"):
+    try:
+        __import__(name)
+    except ModuleNotFoundError:
+        continue
+    raise SystemExit(f"{{name}} is a second copy")
+"""
+    # With -S no .pth file is read, so an editable install is out of sight.
+    packages = str(Path(torch.__file__).parent.parent)
+    for options, environment in ((["-S"], {"PYTHONPATH": packages}), ([], {})):
+        done = run(code, *options, cwd=tmp_path, **environment)
+        assert done.returncode == 0, done.stderr
+
+
+def test_no_machine_paths():
+    machine = re.compile(r"(?<![\w.~-])/(home|root|Users|work|mnt|opt)/\w|[A-Z]:\\Users")
+    assert machine.search('open("/' + 'home/me/data")') and machine.search("in /" + "opt/x")
+    assert not machine.search("https://example.org/home/page and ../work/x")
+    kinds = {".py", ".md", ".toml", ".txt", ".json", ".jsonl", ".yaml", ".yml", ".csv", ""}
+    found = []
+    for top in (
+        CORE,
+        *SIDES,
+        "experiments",
+        "tests",
+        ".ci",
+        *(p.name for p in ROOT.iterdir() if p.is_file()),
+    ):
+        path = ROOT / top
+        for file in path.rglob("*") if path.is_dir() else [path]:
+            if file.is_file() and file.suffix in kinds and "__pycache__" not in file.parts:
+                text = file.read_text(encoding="utf-8", errors="replace")
+                found += [f"{file.relative_to(ROOT)}: {m[0]}" for m in machine.finditer(text)]
+    assert found == []

@@ -1,0 +1,88 @@
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import hardattn
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = {"hardattn": "hardattn", "envs": "hardattn/envs", "agents": "hardattn/agents"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Names inside a wheel built from a copy of the tree, offline, and the folder it lies in."""
+    copy = tmp_path_factory.mktemp("tree") / "hardattn-copy"
+    ignore = shutil.ignore_patterns("__pycache__")
+    for folder in (*FOLDERS, "experiments", "tests"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "conftest.py"):
+        shutil.copy(ROOT / name, copy)
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "dist"],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = (copy / "dist").iterdir()
+    return path
+
+
+def names(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def test_a_wheel_installs_one_name(wheel):
+    assert wheel.name == f"hardattn-{hardattn.__version__}-py3-none-any.whl"
+    info = f"hardattn-{hardattn.__version__}.dist-info"
+    assert {name.split("/")[0] for name in names(wheel)} == {"hardattn", info}
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read(f"{info}/top_level.txt").decode().split() == ["hardattn"]
+        metadata = archive.read(f"{info}/METADATA").decode()
+    assert "License-Expression: MIT" in metadata and f"Version: {hardattn.__version__}" in metadata
+
+
+def test_a_wheel_holds_every_file_of_the_three_folders_and_no_other(wheel):
+    wanted = {
+        f"{inside}/{path.relative_to(ROOT / folder).as_posix()}"
+        for folder, inside in FOLDERS.items()
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert {name for name in names(wheel) if ".dist-info/" not in name} == wanted
+    assert {"hardattn/envs/__init__.py", "hardattn/agents/ram.py"} <= wanted
+
+
+def test_an_unpacked_wheel_works_beside_foreign_envs_and_agents(wheel, tmp_path):
+    """As with openai-agents installed: neither taken for ours nor overwritten."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    for name in ("envs", "agents"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("FOREIGN = True")
+    code = """
+import agents, envs, hardattn.agents.ram, hardattn.envs
+assert agents.FOREIGN and envs.FOREIGN
+assert hardattn.agents.__file__.endswith("agents/__init__.py".replace("/", __import__("os").sep))
+assert not hasattr(hardattn.agents, "FOREIGN") and not hasattr(hardattn.envs, "FOREIGN")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_constraints_pin_all_that_is_asked_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(line.count("==") == 1 and "/" not in line and "+" not in line for line in pins)
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in pins}
+    asked = project["dependencies"] + project["optional-dependencies"]["dev"]
+    assert {name.split(">=")[0].lower() for name in asked} <= pinned
