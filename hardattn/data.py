@@ -1,0 +1,417 @@
+"""A dataset is two tensors, uint8 images and int64 labels, in three fixed splits."""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hardattn.idx import AGAIN, read_idx
+from hardattn.idx import DataError as DataError
+
+DIGITS = tuple("0123456789")
+FASHION = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+IDX_COUNTS = (55_000, 5_000, 10_000)  # train, validation (the last of the training file), test
+IDX_IMAGE = (1, 28, 28)
+IDX_STEMS = (
+    "train-images-idx3",
+    "train-labels-idx1",
+    "t10k-images-idx3",
+    "t10k-labels-idx1",
+)
+HELD_OUT = 0.2  # validation and test each, where a dataset comes without splits
+
+
+OpenImage = Callable[[], Any]  # -> PIL.Image.Image, which is imported only when one is opened
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images (N, C, H, W) uint8 and labels (N,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "Split":
+        """The same split on another device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Three splits that share no image, the same for everyone, and the names of the classes."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """The same dataset on another device."""
+        return Dataset(
+            self.name,
+            self.train.to(device),
+            self.validation.to(device),
+            self.test.to(device),
+            self.classes,
+        )
+
+
+def load(name: str, root: str | Path | None = None, device: torch.device | str = "cpu") -> Dataset:
+    """The dataset of that name; `DataError` where it cannot be had whole.
+
+    A row of DATASETS, `folder:PATH` (PATH/class/image) or `hub:OWNER/NAME` (an image dataset of the
+    Hugging Face Hub). The last two want images of one size; `@64` or `@48x64` at the end resizes
+    each to that height and width. `root` is where the files of mnist and fashion_mnist lie, or in a
+    sub-folder of the dataset's name; else $HARDATTN_DATA, else ~/.cache/hardattn.
+    """
+    kind, colon, source = name.partition(":")
+    if colon and kind in SOURCES:
+        source, size = _source_and_size(source)
+        return SOURCES[kind](name, source, size).to(device)
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, DATASETS, n=1)
+        hint = f"perhaps {near[0]}" if near else f"choose from {', '.join(DATASETS)}"
+        raise DataError(
+            f"no dataset is called {name!r}: {hint}, or write folder:PATH or hub:OWNER/NAME"
+        )
+    return DATASETS[name](root).to(device)
+
+
+def digits(root: str | Path | None = None) -> Dataset:
+    """Scikit-learn's 1,797 real handwritten digits, 8×8; comes with the library, `root` or not."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[:, None]
+    return _dealt("digits", images, bunch.target, DIGITS)
+
+
+def mnist(root: str | Path | None = None) -> Dataset:
+    """MNIST (LeCun et al. 1998), 28×28: 55,000 for training, 5,000 validation, 10,000 test."""
+    return _from_idx("mnist", root, DIGITS, "ylecun/mnist")
+
+
+def fashion_mnist(root: str | Path | None = None) -> Dataset:
+    """Fashion-MNIST (Xiao et al. 2017, arXiv:1708.07747), split as MNIST is."""
+    return _from_idx("fashion_mnist", root, FASHION, "zalando-datasets/fashion_mnist")
+
+
+def folder(name: str, source: str, size: tuple[int, int] | None = None) -> Dataset:
+    """Images by class: source/class/image, each file of a class folder one image.
+
+    Greyscale where all are, else RGB; about a fifth each is held out for validation and test.
+    """
+    top = Path(source).expanduser()
+    kinds = sorted(path for path in _entries(top) if path.is_dir())
+    if len(kinds) < 2:
+        raise DataError(f"{top}: {len(kinds)} class folders; put two or more there, one a class")
+    records: list[tuple[str, OpenImage]] = []
+    labels: list[int] = []
+    for label, kind in enumerate(kinds):
+        files = sorted(_entries(kind))
+        if len(files) < 3:
+            raise DataError(f"{kind}: {len(files)} images; put three or more there, or remove it")
+        records += [(str(path), partial(_open_image, path)) for path in files]
+        labels += [label] * len(files)
+    classes = tuple(kind.name for kind in kinds)
+    return _dealt(name, _stack(records, size), np.array(labels), classes)
+
+
+def hub(name: str, source: str, size: tuple[int, int] | None = None) -> Dataset:
+    """An image dataset of the Hugging Face Hub, its first image and first class column.
+
+    Its own splits where it has them, and where it has no test its validation is the test; what is
+    then missing is held out of train by `deal`.
+    """
+    given = _fetch(source)
+    held = next((key for key in ("validation", "valid", "val", "dev") if key in given), None)
+    keys = [held, "test"] if "test" in given else [None, held]
+    if "train" not in given:
+        raise DataError(
+            f"hub:{source}: its splits are {', '.join(given)}; one called train is needed"
+        )
+    records: list[tuple[str, OpenImage]] = []
+    labels, ends = [], []
+    for key in ["train", *keys]:
+        if key is not None:
+            part_records, part_labels, classes = _hub_records(source, key, given[key])
+            records += part_records
+            labels.append(part_labels)
+        ends.append(len(records))
+    images, all_labels = _stack(records, size), np.concatenate(labels)
+    parts = [np.arange(a, b) for a, b in zip([0, *ends], ends, strict=False)]
+    missing = [number for number, part in enumerate(parts) if len(part) == 0]
+    dealt = deal(all_labels[: ends[0]], *[HELD_OUT] * len(missing))
+    for number, part in zip([0, *missing], dealt, strict=True):
+        parts[number] = part
+    train, validation, test = (_split(images[part], all_labels[part]) for part in parts)
+    return Dataset(name, train, validation, test, classes)
+
+
+DATASETS: dict[str, Callable[[str | Path | None], Dataset]] = {
+    "digits": digits,
+    "mnist": mnist,
+    "fashion_mnist": fashion_mnist,
+}
+SOURCES: dict[str, Callable[[str, str, tuple[int, int] | None], Dataset]] = {
+    "folder": folder,
+    "hub": hub,
+}
+
+
+def deal(labels: np.ndarray, *shares: float) -> list[np.ndarray]:
+    """Indices of what remains, then of each share, (n_i,) int64, ascending.
+
+    Class by class, in the order of a multiplicative hash of the index: the same on every machine,
+    and at least one of each class in each share.
+    """
+    index = np.arange(len(labels), dtype=np.uint64)
+    order = np.argsort(index * np.uint64(2654435761) % np.uint64(2**32), kind="stable")
+    order = order[np.argsort(labels[order], kind="stable")]
+    counts = np.bincount(labels)
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    part = np.zeros(len(labels), np.int64)
+    end = np.zeros_like(counts)
+    for number, share in enumerate(shares, start=1):
+        start, end = end, end + np.maximum(1, np.round(share * counts).astype(np.int64))
+        part[(rank >= np.repeat(start, counts)) & (rank < np.repeat(end, counts))] = number
+    return [np.sort(order[part == number]) for number in range(len(shares) + 1)]
+
+
+def _from_idx(name: str, root: str | Path | None, classes: tuple[str, ...], source: str) -> Dataset:
+    top = Path(root or os.environ.get("HARDATTN_DATA") or "~/.cache/hardattn").expanduser()
+    paths = {stem: _find_idx(top, name, stem) for stem in IDX_STEMS}
+    missing = [stem for stem, path in paths.items() if path is None]
+    if missing:
+        wanted = ", ".join(f"{stem}-ubyte.gz" for stem in missing)
+        absent = (
+            f"{name}: {wanted} not in {top / name}; put them there (.gz or not), or set "
+            "HARDATTN_DATA to the folder where they are"
+        )
+        if len(missing) < len(IDX_STEMS):
+            raise DataError(absent)
+        return _from_hub(name, classes, source, absent)
+    parts = []
+    for image_stem, label_stem in (IDX_STEMS[:2], IDX_STEMS[2:]):
+        image_path, label_path = Path(paths[image_stem] or ""), Path(paths[label_stem] or "")
+        images, labels = read_idx(image_path, 3), read_idx(label_path, 1)
+        if len(images) != len(labels):
+            raise DataError(
+                f"{label_path}: {len(labels)} labels for the {len(images)} images of "
+                f"{image_path}; download both again"
+            )
+        _check_labels(str(label_path), labels, classes)
+        parts.append((str(image_path), images[:, None], labels))
+    return _official(name, parts, classes)
+
+
+def _from_hub(name: str, classes: tuple[str, ...], source: str, absent: str) -> Dataset:
+    try:
+        given = _fetch(source)
+    except DataError as error:
+        raise DataError(f"{absent}; not fetched either: {error}") from error
+    parts = []
+    for key in ("train", "test"):
+        records, labels, _ = _hub_records(source, key, given[key])
+        parts.append((f"{source} {key}", _stack(records, None), labels))
+    return _official(name, parts, classes)
+
+
+def _official(
+    name: str, parts: list[tuple[str, np.ndarray, np.ndarray]], classes: tuple[str, ...]
+) -> Dataset:
+    """Official train, its end held out for validation, and official test."""
+    training, validation, testing = IDX_COUNTS
+    for (where, images, _), count in zip(parts, (training + validation, testing), strict=True):
+        if images.shape != (count, *IDX_IMAGE):
+            raise DataError(
+                f"{where}: its shape is {_by(images.shape)}, that of {name} is "
+                f"{_by((count, *IDX_IMAGE))}; {AGAIN}"
+            )
+    (_, images, labels), (_, test_images, test_labels) = parts
+    return Dataset(
+        name,
+        _split(images[:training], labels[:training]),
+        _split(images[training:], labels[training:]),
+        _split(test_images, test_labels),
+        classes,
+    )
+
+
+def _dealt(name: str, images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Dataset:
+    parts = deal(labels, HELD_OUT, HELD_OUT)
+    train, validation, test = (_split(images[part], labels[part]) for part in parts)
+    return Dataset(name, train, validation, test, classes)
+
+
+def _split(images: np.ndarray, labels: np.ndarray) -> Split:
+    # Copies: torch wants writable memory, and a view would keep the whole file alive.
+    return Split(torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64)))
+
+
+def _check_labels(where: str, labels: np.ndarray, classes: tuple[str, ...]) -> None:
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+    if len(wrong):
+        raise DataError(
+            f"{where}: record {wrong[0]} has the label {labels[wrong[0]]}, not one of "
+            f"0 to {len(classes) - 1}; {AGAIN}"
+        )
+
+
+def _find_idx(top: Path, name: str, stem: str) -> Path | None:
+    """The first spelling that is there, in the sub-folder `name` or directly in `top`."""
+    places = [top / name]
+    if top.name == name or top.name not in DATASETS:  # never take mnist/ for fashion_mnist
+        places.append(top)
+    for place in places:
+        for spelling in (stem, stem.replace("-idx", ".idx")):
+            for suffix in ("-ubyte", "-ubyte.gz"):
+                path = place / (spelling + suffix)
+                try:
+                    path.stat()
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+                except OSError as error:
+                    raise DataError(f"{path}: {error.strerror}; make it readable") from error
+                return path
+    return None
+
+
+def _by(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _source_and_size(name: str) -> tuple[str, tuple[int, int] | None]:
+    match = re.fullmatch(r"(.+)@(\d+)(?:x(\d+))?", name)
+    if match is None:
+        return name, None
+    height, width = int(match[2]), int(match[3] or match[2])
+    if not height or not width:
+        raise DataError(f"{name!r}: an image of {height} x {width} is none; write @64 or @48x64")
+    return match[1], (height, width)
+
+
+def _entries(path: Path) -> list[Path]:
+    try:
+        return [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+    except OSError as error:
+        raise DataError(
+            f"{path}: {error.strerror}; give a folder that holds class folders"
+        ) from error
+
+
+def _open_image(path: Path) -> Any:
+    from PIL import Image
+
+    return Image.open(path)
+
+
+def _stack(records: Sequence[tuple[str, OpenImage]], size: tuple[int, int] | None) -> np.ndarray:
+    """(N, 1, H, W) where every image is greyscale, else (N, 3, H, W)."""
+    arrays: list[np.ndarray] = []
+    for where, open_image in records:
+        array = _pixels(where, open_image, size)
+        if arrays and array.shape[:2] != arrays[0].shape[:2]:
+            raise DataError(
+                f"{where}: {_by(array.shape[:2])}, but {records[0][0]} is "
+                f"{_by(arrays[0].shape[:2])}; make all one size, or end the name in @64 or @48x64"
+            )
+        arrays.append(array)
+    if all(array.ndim == 2 for array in arrays):
+        return np.stack(arrays)[:, None]
+    arrays = [array if array.ndim == 3 else array[..., None].repeat(3, -1) for array in arrays]
+    return np.ascontiguousarray(np.stack(arrays).transpose(0, 3, 1, 2))
+
+
+def _pixels(where: str, open_image: OpenImage, size: tuple[int, int] | None) -> np.ndarray:
+    """(H, W) of a greyscale image, (H, W, 3) of any other; transparency is dropped."""
+    from PIL import Image
+
+    try:
+        with open_image() as image:
+            if image.mode[0] in "IF":
+                raise DataError(f"{where}: more than 8 bits a channel; save it with 8")
+            image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+            if size is not None:
+                image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+            return np.asarray(image)
+    except DataError:
+        raise
+    except Exception as error:  # a broken file makes Pillow raise nearly anything
+        raise DataError(
+            f"{where}: not readable as an image ({error}); repair or remove it"
+        ) from error
+
+
+def _fetch(source: str) -> Any:
+    """Every split of a Hub dataset."""
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise DataError(
+            f"hub:{source} needs the package datasets: pip install 'hardattn[hub]'"
+        ) from error
+    try:
+        return load_dataset(source)
+    except Exception as error:  # network, name, configuration, disk: each its own exception
+        raise DataError(
+            f"hub:{source}: {type(error).__name__}: {error}; check the name and the network"
+        ) from error
+
+
+def _hub_records(
+    source: str, key: str, rows: Any
+) -> tuple[list[tuple[str, OpenImage]], np.ndarray, tuple[str, ...]]:
+    """For one split: what opens each image, labels (N,), names of the classes."""
+    from datasets import ClassLabel, Image
+
+    where = f"hub:{source} {key}"
+    image_column, label_column = (
+        next((column for column, feature in rows.features.items() if isinstance(feature, kind)), "")
+        for kind in (Image, ClassLabel)
+    )
+    if not image_column or not label_column:
+        raise DataError(
+            f"{where}: its columns are {', '.join(rows.features)}; one of images and one of "
+            "classes are needed"
+        )
+    if not len(rows):
+        raise DataError(f"{where}: no records; check the name")
+    try:
+        labels = np.array(rows[label_column], dtype=np.int64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where}: a record without a label; take another dataset") from error
+    classes = tuple(rows.features[label_column].names)
+    _check_labels(where, labels, classes)
+    records: list[tuple[str, OpenImage]] = [
+        (f"{where}: record {index}", partial(_hub_image, rows, index, image_column))
+        for index in range(len(rows))
+    ]
+    return records, labels, classes
+
+
+def _hub_image(rows: Any, index: int, column: str) -> Any:
+    return rows[index][column]

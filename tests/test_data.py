@@ -1,0 +1,491 @@
+import gzip
+import os
+import random
+import shutil
+import struct
+import sys
+import tempfile
+import types
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hardattn import data
+from hardattn.data import DataError, Dataset, deal, load
+
+COUNTS = (20, 5, 10)
+STEMS = data.IDX_STEMS
+has_mnist = pytest.mark.skipif(
+    not os.environ.get("HARDATTN_DATA"), reason="HARDATTN_DATA names no folder with MNIST"
+)
+
+
+def idx(array, magic=None):
+    magic = {1: 0x801, 3: 0x803}[array.ndim] if magic is None else magic
+    return struct.pack(f">I{array.ndim}I", magic, *array.shape) + array.tobytes()
+
+
+def put(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def arrays(monkeypatch):
+    """What a small MNIST holds; the official counts are replaced by COUNTS."""
+    monkeypatch.setattr(data, "IDX_COUNTS", COUNTS)
+    monkeypatch.delenv("HARDATTN_DATA", raising=False)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    rng = np.random.default_rng(0)
+    train, test = COUNTS[0] + COUNTS[1], COUNTS[2]
+    return {
+        STEMS[0]: rng.integers(0, 256, (train, 28, 28), dtype=np.uint8),
+        STEMS[1]: rng.integers(0, 10, train, dtype=np.uint8),
+        STEMS[2]: rng.integers(0, 256, (test, 28, 28), dtype=np.uint8),
+        STEMS[3]: rng.integers(0, 10, test, dtype=np.uint8),
+    }
+
+
+@pytest.fixture
+def files(arrays, tmp_path):
+    for stem, array in arrays.items():
+        put(tmp_path / "mnist" / f"{stem}-ubyte.gz", gzip.compress(idx(array), 1))
+    return tmp_path
+
+
+def assert_equal(dataset, arrays):
+    images = torch.from_numpy(arrays[STEMS[0]])[:, None]
+    labels = torch.from_numpy(arrays[STEMS[1]]).long()
+    assert torch.equal(torch.cat([dataset.train.images, dataset.validation.images]), images)
+    assert torch.equal(torch.cat([dataset.train.labels, dataset.validation.labels]), labels)
+    assert torch.equal(dataset.test.images[:, 0], torch.from_numpy(arrays[STEMS[2]]))
+    assert torch.equal(dataset.test.labels, torch.from_numpy(arrays[STEMS[3]]).long())
+    assert tuple(map(len, (dataset.train, dataset.validation, dataset.test))) == COUNTS
+
+
+def fails(name, root, *said):
+    with pytest.raises(DataError) as caught:
+        load(name, root)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in said:
+        assert str(part) in message
+    return message
+
+
+def check(dataset, channels, side):
+    """What every dataset promises."""
+    assert isinstance(dataset, Dataset)
+    for split in (dataset.train, dataset.validation, dataset.test):
+        assert split.images.shape == (len(split), channels, side, side)
+        assert split.images.dtype == torch.uint8 and split.images.is_contiguous()
+        assert split.labels.shape == (len(split),) and split.labels.dtype == torch.int64
+        assert set(split.labels.tolist()) == set(range(len(dataset.classes)))
+
+
+def test_digits_are_scikit_learns_scaled_to_bytes():
+    from sklearn.datasets import load_digits
+
+    dataset = load("digits")
+    check(dataset, 1, 8)
+    bunch = load_digits()
+    parts = deal(bunch.target, 0.2, 0.2)
+    assert sorted(np.concatenate(parts)) == list(range(1797))
+    assert [len(part) for part in parts] == [1079, 359, 359]
+    for split, part in zip((dataset.train, dataset.validation, dataset.test), parts, strict=True):
+        assert torch.equal(split.labels, torch.from_numpy(bunch.target[part]))
+        exact = bunch.images[part] * 255 / 16
+        assert np.abs(split.images[:, 0].numpy() - exact).max() <= 0.5
+    assert dataset.train.images.max() == 255
+    # Written out: the split is the same in every release and on every machine.
+    assert parts[0][:8].tolist() == [1, 3, 4, 6, 8, 9, 11, 14]
+    assert parts[1][:5].tolist() == [0, 5, 10, 13, 18]
+    assert parts[2][:5].tolist() == [2, 7, 12, 15, 20]
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=200),
+    st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=0, max_size=3),
+)
+@settings(max_examples=60, deadline=None)
+def test_deal_is_a_partition_with_each_class_in_each_share(labels, shares):
+    labels = np.array(labels)
+    parts = deal(labels, *shares)
+    assert len(parts) == 1 + len(shares)
+    assert sorted(np.concatenate(parts)) == list(range(len(labels)))
+    for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
+        for part, share in zip(parts[1:], shares, strict=True):
+            here = int((labels[part] == label).sum())
+            if count >= 10:
+                assert here == max(1, round(share * count))
+        if count > len(shares) and count < 5:
+            assert all((labels[part] == label).any() for part in parts)
+
+
+def test_to_moves_every_tensor():
+    moved = load("digits").to("meta")
+    for split in (moved.train, moved.validation, moved.test):
+        assert split.images.device.type == split.labels.device.type == "meta"
+    assert load("digits", device="meta").test.images.is_meta
+
+
+@pytest.mark.parametrize("near, name", [("digits", "digitz"), ("mnist", "mnits"), ("choose", "q")])
+def test_an_unknown_name_is_told_the_nearest(near, name):
+    fails(name, None, near)
+
+
+@pytest.mark.parametrize("folder", ["mnist", "."])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("dot", [False, True])
+def test_idx_spellings(arrays, tmp_path, folder, suffix, dot):
+    for stem, array in arrays.items():
+        name = (stem.replace("-idx", ".idx") if dot else stem) + "-ubyte" + suffix
+        put(tmp_path / folder / name, gzip.compress(idx(array), 1) if suffix else idx(array))
+    assert_equal(load("mnist", tmp_path), arrays)
+
+
+def test_root_then_environment_then_home(arrays, files, tmp_path, monkeypatch):
+    monkeypatch.setenv("HARDATTN_DATA", str(files))
+    assert_equal(load("mnist"), arrays)
+    fails("mnist", tmp_path / "elsewhere", tmp_path / "elsewhere" / "mnist", STEMS[0])
+    monkeypatch.delenv("HARDATTN_DATA")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    fails("mnist", None, tmp_path / "home" / ".cache" / "hardattn" / "mnist")
+    (tmp_path / "home" / ".cache").mkdir(parents=True)
+    (tmp_path / "home" / ".cache" / "hardattn").symlink_to(files)
+    assert_equal(load("mnist"), arrays)
+
+
+def test_one_dataset_is_never_taken_for_another(arrays, files):
+    fails("fashion_mnist", files / "mnist", "fashion_mnist")
+    assert_equal(load("mnist", files / "mnist"), arrays)
+
+
+def test_absent_files_are_named(files):
+    (files / "mnist" / f"{STEMS[3]}-ubyte.gz").unlink()
+    message = fails("mnist", files, STEMS[3], files / "mnist", "HARDATTN_DATA")
+    assert STEMS[0] not in message
+    message = fails("fashion_mnist", files, *STEMS, "hardattn[hub]")
+
+
+@contextmanager
+def without_rights():
+    """File permissions mean nothing to root, so step down for a moment."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_permission_denied(files):
+    # Not tmp_path: its parents are shut to everyone but the one who runs the tests.
+    with tempfile.TemporaryDirectory() as top:
+        os.chmod(top, 0o755)
+        folder = Path(shutil.copytree(files / "mnist", Path(top) / "mnist"))
+        path = folder / f"{STEMS[1]}-ubyte.gz"
+        path.chmod(0)
+        with without_rights():
+            fails("mnist", top, path, "ermission denied", "readable")
+        folder.chmod(0)
+        with without_rights():
+            fails("mnist", top, folder, "ermission denied", "readable")
+        folder.chmod(0o755)
+
+
+def images(n=25, side=28):
+    return np.zeros((n, side, side), np.uint8)
+
+
+LABELS = np.arange(25, dtype=np.uint8) % 10
+FAULTS = {
+    "zero bytes": (0, b"", "0 bytes"),
+    "zero bytes, zipped": (0, gzip.compress(b""), "0 bytes"),
+    "a web page": (0, b"<!DOCTYPE html><html>404</html>", "0x3c21444f"),
+    "labels for images": (0, idx(LABELS), "0x00000801"),
+    "images for labels": (1, idx(images()), "0x00000803"),
+    "floats": (0, idx(images(), magic=0xD03), "0x00000d03"),
+    "header only": (0, idx(images())[:16], "at record 0"),
+    "half a header": (0, idx(images())[:10], "10 bytes"),
+    "truncated": (0, idx(images())[: 16 + 784 * 7 + 5], "at record 7 of the 25"),
+    "truncated labels": (1, idx(LABELS)[:-3], "at record 22 of the 25"),
+    "too long": (1, idx(LABELS) + b"ab", "2 bytes follow"),
+    "no records": (0, idx(images(0)), "nothing"),
+    "huge header": (0, struct.pack(">4I", 0x803, *[2**32 - 1] * 3), "at record 0"),
+    "empty and huge": (0, struct.pack(">4I", 0x803, 0, *[2**32 - 1] * 2), "nothing"),
+    "other size": (0, idx(images(side=27)), "25 x 1 x 27 x 27"),
+    "too few labels": (1, idx(LABELS[:24]), "24 labels for the 25 images"),
+    "label out of range": (
+        1,
+        idx(np.where(np.arange(25) == 9, 10, LABELS).astype("u1")),
+        "record 9",
+    ),
+    "zip cut off": (0, gzip.compress(idx(images()), 0)[: 10 + 5 + 16 + 784 * 7 + 5], "at record 7"),
+    "zip without its end": (0, gzip.compress(idx(images()))[:-1], "cut off at record 25"),
+    "zip, wrong checksum": (0, gzip.compress(idx(images()))[:-8] + b"12345678", "incorrect data"),
+    "zip, rubbish after": (1, gzip.compress(idx(LABELS)) + b"rubbish", "something follows"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_faulty_idx_file_is_one_line(files, fault):
+    number, content, said = FAULTS[fault]
+    path = files / "mnist" / f"{STEMS[number]}-ubyte.gz"
+    path.write_bytes(content)
+    fails("mnist", files, path, said, "right file" if "0x" in said else "download")
+
+
+def test_a_count_that_is_not_the_official_one(files):
+    put(files / "mnist" / f"{STEMS[2]}-ubyte.gz", idx(images(9)))
+    put(files / "mnist" / f"{STEMS[3]}-ubyte.gz", idx(LABELS[:9]))
+    fails("mnist", files, STEMS[2], "9 x 1 x 28 x 28", "10 x 1 x 28 x 28")
+
+
+def test_a_folder_or_a_pipe_in_place_of_a_file(files):
+    path = files / "mnist" / f"{STEMS[0]}-ubyte.gz"
+    path.unlink()
+    path.mkdir()
+    fails("mnist", files, path, "not a file")
+    path.rmdir()
+    os.mkfifo(path)
+    fails("mnist", files, path, "not a file")
+
+
+def test_random_damage_to_a_gzip_is_harmless_or_told(arrays, files):
+    rng = random.Random(0)
+    harmless = 0
+    for number in range(400):
+        stem = rng.choice(STEMS)
+        path = files / "mnist" / f"{stem}-ubyte.gz"
+        whole = path.read_bytes()
+        broken = bytearray(whole)
+        if number % 3:
+            # The header and the end are a few bytes of many: aim at them as often as at the rest.
+            low, high = rng.choice([(0, 20), (0, len(whole)), (len(whole) - 8, len(whole))])
+            broken[rng.randrange(low, high)] ^= 1 << rng.randrange(8)
+        else:
+            del broken[rng.randrange(len(whole)) :]
+        path.write_bytes(broken)
+        try:
+            assert_equal(load("mnist", files), arrays)
+            harmless += 1
+        except DataError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+        path.write_bytes(whole)
+    assert 0 < harmless < 100  # flips of the time stamp are harmless, nothing else is
+
+
+@has_mnist
+@pytest.mark.parametrize(
+    "name, first, mean",
+    [("mnist", [5, 0, 4, 1, 9], 33.3184), ("fashion_mnist", [9, 0, 0, 3, 0], 72.94)],
+)
+def test_the_real_files(name, first, mean):
+    dataset = load(name)
+    check(dataset, 1, 28)
+    assert tuple(map(len, (dataset.train, dataset.validation, dataset.test))) == data.IDX_COUNTS
+    assert dataset.train.labels[:5].tolist() == first
+    total = sum(int(s.images.sum(dtype=torch.int64)) for s in (dataset.train, dataset.validation))
+    assert total / (60_000 * 784) == pytest.approx(mean, abs=1e-3)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two classes of RGB images 5 high and 7 wide, the label in the red channel."""
+    for label, kind in enumerate(["cat", "dog"]):
+        for number in range(10):
+            array = np.full((5, 7, 3), number, np.uint8)
+            array[..., 0] = label
+            path = tmp_path / "photos" / kind / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(path)
+    return tmp_path / "photos"
+
+
+def test_folder(photos):
+    (photos / ".hidden").mkdir()
+    (photos / "README.txt").write_text("not a class")
+    (photos / "cat" / ".DS_Store").write_bytes(b"rubbish")
+    dataset = load(f"folder:{photos}")
+    assert dataset.classes == ("cat", "dog")
+    numbers = []
+    for split, count in ((dataset.train, 12), (dataset.validation, 4), (dataset.test, 4)):
+        assert split.images.shape == (count, 3, 5, 7) and split.images.dtype == torch.uint8
+        assert torch.equal(split.images[:, 0, 0, 0].long(), split.labels)
+        assert split.labels.bincount().tolist() == [count // 2] * 2
+        numbers += (split.labels * 10 + split.images[:, 1, 2, 3]).tolist()
+    assert sorted(numbers) == list(range(20))
+
+
+def test_folder_greyscale_only_where_all_are(photos):
+    for path in photos.rglob("*.png"):
+        Image.open(path).convert("L").save(path)
+    assert load(f"folder:{photos}").train.images.shape == (12, 1, 5, 7)
+    Image.new("RGBA", (7, 5), (1, 2, 3, 4)).save(photos / "cat" / "9.png")
+    every = load(f"folder:{photos}")
+    images = torch.cat([every.train.images, every.validation.images, every.test.images])
+    assert images.shape == (20, 3, 5, 7)
+    assert (images == torch.tensor([1, 2, 3])[:, None, None]).all((1, 2, 3)).sum() == 1
+
+
+@pytest.mark.parametrize("ask, height, width", [("@4", 4, 4), ("@10x6", 10, 6)])
+def test_folder_resized(photos, ask, height, width):
+    Image.new("RGB", (50, 40)).save(photos / "dog" / "0.png")
+    assert load(f"folder:{photos}{ask}").test.images.shape == (4, 3, height, width)
+
+
+def test_folder_without_classes(photos, tmp_path):
+    fails(f"folder:{tmp_path / 'none'}", None, tmp_path / "none", "No such file")
+    fails(f"folder:{photos / 'cat'}", None, photos / "cat", "0 class folders")
+    (tmp_path / "one").mkdir()
+    (photos / "cat").rename(tmp_path / "one" / "cat")
+    fails(f"folder:{tmp_path / 'one'}", None, tmp_path / "one", "1 class folders")
+    fails(f"folder:{photos / 'dog' / '0.png'}", None, "0.png")
+    fails(f"folder:{photos}@0", None, "0 x 0")
+
+
+def jpeg(path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)).save(path)
+
+
+def deep(path):
+    Image.fromarray(np.zeros((5, 7), np.uint16)).save(path)
+
+
+PHOTO_FAULTS = {
+    "zero bytes": (lambda p: p.write_bytes(b""), "not readable as an image"),
+    "text": (lambda p: p.write_text("hello"), "not readable as an image"),
+    "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-25]), "not readable as an image"),
+    "half": (lambda p: p.write_bytes(p.read_bytes()[:40]), "not readable as an image"),
+    "a folder": (lambda p: (p.unlink(), p.mkdir()), "not readable as an image"),
+    "a dangling link": (lambda p: (p.unlink(), p.symlink_to("gone")), "not readable as an image"),
+    "other size": (lambda p: Image.new("RGB", (7, 6)).save(p), "6 x 7, but"),
+    "sixteen bits": (deep, "more than 8 bits"),
+}
+
+
+@pytest.mark.parametrize("fault", PHOTO_FAULTS)
+def test_a_faulty_image_is_one_line(photos, fault):
+    damage, said = PHOTO_FAULTS[fault]
+    path = photos / "dog" / "3.png"
+    damage(path)
+    fails(f"folder:{photos}", None, path, said)
+
+
+def test_an_empty_class_folder(photos):
+    (photos / "ape").mkdir()
+    fails(f"folder:{photos}", None, photos / "ape", "0 images")
+
+
+def test_random_damage_to_an_image_never_escapes(photos):
+    rng = random.Random(0)
+    path = photos / "cat" / "3.jpg"
+    jpeg(path)
+    whole = path.read_bytes()
+    for number in range(60):
+        broken = bytearray(whole)
+        if number % 2:
+            broken[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+        else:
+            del broken[rng.randrange(len(whole)) :]
+        path.write_bytes(broken)
+        try:
+            assert load(f"folder:{photos}").train.images.shape[1:] == (3, 5, 7)
+        except DataError as error:
+            assert "\n" not in str(error)
+
+
+class Rows(list):
+    """Just as much of a Hub dataset's split as is read."""
+
+    def __init__(self, rows, features):
+        super().__init__(rows)
+        self.features = features
+
+    def __getitem__(self, key):
+        return [row[key] for row in self] if isinstance(key, str) else super().__getitem__(key)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A stand-in for the package `datasets`, and the repositories that it knows."""
+    module = types.ModuleType("datasets")
+    module.Image, module.ClassLabel = type("Image", (), {}), type("ClassLabel", (), {})
+    module.ClassLabel.names = ("no", "yes")
+    known = {}
+    module.load_dataset = lambda name: known[name]
+    monkeypatch.setitem(sys.modules, "datasets", module)
+    features = {"id": object(), "img": module.Image(), "label": module.ClassLabel()}
+
+    def split(count, label=lambda i: i % 2, side=6):
+        image = [Image.new("L", (side, side), i) for i in range(count)]
+        return Rows([{"id": i, "img": image[i], "label": label(i)} for i in range(count)], features)
+
+    return known, split
+
+
+@pytest.mark.parametrize(
+    "given, sizes",
+    [
+        ({"train": 30, "validation": 6, "test": 8}, (30, 6, 8)),
+        ({"train": 30, "test": 8}, (24, 6, 8)),
+        ({"train": 30, "valid": 6}, (24, 6, 6)),
+        ({"train": 30}, (18, 6, 6)),
+    ],
+)
+def test_hub_splits(hub, given, sizes):
+    known, split = hub
+    known["a/b"] = {key: split(count) for key, count in given.items()}
+    dataset = load("hub:a/b")
+    check(dataset, 1, 6)
+    assert dataset.classes == ("no", "yes")
+    parts = (dataset.train, dataset.validation, dataset.test)
+    assert tuple(map(len, parts)) == sizes
+    for part in parts:
+        assert torch.equal(part.images[:, 0, 0, 0] % 2, part.labels.byte())
+    if "test" in given:
+        assert dataset.test.images[:, 0, 0, 0].tolist() == list(range(8))
+    assert load("hub:a/b@3").test.images.shape == (sizes[2], 1, 3, 3)
+
+
+def test_hub_faults(hub, monkeypatch):
+    known, split = hub
+    fails("hub:a/b", None, "a/b", "KeyError", "check the name")
+    known["a/b"] = {"test": split(9)}
+    fails("hub:a/b", None, "a/b", "test", "train")
+    known["a/b"] = {"train": split(9, label=lambda i: -1 if i == 4 else 0)}
+    fails("hub:a/b", None, "a/b train", "record 4", "-1")
+    known["a/b"] = {"train": split(9, label=lambda i: None)}
+    fails("hub:a/b", None, "a/b train", "label")
+    known["a/b"] = {"train": split(0)}
+    fails("hub:a/b", None, "a/b train", "no records")
+    known["a/b"] = {"train": split(9)}
+    list.__getitem__(known["a/b"]["train"], 5)["img"] = None
+    fails("hub:a/b", None, "record 5", "not readable")
+    known["a/b"]["train"].features.pop("img")
+    fails("hub:a/b", None, "a/b train", "id, label")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    fails("hub:a/b", None, "hardattn[hub]")
+
+
+def test_mnist_is_fetched_where_absent(hub, tmp_path, monkeypatch):
+    known, split = hub
+    monkeypatch.setattr(data, "IDX_COUNTS", COUNTS)
+    known["ylecun/mnist"] = {"train": split(25, side=28), "test": split(10, side=28)}
+    dataset = load("mnist", tmp_path)
+    assert tuple(map(len, (dataset.train, dataset.validation, dataset.test))) == COUNTS
+    assert dataset.validation.images[:, 0, 0, 0].tolist() == list(range(20, 25))
+    fails("fashion_mnist", tmp_path, STEMS[0], "zalando-datasets/fashion_mnist")
+    known["ylecun/mnist"]["test"] = split(9, side=28)
+    fails("mnist", tmp_path, "ylecun/mnist test", "9 x 1 x 28 x 28")
+    put(Path(tmp_path) / "mnist" / f"{STEMS[0]}-ubyte", b"")
+    fails("mnist", tmp_path, STEMS[1])
