@@ -1,0 +1,169 @@
+"""Distributions over places, and over stopping, that draw from an explicit generator.
+
+torch.distributions draws from the global generator only, and checks its arguments by reading
+tensors back to the host; neither fits a step that must resume to the bit and never synchronise.
+Each class here is a torch distribution (so `kl_divergence`, `entropy`, `log_prob` work) with one
+method more, `draw(generator)`, and argument checks off.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import Categorical, Distribution, Independent, Normal, constraints
+
+
+class Places(Distribution):
+    """What a `Decision.location` is: a distribution with event (P,), or () for stopping.
+
+    `draw` returns a value that carries a gradient where the distribution has a pathwise one.
+    """
+
+    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+        """One value a row of the batch, (B, P)."""
+        raise NotImplementedError
+
+
+class Gaussian(Independent, Places):
+    """Independent normal coordinates around a mean; the policy of Mnih et al. (2014).
+
+    mean: (B, P). std: a number, or anything that broadcasts against the mean. Values are not
+    bounded: the world decides what a place outside the image shows.
+    """
+
+    def __init__(self, mean: Tensor, std: Tensor | float):
+        scale = std.expand_as(mean) if isinstance(std, Tensor) else torch.full_like(mean, std)
+        super().__init__(Normal(mean, scale, validate_args=False), 1, validate_args=False)
+
+    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+        normal = self.base_dist
+        # Not empty_like, here and below: noise would be filled in the order of the strides.
+        noise = normal.loc.new_empty(normal.loc.shape).normal_(generator=generator)
+        return normal.loc + normal.scale * noise
+
+
+class Cells(Places):
+    """One of N fixed places, chosen by logits.
+
+    logits: (B, N). centres: (N, P), pairwise different. A value is the centre of the cell that was
+    drawn, so that it can be looked at; `log_prob` takes the nearest centre of what it is given.
+    """
+
+    arg_constraints = {}
+    support = constraints.real_vector
+
+    def __init__(self, logits: Tensor, centres: Tensor):
+        self.choice = Categorical(logits=logits, validate_args=False)
+        self.centres = centres
+        super().__init__(logits.shape[:-1], centres.shape[-1:], validate_args=False)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.centres[self.choice.logits.argmax(-1)]
+
+    @property
+    def mean(self) -> Tensor:
+        return self.choice.probs @ self.centres
+
+    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+        # Gumbel-max: no read-back to the host, unlike multinomial on some devices.
+        logits = self.choice.logits
+        noise = logits.new_empty(logits.shape).exponential_(generator=generator)
+        return self.centres[(logits - noise.log()).argmax(-1)]
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        # The faster way, by matrix products, confuses cells that are close together.
+        exact = "donot_use_mm_for_euclid_dist"
+        cell = torch.cdist(value.detach(), self.centres, compute_mode=exact).argmin(-1)
+        return self.choice.log_prob(cell)
+
+    def entropy(self) -> Tensor:
+        return self.choice.entropy()
+
+
+class Somewhere(Places):
+    """Uniform over the image, [-1, 1] in each of `width` coordinates; what random looking is."""
+
+    arg_constraints = {}
+    has_rsample = True
+    support = constraints.independent(constraints.interval(-1, 1), 1)
+
+    def __init__(self, like: Tensor, width: int = 2):
+        self.like = like
+        super().__init__(like.shape[:1], torch.Size([width]), validate_args=False)
+
+    @property
+    def mode(self) -> Tensor:
+        raise NotImplementedError("a uniform distribution has no mode: draw from it")
+
+    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+        size = self.batch_shape + self.event_shape
+        return self.like.new_empty(size).uniform_(-1.0, 1.0, generator=generator)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return self.entropy().neg()
+
+    def entropy(self) -> Tensor:
+        return self.like.new_full(self.batch_shape, self.event_shape[0] * math.log(2))
+
+
+class Fixed(Places):
+    """All mass on one place; what a script or a deterministic policy decides. place: (B, P).
+
+    Its density is a point mass: `log_prob` is 0 on the place itself, and nobody asks elsewhere.
+    """
+
+    arg_constraints = {}
+    has_rsample = True
+    support = constraints.real_vector
+
+    def __init__(self, place: Tensor):
+        self.place = place
+        super().__init__(place.shape[:-1], place.shape[-1:], validate_args=False)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.place
+
+    @property
+    def mean(self) -> Tensor:
+        return self.place
+
+    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+        return self.place
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return torch.zeros_like(self.place[..., 0])
+
+    def entropy(self) -> Tensor:
+        return torch.zeros_like(self.place[..., 0])
+
+
+class Stop(Places):
+    """Whether to stop looking now: 1 with probability sigmoid(logits). logits: (B,)."""
+
+    arg_constraints = {}
+    support = constraints.boolean
+
+    def __init__(self, logits: Tensor):
+        self.logits = logits
+        super().__init__(logits.shape, torch.Size(), validate_args=False)
+
+    @property
+    def mode(self) -> Tensor:
+        return (self.logits > 0).to(self.logits.dtype)
+
+    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+        noise = self.logits.new_empty(self.logits.shape).uniform_(generator=generator)
+        return (noise < torch.sigmoid(self.logits)).to(self.logits.dtype)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return -torch.nn.functional.binary_cross_entropy_with_logits(
+            self.logits, value, reduction="none"
+        )
+
+    def entropy(self) -> Tensor:
+        chance = torch.sigmoid(self.logits)
+        return -(chance * self.log_prob(torch.ones_like(chance))) - (1 - chance) * self.log_prob(
+            torch.zeros_like(chance)
+        )

@@ -1,0 +1,294 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hardattn import sensors
+from hardattn.sensors import SENSORS, GaussianWindow, Retina, Whole
+
+SIZES = [(7, 5), (4, 9), (6, 6), (1, 3)]
+EXAMPLES = {"retina": dict(size=5, scales=3), "gaussian_window": dict(size=4, stride=1.5)}
+FUZZ = settings(max_examples=80, deadline=None, derandomize=True)
+ALONG = st.one_of(st.sampled_from([-1.0, 1.0]), st.floats(-1, 1, width=32))
+
+
+def pictures(count: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(256, (count, channels, height, width), generator=generator).byte()
+
+
+def place_of(centre: Tensor, height: int, width: int) -> Tensor:
+    """(B, 2) centres (x, y) in pixels -> places."""
+    return 2 * centre.float() / torch.tensor([width, height]) - 1
+
+
+def patch(image: np.ndarray, left: int, top: int, size: int, square: int) -> np.ndarray:
+    """The slow reference: pad with zeros, cut, average squares. (C, H, W) -> (C, size, size)."""
+    channels, height, width = image.shape
+    margin = 2 * size * square + 2
+    padded = np.zeros((channels, height + 2 * margin, width + 2 * margin))
+    padded[:, margin : margin + height, margin : margin + width] = image / 255
+    out = np.zeros((channels, size, size))
+    for row in range(size):
+        for column in range(size):
+            y, x = margin + top + row * square, margin + left + column * square
+            out[:, row, column] = padded[:, y : y + square, x : x + square].mean((1, 2))
+    return out
+
+
+def slow_look(image: np.ndarray, centre: tuple[int, int], size: int, scales: int) -> np.ndarray:
+    """The retina at an integer centre (x, y): whole numbers only, ties to the right and below."""
+    patches = []
+    for s in range(scales):
+        side = size * 2**s
+        left, top = ((2 * c - side + 1) // 2 for c in centre)
+        patches.append(patch(image, left, top, size, 2**s))
+    return np.concatenate(patches)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", range(1, 9))
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_retina_equals_the_slow_one_at_every_integer_centre(height, width, size, channels):
+    centres = torch.cartesian_prod(torch.arange(width + 1), torch.arange(height + 1))
+    if channels == 3:  # the corners, and every third of the others
+        keep = torch.arange(len(centres)) % 3 == 0
+        keep[[0, height, -1 - height, -1]] = True
+        centres = centres[keep]
+    images = pictures(len(centres), channels, height, width, seed=size)
+    wanted = [
+        slow_look(image, tuple(centre), size, 4)
+        for image, centre in zip(images.numpy(), centres.tolist(), strict=True)
+    ]
+    for scales in (1, 2, 3, 4):
+        retina = Retina(size, scales)
+        seen = retina.look(retina.open(images), place_of(centres, height, width))
+        some = np.stack(wanted)[:, : scales * channels]
+        np.testing.assert_allclose(seen.numpy(), some, rtol=0, atol=1e-6)
+
+
+def test_retina_with_five_scales_of_one_pixel():
+    """Sums of 16 x 16 white pixels do not fit int16."""
+    images = pictures(30, 2, 11, 14).clamp(min=250)
+    centres = torch.stack([torch.arange(30) % 15, torch.arange(30) % 12], 1)
+    retina = Retina(1, 5)
+    seen = retina.look(retina.open(images), place_of(centres, 11, 14))
+    for row, centre in enumerate(centres.tolist()):
+        wanted = slow_look(images[row].numpy(), tuple(centre), 1, 5)
+        np.testing.assert_allclose(seen[row].numpy(), wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [3, 28, 60, 100, 999])
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_ties_of_odd_sizes_do_not_depend_on_rounding(size, length):
+    """float32 puts 2c/W - 1 now above, now below the tie; a retina that asks it misses by one."""
+    columns = torch.arange(length)
+    images = torch.stack([columns % 256, columns // 256]).byte()[None, :, None]
+    places = place_of(torch.stack([columns, torch.zeros_like(columns)], 1), 1, length)
+    retina = Retina(size)
+    view = retina.open(images.expand(length, -1, -1, -1))
+    seen = (retina.look(view, places)[:, :, size // 2, size // 2] * 255).round()
+    assert torch.equal(seen[:, 0] + 256 * seen[:, 1], columns.float())
+
+
+@FUZZ
+@given(
+    x=ALONG, y=ALONG, size=st.integers(1, 8), scales=st.integers(1, 4), shape=st.sampled_from(SIZES)
+)
+def test_retina_off_centre_is_the_retina_of_the_nearest_edge(x, y, size, scales, shape):
+    height, width = shape
+    image = pictures(1, 1, height, width)
+    retina = Retina(size, scales)
+    seen = retina.look(retina.open(image), torch.tensor([[x, y]], dtype=torch.float32))[0]
+    for s in range(scales):
+        side = size * 2**s
+        edges = []
+        for along, length in ((x, width), (y, height)):
+            exact = (along + 1) / 2 * length - side / 2
+            below = exact + 0.5 - math.floor(exact + 0.5)
+            assume(1e-3 < below < 1 - 1e-3 or exact + 0.5 == round(exact + 0.5))
+            edges.append(math.floor(exact + 0.5))
+        wanted = patch(image[0].numpy(), *edges, size, 2**s)
+        np.testing.assert_allclose(seen[s : s + 1].numpy(), wanted, rtol=0, atol=1e-6)
+
+
+def test_retina_off_centre_by_hand():
+    image = torch.arange(1, 11, dtype=torch.uint8).view(1, 1, 1, 10)
+    retina = Retina(2)
+    view = retina.open(image)
+
+    def upper(centre: float) -> list[int]:
+        place = torch.tensor([[centre / 5 - 1, 1.0]])
+        return (retina.look(view, place)[0, 0, 0] * 255).round().int().tolist()
+
+    assert upper(4.0) == [4, 5]
+    assert upper(4.4) == [4, 5]
+    assert upper(4.5) == [5, 6]  # halfway goes right
+    assert upper(4.6) == [5, 6]
+    assert upper(0.0) == [0, 1]
+    assert upper(10.0) == [10, 0]
+
+
+@pytest.mark.parametrize("scales", [1, 3])
+def test_int64_indices_see_the_same(monkeypatch, scales):
+    dtypes = []
+    select = torch.Tensor.index_select
+
+    def spy(self: Tensor, dim: int, index: Tensor) -> Tensor:
+        dtypes.append(index.dtype)
+        return select(self, dim, index)
+
+    monkeypatch.setattr(torch.Tensor, "index_select", spy)
+    images, places = pictures(5, 3, 9, 7), torch.linspace(-1, 1, 10).view(5, 2)
+    retina = Retina(4, scales)
+    view = retina.open(images)
+    narrow = retina.look(view, places)
+    monkeypatch.setattr(sensors, "INT32_LIMIT", view.sums.numel() - 1)
+    wide = retina.look(view, places)
+    assert dtypes == [torch.int32, torch.int64]
+    assert torch.equal(narrow, wide)
+
+
+@pytest.mark.parametrize("scales", [1, 3])
+def test_retina_off_the_image_sees_nothing_and_nobody_else(scales):
+    """Worlds keep places inside; without them an index must still not reach the next image."""
+    lost = [[2.5, 0.0], [0.0, -9.0], [1e30, 1e30], [-math.inf, 0.0], [0.0, math.nan]]
+    images = torch.full((len(lost), 2, 6, 9), 255, dtype=torch.uint8)
+    retina = Retina(2, scales)
+    seen = retina.look(retina.open(images), torch.tensor(lost))
+    assert not seen[2:].any()
+    assert not seen[:2, :2].any()
+
+
+def test_retina_gives_no_gradient_to_the_place():
+    place = torch.zeros(2, 2, requires_grad=True)
+    retina = Retina(4, 2)
+    assert not retina.look(retina.open(pictures(2, 1, 8, 8)), place).requires_grad
+
+
+@pytest.mark.parametrize("scales", [1, 2])
+def test_retina_reads_images_of_any_strides(scales):
+    images, places = pictures(4, 3, 6, 9), torch.linspace(-1, 1, 8).view(4, 2)
+    retina = Retina(3, scales)
+    wanted = retina.look(retina.open(images), places)
+    odd = [
+        images.to(memory_format=torch.channels_last),
+        torch.cat([images, images], 3)[..., 9:],
+        images.transpose(2, 3).contiguous().transpose(2, 3),
+    ]
+    for same in odd:
+        assert torch.equal(retina.look(retina.open(same), places), wanted)
+
+
+@pytest.mark.parametrize("size, scales", [(0, 1), (3, 0)])
+def test_retina_refuses_nothing_to_see(size, scales):
+    with pytest.raises(ValueError, match="at least 1"):
+        Retina(size, scales)
+
+
+@pytest.mark.parametrize("stride, sigma", [(1.0, 0.5), (1.7, 1.3), (0.4, 0.1)])
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_gaussian_window_equals_the_slow_one(size, stride, sigma):
+    channels, height, width = 2, 5, 8
+    images = pictures(3, channels, height, width)
+    places = torch.tensor([[0.1, -0.3], [1.0, -1.0], [-0.77, 0.9]])
+    window = GaussianWindow(size, stride, sigma)
+    seen = window.look(window.open(images), places)
+
+    def bank(along: float, length: int) -> list[list[float]]:
+        rows = []
+        for step in range(size):
+            at = (along + 1) / 2 * length + (step - (size - 1) / 2) * stride
+            row = [math.exp(-((c + 0.5 - at) ** 2 / (2 * sigma**2))) for c in range(length)]
+            rows.append([value / sum(row) for value in row])
+        return rows
+
+    wanted = np.zeros((3, channels, size, size))
+    for b, (x, y) in enumerate(places.tolist()):
+        down, across = bank(y, height), bank(x, width)
+        for c in range(channels):
+            for i in range(size):
+                for j in range(size):
+                    for r in range(height):
+                        for k in range(width):
+                            pixel = images[b, c, r, k].item() / 255
+                            wanted[b, c, i, j] += down[i][r] * across[j][k] * pixel
+    np.testing.assert_allclose(seen.numpy(), wanted, rtol=0, atol=2e-6)
+
+
+def test_gaussian_filters_sum_to_one_even_off_the_image():
+    window = GaussianWindow(7, stride=5.0, sigma=0.3)
+    white = window.open(torch.full((5, 1, 6, 11), 255, dtype=torch.uint8))
+    places = torch.tensor([[-1.0, -1.0], [1.0, 1.0], [0.0, 0.0], [-1.0, 1.0], [0.3, -0.8]])
+    assert torch.allclose(window.look(white, places), torch.ones(5, 1, 7, 7), atol=1e-5)
+
+
+def test_narrow_gaussian_on_a_pixel_reads_that_pixel():
+    images = pictures(35, 2, 5, 7)
+    pixels = torch.cartesian_prod(torch.arange(7), torch.arange(5))
+    window = GaussianWindow(1, sigma=0.01)
+    seen = window.look(window.open(images), place_of(pixels + 0.5, 5, 7))[:, :, 0, 0]
+    wanted = images[torch.arange(35), :, pixels[:, 1], pixels[:, 0]] / 255.0
+    assert torch.allclose(seen, wanted, atol=1e-6)
+
+
+def test_gaussian_window_gradient_by_finite_differences():
+    images = pictures(3, 2, 6, 5).double() / 255
+    places = torch.tensor([[0.2, -0.4], [1.0, -1.0], [-0.6, 0.7]], dtype=torch.float64)
+    window = GaussianWindow(3, stride=1.3, sigma=0.8)
+    assert torch.autograd.gradcheck(lambda p: window.look(images, p), places.requires_grad_())
+
+
+@pytest.mark.parametrize("stride, sigma", [(0.0, 1.0), (1.0, 0.0), (1.0, -1.0)])
+def test_gaussian_window_refuses(stride, sigma):
+    with pytest.raises(ValueError, match="positive"):
+        GaussianWindow(3, stride, sigma)
+
+
+def test_what_shows_everything_is_the_image():
+    images = pictures(3, 2, 5, 7)
+    shown = [name for name in SENSORS if SENSORS[name](**EXAMPLES.get(name, {})).everything]
+    assert shown == ["whole"]
+    whole = Whole()
+    for place in (torch.zeros(3, 2), torch.ones(3, 2)):
+        assert torch.equal(whole.look(whole.open(images), place), images / 255)
+
+
+@pytest.mark.parametrize("name", SENSORS)
+@FUZZ
+@given(
+    places=st.lists(st.tuples(ALONG, ALONG), min_size=1, max_size=4),
+    shape=st.tuples(st.sampled_from([1, 3]), st.integers(1, 12), st.integers(1, 12)),
+    seed=st.integers(0, 3),
+)
+def test_every_sensor(name, places, shape, seed):
+    """Shapes and pixels as promised, values in [0, 1], rows independent, input left alone."""
+    sensor = SENSORS[name](**EXAMPLES.get(name, {}))
+    images = pictures(len(places), *shape, seed)
+    images[0] = 255
+    before, where = images.clone(), torch.tensor(places, dtype=torch.float32)
+    kept = where.clone()
+    seen = sensor.look(sensor.open(images), where)
+    assert torch.equal(images, before)
+    assert torch.equal(where, kept)
+    assert seen.shape == (len(places), *sensor.shape(shape))
+    assert seen[0].numel() == shape[0] * sensor.pixels(shape)
+    assert seen.dtype == torch.float32
+    assert seen.min() >= 0
+    assert seen.max() <= 1 + 1e-6
+    for row in range(len(places)):
+        alone = sensor.look(sensor.open(images[row : row + 1]), where[row : row + 1])
+        assert torch.allclose(alone[0], seen[row], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SENSORS)
+def test_half_precision_places_do_not_blur(name):
+    """bfloat16 counts no further than 256: pixel arithmetic in it would look elsewhere."""
+    sensor = SENSORS[name](**EXAMPLES.get(name, {}))
+    view = sensor.open(pictures(4, 1, 300, 301))
+    place = torch.tensor([[0.3, 0.7], [-1, 1], [0.9, -0.9], [0.01, 0.5]]).bfloat16()
+    assert torch.equal(sensor.look(view, place), sensor.look(view, place.float()))
