@@ -1,0 +1,124 @@
+"""The one flow: an agent looks at scenes in a world, and what happened is a `Trajectory`."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from hardattn.distributions import Places, Stop
+from hardattn.scenes import Scenes
+from hardattn.world import Observation, World
+
+
+class Decision(NamedTuple):
+    """What an agent makes of an observation."""
+
+    location: Places  # over the next place, event (P,), batch (B,)
+    logits: Tensor  # (B, K) the answer so far
+    value: Tensor  # (B,) return still expected, from the next look on; zeros without a critic
+    cost: Tensor  # (B,) what the agent charges itself: a KL, an entropy price, a ponder cost
+    halt: Stop | None = None  # over stopping now; None = always looks T times
+
+
+class Agent(Protocol):
+    """Whoever looks. Two methods, no base class; the state is explicit and the forward pure."""
+
+    def start(self, context: Tensor) -> Any:
+        """The state before the first look; context is (B, D), D = 0 where the world gives none."""
+
+    def step(self, state: Any, seen: Observation) -> tuple[Any, Decision]:
+        """State and observation -> next state and decision."""
+
+
+class Trajectory(NamedTuple):
+    """One episode an image; row t is about look t, and rows after a stop are dead."""
+
+    location: Tensor  # (T, B, P) as drawn; `World.place` says where that is
+    log_prob: Tensor  # (T, B) of all that was drawn for this row: its place, and whether it stops
+    entropy: Tensor  # (T, B) of the distribution that the place was drawn from
+    logits: Tensor  # (T, B, K)
+    value: Tensor  # (T, B) return expected after this look
+    cost: Tensor  # (T, B)
+    reward: Tensor  # (T, B)
+    loss: Tensor  # (T, B)
+    alive: Tensor  # (T, B) 1.0 while the episode runs, then 0.0; cost, reward, loss are 0 there
+
+    def to_go(self, signal: Tensor | None = None) -> Tensor:
+        """(T, B): `signal`, by default loss + cost - reward, summed over this row and all after."""
+        if signal is None:
+            signal = self.loss + self.cost - self.reward
+        return signal.flip(0).cumsum(0).flip(0)
+
+
+Draw = Callable[[Places, torch.Generator | None], tuple[Tensor, Tensor]]
+
+
+def sample(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """A draw for score-function estimators: detached, with the density of the very value drawn."""
+    value = places.draw(generator).detach()
+    return value, places.log_prob(value)
+
+
+def greedy(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """The most probable place; uniform distributions, which have none, are drawn from."""
+    try:
+        value = places.mode.detach()
+    except NotImplementedError:
+        return sample(places, generator)
+    return value, places.log_prob(value)
+
+
+def pathwise(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """A draw that its distribution's parameters can be reached through; needs no density."""
+    if not places.has_rsample:
+        raise ValueError(f"{type(places).__name__} has no pathwise draw: use a score function")
+    value = places.draw(generator)
+    return value, value.new_zeros(places.batch_shape)
+
+
+def rollout(
+    agent: Agent,
+    world: World,
+    scenes: Scenes,
+    draw: Draw = sample,
+    generator: torch.Generator | None = None,
+    first: Tensor | None = None,
+) -> Trajectory:
+    """Look T times. `first` replaces the world's first place, so that episodes can share it.
+
+    Row t holds the log-probability of what made row t: the place, drawn from the decision before,
+    and whether to stop here. The last decision's place is never looked at, so it is never drawn.
+    """
+    view = world.open(scenes)
+    location = world.first(scenes, generator) if first is None else first
+    state = agent.start(world.context(scenes))
+    alive = torch.ones_like(location[:, 0])
+    log_prob = entropy = torch.zeros_like(alive)
+    rows = []
+    for look in range(world.looks):
+        state, decision = agent.step(state, world.observe(view, location, look))
+        last = look + 1 == world.looks
+        stop = torch.ones_like(alive) if last else torch.zeros_like(alive)
+        if decision.halt is not None and not last:
+            stop, log_stop = draw(decision.halt, generator)
+            log_prob = log_prob + log_stop
+        reward, loss = world.task(decision.logits, scenes.target, stop, world.looks)
+        rows.append(
+            (
+                location,
+                log_prob * alive,
+                entropy * alive,
+                decision.logits,
+                decision.value,
+                decision.cost * alive,
+                reward * alive,
+                loss * alive,
+                alive,
+            )
+        )
+        if not last:
+            alive = alive * (1 - stop)
+            location, log_prob = draw(decision.location, generator)
+            entropy = decision.location.entropy()
+    return Trajectory(*(torch.stack(field) for field in zip(*rows, strict=True)))
