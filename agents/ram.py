@@ -1,0 +1,52 @@
+"""The recurrent attention model (Mnih, Heess, Graves, Kavukcuoglu 2014, arXiv:1406.6247)."""
+
+import torch
+from torch import Tensor, nn
+
+from hardattn.distributions import Gaussian
+from hardattn.layers import Core, GlimpseNet
+from hardattn.rollout import Decision
+from hardattn.world import Observation
+
+
+class RAM(nn.Module):
+    """A glimpse net, a recurrent core, and three linear heads: answer, next place, return.
+
+    glimpse: the shape of one glimpse. std: of the Gaussian policy. joint: let the gradient of the
+    policy reach the core; the paper, and the default, trains the locator alone with it.
+
+    Departures: the mean of the policy is bounded by tanh, where the paper leaves it linear (a mean
+    that wanders off the image gets no signal to return). The answer is given after every look; the
+    paper reads the last one only, which a task with each=False does.
+    """
+
+    def __init__(
+        self,
+        glimpse: tuple[int, ...],
+        classes: int,
+        *,
+        core: str = "rnn",
+        hidden: int = 256,
+        what: int = 128,
+        where: int = 128,
+        std: float = 0.17,
+        joint: bool = False,
+    ):
+        super().__init__()
+        self.std, self.joint = std, joint
+        self.glimpse = GlimpseNet(torch.Size(glimpse).numel(), 2, what, where, hidden)
+        self.core = Core(core, hidden, hidden)
+        self.classifier = nn.Linear(hidden, classes)
+        self.locator = nn.Linear(hidden, 2)
+        self.critic = nn.Linear(hidden, 1)
+
+    def start(self, context: Tensor) -> Tensor:
+        return self.core.start(context)
+
+    def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
+        state = self.core(self.glimpse(seen.glimpse, seen.location), state)
+        seen_so_far = self.core.output(state)
+        apart = seen_so_far.detach()
+        place = Gaussian(torch.tanh(self.locator(seen_so_far if self.joint else apart)), self.std)
+        value = self.critic(apart)[:, 0]
+        return state, Decision(place, self.classifier(seen_so_far), value, torch.zeros_like(value))

@@ -1,0 +1,79 @@
+"""Controls: somebody else's eyes for an agent that answers.
+
+What a learned policy is worth can only be said beside these. Each is trained as any agent is, and
+then answers as well as its looks allow.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hardattn.distributions import Fixed, Places, Somewhere
+from hardattn.rollout import Decision
+from hardattn.world import Observation
+
+Script = Callable[[Observation, Tensor, int], Places]
+
+
+def random(seen: Observation, context: Tensor, looks: int) -> Places:
+    """Anywhere, uniformly."""
+    return Somewhere(seen.location)
+
+
+def centre(seen: Observation, context: Tensor, looks: int) -> Places:
+    """The centre of the image, always."""
+    return Fixed(torch.zeros_like(seen.location))
+
+
+def raster(seen: Observation, context: Tensor, looks: int) -> Places:
+    """Line by line over the smallest grid that has a cell for every look, whatever is seen.
+
+    Look t of T goes to cell t of a grid of ceil(T / ceil(sqrt(T))) rows; the first look, which
+    would be cell 0's, is the world's to place.
+    """
+    columns = math.ceil(looks**0.5)
+    rows = -(-looks // columns)
+    cell = torch.round(seen.step * looks) + 1
+    row, column = torch.div(cell, columns, rounding_mode="floor"), cell.remainder(columns)
+    x, y = (column + 0.5) / columns * 2 - 1, (row + 0.5) / rows * 2 - 1
+    return Fixed(torch.stack([x, y], 1))
+
+
+def oracle(seen: Observation, context: Tensor, looks: int) -> Places:
+    """The centre of the target's box, which only a world with context "target" tells."""
+    if context.shape[1] != seen.location.shape[1]:
+        raise ValueError('the oracle needs a world that tells it the target: context="target"')
+    return Fixed(context)
+
+
+SCRIPTS: dict[str, Script] = {
+    "random": random,
+    "centre": centre,
+    "raster": raster,
+    "oracle": oracle,
+}
+
+
+class Scripted(nn.Module):
+    """An agent whose looking is replaced by a script, and whose answering is kept.
+
+    observer: any agent; it is told no context. looks: of the world, for scripts that plan.
+    """
+
+    def __init__(self, observer: Any, script: str, looks: int):
+        super().__init__()
+        if script not in SCRIPTS:
+            raise ValueError(f"no script {script!r}: choose one of {', '.join(SCRIPTS)}")
+        self.observer, self.script, self.looks = observer, script, looks
+
+    def start(self, context: Tensor) -> tuple[Any, Tensor]:
+        return self.observer.start(context[:, :0]), context
+
+    def step(self, state: tuple[Any, Tensor], seen: Observation) -> tuple[Any, Decision]:
+        inner, context = state
+        inner, decision = self.observer.step(inner, seen)
+        location = SCRIPTS[self.script](seen, context, self.looks)
+        return (inner, context), decision._replace(location=location)
