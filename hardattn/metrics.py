@@ -1,0 +1,100 @@
+"""Columns become figures. Each metric is a function of `Columns`; None where it has no meaning."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from hardattn.evaluate import Columns
+
+Figure = float | list[float] | None
+
+
+def error(columns: Columns) -> float:
+    """Share of wrong final answers. Right means the most probable class, not a class above 1/K."""
+    return 1 - columns.correct[:, -1].double().mean().item()
+
+
+def error_after(columns: Columns) -> list[float]:
+    """`error` had the agent stopped after each look."""
+    return [1 - share for share in columns.correct.double().mean(0).tolist()]
+
+
+def nll(columns: Columns) -> float:
+    """Mean negative log-likelihood of the final answer, in nats."""
+    return columns.nll[:, -1].double().mean().item()
+
+
+def brier(columns: Columns) -> float:
+    """Mean squared distance of the final probabilities from the one-hot target (Brier 1950)."""
+    probability = columns.log_probability[:, -1].double().exp()
+    truth = torch.nn.functional.one_hot(columns.target, probability.shape[-1])
+    return ((probability - truth) ** 2).sum(-1).mean().item()
+
+
+def ece(columns: Columns, bins: int = 15) -> float:
+    """Expected calibration error, bins of equal width (Guo et al. 2017, arXiv:1706.04599)."""
+    confidence = columns.confidence[:, -1].double()
+    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
+    which = torch.bucketize(confidence, edges[1:-1])
+    gap = columns.correct[:, -1].double() - confidence
+    total = torch.zeros(bins, dtype=torch.float64).index_add_(0, which, gap)
+    return (total.abs().sum() / len(gap)).item()
+
+
+def hit(columns: Columns) -> float | None:
+    """Share of looks that fall in the target's box, of those the agent chose: all but the first."""
+    chosen = _taken(columns)
+    chosen[:, 0] = False
+    if not chosen.any() or columns.location.isnan().any():
+        return None
+    return columns.hit[chosen].double().mean().item()
+
+
+def spread(columns: Columns) -> float | None:
+    """How far looks differ between images: standard deviation of places, mean of chosen looks.
+
+    0 is a policy that ignores its input; sqrt(1/3) = 0.577 is uniform over the image.
+    """
+    if columns.location.shape[1] < 2 or columns.location.isnan().any():
+        return None
+    return columns.location[:, 1:].double().std(0, correction=0).mean().item()
+
+
+def entropy(columns: Columns) -> float | None:
+    """Mean entropy, in nats, of the distributions that the chosen places came from."""
+    chosen = _taken(columns)
+    chosen[:, 0] = False
+    if not chosen.any() or columns.location.isnan().any():
+        return None
+    return columns.entropy[chosen].double().mean().item()
+
+
+def looks(columns: Columns) -> float:
+    """Mean number of looks taken."""
+    return columns.looks.double().mean().item()
+
+
+METRICS: dict[str, Callable[[Columns], Figure]] = {
+    "error": error,
+    "error_after": error_after,
+    "nll": nll,
+    "brier": brier,
+    "ece": ece,
+    "hit": hit,
+    "spread": spread,
+    "entropy": entropy,
+    "looks": looks,
+}
+
+
+def figures(columns: Columns) -> dict[str, Figure | int]:
+    """Every metric of the table, and n, the number of examples."""
+    table: dict[str, Figure | int] = {"n": len(columns.target)}
+    table.update({name: metric(columns) for name, metric in METRICS.items()})
+    return table
+
+
+def _taken(columns: Columns) -> Tensor:
+    """(N, T) bool: looks that were taken before the agent stopped."""
+    return torch.arange(columns.hit.shape[1]) < columns.looks[:, None]
