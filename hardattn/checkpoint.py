@@ -1,0 +1,100 @@
+"""Checkpoints that a power cut, a full disk or a flipped bit cannot turn into a wrong run.
+
+Each is written to a temporary file, synced, renamed, and only then vouched for by a file of its
+SHA-256 (neither torch.save nor safetensors notices a flipped bit). One without its hash, or with
+another, does not count. The one before is kept until its successor is vouched for.
+"""
+
+import hashlib
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+KEEP = 2
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be written or read; the message says which, why and what to do."""
+
+
+def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
+    """Write `step-N.pt` and its hash, then drop all but the last two. Raises CheckpointError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"step-{step:09d}.pt"
+    write(path, state)
+    for old in _vouched(folder)[:-KEEP]:
+        _hash_of(old).unlink(missing_ok=True)
+        old.unlink(missing_ok=True)
+    return path
+
+
+def latest(folder: Path, device: torch.device | str = "cpu") -> tuple[int, dict[str, Any]] | None:
+    """Step and state of the newest sound checkpoint; None where there is none.
+
+    Raises CheckpointError if there are checkpoints and not one is sound: starting over in silence
+    would overwrite what may still be saved by hand.
+    """
+    broken = []
+    for path in reversed(_vouched(folder)):
+        try:
+            return int(path.stem.removeprefix("step-")), read(path, device)
+        except CheckpointError as fault:
+            broken.append(str(fault))
+    if broken:
+        raise CheckpointError(broken[0])
+    return None
+
+
+def write(path: Path, state: dict[str, Any]) -> None:
+    """`path` and `path`.sha256, atomically each. Raises CheckpointError; leaves no partial file."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getvalue()
+    _replace(path, content)
+    _replace(_hash_of(path), f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
+
+
+def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """A state that `write` left. Executes nothing in the file. Raises CheckpointError."""
+    try:
+        content = path.read_bytes()
+        expected = _hash_of(path).read_text().split()[0]
+    except (OSError, IndexError) as fault:
+        raise CheckpointError(f"{path}: cannot be read with its .sha256 ({fault})") from fault
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise CheckpointError(f"{path}: damaged, its SHA-256 differs; delete it and run again")
+    return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all. Raises CheckpointError."""
+    _replace(path, text.encode())
+
+
+def _vouched(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("step-*.pt") if _hash_of(path).exists())
+
+
+def _hash_of(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as fault:
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(f"{path}: cannot be written ({fault.strerror or fault})") from fault

@@ -1,0 +1,299 @@
+"""THE loop: every agent, hard or soft, learns here.
+
+All randomness of update k is a function of (seed, k): no generator's state has to survive a
+restart, and a run that is killed and repeated ends in the same weights, bit for bit.
+"""
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from hardattn import checkpoint
+from hardattn.data import Dataset
+from hardattn.estimators import Loss
+from hardattn.evaluate import evaluate
+from hardattn.log import Log
+from hardattn.metrics import error, figures
+from hardattn.rollout import Agent
+from hardattn.scenes import MakeScenes, Scenes
+from hardattn.world import World
+
+
+class NotFinite(RuntimeError):
+    """A loss or a gradient was not finite; the weights are those before that update."""
+
+
+class Stopped(RuntimeError):
+    """A signal asked to stop; a checkpoint was written. `code` is the exit code."""
+
+    def __init__(self, message: str, code: int):
+        super().__init__(message)
+        self.code = code
+
+
+class Trained(NamedTuple):
+    """What a finished training leaves in memory; `agent` itself holds the best weights."""
+
+    images: int
+    seconds: float  # of training proper: no validation, no checkpoint, over all restarts
+    best_images: int
+    curve: list[tuple[int, float]]  # (images seen, validation error of the greedy policy)
+
+
+def _adam(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) -> Any:
+    return torch.optim.AdamW(weights, lr, betas=(momentum, 0.999), weight_decay=decay, fused=True)
+
+
+def _sgd(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) -> Any:
+    return torch.optim.SGD(weights, lr, momentum=momentum, weight_decay=decay, fused=True)
+
+
+OPTIMISERS: dict[str, Callable[..., Any]] = {"adam": _adam, "sgd": _sgd}
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda done: 1.0,
+    "linear": lambda done: 1.0 - done,
+    "cosine": lambda done: 0.5 * (1.0 + math.cos(math.pi * done)),
+}
+
+
+def train(
+    agent: nn.Module,
+    world: World,
+    estimator: Callable[..., Loss],
+    make: MakeScenes,
+    dataset: Dataset,
+    validation: Scenes,
+    folder: Path,
+    *,
+    images: int,
+    seed: int = 0,
+    batch: int = 256,
+    optimiser: str = "adam",
+    lr: float = 1e-3,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    schedule: str = "cosine",
+    warmup: int = 200,
+    clip: float = math.inf,
+    validate_every: int = 100_000,
+    log: Log | None = None,
+) -> Trained:
+    """Descend `estimator` on fresh scenes until `images` were seen, and keep the best weights.
+
+    folder: where checkpoints go, and where a run that was stopped is taken up again. images,
+    validate_every: in scenes looked at, rounded up to whole batches. clip: on the global norm of
+    the gradient. warmup: updates of linearly growing learning rate. momentum: Adam's first beta.
+
+    Raises NotFinite before a non-finite update, Stopped after a signal, CheckpointError.
+    """
+    device = dataset.train.images.device
+    weights = [weight for weight in agent.parameters() if weight.requires_grad]
+    descent = OPTIMISERS[optimiser](weights, lr, momentum, weight_decay)
+    generator = torch.Generator(device)
+    updates = math.ceil(images / batch)
+    every = max(1, math.ceil(validate_every / batch))
+    tally = Tally(device)
+    done, seconds, curve = _resume(folder, device, agent, descent, tally)
+    log = log or Log(folder)
+    log.start(done * batch, updates * batch)
+
+    agent.train()
+    with _signals() as asked:
+        since = time.perf_counter()
+        for update in range(done, updates):
+            torch.manual_seed(mix(seed, update, 1))
+            generator.manual_seed(mix(seed, update, 2))
+            rate = SCHEDULES[schedule](update / updates) * min(1.0, (update + 1) / (warmup + 1))
+            for group in descent.param_groups:
+                group["lr"] = lr * rate
+
+            index = shuffled(len(dataset.train), update, batch, seed).to(device)
+            scenes = make(dataset.train, index, generator)
+            loss = estimator(agent, world, scenes, generator)
+            descent.zero_grad(set_to_none=True)
+            loss.total.backward()
+            norm = nn.utils.clip_grad_norm_(weights, clip)
+            tally.guard(descent, loss.total, norm)
+            descent.step()
+            tally.add(loss, norm, scenes, world)
+
+            seen = (update + 1) * batch
+            validate = (update + 1) % every == 0 or update + 1 == updates
+            if validate or asked or (update + 1) % log.every == 0:
+                tally.stop_if_not_finite()
+                seconds, since = seconds + time.perf_counter() - since, time.perf_counter()
+                log.progress(seen, seconds, tally.mean("loss"))
+            if validate:
+                columns = evaluate(cast(Agent, agent), world, validation)
+                measured = figures(columns)
+                curve.append((seen, error(columns)))
+                log.validation(seen, tally.means(), measured, columns, validation)
+                tally.clear()
+                if best_of(curve)[0] == seen:
+                    checkpoint.write(folder / "best.pt", {"agent": agent.state_dict()})
+            if validate or asked:
+                state = {
+                    "agent": agent.state_dict(),
+                    "optimiser": descent.state_dict(),
+                    "tally": tally.state(),
+                    "seconds": seconds,
+                    "curve": curve,
+                }
+                checkpoint.save(folder / "checkpoints", update + 1, state)
+                since = time.perf_counter()
+            if asked and update + 1 < updates:
+                raise Stopped(f"stopped after {seen:,} images; the same command goes on", asked[0])
+
+    agent.load_state_dict(checkpoint.read(folder / "best.pt", device)["agent"])
+    return Trained(updates * batch, seconds, best_of(curve)[0], curve)
+
+
+def best_of(curve: list[tuple[int, float]]) -> tuple[int, float]:
+    """The first of the lowest validation errors: a pure function of the log."""
+    return min(curve, key=lambda point: (point[1], point[0]))
+
+
+def mix(*numbers: int) -> int:
+    """A seed from several numbers: SplitMix64's finaliser (Steele et al. 2014), chained."""
+    state = 0
+    for number in numbers:
+        state = (state + number + 0x9E3779B97F4A7C15) % 2**64
+        state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        state = (state ^ (state >> 27)) * 0x94D049BB133111EB % 2**64
+        state ^= state >> 31
+    return state >> 1
+
+
+def shuffled(count: int, update: int, batch: int, seed: int) -> Tensor:
+    """(batch,) indices of update k in an endless row of fresh permutations of all images."""
+    parts: list[Tensor] = []
+    position, end = update * batch, (update + 1) * batch
+    while position < end:
+        epoch, offset = divmod(position, count)
+        parts.append(_permutation(count, mix(seed, epoch, 3))[offset : offset + end - position])
+        position += len(parts[-1])
+    return torch.cat(parts)
+
+
+@lru_cache(maxsize=2)
+def _permutation(count: int, seed: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+
+
+class Tally:
+    """Running sums on the device since the last validation: nothing is read back at an update."""
+
+    names = ("loss", "reward", "correct", "hit", "value_misfit", "gradient_norm", "entropy")
+
+    def __init__(self, device: torch.device):
+        self.sums = torch.zeros(len(self.names), device=device)
+        self.count = torch.zeros((), device=device)
+        self.broken = torch.zeros((), device=device)
+        self.sound = torch.zeros((), device=device)
+
+    def guard(self, descent: Any, total: Tensor, norm: Tensor) -> None:
+        """Make this and every later update void once a loss or gradient is not finite.
+
+        Fused optimisers take the verdict as a tensor (it is how gradient scaling skips a step), so
+        the update is stopped without reading anything back.
+        """
+        finite = torch.isfinite(norm) & torch.isfinite(total)
+        self.broken = torch.maximum(self.broken, (~finite).to(self.broken.dtype))
+        self.sound = self.sound + (1 - self.broken)
+        descent.found_inf = self.broken
+
+    def add(self, loss: Loss, norm: Tensor, scenes: Scenes, world: World) -> None:
+        """Add one update's figures."""
+        with torch.no_grad():
+            path = loss.path
+            place = world.place(path.location[1:])[..., :2]
+            copies = place.shape[1] // len(scenes)
+            box = scenes.box.repeat_interleave(copies, 0)
+            inside = ((place >= box[:, :2]) & (place <= box[:, 2:])).all(-1)
+            target = scenes.target.repeat_interleave(copies, 0)
+            row = torch.stack(
+                [
+                    (path.loss + path.cost).sum(0).mean(),
+                    path.reward.sum(0).mean(),
+                    (path.logits[-1].argmax(-1) == target).to(norm.dtype).mean(),
+                    inside.to(norm.dtype).mean() if len(place) else norm.new_zeros(()),
+                    loss.advantage.pow(2).mean(),
+                    norm,
+                    path.entropy[1:].mean() if len(place) else norm.new_zeros(()),
+                ]
+            )
+            self.sums, self.count = self.sums + row, self.count + 1
+
+    def means(self) -> dict[str, float]:
+        """What was added, averaged."""
+        return dict(zip(self.names, (self.sums / self.count).tolist(), strict=True))
+
+    def mean(self, name: str) -> float:
+        """One of `means`."""
+        return self.means()[name]
+
+    def stop_if_not_finite(self) -> None:
+        """Raise NotFinite if an update was void."""
+        if self.broken.item():
+            raise NotFinite(
+                f"the loss or its gradient was not finite at update {int(self.sound.item()) + 1}; "
+                "no weight was changed by it. Lower the learning rate (--lr) or clip the gradient "
+                "(--clip)"
+            )
+
+    def clear(self) -> None:
+        """Begin again."""
+        self.sums, self.count = torch.zeros_like(self.sums), torch.zeros_like(self.count)
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps."""
+        return {"sums": self.sums, "count": self.count}
+
+
+def _resume(
+    folder: Path, device: torch.device, agent: nn.Module, descent: Any, tally: Tally
+) -> tuple[int, float, list[tuple[int, float]]]:
+    """Take up the newest sound checkpoint: updates done, seconds spent, curve so far."""
+    found = checkpoint.latest(folder / "checkpoints", device)
+    if found is None:
+        return 0, 0.0, []
+    done, state = found
+    agent.load_state_dict(state["agent"])
+    descent.load_state_dict(state["optimiser"])
+    tally.sums, tally.count = state["tally"]["sums"], state["tally"]["count"]
+    tally.sound = tally.sound + done
+    return done, state["seconds"], [(seen, error) for seen, error in state["curve"]]
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """A list that gets the exit code when SIGINT or SIGTERM asks to stop; a second one kills."""
+    asked: list[int] = []
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
+    before: dict[signal.Signals, Any] = {}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.append(codes[signal.Signals(number)])
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    try:
+        for each in codes:
+            before[each] = signal.signal(each, ask)
+    except ValueError:  # not in the main thread: signals are somebody else's
+        pass
+    try:
+        yield asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
