@@ -1,0 +1,235 @@
+"""One run from recipe to result: the folder, its lock, the training, the measuring."""
+
+import fcntl
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from experiments.config import Recipe, Run, UsageError
+from hardattn import checkpoint
+from hardattn.data import Dataset, load
+from hardattn.device import choose, tune
+from hardattn.evaluate import Columns, average, evaluate
+from hardattn.log import Log
+from hardattn.metrics import figures
+from hardattn.rollout import sample
+from hardattn.scenes import Scenes, frozen
+from hardattn.train import Trained, train
+from hardattn.world import World
+
+PASSES = 10  # of the sampled policy, for the averaged figures
+EXAMPLES = 24  # test scenes kept as pictures
+
+
+class Busy(RuntimeError):
+    """Another process runs in the same folder."""
+
+
+def execute(name: str, recipe: Recipe, run: Run, command: str) -> dict[str, Any]:
+    """Train and measure, or take up where a stopped run was, or read what was already found."""
+    folder = Path(run.out) / name / f"seed-{run.seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        _claim(folder, recipe, run, command)
+        done = folder / "result.json"
+        if done.exists():
+            return json.loads(done.read_text())
+        return _execute(name, recipe, run, command, folder)
+
+
+def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
+    product = tune(run.threads)
+    device = choose(run.device)
+    problem, learning = recipe.problem, recipe.learning
+    dataset = load(problem.dataset, run.root, device)
+    make, world = problem.maker(), problem.world(len(dataset.classes))
+    validation = frozen(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
+    image = (validation.image.shape[1], validation.image.shape[2], validation.image.shape[3])
+    torch.manual_seed(run.seed)
+    agent = recipe.agent.build(world.sensor.shape(image), world).to(device)
+    retina = None
+    if problem.sensor == "retina":
+        retina = (world.sensor.size, world.sensor.scales)
+    log = Log(folder, f"{name} seed {run.seed}", retina=retina, classes=dataset.classes)
+    try:
+        trained = train(
+            agent,
+            world,
+            learning.gradient(),
+            make,
+            dataset,
+            validation,
+            folder,
+            images=learning.images,
+            seed=run.seed,
+            batch=learning.batch,
+            optimiser=learning.optimiser,
+            lr=learning.lr,
+            momentum=learning.momentum,
+            weight_decay=learning.weight_decay,
+            schedule=learning.schedule,
+            warmup=learning.warmup,
+            clip=learning.clip,
+            validate_every=learning.validate_every,
+            log=log,
+        )
+        test = frozen(make, dataset.test, problem.test_seed, problem.test_draws)
+        measured = measure(agent, world, test)
+        result = {
+            "format": 1,
+            "name": name,
+            "title": recipe.title,
+            "seed": run.seed,
+            "command": command,
+            "recipe": plain(recipe.settings()),
+            "sees": world.sees,
+            "scenes": problem.scenes(),
+            "world": _world(problem.sensor, world, dataset, image),
+            "parameters": sum(weight.numel() for weight in agent.parameters()),
+            "figures": {kind: figures(columns) for kind, columns in measured.items()},
+            "training": _training(trained),
+            "made_with": made_with(device, run.threads, product),
+        }
+        result["figures"]["averaged"]["passes"] = 1 if world.sensor.everything else PASSES
+        columns = {kind: measured[kind]._asdict() for kind in ("greedy", "sampled")}
+        checkpoint.write(folder / "columns.pt", columns)
+        few = test.slice(0, EXAMPLES).to("cpu")
+        kept = {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
+        checkpoint.write(folder / "examples.pt", kept)
+        greedy = result["figures"]["greedy"]
+        log.finish(
+            plain(recipe.settings()) | {"seed": run.seed},
+            {f"test/{key}": value for key, value in greedy.items() if isinstance(value, float)},
+        )
+        checkpoint.replace_text(folder / "result.json", json.dumps(result, indent=1) + "\n")
+        return result
+    finally:
+        log.close()
+
+
+def measure(agent: Any, world: World, scenes: Scenes) -> dict[str, Columns]:
+    """One greedy pass; one pass of the sampled policy; and the average over several of these."""
+    greedy = evaluate(agent, world, scenes)
+    if world.sensor.everything:
+        return {"greedy": greedy, "sampled": greedy, "averaged": greedy}
+    passes = [evaluate(agent, world, scenes, sample, seed) for seed in range(PASSES)]
+    return {"greedy": greedy, "sampled": passes[0], "averaged": average(passes)}
+
+
+def made_with(device: torch.device, threads: int, product: str) -> dict[str, Any]:
+    """Versions, commit and machine: what a figure depends on beside its recipe."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return {
+        "hardattn": importlib.import_module("hardattn").__version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": device.type,
+        "processor": name,
+        "threads": threads,
+        "matmul": product,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same, with infinities as words, so that it is JSON everywhere."""
+    return {
+        key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in settings.items()
+    }
+
+
+def _world(
+    sensor: str, world: World, dataset: Dataset, image: tuple[int, int, int]
+) -> dict[str, Any]:
+    look = {"size": None, "scales": None} | {
+        key: value for key, value in vars(world.sensor).items() if isinstance(value, int | float)
+    }
+    return {
+        "looks": world.looks,
+        "pixels_per_look": world.sensor.pixels(image),
+        "sensor": sensor,
+        **look,
+        "image": list(image),
+        "classes": list(dataset.classes),
+    }
+
+
+def _training(trained: Trained) -> dict[str, Any]:
+    return {
+        "images": trained.images,
+        "seconds": round(trained.seconds, 2),
+        "images_per_second": round(trained.images / trained.seconds, 1),
+        "best_images": trained.best_images,
+        "curve": [list(point) for point in trained.curve],
+    }
+
+
+def _claim(folder: Path, recipe: Recipe, run: Run, command: str) -> None:
+    """Write down what runs here; refuse if something else already did."""
+    settings = plain(recipe.settings()) | {"seed": run.seed}
+    path = folder / "recipe.json"
+    if path.exists():
+        before = json.loads(path.read_text())
+        keys = sorted(before.keys() | settings.keys())
+        differ = [
+            f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
+            for key in keys
+            if before.get(key) != settings.get(key)
+        ]
+        if differ:
+            raise UsageError(
+                f"{folder} holds a run of another recipe ({'; '.join(differ)}): "
+                "choose another --out, or delete it"
+            )
+        return
+    checkpoint.replace_text(path, json.dumps(settings, indent=1) + "\n")
+    checkpoint.replace_text(folder / "command.txt", command + "\n")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; the kernel drops it with the process, however that ends."""
+    with open(folder / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            raise Busy(f"{folder} is in use by another process: wait for it, or stop it") from fault
+        yield
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with + where files differ from it; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10
+            ).stdout.strip()
+            for words in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+" if changes else "")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"

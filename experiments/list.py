@@ -1,0 +1,21 @@
+"""All recipes: what they do, how long they take, what to expect. `python -m experiments.list`."""
+
+import sys
+import textwrap
+
+from experiments.recipes import RECIPES
+
+
+def main() -> int:
+    """Print the recipes."""
+    for name, recipe in RECIPES.items():
+        time = f"{recipe.minutes:g} min" if recipe.minutes else ""
+        print(f"{name}  ({recipe.title}; {time})")
+        for text in (recipe.about, f"Expect: {recipe.expect}."):
+            print(textwrap.indent(textwrap.fill(text, 94), "    "))
+        print(f"    python -m experiments.run {name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

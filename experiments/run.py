@@ -1,0 +1,138 @@
+"""Train one recipe and measure it: `python -m experiments.run RECIPE [--field value ...]`.
+
+The run's folder is a function of the command, and the same command takes a stopped run up again.
+Exit codes: 0 done; 2 the command or the data is wrong; 3 the training diverged; 4 the run is
+already going on elsewhere; 5 a file could not be written or read; 130, 143 stopped by a signal.
+"""
+
+import contextlib
+import dataclasses
+import io
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from experiments.config import Learning, Problem, Recipe, Run, UsageError, nearest
+from experiments.recipes import RECIPES
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        name, recipe, run = parse(arguments)
+        return start(name, recipe, run, shlex.join(["python", "-m", "experiments.run", *arguments]))
+    except UsageError as fault:
+        return _fail(fault, 2)
+    except KeyboardInterrupt:
+        return _fail(RuntimeError("stopped; the same command goes on"), 130)
+
+
+def parse(arguments: list[str]) -> tuple[str, Recipe, Run]:
+    """Name with overrides, recipe, run. Raises UsageError; --help exits 0."""
+    import tyro
+
+    name = next((word for word in arguments if not word.startswith("-")), "")
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"usage: python -m experiments.run RECIPE [--field value ...]\n\n{__doc__}")
+        print("recipes (RECIPE --help lists the fields; python -m experiments.list tells more):")
+        print("\n".join(f"  {each:26}{recipe.title}" for each, recipe in RECIPES.items()))
+        raise SystemExit(0 if arguments else 2)
+    if arguments[0] != name or name not in RECIPES:
+        raise UsageError(f"no recipe is called {arguments[0]!r}: {nearest(arguments[0], RECIPES)}")
+    base = RECIPES[name]
+
+    # Every part of the recipe is offered flat, so that it is --lr and not --learning.lr.
+    parts = {
+        "run": (Run, Run()),
+        "problem": (Problem, base.problem),
+        "agent": (type(base.agent), base.agent),
+        "learning": (Learning, base.learning),
+    }
+    fields = [(key, kind, dataclasses.field(default=value)) for key, (kind, value) in parts.items()]
+    flat = dataclasses.make_dataclass("Command", fields, frozen=True)
+    _know([each.name for kind, _ in parts.values() for each in dataclasses.fields(kind)], arguments)
+    with _in_one_line():
+        given: Any = tyro.cli(
+            flat,
+            args=arguments[1:],
+            prog=f"python -m experiments.run {name}",
+            description=f"{base.title}. {base.about} Expect: {base.expect}.",
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff),
+        )
+    recipe = dataclasses.replace(
+        base, problem=given.problem, agent=given.agent, learning=given.learning
+    )
+    before, after = base.settings(), recipe.settings()
+    changed = [f"{key}={after[key]}" for key in after if after[key] != before[key]]
+    return ",".join([name, *changed]).replace("/", "_"), recipe, given.run
+
+
+def start(name: str, recipe: Recipe, run: Run, command: str) -> int:
+    """Run to the end, or to the reason why not; returns the exit code."""
+    from experiments.execute import Busy, execute
+    from hardattn.checkpoint import CheckpointError
+    from hardattn.data import DataError
+    from hardattn.train import NotFinite, Stopped
+
+    try:
+        result = execute(name, recipe, run, command)
+    except (UsageError, DataError) as fault:
+        return _fail(fault, 2)
+    except ValueError as fault:
+        return _fail(fault, 2)
+    except NotFinite as fault:
+        return _fail(fault, 3)
+    except Busy as fault:
+        return _fail(fault, 4)
+    except (CheckpointError, OSError) as fault:
+        return _fail(fault, 5)
+    except Stopped as fault:
+        return _fail(fault, fault.code)
+    print(summary(result, Path(run.out) / name / f"seed-{run.seed}"))
+    return 0
+
+
+def summary(result: dict[str, Any], folder: Path) -> str:
+    """The figures of a finished run, in three lines."""
+    greedy, sampled, averaged = (result["figures"][k] for k in ("greedy", "sampled", "averaged"))
+    return (
+        f"{result['title']} ({result['name']}, seed {result['seed']}), {result['sees']}\n"
+        f"test error {100 * greedy['error']:.2f} % greedy, {100 * sampled['error']:.2f} % sampled, "
+        f"{100 * averaged['error']:.2f} % averaged over {averaged['passes']} passes, "
+        f"n = {greedy['n']:,}\n{folder}"
+    )
+
+
+def _know(fields: list[str], arguments: list[str]) -> None:
+    """Refuse a field that the recipe has not, naming the nearest that it has."""
+    for word in arguments:
+        field = word.removeprefix("--").split("=")[0].replace("-", "_")
+        if word.startswith("--") and field not in ("help", *fields):
+            raise UsageError(f"the recipe has no field {field!r}: {nearest(field, fields)}")
+
+
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    """What tyro would print into a frame becomes a UsageError of one line."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            yield
+    except SystemExit as leaving:
+        if not leaving.code:
+            raise
+        lines = [line.strip("│ ") for line in said.getvalue().splitlines()[1:]]
+        end = next((i for i, line in enumerate(lines) if line.startswith("─")), len(lines))
+        raise UsageError(" ".join(lines[:end])) from leaving
+
+
+def _fail(fault: Exception, code: int) -> int:
+    print(f"error: {fault}" if code < 100 else str(fault), file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Several recipes over several seeds: `python -m experiments.sweep RECIPE ... --seeds 3`.
+
+Each run is a process of its own; options that are not listed here go to every run. What is already
+done is not done again. Exits non-zero if any run failed, and says which.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
+
+from experiments.config import UsageError
+from experiments.run import parse
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.sweep", description=__doc__)
+    parser.add_argument("recipes", nargs="+", metavar="RECIPE")
+    parser.add_argument("--seeds", type=int, default=3, help="run seeds 0 to N - 1 (default: 3)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="processes at a time (default: one a core)",
+    )
+    given, rest = parser.parse_known_args(arguments)
+    if given.seeds < 1 or given.workers < 1:
+        parser.error("--seeds and --workers must be at least 1")
+    commands = [
+        [recipe, "--seed", str(seed), *rest]
+        for seed in range(given.seeds)
+        for recipe in given.recipes
+    ]
+    try:
+        return sweep(commands, given.workers)
+    except UsageError as fault:
+        print(f"error: {fault}", file=sys.stderr)
+        return 2
+
+
+def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
+    """Run `experiments.run` with each of these arguments, `workers` at a time, in this order.
+
+    Returns 0, or the exit code of the first that failed, after all have ended. SIGINT and SIGTERM
+    are passed on, and nothing new is started. Raises UsageError before anything is started.
+    """
+    for command in commands:
+        parse(list(command))
+    running: list[subprocess.Popen[str]] = []
+    stop = threading.Event()
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        for process in running:
+            process.send_signal(number)
+
+    def one(command: Sequence[str]) -> int:
+        if stop.is_set():
+            return 130
+        process = subprocess.Popen(
+            [sys.executable, "-m", "experiments.run", *command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        running.append(process)
+        assert process.stderr is not None
+        for line in process.stderr:
+            print(line, end="", file=sys.stderr, flush=True)
+        return process.wait()
+
+    before = {each: signal.signal(each, pass_on) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            codes = list(pool.map(one, commands))
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    for command, code in zip(commands, codes, strict=True):
+        if code:
+            print(f"failed with exit code {code}: {' '.join(command)}", file=sys.stderr)
+    return next((code for code in codes if code), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
