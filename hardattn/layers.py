@@ -76,8 +76,8 @@ class Core(nn.Module):
 class ResidualCNN(nn.Module):
     """Three stages of two 3x3 convolutions with a shortcut (He et al. 2016, arXiv:1603.05027).
 
-    Widths 32, 64, 128; stages two and three halve the sides; mean over places, then a linear
-    classifier. (B, C, H, W) -> (B, classes).
+    Each stage halves the sides, and the second and third double the width; mean over places, then
+    a linear classifier. (B, C, H, W) -> (B, classes).
     """
 
     def __init__(self, channels: int, classes: int, width: int = 32):
@@ -85,7 +85,7 @@ class ResidualCNN(nn.Module):
         widths = [width, 2 * width, 4 * width]
         self.stem = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         self.stages = nn.ModuleList(
-            ResidualStage(before, after, 1 if before == after else 2)
+            ResidualStage(before, after)
             for before, after in zip([width, *widths], widths, strict=False)
         )
         self.norm = nn.BatchNorm2d(widths[-1])
@@ -99,16 +99,15 @@ class ResidualCNN(nn.Module):
 
 
 class ResidualStage(nn.Module):
-    """Pre-activation residual unit: x + conv(relu(norm(conv(relu(norm(x)))))); 1x1 shortcut."""
+    """Pre-activation unit at half the side: shortcut(x) + conv(relu(norm(conv(relu(norm(x))))))."""
 
-    def __init__(self, before: int, after: int, stride: int):
+    def __init__(self, before: int, after: int):
         super().__init__()
         self.norm = nn.BatchNorm2d(before)
-        self.first = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
+        self.first = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
         self.middle = nn.BatchNorm2d(after)
         self.second = nn.Conv2d(after, after, 3, padding=1, bias=False)
-        same = before == after and stride == 1
-        self.shortcut = nn.Identity() if same else nn.Conv2d(before, after, 1, stride, bias=False)
+        self.shortcut = nn.Conv2d(before, after, 1, stride=2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.norm(x))

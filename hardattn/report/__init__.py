@@ -1,0 +1,1 @@
+"""Results become a table, pictures and a page. Imports nothing by itself."""

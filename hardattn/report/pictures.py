@@ -1,0 +1,260 @@
+"""Pictures of looking: where an agent looked, and what it saw there. uint8 RGB arrays, (H, W, 3).
+
+Everything is drawn at SUPER times its size and averaged down. Colours run from blue (first look)
+over teal to yellow (last): lightness rises all the way, so the order survives every colour
+blindness and a grey print; right and wrong differ in mark and words as well as in colour.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from hardattn.evaluate import Columns
+from hardattn.scenes import Scenes
+from hardattn.sensors import Retina, Sensor
+
+Picture = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+SUPER = 3
+STOPS: tuple[Colour, ...] = ((74, 144, 255), (32, 200, 178), (255, 224, 70))
+RIGHT: Colour = (0, 158, 115)
+WRONG: Colour = (213, 94, 0)
+CASING: Colour = (12, 14, 18)
+PAPER: Colour = (255, 255, 255)
+INK: Colour = (36, 41, 47)
+BOX: Colour = (235, 110, 190)
+
+
+def colours(looks: int) -> list[Colour]:
+    """One colour a look, first to last."""
+    at = np.linspace(0, len(STOPS) - 1, looks) if looks != 1 else np.array([len(STOPS) - 1.0])
+    stops = np.array(STOPS, float)
+    low = np.minimum(at.astype(int), len(STOPS) - 2)
+    mixed = stops[low] + (stops[low + 1] - stops[low]) * (at - low)[:, None]
+    return [(int(r), int(g), int(b)) for r, g, b in mixed.round()]
+
+
+def path_picture(
+    image: Any,
+    locations: Any,
+    size: int = 0,
+    scales: int = 1,
+    box: Any = None,
+    caption: str = "",
+    *,
+    right: bool | None = None,
+    side: int = 240,
+) -> Picture:
+    """A scene, enlarged, with the numbered path of looks over it and what each look covers.
+
+    image: (C, H, W) uint8. locations: (T, 2) places (x, y) in [-1, 1]; rows of NaN are no looks.
+    size, scales: the retina's; finest squares solid, coarser ones faint, just the pixels that
+    `Retina` reads; size 0 draws none. box: (4,) of the target, dashed. caption: a line below, with
+    a mark for right True or False. side: pixels of the longer side.
+    """
+    pixels = _rgb(image)
+    height, width = pixels.shape[:2]
+    unit = side * SUPER / max(height, width)
+    big = (round(width * unit), round(height * unit))
+    canvas = Image.fromarray(pixels).resize(big, Image.Resampling.NEAREST).convert("RGBA")
+    looks = np.asarray(locations, float).reshape(-1, np.asarray(locations).shape[-1])[:, :2]
+    looks = looks[~np.isnan(looks).any(1)]
+    centre = (looks + 1) / 2 * (width, height)
+    ink = colours(len(looks))
+    thick = max(1, round(side * SUPER / 130))
+
+    for scale in reversed(range(scales if size else 0)):
+        faint = Image.new("RGBA", big)
+        pen = ImageDraw.Draw(faint)
+        extent = size * 2**scale
+        alpha = 255 if scale == 0 else 150 // 2**scale
+        for corner, colour in zip(np.floor(centre - extent / 2 + 0.5), ink, strict=True):
+            left, top = corner * unit
+            edge = (left, top, left + extent * unit, top + extent * unit)
+            if scale == 0:
+                pen.rectangle(edge, outline=(*CASING, 150), width=2 * thick)
+            pen.rectangle(edge, outline=(*colour, alpha), width=thick)
+        canvas.alpha_composite(faint)
+
+    pen = ImageDraw.Draw(canvas)
+    if box is not None:
+        x0, y0, x1, y1 = (np.asarray(box, float) + 1) / 2 * np.array([width, height] * 2) * unit
+        _dashed(pen, (x0, y0, x1, y1), thick)
+    points = [tuple(point) for point in centre * unit]
+    for start, end, colour in zip(points, points[1:], ink[1:], strict=False):
+        pen.line((*start, *end), fill=(*CASING, 255), width=3 * thick)
+        pen.line((*start, *end), fill=(*colour, 255), width=round(1.6 * thick))
+    radius = side * SUPER * 0.033
+    for number, (point, colour) in enumerate(zip(points, ink, strict=True), 1):
+        _disc(pen, point, radius, colour, str(number))
+    picture = _shrink(canvas)
+    return picture if not caption else _stack([picture, label(caption, picture.shape[1], right)])
+
+
+def glimpses(image: Any, locations: Any, sensor: Sensor, width: int = 240, gap: int = 4) -> Picture:
+    """What was seen at each look, re-created through the sensor: a square each, four in a row.
+
+    A retina's scales are laid over each other, the finest on top: sharp in the middle, coarse
+    around it, as the agent had it. The frame has the colour of the look in `path_picture`.
+
+    image: (C, H, W) uint8. locations: (T, P) without NaN.
+    """
+    place = torch.as_tensor(locations, dtype=torch.float32)
+    looks = len(place)
+    images = torch.as_tensor(np.asarray(image))[None].expand(looks, -1, -1, -1)
+    seen = sensor.look(sensor.open(images), place).double()
+    scales = sensor.scales if isinstance(sensor, Retina) else 1
+    seen = seen.view(looks, scales, -1, *seen.shape[-2:])
+    extent = seen.shape[-1] * 2 ** (scales - 1)
+    across = -(-looks // -(-looks // 4))
+    square = (width - gap * (across - 1)) // across
+    frame = max(2, square // 16)
+    tiles = []
+    for look, colour in zip(seen, colours(looks), strict=True):
+        canvas = Image.new("RGB", (square, square), colour)
+        inner = square - 2 * frame
+        for scale in reversed(range(scales)):
+            patch = Image.fromarray(_rgb((look[scale].clamp(0, 1) * 255).round().byte()))
+            part = max(1, round(inner * patch.width * 2**scale / extent))
+            patch = patch.resize((part, part), Image.Resampling.NEAREST)
+            corner = (square - part) // 2
+            canvas.paste(patch, (corner, corner))
+        tiles.append(np.asarray(canvas))
+    return _grid(tiles, across, gap, CASING)
+
+
+def sheet(
+    scenes: Scenes,
+    columns: Columns,
+    size: int = 0,
+    scales: int = 1,
+    classes: Sequence[str] = (),
+    *,
+    across: int = 4,
+    side: int = 200,
+) -> Picture:
+    """Several scenes in a grid, each with its path, its final answer and, if wrong, the truth.
+
+    scenes: B of them, on the CPU; row i of `columns` is about scene i, and there may be more rows.
+    """
+    tiles = []
+    for row in range(len(scenes)):
+        looks = int(columns.looks[row])
+        answer, target = int(columns.prediction[row, -1]), int(scenes.target[row])
+        tiles.append(
+            path_picture(
+                scenes.image[row],
+                columns.location[row, :looks],
+                size,
+                scales,
+                scenes.box[row],
+                verdict(answer, target, classes),
+                right=answer == target,
+                side=side,
+            )
+        )
+    return _grid(tiles, min(across, max(1, len(tiles))), 8)
+
+
+def verdict(answer: int, target: int, classes: Sequence[str] = ()) -> str:
+    """The caption of an answer: the class, and where it is wrong the true one."""
+    names = [classes[i] if i < len(classes) else str(i) for i in (answer, target)]
+    return names[0] if answer == target else f"{names[0]}, is {names[1]}"
+
+
+def label(text: str, width: int, right: bool | None = None) -> Picture:
+    """A line of text on white, (h, width, 3): cut where it is too long, with a tick or a cross."""
+    height, margin = 24 * SUPER, 5 * SUPER
+    canvas = Image.new("RGB", (width * SUPER, height), PAPER)
+    pen = ImageDraw.Draw(canvas)
+    colour = INK if right is None else RIGHT if right else WRONG
+    left = float(margin)
+    if right is not None:
+        left = _mark(pen, margin, height / 2, 5 * SUPER, right, colour) + 6 * SUPER
+    font = _font(14 * SUPER)
+    room = width * SUPER - margin - left
+    while text and pen.textlength(text, font) > room:
+        text = text[:-2] + "…" if len(text) > 2 else ""
+    pen.text((left, height / 2), text, fill=colour, font=font, anchor="lm")
+    return _shrink(canvas)
+
+
+def _rgb(image: Any) -> Picture:
+    """(C, H, W) uint8 -> (H, W, 3): one channel is grey, a fourth is dropped."""
+    pixels = np.asarray(image)
+    if pixels.ndim != 3 or pixels.dtype != np.uint8:
+        raise ValueError(f"an image is (C, H, W) uint8, not {pixels.shape} {pixels.dtype}")
+    if pixels.shape[0] < 3:
+        pixels = pixels[:1].repeat(3, 0)
+    return np.ascontiguousarray(pixels[:3].transpose(1, 2, 0))
+
+
+@cache
+def _font(size: int) -> Any:
+    return ImageFont.load_default(size)
+
+
+def _disc(
+    pen: ImageDraw.ImageDraw, at: tuple[float, ...], radius: float, colour: Colour, text: str
+) -> None:
+    x, y = at
+    for extra, fill in ((radius * 0.22, CASING), (0.0, colour)):
+        r = radius + extra
+        pen.ellipse((x - r, y - r, x + r, y + r), fill=(*fill, 255))
+    pen.text((x, y), text, fill=(*CASING, 255), font=_font(round(radius * 1.55)), anchor="mm")
+
+
+def _dashed(pen: ImageDraw.ImageDraw, box: tuple[float, ...], thick: int) -> None:
+    x0, y0, x1, y1 = box
+    dash = 5.0 * thick
+    for ax, ay, bx, by in ((x0, y0, x1, y0), (x1, y0, x1, y1), (x1, y1, x0, y1), (x0, y1, x0, y0)):
+        length = max(abs(bx - ax), abs(by - ay), 1e-9)
+        ux, uy = (bx - ax) / length, (by - ay) / length
+        for start in np.arange(0, length, 2 * dash):
+            end = min(start + dash, length)
+            line = (ax + ux * start, ay + uy * start, ax + ux * end, ay + uy * end)
+            pen.line(line, fill=(*CASING, 255), width=2 * thick)
+            pen.line(line, fill=(*BOX, 255), width=thick)
+
+
+def _mark(
+    pen: ImageDraw.ImageDraw, left: float, middle: float, r: float, right: bool, colour: Colour
+) -> float:
+    """A tick or a cross of half-height r; returns where it ends."""
+    thick = round(r * 0.42)
+    if right:
+        tick = [(left, middle), (left + 0.75 * r, middle + 0.8 * r), (left + 2 * r, middle - r)]
+        pen.line(tick, fill=colour, width=thick, joint="curve")
+    else:
+        pen.line((left, middle - r, left + 2 * r, middle + r), fill=colour, width=thick)
+        pen.line((left, middle + r, left + 2 * r, middle - r), fill=colour, width=thick)
+    return left + 2 * r
+
+
+def _shrink(canvas: Image.Image) -> Picture:
+    small = (canvas.width // SUPER, canvas.height // SUPER)
+    return np.asarray(canvas.convert("RGB").resize(small, Image.Resampling.BOX))
+
+
+def _stack(parts: Sequence[Picture]) -> Picture:
+    return np.concatenate(parts, 0)
+
+
+def _grid(tiles: Sequence[Picture], across: int, gap: int, paper: Colour = PAPER) -> Picture:
+    """Equal tiles, row by row."""
+    if not tiles:
+        return np.full((1, 1, 3), 255, np.uint8)
+    height, width = tiles[0].shape[:2]
+    down = -(-len(tiles) // across)
+    shape = (down * (height + gap) - gap, across * (width + gap) - gap, 3)
+    canvas = np.full(shape, paper, np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = number // across * (height + gap), number % across * (width + gap)
+        canvas[top : top + height, left : left + width] = tile
+    return canvas

@@ -1,0 +1,271 @@
+"""Find finished runs, read them, and group the seeds of one recipe on the same scenes."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FORMAT = 1
+WANTED: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "title": str,
+    "seed": int,
+    "command": str,
+    "recipe": dict,
+    "sees": str,
+    "scenes": str,
+    "world": dict,
+    "parameters": int,
+    "figures": dict,
+    "training": dict,
+    "made_with": dict,
+}
+WORLD: dict[str, type | tuple[type, ...]] = {
+    "looks": int,
+    "pixels_per_look": int,
+    "sensor": str,
+    "image": list,
+    "classes": list,
+}
+FIGURES: dict[str, type | tuple[type, ...]] = {
+    "n": int,
+    "error": (float, int),
+    "error_after": list,
+    "looks": (float, int),
+}
+ONE_SEED_ONLY = frozenset({"seed"})
+
+
+class ReportError(ValueError):
+    """Something given to the report is no finished run; the message names it and the way out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One training seed: its result, and columns and example scenes where it has a folder."""
+
+    result: dict[str, Any]
+    source: Path
+    folder: Path | None
+
+    @property
+    def seed(self) -> int:
+        return int(self.result["seed"])
+
+    @cached_property
+    def columns(self) -> dict[str, Any] | None:
+        """{"greedy": Columns, "sampled": Columns}; None for a result without its folder."""
+        if self.folder is None:
+            return None
+        from hardattn.evaluate import Columns
+
+        stored = _read_tensors(self.folder / "columns.pt")
+        try:
+            return {draw: Columns(**fields) for draw, fields in stored.items()}
+        except TypeError as fault:
+            raise ReportError(
+                f"{self.folder / 'columns.pt'}: not the columns of an evaluation; run it again"
+            ) from fault
+
+    @cached_property
+    def examples(self) -> dict[str, Any] | None:
+        """image (n, C, H, W), target (n,), box (n, 4) of the first scenes, or None."""
+        if self.folder is None:
+            return None
+        stored = _read_tensors(self.folder / "examples.pt")
+        if not {"image", "target", "box"} <= stored.keys():
+            raise ReportError(
+                f"{self.folder / 'examples.pt'}: no image, target and box; run it again"
+            )
+        return stored
+
+
+class Group(NamedTuple):
+    """All seeds of one recipe on the same scenes, in order of seed."""
+
+    scenes: str
+    name: str
+    runs: tuple[Run, ...]
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The result of the first seed: what all seeds share is read from it."""
+        return self.runs[0].result
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(run.seed for run in self.runs)
+
+
+def read(paths: Iterable[str | Path]) -> list[Group]:
+    """Groups from run folders, folders of runs, results files and folders of results files.
+
+    Raises ReportError: a path without runs, a file that is no result, a seed that is there twice,
+    seeds of one name that are not of one recipe.
+    """
+    files: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        for file in _files(path):
+            files.setdefault(file.resolve(), file)
+    gathered: dict[tuple[str, str], dict[int, Run]] = {}
+    for run in (run for file in files.values() for run in _runs(file)):
+        key = (run.result["scenes"], run.result["name"])
+        seeds = gathered.setdefault(key, {})
+        if run.seed in seeds:
+            raise ReportError(
+                f"{run.source}: seed {run.seed} of {key[1]} is also in {seeds[run.seed].source}; "
+                "give only one of them"
+            )
+        seeds[run.seed] = run
+    groups = [
+        Group(scenes, name, tuple(seeds[seed] for seed in sorted(seeds)))
+        for (scenes, name), seeds in sorted(gathered.items())
+    ]
+    for group in groups:
+        _check_alike(group)
+    return groups
+
+
+def unfinished(paths: Iterable[str | Path]) -> list[Path]:
+    """Folders named after a seed that hold no result: runs that go on, or that failed."""
+    found: set[Path] = set()
+    for path in map(Path, paths):
+        if path.is_dir():
+            candidates = [path, *path.rglob("seed-*")]
+            found.update(
+                folder
+                for folder in candidates
+                if re.fullmatch(r"seed-\d+", folder.name)
+                and folder.is_dir()
+                and not (folder / "result.json").exists()
+            )
+    return sorted(found)
+
+
+def _files(path: Path) -> list[Path]:
+    """The result.json files below a folder, else the results files in it."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ReportError(f"{path}: no such file or folder")
+    files = sorted(path.rglob("result.json"))
+    if not files and (path / "recipe.json").exists():
+        raise ReportError(f"{path}: not finished (no result.json); run its command again")
+    files = files or sorted(path.glob("*.json"))
+    if not files:
+        raise ReportError(f"{path}: no finished run in it (no result.json, no results files)")
+    return files
+
+
+def _runs(file: Path) -> list[Run]:
+    """The run of a result.json, a mapping; or those of a results file, a list."""
+    content = _json(file)
+    if file.name == "result.json":
+        for name in ("columns.pt", "examples.pt"):
+            if not (file.parent / name).exists():
+                raise ReportError(f"{file.parent / name}: missing beside result.json; run it again")
+        return [Run(_checked(content, str(file)), file, file.parent)]
+    if not isinstance(content, list) or not content:
+        raise ReportError(f"{file}: not a results file, which is a list of results")
+    results = [_checked(one, f"{file}, entry {number}") for number, one in enumerate(content)]
+    return [Run(result, file, None) for result in results]
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text())
+    except OSError as fault:
+        raise ReportError(f"{file}: cannot be read ({fault.strerror or fault})") from fault
+    except ValueError as fault:
+        raise ReportError(f"{file}: not JSON, or cut short ({fault}); run it again") from fault
+
+
+def _checked(result: Any, where: str) -> dict[str, Any]:
+    """The result, if it has what the report reads. Raises ReportError."""
+    if not isinstance(result, dict) or "figures" not in result:
+        raise ReportError(f"{where}: not the result of a run")
+    if result.get("format") != FORMAT:
+        raise ReportError(
+            f"{where}: format {result.get('format')!r}, and this version reads {FORMAT}"
+        )
+    _check_fields(result, WANTED, where, "")
+    _check_fields(result["world"], WORLD, where, "world.")
+    greedy = result["figures"].get("greedy")
+    if not isinstance(greedy, dict):
+        raise ReportError(f"{where}: no figures.greedy; run it again")
+    _check_fields(greedy, FIGURES, where, "figures.greedy.")
+    return result
+
+
+def _check_fields(
+    part: dict[str, Any], wanted: dict[str, type | tuple[type, ...]], where: str, prefix: str
+) -> None:
+    for name, kind in wanted.items():
+        if not isinstance(part.get(name), kind) or isinstance(part[name], bool):
+            state = "is missing" if name not in part else f"is {part[name]!r}"
+            raise ReportError(f"{where}: {prefix}{name} {state}; run it again")
+
+
+def _check_alike(group: Group) -> None:
+    """One row of a table is one recipe."""
+    first = group.runs[0]
+    for run in group.runs[1:]:
+        for part in ("recipe", "world", "sees"):
+            name = _difference(first.result[part], run.result[part], part)
+            if name:
+                raise ReportError(
+                    f"{run.source}: {name} differs from {first.source}, yet both are "
+                    f"{group.name}; give one another name"
+                )
+
+
+def _difference(one: Any, other: Any, name: str) -> str:
+    """Where two nested values first differ; empty where they do not."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted({*one, *other} - ONE_SEED_ONLY):
+            where = _difference(one.get(key), other.get(key), f"{name}.{key}")
+            if where:
+                return where
+        return ""
+    return "" if one == other else name
+
+
+def _read_tensors(file: Path) -> dict[str, Any]:
+    from pickle import UnpicklingError
+
+    from hardattn.checkpoint import CheckpointError, read
+
+    try:
+        stored = read(file)
+    except CheckpointError as fault:
+        raise ReportError(str(fault)) from fault
+    except (UnpicklingError, RuntimeError, EOFError, KeyError) as fault:
+        raise ReportError(f"{file}: not a file of tensors; run it again") from fault
+    if not isinstance(stored, dict):
+        raise ReportError(f"{file}: not what a run leaves; run it again")
+    return stored
+
+
+def script(result: dict[str, Any]) -> str:
+    """The script of a control that does not learn where to look ("random", ...); "" of others."""
+    return _find_script(result["recipe"], False)
+
+
+SCRIPTS = ("random", "centre", "raster", "oracle")
+
+
+def _find_script(part: Any, under: bool) -> str:
+    """The first script named by an `agent` or `script`, however deep the recipe is."""
+    if isinstance(part, str):
+        return part if under and part in SCRIPTS else ""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            # A world's first look may be "random" too; only who looks makes a control.
+            known = under or key in ("agent", "script")
+            found = _find_script(value, known and key != "first")
+            if found:
+                return found
+    return ""

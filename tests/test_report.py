@@ -1,0 +1,512 @@
+"""The report: what it reads, says and refuses, and that a browser is content with it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from experiments import collect, compare, table
+from hardattn import checkpoint
+from hardattn.agents import RAM, FullView, Scripted
+from hardattn.data import Split
+from hardattn.evaluate import evaluate
+from hardattn.metrics import figures
+from hardattn.report import pictures
+from hardattn.report.page import page
+from hardattn.report.read import ReportError, read, script, unfinished
+from hardattn.report.table import columns, difference, error_after, tables
+from hardattn.report.text import markdown, terminal
+from hardattn.report.words import findings
+from hardattn.rollout import sample
+from hardattn.scenes import Scenes, plain
+from hardattn.sensors import Retina, Whole
+from hardattn.tasks import Classify
+from hardattn.world import World
+
+CLASSES = 4
+IMAGE = (1, 12, 15)
+SCENES = "noise plain, test seed 1"
+NAMES = {"ram": "RAM", "random": "random looks", "whole": "MLP, whole <image>"}
+
+
+def scenes(n: int = 40) -> Scenes:
+    generator = torch.Generator().manual_seed(5)
+    images = torch.randint(256, (n, *IMAGE), generator=generator, dtype=torch.uint8)
+    labels = torch.randint(CLASSES, (n,), generator=generator)
+    return plain(Split(images, labels), torch.arange(n))
+
+
+def write_run(top: Path, kind: str, seed: int, error: float | None = None) -> Path:
+    """A run as `experiments.run` leaves it, of an untrained agent; `error` replaces its figure."""
+    torch.manual_seed(seed)
+    look: dict[str, Any] = {"size": 4, "scales": 2}
+    sensor: Any = Retina(**look)
+    if kind == "whole":
+        sensor, look = Whole(), {"size": None, "scales": None}
+    world = World(sensor, Classify(CLASSES), 1 if kind == "whole" else 3)
+    agent: Any = FullView(sensor.shape(IMAGE), CLASSES, net="mlp")
+    if kind != "whole":
+        agent = RAM(sensor.shape(IMAGE), CLASSES, hidden=8, what=8, where=8)
+    if kind == "random":
+        agent = Scripted(agent, "random", world.looks)
+    seen = scenes()
+    kept = {"greedy": evaluate(agent, world, seen), "sampled": evaluate(agent, world, seen, sample)}
+    measured: dict[str, Any] = {draw: figures(one) for draw, one in kept.items()}
+    measured["averaged"] = {**measured["sampled"], "passes": 10}
+    if error is not None:
+        measured["greedy"]["error"] = error
+    result = {
+        "format": 1,
+        "name": kind,
+        "title": NAMES[kind],
+        "seed": seed,
+        "command": f"python -m experiments.run {kind} --seed {seed}",
+        "recipe": {
+            "agent": type(agent).__name__,
+            "first": "random",
+            "script": "random" if kind == "random" else None,
+        },
+        "sees": world.sees,
+        "scenes": SCENES,
+        "world": {
+            "looks": world.looks,
+            "pixels_per_look": sensor.pixels(IMAGE),
+            "sensor": "whole" if kind == "whole" else "retina",
+            **look,
+            "image": list(IMAGE),
+            "classes": ["a", "b", "c", "d & e"],
+        },
+        "parameters": sum(weight.numel() for weight in agent.parameters()),
+        "figures": measured,
+        "training": {
+            "images": 2000,
+            "seconds": 4.0,
+            "images_per_second": 500.0 + seed,
+            "best_images": 1000,
+            "curve": [[1000, 0.7], [2000, 0.6]],
+        },
+        "made_with": {"commit": "abc1234", "torch": "2.13.0", "device": "cpu", "threads": 1},
+    }
+    folder = top / kind / f"seed-{seed}"
+    folder.mkdir(parents=True)
+    checkpoint.write(folder / "columns.pt", {draw: one._asdict() for draw, one in kept.items()})
+    few = seen.slice(0, 8)
+    examples = {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
+    checkpoint.write(folder / "examples.pt", examples)
+    (folder / "result.json").write_text(json.dumps(result))
+    return folder
+
+
+def change(file: Path, **fields: Any) -> None:
+    """Overwrite top-level fields of a result.json."""
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    top = tmp_path_factory.mktemp("runs")
+    for seed, (ram, random) in enumerate([(0.10, 0.30), (0.12, 0.36), (0.14, 0.33)]):
+        write_run(top, "ram", seed, ram)
+        write_run(top, "random", seed, random)
+    write_run(top, "whole", 0)
+    return top
+
+
+@pytest.fixture
+def runs(made: Path, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    return Path(shutil.copytree(made, tmp_path / "runs"))
+
+
+def test_groups_are_recipes_and_their_seeds_in_order(made: Path) -> None:
+    groups = read([made / "whole", made, made / "ram" / "seed-2" / "result.json"])
+    assert [(g.scenes, g.name, g.seeds) for g in groups] == [
+        (SCENES, "ram", (0, 1, 2)),
+        (SCENES, "random", (0, 1, 2)),
+        (SCENES, "whole", (0,)),
+    ]
+    assert [script(group.first) for group in groups] == ["", "random", ""]
+
+
+def test_table_values_by_hand(made: Path) -> None:
+    (one,) = tables(read([made]))
+    assert [(sees, [row.title for row in rows]) for sees, rows in one.sections] == [
+        ("never sees the image", ["RAM", "random looks"]),
+        ("sees everything", ["MLP, whole <image>"]),
+    ]
+    ram, random, whole = one.rows
+    # Errors 10, 12, 14: mean 12, standard error 2 / sqrt(3), t(2) = 4.3027.
+    assert ram.error.point == pytest.approx(12)
+    assert ram.error.high == pytest.approx(12 + 4.3027 * 2 / 3**0.5, abs=1e-3)
+    assert (ram.error.n, ram.error.unit) == (3, "seed")
+    # Differences -20, -24, -19: mean -21, deviation sqrt(7).
+    assert ram.difference is not None and ram.control == "random"
+    assert ram.difference.point == pytest.approx(-21)
+    assert ram.difference.low == pytest.approx(-21 - 4.3027 * (7 / 3) ** 0.5, abs=1e-3)
+    assert random.difference is None and random.script == "random"
+    assert whole.difference is None and whole.control == ""
+    assert ram.pixels == 3 * 2 * 16 and whole.pixels == 12 * 15
+    assert ram.speed == 501 and whole.hit is None
+    measured = [run.result["figures"] for run in ram.group.runs]
+    assert ram.averaged == pytest.approx(100 * np.mean([m["averaged"]["error"] for m in measured]))
+    assert ram.nll == pytest.approx(np.mean([m["greedy"]["nll"] for m in measured]))
+
+
+def test_one_seed_says_so(made: Path) -> None:
+    (one,) = tables(read([made / "ram" / "seed-0", made / "random" / "seed-0"]))
+    row = one.rows[0]
+    assert row.error.unit == "image" and row.error.n == 40 and row.error.low is not None
+    assert row.difference is not None and row.difference.unit == "image"
+    text = markdown([one])
+    assert "1 seed" in text and "nothing of another training seed" in text
+    assert all("One training seed" in finding.caution for finding in findings(one))
+
+
+def test_one_seed_of_json_has_no_interval(made: Path, tmp_path: Path) -> None:
+    collect.collect([made / "ram" / "seed-0", made / "random" / "seed-0"], tmp_path)
+    (one,) = tables(read([tmp_path]))
+    assert one.rows[0].error == (pytest.approx(10), None, None, 1, "none", "seed")
+    assert one.rows[0].difference == (pytest.approx(-20), None, None, 1, "none", "seed")
+    assert "1 seed, so no interval: RAM, random looks" in markdown([one])
+    assert "with no interval" in findings(one)[0].claim
+    assert "Where they looked" not in page(read([tmp_path]))
+
+
+def test_against(made: Path) -> None:
+    (one,) = tables(read([made]), "whole")
+    assert [row.control for row in one.rows] == ["whole", "whole", ""]
+    assert "minus MLP" in markdown([one]) and "Differences across classes" in markdown([one])
+    with pytest.raises(ReportError, match="no row named 'radnom'; perhaps random"):
+        tables(read([made]), "radnom")
+
+
+def test_curves_have_a_look_each(made: Path) -> None:
+    ram, _, whole = read([made])
+    assert len(error_after(ram)) == 3 and len(error_after(whole)) == 1
+    curve = [run.result["figures"]["greedy"]["error_after"][1] for run in ram.runs]
+    assert error_after(ram)[1].point == pytest.approx(100 * np.mean(curve))
+
+
+def test_a_table_without_a_control_and_one_where_the_control_wins(runs: Path) -> None:
+    (one,) = tables(read([runs / "ram", runs / "whole"]))
+    assert "difference" not in [column.key for column in columns(one)]
+    for seed in range(3):
+        file = runs / "ram" / f"seed-{seed}" / "result.json"
+        result = json.loads(file.read_text())
+        result["figures"]["greedy"]["error"] = 0.5
+        file.write_text(json.dumps(result))
+    first = findings(tables(read([runs]))[0])[0]
+    assert first.claim.startswith("No learned policy is ahead")
+    assert first.headline == "RAM does worse than random looks"
+
+
+def test_recipes_of_one_title_are_told_apart(runs: Path) -> None:
+    for run in sorted((runs / "random").iterdir()):
+        change(run / "result.json", name="ram,lr=0.1", title="RAM")
+    titles = [row.title for row in tables(read([runs]))[0].rows]
+    assert "RAM (ram)" in titles and "RAM (lr=0.1)" in titles
+
+
+def spoil_json(runs: Path) -> str:
+    file = runs / "ram" / "seed-1" / "result.json"
+    file.write_text(file.read_text()[:100])
+    return "seed-1/result.json: not JSON, or cut short"
+
+
+def spoil_foreign(runs: Path) -> str:
+    (runs / "ram" / "seed-1" / "result.json").write_text('{"a": 1}')
+    return "seed-1/result.json: not the result of a run"
+
+
+def spoil_format(runs: Path) -> str:
+    change(runs / "ram" / "seed-1" / "result.json", format=7)
+    return "seed-1/result.json: format 7"
+
+
+def spoil_field(runs: Path) -> str:
+    change(runs / "ram" / "seed-1" / "result.json", seed="one")
+    return "seed-1/result.json: seed is 'one'"
+
+
+def spoil_figures(runs: Path) -> str:
+    change(runs / "ram" / "seed-1" / "result.json", figures={"greedy": {"n": 3}})
+    return "seed-1/result.json: figures.greedy.error is missing"
+
+
+def spoil_seed(runs: Path) -> str:
+    change(runs / "ram" / "seed-1" / "result.json", seed=2)
+    return "seed 2 of ram is also in"
+
+
+def spoil_recipe(runs: Path) -> str:
+    change(runs / "ram" / "seed-1" / "result.json", recipe={"agent": "RAM", "lr": 3})
+    return "recipe.first differs from"
+
+
+def spoil_columns(runs: Path) -> str:
+    (runs / "whole" / "seed-0" / "columns.pt").write_bytes(b"no")
+    return "columns.pt: damaged"
+
+
+def spoil_columns_away(runs: Path) -> str:
+    (runs / "whole" / "seed-0" / "columns.pt").unlink()
+    return "columns.pt: missing beside result.json"
+
+
+def spoil_columns_foreign(runs: Path) -> str:
+    checkpoint.write(runs / "whole" / "seed-0" / "columns.pt", {"greedy": {"a": 1}})
+    return "columns.pt: not the columns"
+
+
+def spoil_count(runs: Path) -> str:
+    file = runs / "whole" / "seed-0" / "result.json"
+    result = json.loads(file.read_text())
+    result["figures"]["greedy"]["n"] = 41
+    file.write_text(json.dumps(result))
+    return "n is not the number of rows"
+
+
+def spoil_examples(runs: Path) -> str:
+    path = runs / "whole" / "seed-0" / "examples.pt"
+    stored = checkpoint.read(path)
+    checkpoint.write(path, {**stored, "image": stored["image"].flip(0)})
+    return "their examples differ"
+
+
+SPOILERS = [value for name, value in sorted(globals().items()) if name.startswith("spoil_")]
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
+def test_a_broken_run_is_one_line_that_names_it(
+    spoil: Any, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = spoil(runs)
+    assert compare.main([str(runs)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line and str(runs) in line
+    assert not (runs / "report.html").exists() and not (runs / "report.md").exists()
+
+
+def test_wrong_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "odd.json").write_text("{}")
+    half = tmp_path / "half" / "seed-0"
+    half.mkdir(parents=True)
+    (half / "recipe.json").write_text("{}")
+    for name, words in [
+        ("absent", "no such file or folder"),
+        ("empty", "no finished run in it"),
+        ("odd.json", "not a results file"),
+        ("half/seed-0", "not finished"),
+    ]:
+        assert compare.main([str(tmp_path / name)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert words in line and str(tmp_path / name) in line
+    assert unfinished([tmp_path]) == [half]
+
+
+def test_difference_refuses_other_scenes(runs: Path) -> None:
+    path = runs / "random" / "seed-0" / "columns.pt"
+    stored = checkpoint.read(path)
+    stored["greedy"]["target"] = (stored["greedy"]["target"] + 1) % CLASSES
+    checkpoint.write(path, stored)
+    ram, random = read([runs / "ram" / "seed-0", runs / "random" / "seed-0"])
+    with pytest.raises(ReportError, match="targets differ"):
+        difference(ram, random)
+
+
+def test_markdown_and_terminal(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = tables(read([made]))
+    text = markdown(done)
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in lines}) == 1 and len(lines) == 5
+    assert "12.0 [7.0, 17.0]" in text and "−21.0 [−27.6, −14.4]" in text
+    assert "`python -m experiments.run ram --seed 0`" in text
+    for width in (60, 100, 200):
+        terminal(done, width)
+        out = capsys.readouterr().out
+        assert "RAM" in out and "12.0" in out
+        assert max(map(len, out.splitlines())) <= width
+
+
+def test_compare_writes_what_it_says(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (runs / "ram" / "seed-9").mkdir()
+    written = compare.compare([runs])
+    out = capsys.readouterr().out
+    assert written == runs / "report.html" and str(written) in out and "seed-9" in out
+    text = written.read_text()
+    for words in (
+        "RAM: 21.0 points less error than random looks",
+        "MLP, whole &lt;image&gt;",
+        "d &amp; e",
+        "Not finished, and left out:",
+        "python -m experiments.run ram --seed 2",
+        "abc1234",
+        "over 3 training seeds",
+        "sees everything",
+    ):
+        assert words in text, words
+    assert "<image>" not in text.split("<script")[0]
+    assert not re.search(r'(src|href)="(?!data:|#)', text.split("<script>")[0])
+    assert len(text) < 8e6
+    assert not list(runs.glob("*.tmp"))
+    assert "report.md" in out and "| RAM |" in (runs / "report.md").read_text()
+    assert compare.compare([runs / "ram"], runs / "new" / "place").exists()
+
+
+def test_help_is_quick() -> None:
+    code = (
+        "import sys; from experiments import compare, collect, table\n"
+        "for one in (compare, collect, table):\n"
+        "    try: one.main(['--help'])\n"
+        "    except SystemExit as end: assert end.code == 0\n"
+        "assert 'torch' not in sys.modules and 'plotly' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=table.ROOT, capture_output=True)
+
+
+def test_collect(made: Path, runs: Path, tmp_path: Path, capsys: Any) -> None:
+    (written,) = collect.collect([made / "ram"], tmp_path / "results")
+    content = json.loads(written.read_text())
+    assert written.name == "ram.json" and [one["seed"] for one in content] == [0, 1, 2]
+    assert content[1] == json.loads((made / "ram" / "seed-1" / "result.json").read_text())
+    before = written.read_bytes()
+    collect.collect([*sorted((made / "ram").iterdir(), reverse=True)], tmp_path / "results")
+    assert written.read_bytes() == before
+    spoiled = runs / "ram" / "seed-1" / "result.json"
+    for command in ("run --out /srv/runs", "run --root=/srv", str(Path.home()), r"run C:\data"):
+        change(spoiled, command=command)
+        with pytest.raises(ReportError, match="command holds an absolute path"):
+            collect.collect([runs / "ram"], tmp_path / "results")
+    change(spoiled, command="run x --out runs/a", title="images/s, T-shirt/top, 1 / 2")
+    collect.collect([runs / "ram"], tmp_path / "results")
+    (runs / "ram" / "seed-4").mkdir()
+    assert collect.main([str(runs / "ram"), "--out", str(tmp_path)]) == 2
+    assert "seed-4: not finished" in capsys.readouterr().err
+
+
+def test_readme_block(made: Path, tmp_path: Path) -> None:
+    readme, results = tmp_path / "README.md", tmp_path / "results"
+    options = ["--readme", str(readme), "--results", str(results)]
+    readme.write_text("# x\n")
+    assert table.main(options) == 2
+    readme.write_text(f"# x\n\n{table.BEGIN}\n{table.END}\nend\n")
+    assert table.main([*options, "--check"]) == 1
+    assert table.main(options) == 0 and "No results are committed yet" in readme.read_text()
+    assert table.main([*options, "--check"]) == 0
+    collect.collect([made / "ram", made / "random"], results)
+    assert table.main([*options, "--check"]) == 1
+    assert table.main(options) == 0 and table.main([*options, "--check"]) == 0
+    text = readme.read_text()
+    assert text.startswith("# x\n\n") and text.endswith(f"{table.END}\nend\n")
+    assert "12.0 [7.0, 17.0]" in text
+
+
+def test_the_readme_is_current() -> None:
+    if not table.README.exists() or table.BEGIN not in table.README.read_text():
+        pytest.skip("README.md has no results block")
+    assert table.main(["--check"]) == 0
+
+
+def test_path_picture_draws_what_the_retina_reads() -> None:
+    image = torch.zeros(1, 16, 16, dtype=torch.uint8)
+    place = torch.tensor([[-0.5, -0.5], [0.5, 0.5]])
+    drawn = pictures.path_picture(image, place, 4, 1, side=320)
+    assert drawn.shape == (320, 320, 3) and drawn.dtype == np.uint8
+    # The look at pixel (12, 12) covers 10 to 14, which is 200 to 280 at 20 times the size.
+    frame = np.array(pictures.colours(2)[1])
+    close = np.abs(drawn.astype(int) - frame).sum(-1) < 60
+    rows, across = np.nonzero(close)
+    assert abs(across.max() - 280) <= 3 and abs(rows.max() - 280) <= 3
+    assert close[201, 270] and close[270, 201] and not close[270, 190]
+
+
+def test_path_picture_takes_any_image_and_no_looks() -> None:
+    nowhere = torch.full((1, 2), torch.nan)
+    image = torch.arange(3 * 6 * 12).view(3, 6, 12).to(torch.uint8)
+    drawn = pictures.path_picture(image, nowhere, side=240)
+    assert drawn.shape == (120, 240, 3)
+    assert np.array_equal(drawn[10, 10], image[:, 0, 0].numpy())
+    tall = pictures.path_picture(image, nowhere, caption="a rather long caption " * 5, side=240)
+    assert tall.shape == (144, 240, 3)
+    with pytest.raises(ValueError, match="uint8"):
+        pictures.path_picture(image.float(), nowhere)
+
+
+def test_colours_brighten() -> None:
+    light = [np.dot(colour, (0.2126, 0.7152, 0.0722)) for colour in pictures.colours(7)]
+    assert light == sorted(light) and len(set(light)) == 7
+
+
+def test_sheet_and_glimpses() -> None:
+    seen = scenes(5)
+    world = World(Retina(4, 2), Classify(CLASSES), 3)
+    agent = RAM((2, 4, 4), CLASSES, hidden=8, what=8, where=8)
+    done = evaluate(agent, world, seen)
+    drawn = pictures.sheet(seen, done, 4, 2, ["a", "b", "c", "d"], across=3, side=200)
+    assert drawn.shape == (2 * (160 + 24) + 8, 3 * 200 + 2 * 8, 3)
+    image = torch.full((1, 16, 16), 200, dtype=torch.uint8)
+    strip = pictures.glimpses(image, torch.zeros(3, 2), Retina(4, 2), width=200)
+    assert strip.shape == (64, 200, 3) and (strip[32, 32] == 200).all()
+    edge = pictures.glimpses(image, torch.tensor([[-1.0, -1.0]]), Retina(4, 1), width=100)
+    assert (edge[20, 20] == 0).all() and (edge[80, 80] == 200).all()
+
+
+CHECK = """<script>window.faults = [];
+addEventListener("error", function (e) { faults.push(e.message); });
+console.error = console.warn = function (m) { faults.push(String(m)); };</script>"""
+ACT = """<script>setTimeout(function () {
+var said = {}, rows = function () {
+  return [].map.call(document.querySelectorAll("table.sortable tbody:first-of-type tr.row"),
+                     function (r) { return r.querySelector(".name").textContent; }); };
+var head = document.querySelector("th.error button");
+said.plots = document.querySelectorAll(".plot .main-svg").length > 0
+  && document.querySelectorAll(".plot .scatterlayer .trace").length;
+said.first = rows(); head.click(); said.second = rows(); head.click(); said.third = rows();
+said.classes = document.querySelectorAll("table.sortable tbody").length;
+document.querySelector(".chip").click();
+said.hidden = [].map.call(document.querySelectorAll(".plot"), function (p) {
+  return p.data.filter(function (t) { return t.visible === false; }).length; });
+said.wide = document.documentElement.scrollWidth > innerWidth;
+said.width = innerWidth; said.faults = faults;
+parent.postMessage(JSON.stringify(said), "*"); }, 1500);
+</script>"""
+# Windows are at least 500 pixels wide, frames may be narrower.
+FRAME = """<!doctype html><title>waits</title><script>addEventListener("message", function (e) {
+document.title = "SAID" + e.data + "SAID"; });</script>
+<iframe src="page.html" style="border:0" width="%d" height="900"></iframe>"""
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_a_browser_shows_it_and_sorts_it(made: Path, tmp_path: Path, width: int) -> None:
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if browser is None:
+        pytest.skip("no chromium on PATH")
+    html = page(read([made]), command="python -m experiments.compare runs")
+    html = html.replace("<head>", "<head>" + CHECK, 1).replace("</body>", ACT + "</body>")
+    (tmp_path / "page.html").write_text(html)
+    (tmp_path / "frame.html").write_text(FRAME % width)
+    flags = [
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        *(f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1600,1000"),
+        *("--virtual-time-budget=20000", "--dump-dom", str(tmp_path / "frame.html")),
+    ]
+    done = subprocess.run([browser, *flags], capture_output=True, text=True, timeout=100)
+    said = re.search(r"<title>SAID(.*?)SAID</title>", done.stdout)
+    assert said, done.stderr[-2000:]
+    told = json.loads(said[1])
+    assert told["faults"] == [] and told["width"] == width
+    assert told["plots"] >= 9
+    # Ordered by error to begin with, so the first click turns it round.
+    assert told["first"] == told["third"] == ["RAM", "random looks"]
+    assert told["second"] == ["random looks", "RAM"]
+    assert told["classes"] == 2
+    assert all(told["hidden"]) and not told["wide"]
