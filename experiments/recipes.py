@@ -20,16 +20,15 @@ class Family:
     scene: str
     ram: Ram
     learning: Learning
-    whole: Learning
+    whole: dict[str, Learning]  # by net
     expect: dict[str, str]
     minutes: dict[str, float]
 
     def recipe(self, name: str, title: str, about: str, agent: Any, **changes: Any) -> Recipe:
         """One member; `changes` are fields of the problem or of the learning."""
-        whole = isinstance(agent, FullView)
-        learning = self.whole if whole else self.learning
-        problem = self.problem
-        if whole:
+        problem, learning = self.problem, self.learning
+        if isinstance(agent, FullView):
+            learning = self.whole[agent.net]
             problem = replace(
                 problem, sensor="whole", size=None, scales=None, looks=1, first="centre"
             )
@@ -145,8 +144,12 @@ DIGITS = Family(
     ),
     scene="Digits doubled to 16x16, anywhere on a blank 48x48 canvas; six looks of 6x6, 3 scales.",
     ram=Ram(core="gru", std=0.2),
-    learning=Learning(images=400_000, batch=256, lr=2e-3, validate_every=25_000),
-    whole=Learning(images=50_000, batch=128, lr=2e-3, validate_every=5_000),
+    learning=Learning(images=400_000, batch=256, lr=4e-3, validate_every=25_000),
+    whole={
+        "mlp": Learning(images=400_000, batch=128, lr=1e-3, validate_every=25_000),
+        "conv_2014": Learning(images=400_000, batch=128, lr=1e-3, validate_every=25_000),
+        "cnn": Learning(images=30_000, batch=64, lr=2e-3, validate_every=3_000),
+    },
     expect={},
     minutes={},
 )
@@ -155,8 +158,12 @@ MNIST = Family(
     problem=Problem(dataset="mnist", sensor="retina", size=8, scales=1, looks=6),
     scene="MNIST as it is, 28x28; six looks of 8x8, one scale.",
     ram=Ram(std=0.1),
-    learning=Learning(images=18_000_000, batch=512, lr=3e-3, validate_every=500_000),
-    whole=Learning(images=600_000, batch=128, lr=2e-3, validate_every=50_000),
+    learning=Learning(images=18_000_000, batch=512, lr=4e-3, validate_every=500_000),
+    whole={
+        "mlp": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
+        "conv_2014": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
+        "cnn": Learning(images=600_000, batch=128, lr=2e-3, validate_every=50_000),
+    },
     expect={},
     minutes={},
 )
@@ -176,7 +183,11 @@ CLUTTERED_60 = Family(
     scene="MNIST on a 60x60 canvas with four pieces of clutter; eight looks of 12x12, 3 scales.",
     ram=Ram(std=0.1),
     learning=Learning(images=18_000_000, batch=512, lr=2e-3, validate_every=500_000),
-    whole=Learning(images=600_000, batch=128, lr=2e-3, validate_every=50_000),
+    whole={
+        "mlp": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
+        "conv_2014": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
+        "cnn": Learning(images=600_000, batch=128, lr=2e-3, validate_every=50_000),
+    },
     expect={},
     minutes={},
 )
