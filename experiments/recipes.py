@@ -158,7 +158,7 @@ MNIST = Family(
     problem=Problem(dataset="mnist", sensor="retina", size=8, scales=1, looks=6),
     scene="MNIST as it is, 28x28; six looks of 8x8, one scale.",
     ram=Ram(std=0.1),
-    learning=Learning(images=18_000_000, batch=512, lr=4e-3, validate_every=500_000),
+    learning=Learning(images=18_000_000, batch=512, lr=2e-3, validate_every=500_000),
     whole={
         "mlp": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
         "conv_2014": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
