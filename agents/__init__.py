@@ -3,10 +3,57 @@
 from collections.abc import Callable
 from typing import Any
 
+from .dram import DRAM
+from .dt_ram import DTRAM
+from .edram import EDRAM
 from .full_view import NETS, FullView
+from .gaussian import DrawReader, SpreadRAM, ZoomRAM
+from .glance_focus import GlanceFocus
+from .guided import GuidedRAM
+from .mram import MRAM
 from .ram import RAM
+from .scal import SCAL
 from .scripted import SCRIPTS, Scripted
+from .sequential import Sequential
+from .show_attend_tell import ShowAttendTell
+from .variational import Variational
 
-AGENTS: dict[str, Callable[..., Any]] = {"ram": RAM, "full_view": FullView}
+AGENTS: dict[str, Callable[..., Any]] = {
+    "ram": RAM,
+    "dram": DRAM,
+    "edram": EDRAM,
+    "dt_ram": DTRAM,
+    "mram": MRAM,
+    "show_attend_tell": ShowAttendTell,
+    "variational": Variational,
+    "sequential": Sequential,
+    "scal": SCAL,
+    "draw": DrawReader,
+    "zoom_ram": ZoomRAM,
+    "spread_ram": SpreadRAM,
+    "guided_ram": GuidedRAM,
+    "glance_focus": GlanceFocus,
+    "full_view": FullView,
+}
 
-__all__ = ["AGENTS", "NETS", "RAM", "SCRIPTS", "FullView", "Scripted"]
+__all__ = [
+    "AGENTS",
+    "DRAM",
+    "DTRAM",
+    "EDRAM",
+    "MRAM",
+    "NETS",
+    "RAM",
+    "SCAL",
+    "SCRIPTS",
+    "DrawReader",
+    "FullView",
+    "GlanceFocus",
+    "GuidedRAM",
+    "Scripted",
+    "Sequential",
+    "ShowAttendTell",
+    "SpreadRAM",
+    "Variational",
+    "ZoomRAM",
+]

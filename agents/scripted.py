@@ -13,19 +13,21 @@ from torch import Tensor, nn
 
 from hardattn.distributions import Fixed, Places, Somewhere
 from hardattn.rollout import Decision
+from hardattn.sensors import Sensor
 from hardattn.world import Observation
 
+# What has been seen, the context, the number of looks -> over points (x, y).
 Script = Callable[[Observation, Tensor, int], Places]
 
 
 def random(seen: Observation, context: Tensor, looks: int) -> Places:
     """Anywhere, uniformly."""
-    return Somewhere(seen.location)
+    return Somewhere(seen.step)
 
 
 def centre(seen: Observation, context: Tensor, looks: int) -> Places:
     """The centre of the image, always."""
-    return Fixed(torch.zeros_like(seen.location))
+    return Fixed(seen.step.new_zeros(len(seen.step), 2))
 
 
 def raster(seen: Observation, context: Tensor, looks: int) -> Places:
@@ -44,7 +46,7 @@ def raster(seen: Observation, context: Tensor, looks: int) -> Places:
 
 def oracle(seen: Observation, context: Tensor, looks: int) -> Places:
     """The centre of the target's box, which only a world with context "target" tells."""
-    if context.shape[1] != seen.location.shape[1]:
+    if context.shape[1:] != (2,):
         raise ValueError('the oracle needs a world that tells it the target: context="target"')
     return Fixed(context)
 
@@ -60,20 +62,30 @@ SCRIPTS: dict[str, Script] = {
 class Scripted(nn.Module):
     """An agent whose looking is replaced by a script, and whose answering is kept.
 
-    observer: any agent; it is told no context. looks: of the world, for scripts that plan.
+    observer: any agent; what an oracle is told, it is not. looks: of the world, for scripts that
+    plan. sensor: of the world, where its places are not points: a script's points become the
+    places that lie there.
     """
 
-    def __init__(self, observer: Any, script: str, looks: int):
+    def __init__(self, observer: Any, script: str, looks: int, sensor: Sensor | None = None):
         super().__init__()
+        self.sensor = sensor
         if script not in SCRIPTS:
             raise ValueError(f"no script {script!r}: choose one of {', '.join(SCRIPTS)}")
         self.observer, self.script, self.looks = observer, script, looks
 
     def start(self, context: Tensor) -> tuple[Any, Tensor]:
-        return self.observer.start(context[:, :0]), context
+        told = context[:, :0] if self.script == "oracle" else context
+        return self.observer.start(told), context
 
     def step(self, state: tuple[Any, Tensor], seen: Observation) -> tuple[Any, Decision]:
         inner, context = state
         inner, decision = self.observer.step(inner, seen)
         location = SCRIPTS[self.script](seen, context, self.looks)
+        if self.sensor is not None:
+            at = self.sensor.at
+            if isinstance(location, Somewhere):
+                location = Somewhere(location.like, at=at, places=self.sensor.places)
+            else:
+                location = Fixed(at(location.mode))
         return (inner, context), decision._replace(location=location)

@@ -2,7 +2,7 @@
 
 Times are process CPU seconds on the CPU and event times on a GPU, the least of several alternating
 rounds, so that another process on the machine moves them little. `--save` writes them to
-experiments/results/benchmark.json.
+experiments/measurements/benchmark.json.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from hardattn.scenes import cluttered, plain
 from hardattn.sensors import Retina
 from hardattn.train import OPTIMISERS, Tally
 
-SAVED = Path(__file__).parent / "results" / "benchmark.json"
+SAVED = Path(__file__).parent / "measurements" / "benchmark.json"
 ROUNDS = 7
 
 
@@ -56,10 +56,10 @@ def training(device: torch.device, product: str) -> list[dict[str, Any]]:
     images = torch.randint(256, (10_000, *size), generator=generator, device=device)
     split = Split(images.to(torch.uint8), torch.arange(10_000, device=device) % 10)
     world = recipe.problem.world(10)
-    agent = recipe.agent.build(world.sensor.shape(size), world).to(device)
+    agent = recipe.agent.build(world.sensor.shape(size), world, size).to(device)
     weights = list(agent.parameters())
     descent, tally = OPTIMISERS["adam"](weights, 1e-3, 0.9, 0.0), Tally(device)
-    estimator = recipe.learning.gradient()
+    estimator = recipe.learning.gradient(agent, world)
 
     def update() -> None:
         index = torch.randint(len(split), (batch,), generator=generator, device=device)

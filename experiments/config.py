@@ -21,6 +21,9 @@ class UsageError(Exception):
     """
 
 
+SCENE = ("canvas", "zoom", "zooms", "pieces", "piece", "answer", "digits", "gap")
+
+
 @dataclass(frozen=True)
 class Problem:
     """What is looked at, through what, and what is asked."""
@@ -28,30 +31,46 @@ class Problem:
     dataset: str = "digits"
     """digits, mnist, fashion_mnist, folder:PATH or hub:OWNER/NAME."""
     scene: str = "plain"
-    """plain, translated or cluttered."""
+    """plain, translated, cluttered, pair or sequence."""
     canvas: int | None = None
-    """Side of the canvas in pixels (translated, cluttered)."""
+    """Side of the canvas in pixels (all but plain)."""
     zoom: int | None = None
     """Pixels a side that each pixel of the image becomes."""
     pieces: int | None = None
-    """How many crops of other images clutter the canvas (cluttered)."""
+    """How many crops of other images clutter the canvas (cluttered, pair)."""
     piece: int | None = None
-    """Side of such a crop in pixels (cluttered)."""
+    """Side of such a crop in pixels (cluttered, pair)."""
+    zooms: tuple[int, ...] | None = None
+    """Zooms of which each target gets one (translated, cluttered, pair)."""
+    answer: str | None = None
+    """What is asked of two images: pair or sum (pair)."""
+    digits: int | None = None
+    """The most images in a row (sequence)."""
+    gap: int | None = None
+    """The widest gap between them in pixels (sequence)."""
     sensor: str = "retina"
-    """retina, gaussian_window or whole."""
+    """retina, gaussian_window, filterbank, affine, cells, patches or whole."""
     size: int | None = None
-    """Side of the glimpse in pixels (retina, gaussian_window)."""
+    """Side of the glimpse in pixels (retina, gaussian_window, filterbank, affine)."""
     scales: int | None = None
     """Concentric patches, each twice as wide (retina)."""
     stride: float | None = None
     """Pixels between the filters (gaussian_window)."""
     sigma: float | None = None
     """Width of the filters in pixels (gaussian_window)."""
+    cover: float | None = None
+    """Share of a side that an upright glimpse covers (affine)."""
+    rows: int | None = None
+    """Rows of the grid (cells, patches)."""
+    columns: int | None = None
+    """Columns of the grid (cells, patches)."""
     looks: int = 6
     first: str = "random"
     """Where the first look falls: random, centre or target."""
     context: str = "none"
-    """What the agent is told before it looks: none, or target (for oracles)."""
+    """What the agent is told before it looks: none, coarse, whole, or target (for oracles)."""
+    draw: str = "greedy"
+    """How it looks when it is measured: greedy, or soft for soft attention."""
     each: bool = True
     """Ask after every look and average; otherwise only after the last."""
     bonus: float = 0.0
@@ -62,86 +81,50 @@ class Problem:
     """Freezes the validation and test scenes."""
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "canvas", "zoom", "piece", "size", "scales", "looks", "test_draws")
-        _at_least(self, 0, "pieces", "test_seed")
-        _positive(self, "stride", "sigma")
-        _finite(self, "stride", "sigma", "bonus")
+        at_least(self, 1, "canvas", "zoom", "piece", "size", "scales", "looks", "test_draws")
+        at_least(self, 1, "rows", "columns", "digits")
+        at_least(self, 0, "pieces", "gap", "test_seed")
+        positive(self, "stride", "sigma", "cover")
+        finite(self, "stride", "sigma", "cover", "bonus")
+        seedable(self, "test_seed")
 
     def scenes(self) -> str:
         """Results with equal words here were measured on the same scenes."""
-        names = ("canvas", "zoom", "pieces", "piece")
-        parts = [f"{name} {value}" for name in names if (value := getattr(self, name)) is not None]
+        parts = [f"{name} {value}" for name in SCENE if (value := getattr(self, name)) is not None]
         draws = f", {self.test_draws} scenes an image" if self.test_draws > 1 else ""
         scene = ", ".join([f"{self.dataset} {self.scene}", *parts])
         return f"{scene}{draws}, test seed {self.test_seed}"
 
-    def maker(self) -> Callable[..., Any]:
-        """The function that makes scenes, with this problem's options."""
+    def maker(self, classes: int) -> Callable[..., Any]:
+        """The function that makes scenes of that many classes, with this problem's options."""
         from hardattn.scenes import SCENES
 
-        return bind("scene", SCENES, self.scene, self, ("canvas", "zoom", "pieces", "piece"))
+        made = bind("scene", SCENES, self.scene, self, SCENE)
+        several = "classes" in inspect.signature(SCENES[self.scene]).parameters
+        return partial(made, classes=classes) if several else made
+
+    def answers(self, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """What can be answered, for a dataset of these classes."""
+        from hardattn.scenes import answers
+
+        return answers(self.scene, classes, self.answer or "pair")
 
     def world(self, classes: int) -> Any:
-        """The World, for that many classes."""
+        """The World, for that many answers."""
+        from hardattn.rollout import greedy, soft
         from hardattn.sensors import SENSORS
-        from hardattn.tasks import Classify
+        from hardattn.tasks import Classify, Sequence, Task
         from hardattn.world import CONTEXTS, FIRST_LOOKS, World
 
-        options = ("size", "scales", "stride", "sigma")
+        options = ("size", "scales", "stride", "sigma", "cover", "rows", "columns")
         sensor = bind("sensor", SENSORS, self.sensor, self, options)()
         choose("first", FIRST_LOOKS, self.first)
         choose("context", CONTEXTS, self.context)
-        task = Classify(classes, self.each, self.bonus)
+        choose("draw", {"greedy": greedy, "soft": soft}, self.draw)
+        task: Task = Classify(classes, self.each, self.bonus)
+        if self.scene == "sequence":
+            task = Sequence(classes, self.bonus)
         return World(sensor, task, self.looks, self.first, self.context)
-
-
-@dataclass(frozen=True)
-class Ram:
-    """RAM (Mnih et al. 2014), or its observer under a scripted control."""
-
-    core: Literal["rnn", "gru", "lstm"] = "rnn"
-    hidden: int = 256
-    what: int = 128
-    """Units between the glimpse and the features."""
-    where: int = 128
-    """Units between the place and the features."""
-    std: float = 0.17
-    """Standard deviation of the Gaussian policy, in half-sides of the image."""
-    joint: bool = False
-    """Let the policy's gradient train the core as well."""
-    script: str | None = None
-    """random, centre, raster or oracle look instead of the locator."""
-
-    def __post_init__(self) -> None:
-        _at_least(self, 1, "hidden", "what", "where")
-        _positive(self, "std")
-        _finite(self, "std")
-
-    def build(self, glimpse: tuple[int, ...], world: Any) -> Any:
-        """The agent, for glimpses of that shape."""
-        from hardattn.agents import RAM, SCRIPTS, Scripted
-
-        options = {k: v for k, v in dataclasses.asdict(self).items() if k != "script"}
-        agent = RAM(glimpse, world.task.classes, **options)
-        if self.script is None:
-            return agent
-        choose("script", SCRIPTS, self.script)
-        return Scripted(agent, self.script, world.looks)
-
-
-@dataclass(frozen=True)
-class FullView:
-    """A classifier that sees everything at once."""
-
-    net: str = "cnn"
-    """mlp, conv_2014 or cnn."""
-
-    def build(self, glimpse: tuple[int, ...], world: Any) -> Any:
-        """The agent, for glimpses of that shape."""
-        from hardattn import agents
-
-        choose("net", agents.NETS, self.net)
-        return agents.FullView(glimpse, world.task.classes, net=self.net)
 
 
 @dataclass(frozen=True)
@@ -149,11 +132,29 @@ class Learning:
     """How the weights are found."""
 
     estimator: str = "learned_baseline"
-    """reinforce, learned_baseline, self_critical, leave_one_out or pathwise."""
+    """A row of hardattn.estimators.ESTIMATORS."""
     samples: int | None = None
-    """Episodes a scene (leave_one_out)."""
+    """Episodes a scene (leave_one_out, vimco, unordered_set, wake_sleep, ...)."""
     reward_only: bool | None = None
     """Let looks learn from the reward alone, as RAM was published (score functions)."""
+    temperature: float | None = None
+    """Of the relaxation (gumbel_softmax, straight_through, rebar, relax)."""
+    entropy: float | None = None
+    """Weight of the entropy of the looks (entropy_bonus, moving_average)."""
+    soft: float | None = None
+    """Share of episodes with the mean look (moving_average)."""
+    trace: float | None = None
+    """Lambda of the generalised advantage (a2c, ppo)."""
+    ratio: float | None = None
+    """How far a ratio of probabilities may go from 1 (ppo)."""
+    epochs: int | None = None
+    """Updates from the same looks (ppo)."""
+    discount: float | None = None
+    """Of later gains (per_look_gain)."""
+    population: int | None = None
+    """Weights tried at each update (snes)."""
+    spread: float | None = None
+    """Standard deviation of the weights tried, at first (snes)."""
     images: int = 1_000_000
     """Scenes looked at in training."""
     batch: int = 256
@@ -171,19 +172,25 @@ class Learning:
     """Scenes between validations, which are also checkpoints."""
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "images", "batch", "validate_every")
-        _at_least(self, 2, "samples")
-        _at_least(self, 0, "weight_decay", "warmup", "momentum")
-        _positive(self, "lr", "clip")
-        _finite(self, "lr", "momentum", "weight_decay")
+        at_least(self, 1, "images", "batch", "validate_every")
+        at_least(self, 2, "samples", "population")
+        at_least(self, 1, "epochs")
+        at_least(self, 0, "weight_decay", "warmup", "momentum")
+        positive(self, "lr", "clip")
+        finite(self, "lr", "momentum", "weight_decay")
         if self.momentum >= 1:
             raise UsageError(f"momentum must be below 1, not {self.momentum}")
 
-    def gradient(self) -> Callable[..., Any]:
-        """The estimator, with its options."""
+    def gradient(self, agent: Any, world: Any) -> Callable[..., Any]:
+        """The estimator with its options; made for this agent and world if it is a module."""
         from hardattn.estimators import ESTIMATORS
 
-        return bind("estimator", ESTIMATORS, self.estimator, self, ("samples", "reward_only"))
+        options = (
+            *("samples", "reward_only", "temperature", "entropy", "soft", "trace", "ratio"),
+            *("epochs", "discount", "population", "spread"),
+        )
+        bound = bind("estimator", ESTIMATORS, self.estimator, self, options)
+        return bound(agent, world) if inspect.isclass(ESTIMATORS[self.estimator]) else bound
 
 
 @dataclass(frozen=True)
@@ -197,7 +204,7 @@ class Recipe:
     minutes: float
     """On one core of the machine that `expect` names."""
     problem: Problem = field(default_factory=Problem)
-    agent: Ram | FullView = field(default_factory=Ram)
+    agent: Any = None
     learning: Learning = field(default_factory=Learning)
 
     def settings(self) -> dict[str, Any]:
@@ -225,8 +232,9 @@ class Run:
     """Where datasets lie; else $HARDATTN_DATA, else ~/.cache/hardattn."""
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "threads")
-        _at_least(self, 0, "seed")
+        at_least(self, 1, "threads")
+        at_least(self, 0, "seed")
+        seedable(self, "seed")
 
 
 def choose(what: str, table: dict[str, Any], name: str) -> Any:
@@ -254,24 +262,36 @@ def bind(
         if each not in takes:
             could = ", ".join(option for option in options if option in takes) or "none"
             raise UsageError(f"{what} {name!r} takes no {each!r}; of its options it takes: {could}")
+    for each in options:
+        if each in takes and takes[each].default is inspect.Parameter.empty and each not in values:
+            raise UsageError(f"{what} {name!r} needs {each!r}: give --{each}")
     return partial(function, **values)
 
 
-def _at_least(config: Any, least: int, *names: str) -> None:
+def at_least(config: Any, least: int, *names: str) -> None:
+    """Raise UsageError if one of these fields is set to less."""
     for name in names:
         value = getattr(config, name)
         if value is not None and not value >= least:
             raise UsageError(f"{name} must be at least {least}, not {value}")
 
 
-def _positive(config: Any, *names: str) -> None:
+def positive(config: Any, *names: str) -> None:
+    """Raise UsageError if one of these fields is set to zero, less, or NaN."""
     for name in names:
         value = getattr(config, name)
         if value is not None and not value > 0:
             raise UsageError(f"{name} must be positive, not {value}")
 
 
-def _finite(config: Any, *names: str) -> None:
+def seedable(config: Any, name: str) -> None:
+    """Raise UsageError if this field is too large for a seed."""
+    if getattr(config, name) >= 2**62:
+        raise UsageError(f"{name} must be below 2**62, not {getattr(config, name)}")
+
+
+def finite(config: Any, *names: str) -> None:
+    """Raise UsageError if one of these fields is set to infinity or NaN."""
     for name in names:
         value = getattr(config, name)
         if value is not None and not abs(value) < float("inf"):

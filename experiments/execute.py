@@ -18,12 +18,12 @@ import torch
 
 from experiments.config import Recipe, Run, UsageError
 from hardattn import checkpoint
-from hardattn.data import Dataset, load
+from hardattn.data import load
 from hardattn.device import choose, tune
 from hardattn.evaluate import Columns, average, evaluate
 from hardattn.log import Log
 from hardattn.metrics import figures
-from hardattn.rollout import sample
+from hardattn.rollout import DRAWS, Draw, greedy, sample
 from hardattn.scenes import Scenes, frozen
 from hardattn.train import Trained, train
 from hardattn.world import World
@@ -53,20 +53,21 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
     device = choose(run.device)
     problem, learning = recipe.problem, recipe.learning
     dataset = load(problem.dataset, run.root, device)
-    make, world = problem.maker(), problem.world(len(dataset.classes))
+    answers = problem.answers(dataset.classes)
+    make, world = problem.maker(len(dataset.classes)), problem.world(len(answers))
     validation = frozen(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
     image = (validation.image.shape[1], validation.image.shape[2], validation.image.shape[3])
     torch.manual_seed(run.seed)
-    agent = recipe.agent.build(world.sensor.shape(image), world).to(device)
+    agent = recipe.agent.build(world.sensor.shape(image), world, image).to(device)
     retina = None
     if problem.sensor == "retina":
         retina = (world.sensor.size, world.sensor.scales)
-    log = Log(folder, f"{name} seed {run.seed}", retina=retina, classes=dataset.classes)
+    log = Log(folder, f"{name} seed {run.seed}", retina=retina, classes=answers)
     try:
         trained = train(
             agent,
             world,
-            learning.gradient(),
+            learning.gradient(agent, world),
             make,
             dataset,
             validation,
@@ -82,10 +83,11 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             warmup=learning.warmup,
             clip=learning.clip,
             validate_every=learning.validate_every,
+            draw=DRAWS[problem.draw],
             log=log,
         )
         test = frozen(make, dataset.test, problem.test_seed, problem.test_draws)
-        measured = measure(agent, world, test)
+        measured = measure(agent, world, test, DRAWS[problem.draw])
         result = {
             "format": 1,
             "name": name,
@@ -95,7 +97,7 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             "recipe": plain(recipe.settings()),
             "sees": world.sees,
             "scenes": problem.scenes(),
-            "world": _world(problem.sensor, world, dataset, image),
+            "world": _world(problem.sensor, world, answers, image),
             "parameters": sum(weight.numel() for weight in agent.parameters()),
             "figures": {kind: figures(columns) for kind, columns in measured.items()},
             "training": _training(trained),
@@ -118,13 +120,13 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
         log.close()
 
 
-def measure(agent: Any, world: World, scenes: Scenes) -> dict[str, Columns]:
-    """One greedy pass; one pass of the sampled policy; and the average over several of these."""
-    greedy = evaluate(agent, world, scenes)
+def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> dict[str, Columns]:
+    """One pass as in use, greedy or soft; one of the sampled policy; the average of several."""
+    use = evaluate(agent, world, scenes, draw)
     if world.sensor.everything:
-        return {"greedy": greedy, "sampled": greedy, "averaged": greedy}
+        return {"greedy": use, "sampled": use, "averaged": use}
     passes = [evaluate(agent, world, scenes, sample, seed) for seed in range(PASSES)]
-    return {"greedy": greedy, "sampled": passes[0], "averaged": average(passes)}
+    return {"greedy": use, "sampled": passes[0], "averaged": average(passes)}
 
 
 def made_with(device: torch.device, threads: int, product: str) -> dict[str, Any]:
@@ -153,7 +155,7 @@ def plain(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _world(
-    sensor: str, world: World, dataset: Dataset, image: tuple[int, int, int]
+    sensor: str, world: World, answers: tuple[str, ...], image: tuple[int, int, int]
 ) -> dict[str, Any]:
     look = {"size": None, "scales": None} | {
         key: value for key, value in vars(world.sensor).items() if isinstance(value, int | float)
@@ -164,7 +166,7 @@ def _world(
         "sensor": sensor,
         **look,
         "image": list(image),
-        "classes": list(dataset.classes),
+        "classes": list(answers),
     }
 
 

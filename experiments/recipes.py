@@ -7,7 +7,8 @@ script, trained for it) and classifiers that see the whole image.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from experiments.config import FullView, Learning, Problem, Ram, Recipe
+from experiments.agents import FullView, Ram
+from experiments.config import Learning, Problem, Recipe
 
 NOT_MEASURED = "not measured yet"
 

@@ -7,6 +7,7 @@ already going on elsewhere; 5 a file could not be written or read; 130, 143 stop
 
 import contextlib
 import dataclasses
+import hashlib
 import io
 import shlex
 import sys
@@ -16,6 +17,8 @@ from typing import Any
 
 from experiments.config import Learning, Problem, Recipe, Run, UsageError, nearest
 from experiments.recipes import RECIPES
+
+LONGEST_NAME = 200  # bytes; file systems allow a folder 255
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,7 +70,10 @@ def parse(arguments: list[str]) -> tuple[str, Recipe, Run]:
     )
     before, after = base.settings(), recipe.settings()
     changed = [f"{key}={after[key]}" for key in after if after[key] != before[key]]
-    return ",".join([name, *changed]).replace("/", "_"), recipe, given.run
+    label = ",".join([name, *changed]).replace("/", "_")
+    if len(label.encode()) > LONGEST_NAME:
+        label = f"{name},{hashlib.sha256(label.encode()).hexdigest()[:16]}"
+    return label, recipe, given.run
 
 
 def start(name: str, recipe: Recipe, run: Run, command: str) -> int:

@@ -1,17 +1,21 @@
-"""Write the results table of README.md from experiments/results/*.json, and from nothing else."""
+"""Write the tables of README.md from the committed JSON, and from nothing else.
+
+Results come from experiments/results/*.json, gradients from experiments/measurements.
+"""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 RESULTS = ROOT / "experiments" / "results"
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+GRADIENTS = ROOT / "experiments" / "measurements" / "gradients.json"
 
 
-def block(results: Path = RESULTS) -> str:
-    """What belongs between the marks. Raises hardattn.report.read.ReportError on a broken file."""
+def results_block(results: Path = RESULTS) -> str:
+    """The table of results. Raises hardattn.report.read.ReportError on a broken file."""
     from hardattn.report.read import read
     from hardattn.report.table import tables
     from hardattn.report.text import markdown
@@ -21,13 +25,28 @@ def block(results: Path = RESULTS) -> str:
     return markdown(tables(read([results])))
 
 
+def gradients_block() -> str:
+    """The table of gradient estimators."""
+    from experiments.gradients import markdown
+
+    if not GRADIENTS.exists():
+        return "Not measured yet.\n"
+    return markdown(json.loads(GRADIENTS.read_text()))
+
+
 def fresh(text: str, results: Path = RESULTS) -> str:
-    """The text of a README with its block written anew. Raises ValueError without the marks."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"no {BEGIN} ... {END} to write the table between")
-    return f"{before}{BEGIN}\n\n{block(results)}\n{END}{after}"
+    """The text of a README with its tables written anew. Raises ValueError without their marks."""
+    text = _between(text, "results", results_block(results))
+    return _between(text, "gradients", gradients_block())
+
+
+def _between(text: str, name: str, table: str) -> str:
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"no {begin} ... {end} to write the table between")
+    return f"{before}{begin}\n\n{table}\n{end}{after}"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,12 +8,14 @@ another, does not count. The one before is kept until its successor is vouched f
 import hashlib
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 KEEP = 2
+STEP = "step-" + "[0-9]" * 9
 
 
 class CheckpointError(RuntimeError):
@@ -21,13 +23,21 @@ class CheckpointError(RuntimeError):
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Write `step-N.pt` and its hash, then drop all but the last two. Raises CheckpointError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `step-N.pt` and its hash, then drop all but the last two. Raises CheckpointError.
+
+    What a crash left half-written goes as well, and so does any later step: this run has not been
+    there, because its checkpoint was damaged.
+    """
     path = folder / f"step-{step:09d}.pt"
-    write(path, state)
-    for old in _vouched(folder)[:-KEEP]:
-        _hash_of(old).unlink(missing_ok=True)
-        old.unlink(missing_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write(path, state)
+        kept = [each for each in _vouched(folder) if each <= path][-KEEP:]
+        for old in folder.glob(f"{STEP}.pt*"):
+            if old not in kept and old not in map(_hash_of, kept):
+                old.unlink()
+    except OSError as fault:
+        raise CheckpointError(f"{path}: {fault.strerror or fault}") from fault
     return path
 
 
@@ -62,11 +72,15 @@ def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     try:
         content = path.read_bytes()
         expected = _hash_of(path).read_text().split()[0]
-    except (OSError, IndexError) as fault:
+    except (OSError, IndexError, UnicodeDecodeError) as fault:
         raise CheckpointError(f"{path}: cannot be read with its .sha256 ({fault})") from fault
     if hashlib.sha256(content).hexdigest() != expected:
         raise CheckpointError(f"{path}: damaged, its SHA-256 differs; delete it and run again")
-    return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    try:
+        return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    except Exception as fault:  # of many kinds, when something else than `write` left the file
+        kind = type(fault).__name__
+        raise CheckpointError(f"{path}: is not a checkpoint of this program ({kind})") from fault
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -75,7 +89,7 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def _vouched(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("step-*.pt") if _hash_of(path).exists())
+    return sorted(path for path in folder.glob(f"{STEP}.pt") if _hash_of(path).exists())
 
 
 def _hash_of(path: Path) -> Path:
@@ -96,5 +110,6 @@ def _replace(path: Path, content: bytes) -> None:
         finally:
             os.close(directory)
     except OSError as fault:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise CheckpointError(f"{path}: cannot be written ({fault.strerror or fault})") from fault

@@ -7,10 +7,12 @@ method more, `draw(generator)`, and argument checks off.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent, Normal, constraints
+from torch.nn import functional as F
 
 
 class Places(Distribution):
@@ -42,20 +44,28 @@ class Gaussian(Independent, Places):
         return normal.loc + normal.scale * noise
 
 
-class Cells(Places):
+class Choice(Places):
     """One of N fixed places, chosen by logits.
 
-    logits: (B, N). centres: (N, P), pairwise different. A value is the centre of the cell that was
-    drawn, so that it can be looked at; `log_prob` takes the nearest centre of what it is given.
+    logits: (B, N). centres: (N, P), pairwise different; by default the rows of the identity, so
+    that a value is one-hot and the mean is the probabilities. A value is the centre that was drawn,
+    so that it can be looked at; `log_prob` takes the nearest centre of what it is given.
     """
 
     arg_constraints = {}
     support = constraints.real_vector
 
-    def __init__(self, logits: Tensor, centres: Tensor):
+    def __init__(self, logits: Tensor, centres: Tensor | None = None):
         self.choice = Categorical(logits=logits, validate_args=False)
+        if centres is None:
+            centres = torch.eye(logits.shape[-1], dtype=logits.dtype, device=logits.device)
         self.centres = centres
         super().__init__(logits.shape[:-1], centres.shape[-1:], validate_args=False)
+
+    @property
+    def logits(self) -> Tensor:
+        """(B, N) log-probabilities of the places."""
+        return self.choice.logits
 
     @property
     def mode(self) -> Tensor:
@@ -67,9 +77,20 @@ class Cells(Places):
 
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
         # Gumbel-max: no read-back to the host, unlike multinomial on some devices.
-        logits = self.choice.logits
-        noise = logits.new_empty(logits.shape).exponential_(generator=generator)
-        return self.centres[(logits - noise.log()).argmax(-1)]
+        return self.centres[(self.logits + self.gumbel(generator)).argmax(-1)]
+
+    def gumbel(self, generator: torch.Generator | None = None) -> Tensor:
+        """(B, N) independent standard Gumbel noise."""
+        noise = self.logits.new_empty(self.logits.shape).exponential_(generator=generator)
+        return -noise.clamp_min(torch.finfo(noise.dtype).tiny).log()
+
+    def relaxed(self, perturbed: Tensor, temperature: Tensor | float) -> Tensor:
+        """(B, P): softmax(perturbed / temperature) of the places; perturbed logits are (B, N).
+
+        The concrete relaxation (Jang et al. 2017, arXiv:1611.01144; Maddison et al. 2017,
+        arXiv:1611.00712); the place drawn as the temperature goes to 0.
+        """
+        return torch.softmax(perturbed / temperature, -1) @ self.centres
 
     def log_prob(self, value: Tensor) -> Tensor:
         # The faster way, by matrix products, confuses cells that are close together.
@@ -81,30 +102,73 @@ class Cells(Places):
         return self.choice.entropy()
 
 
+class Mask(Places):
+    """Each of N patches is looked at or not, independently: Bernoulli with sigmoid(logits).
+
+    logits: (B, N). A value is (B, N) of 0.0 and 1.0.
+    """
+
+    arg_constraints = {}
+    support = constraints.independent(constraints.boolean, 1)
+
+    def __init__(self, logits: Tensor):
+        self.logits = logits
+        super().__init__(logits.shape[:-1], logits.shape[-1:], validate_args=False)
+
+    @property
+    def mode(self) -> Tensor:
+        return (self.logits > 0).to(self.logits.dtype)
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.sigmoid(self.logits)
+
+    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+        noise = self.logits.new_empty(self.logits.shape).uniform_(generator=generator)
+        return (noise < self.mean).to(self.logits.dtype)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return -F.binary_cross_entropy_with_logits(self.logits, value, reduction="none").sum(-1)
+
+    def entropy(self) -> Tensor:
+        return F.binary_cross_entropy_with_logits(self.logits, self.mean, reduction="none").sum(-1)
+
+
 class Somewhere(Places):
-    """Uniform over the image, [-1, 1] in each of `width` coordinates; what random looking is."""
+    """Uniform over the image, [-1, 1] in each of `width` coordinates; what random looking is.
+
+    at: turns the (B, width) point that is drawn into a place of (B, places), where places are not
+    points. The density is that of the point.
+    """
 
     arg_constraints = {}
     has_rsample = True
     support = constraints.independent(constraints.interval(-1, 1), 1)
 
-    def __init__(self, like: Tensor, width: int = 2):
-        self.like = like
-        super().__init__(like.shape[:1], torch.Size([width]), validate_args=False)
+    def __init__(
+        self,
+        like: Tensor,
+        width: int = 2,
+        at: Callable[[Tensor], Tensor] | None = None,
+        places: int | None = None,
+    ):
+        self.like, self.width, self.at = like, width, at
+        super().__init__(like.shape[:1], torch.Size([places or width]), validate_args=False)
 
     @property
     def mode(self) -> Tensor:
         raise NotImplementedError("a uniform distribution has no mode: draw from it")
 
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
-        size = self.batch_shape + self.event_shape
-        return self.like.new_empty(size).uniform_(-1.0, 1.0, generator=generator)
+        size = (*self.batch_shape, self.width)
+        point = self.like.new_empty(size).uniform_(-1.0, 1.0, generator=generator)
+        return point if self.at is None else self.at(point)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.entropy().neg()
 
     def entropy(self) -> Tensor:
-        return self.like.new_full(self.batch_shape, self.event_shape[0] * math.log(2))
+        return self.like.new_full(self.batch_shape, self.width * math.log(2))
 
 
 class Fixed(Places):
@@ -158,12 +222,7 @@ class Stop(Places):
         return (noise < torch.sigmoid(self.logits)).to(self.logits.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        return -torch.nn.functional.binary_cross_entropy_with_logits(
-            self.logits, value, reduction="none"
-        )
+        return -F.binary_cross_entropy_with_logits(self.logits, value, reduction="none")
 
     def entropy(self) -> Tensor:
-        chance = torch.sigmoid(self.logits)
-        return -(chance * self.log_prob(torch.ones_like(chance))) - (1 - chance) * self.log_prob(
-            torch.zeros_like(chance)
-        )
+        return -self.log_prob(torch.sigmoid(self.logits))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.rollout import Agent, Draw, greedy, rollout
-from hardattn.scenes import Scenes
+from hardattn.scenes import Scenes, inside
 from hardattn.world import World
 
 
@@ -17,11 +17,11 @@ class Columns(NamedTuple):
     """
 
     log_probability: Tensor  # (N, T, K) of every answer after each look
-    location: Tensor  # (N, T, P) where each look fell; NaN where one look shows everything
-    hit: Tensor  # (N, T) bool, the place lies in the target's box
+    location: Tensor  # (N, T, 2) where each look fell; NaN where one look shows everything
+    hit: Tensor  # (N, T) bool, the place lies in a target's box
     entropy: Tensor  # (N, T) of the distribution the place came from
     looks: Tensor  # (N,) int64, how many looks were taken
-    target: Tensor  # (N,) int64
+    target: Tensor  # (N,) int64; (N, S) of sequences, -1 where they are over
     index: Tensor  # type: ignore[assignment]  # (N,) int64, which image of the split the target is
 
     @property
@@ -31,19 +31,48 @@ class Columns(NamedTuple):
 
     @property
     def correct(self) -> Tensor:
-        """(N, T) bool."""
-        return self.prediction == self.target[:, None]
+        """(N, T) bool; of a sequence, whether all that was answered so far is right."""
+        return right(self.prediction, self.target)
+
+    @property
+    def answer(self) -> Tensor:
+        """(N,) int64, the final answer; (N, S) of sequences, each symbol's after its last look."""
+        if self.target.dim() == 1:
+            return self.prediction[:, -1]
+        return self.prediction.unflatten(1, (self.target.shape[1], -1))[..., -1]
 
     @property
     def nll(self) -> Tensor:
-        """(N, T) nats."""
-        target = self.target[:, None, None].expand(-1, self.log_probability.shape[1], 1)
-        return -self.log_probability.gather(2, target)[..., 0]
+        """(N, T) nats; of a sequence, those of all symbols so far."""
+        if self.target.dim() == 1:
+            target = self.target[:, None, None].expand(-1, self.log_probability.shape[1], 1)
+            return -self.log_probability.gather(2, target)[..., 0]
+        target = self.target.repeat_interleave(self.each, 1)
+        given = -self.log_probability.gather(2, target.clamp_min(0)[..., None])[..., 0]
+        return self._so_far(given * (target >= 0))
 
     @property
     def confidence(self) -> Tensor:
-        """(N, T): the probability of the answer given."""
-        return self.log_probability.max(-1).values.exp()
+        """(N, T): the probability of the answer given; of a sequence, of all symbols so far."""
+        given = self.log_probability.max(-1).values
+        if self.target.dim() == 1:
+            return given.exp()
+        # What it says after an end of its own counts for nothing.
+        end = self.log_probability.shape[2] - 1
+        ends = (self.answer == end).cumsum(1) - (self.answer == end).long()
+        over = ends.bool().repeat_interleave(self.each, 1)
+        return self._so_far(given.masked_fill(over, 0.0)).exp()
+
+    @property
+    def each(self) -> int:
+        """How many looks a symbol of a sequence has."""
+        return self.log_probability.shape[1] // self.target.shape[1]
+
+    def _so_far(self, value: Tensor) -> Tensor:
+        """(N, T) of the symbols at hand -> with the sum over the symbols before."""
+        groups = value.unflatten(1, (-1, self.each))
+        before = groups[..., -1].cumsum(1) - groups[..., -1]
+        return (groups + before[..., None]).flatten(1)
 
 
 def evaluate(
@@ -66,13 +95,15 @@ def evaluate(
     if isinstance(agent, nn.Module):
         agent.eval()
     parts = []
-    with torch.no_grad():
-        for start in range(0, len(scenes), batch):
-            part = scenes.slice(start, start + batch)
-            path = rollout(agent, world, part, draw, generator, first[start : start + batch])
-            parts.append(_columns(path, world, part))
-    if training and isinstance(agent, nn.Module):
-        agent.train()
+    try:
+        with torch.no_grad():
+            for start in range(0, len(scenes), batch):
+                part = scenes.slice(start, start + batch)
+                path = rollout(agent, world, part, draw, generator, first[start : start + batch])
+                parts.append(_columns(path, world, part))
+    finally:
+        if training and isinstance(agent, nn.Module):
+            agent.train()
     return Columns(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
@@ -83,18 +114,32 @@ def average(passes: list[Columns]) -> Columns:
     return passes[0]._replace(log_probability=mean)
 
 
+def right(answer: Tensor, target: Tensor) -> Tensor:
+    """(N, T) answers, targets -> (N, T) bool: was all that was answered so far right?
+
+    Of (N, S) sequences each symbol has T / S looks, of which the last one counts once it is over;
+    what is answered after the end of a sequence does not.
+    """
+    if target.dim() == 1:
+        return answer == target[:, None]
+    asked = target[..., None]
+    good = (answer.unflatten(1, (target.shape[1], -1)) == asked) | (asked < 0)
+    # Wrong once is wrong for good: of the symbols before, each at its last look.
+    before = torch.cat([torch.ones_like(good[:, :1, -1]), good[:, :-1, -1]], 1)
+    return (good & before.cumprod(1).bool()[..., None]).flatten(1)
+
+
 def _columns(path: Any, world: World, scenes: Scenes) -> Columns:
     looks = path.alive.sum(0).long()
     row = torch.arange(world.looks, device=looks.device)[:, None]
     held = torch.minimum(row, looks - 1)[..., None].expand_as(path.logits)
-    place = world.place(path.location)
-    low, high = scenes.box[:, :2], scenes.box[:, 2:]
-    hit = ((place[..., :2] >= low) & (place[..., :2] <= high)).all(-1) & path.alive.bool()
+    point = world.point(path.location)
+    hit = inside(point, scenes.box) & path.alive.bool()
     if world.sensor.everything:
-        place, hit = torch.full_like(place, torch.nan), torch.zeros_like(hit)
+        point, hit = torch.full_like(point, torch.nan), torch.zeros_like(hit)
     by_example = (
         path.logits.gather(0, held).log_softmax(-1).transpose(0, 1),
-        place.transpose(0, 1),
+        point.transpose(0, 1),
         hit.T,
         path.entropy.T,
         looks,

@@ -112,3 +112,71 @@ class ResidualStage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.norm(x))
         return self.shortcut(x) + self.second(F.relu(self.middle(self.first(y))))
+
+
+class CellFeatures(nn.Module):
+    """A small convolutional net whose feature map is a grid of cells: (B, C, H, W) -> (B, N, D).
+
+    For each prime factor of a cell's sides a rectified convolution that strides by it and is 3
+    wide, or wider where the factor is; two at least, and their widths double up to D. So a
+    feature sees its cell and a little around it. Cells go row by row, as in `Cells`.
+
+    image: (C, H, W). cell: the (height, width) of a cell, which must divide those of the image.
+    """
+
+    def __init__(self, image: tuple[int, ...], cell: tuple[int, ...], features: int):
+        super().__init__()
+        if len(image) != 3 or len(cell) != 2 or image[1] % cell[0] or image[2] % cell[1]:
+            raise ValueError(
+                f"features of cells need a whole image as context and cells that divide it, "
+                f"not {tuple(image)} and {tuple(cell)}"
+            )
+        down, across = _factors(cell[0]), _factors(cell[1])
+        count = max(2, len(down), len(across))
+        layers: list[nn.Module] = []
+        before = image[0]
+        for i in range(count):
+            y, x = (each[i] if i < len(each) else 1 for each in (down, across))
+            after = max(features >> (count - 1 - i), min(8, features))
+            size, padding = (max(3, y), max(3, x)), (int(y < 3), int(x < 3))
+            layers += [nn.Conv2d(before, after, size, (y, x), padding), nn.ReLU()]
+            before = after
+        self.net = nn.Sequential(*layers)
+        self.cells = (image[1] // cell[0]) * (image[2] // cell[1])
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.net(image).flatten(2).transpose(1, 2)
+
+
+def _factors(number: int) -> list[int]:
+    """Prime factors, smallest first; none of 1."""
+    least = next((i for i in range(2, number + 1) if number % i == 0), None)
+    return [] if least is None else [least, *_factors(number // least)]
+
+
+class AdditiveScores(nn.Module):
+    """How well each cell answers a query: w' tanh(W a_n + U q) (Bahdanau et al. 2015).
+
+    (arXiv:1409.0473.) `keys` are W a_n + b, which do not depend on the query.
+    (B, N, A) keys, (B, Q) queries -> (B, N) logits.
+    """
+
+    def __init__(self, features: int, query: int, hidden: int):
+        super().__init__()
+        self.keys = nn.Linear(features, hidden)
+        self.query = nn.Linear(query, hidden, bias=False)
+        self.score = nn.Linear(hidden, 1, bias=False)
+
+    def forward(self, keys: Tensor, query: Tensor) -> Tensor:
+        return self.score(torch.tanh(keys + self.query(query)[:, None]))[..., 0]
+
+
+def attend(features: Tensor, weights: Tensor, step: Tensor) -> Tensor:
+    """(B, N, D) features, (B, N) weights -> (B, D), their sum; at the first look, their mean.
+
+    The first look is the world's and knows nothing of the image: to look at everything alike
+    there makes episodes that differ in their first cell the same. step: of the observation.
+    """
+    alike = torch.full_like(weights, 1 / weights.shape[1])
+    weights = torch.where(step[:, None] == 0, alike, weights)
+    return (weights[:, None] @ features)[:, 0]

@@ -5,9 +5,11 @@ that no point is there twice.
 """
 
 import json
+import math
 import os
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from hardattn.scenes import Scenes
 
 
 class Log:
-    """Writes to `folder`; prints to stderr, redrawing one line on a terminal, a line a while else.
+    """Writes to `folder`; shows a bar on a terminal, and prints a line a while to any other stderr.
 
     size, scales: the retina, for pictures of glimpse paths; None where looks are not places.
     quiet: print nothing. every: updates between looks at the clock.
@@ -36,15 +38,19 @@ class Log:
     ):
         self.folder, self.name, self.retina, self.classes = folder, name, retina, classes
         self.quiet, self.every, self.pause = quiet, every, seconds_between_lines
-        self.terminal = sys.stderr.isatty()
         self.error: float | None = None
         self.board: Any = None
+        self.bar: Any = None
 
     def start(self, seen: int, total: int) -> None:
         """Begin, or go on after `seen` of `total` images: later entries are dropped."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.total, self.first, self.last_line = total, seen, 0.0
         self.began = time.perf_counter()
+        if sys.stderr.isatty() and not self.quiet:
+            self.bar = _bar()
+            self.bar.add_task(self.name, total=total, completed=seen, rate="", note="")
+            self.bar.start()
         kept = [entry for entry in read_metrics(self.folder) if entry["images"] <= seen]
         if kept:
             self.error = kept[-1]["validation"]["error"]
@@ -55,26 +61,24 @@ class Log:
         except ImportError:
             self._say("TensorBoard is not installed (pip install tensorboard): no event files")
         else:
-            self.board = SummaryWriter(str(self.folder), purge_step=seen + 1 if seen else None)
+            self.board = SummaryWriter(str(self.folder), purge_step=seen + 1)
 
     def progress(self, seen: int, seconds: float, loss: float) -> None:
         """Where the run is, how fast, and when it will be over."""
-        now = time.perf_counter()
-        if self.quiet or now - self.last_line < (0.2 if self.terminal else self.pause):
+        if self.quiet:
             return
-        self.last_line = now
-        pace = (seen - self.first) / max(now - self.began, 1e-9)
-        left = time.strftime("%H:%M:%S", time.gmtime((self.total - seen) / max(pace, 1e-9)))
+        now = time.perf_counter()
+        rate = f"{seen / max(seconds, 1e-9):,.0f} images/s"
         error = "" if self.error is None else f"  validation error {100 * self.error:.2f} %"
-        line = (
-            f"{self.name}  {100 * seen / self.total:5.1f} %  {seen:,} of {self.total:,} images"
-            f"  {seen / max(seconds, 1e-9):,.0f} images/s  {left} left  loss {loss:.3f}{error}"
-        )
-        if self.terminal:
-            width = os.get_terminal_size(sys.stderr.fileno()).columns or 120
-            print("\r" + line[: width - 1].ljust(width - 1), end="", file=sys.stderr, flush=True)
-        else:
-            print(line, file=sys.stderr, flush=True)
+        note = f"loss {loss:.3f}{error}"
+        if self.bar is not None:
+            self.bar.update(0, completed=seen, rate=rate, note=note)
+        elif now - self.last_line >= self.pause:
+            self.last_line = now
+            pace = (seen - self.first) / max(now - self.began, 1e-9)
+            left = timedelta(seconds=round((self.total - seen) / pace))
+            share = f"{100 * seen / self.total:5.1f} %  {seen:,} of {self.total:,} images"
+            print(f"{self.name}  {share}  {rate}  {left} left  {note}", file=sys.stderr, flush=True)
 
     def validation(
         self,
@@ -86,7 +90,8 @@ class Log:
     ) -> None:
         """One entry of metrics.jsonl; the same, and pictures, for TensorBoard."""
         self.error = measured["error"]
-        entry: dict[str, Any] = {"images": seen, "training": training, "validation": measured}
+        finite = {name: x if math.isfinite(x) else None for name, x in training.items()}
+        entry: dict[str, Any] = {"images": seen, "training": finite, "validation": measured}
         with open(self.folder / "metrics.jsonl", "a") as file:
             file.write(json.dumps(entry) + "\n")
             file.flush()
@@ -100,14 +105,14 @@ class Log:
         for look, error in enumerate(measured["error_after"], 1):
             self.board.add_scalar(f"error_after_look/{look:02d}", error, seen)
         if self.retina is not None:
-            for axis, name in enumerate("xy"):
-                self.board.add_histogram(f"places/{name}", columns.location[:, 1:, axis], seen)
+            if columns.location.shape[1] > 1:
+                for axis, name in enumerate("xy"):
+                    self.board.add_histogram(f"places/{name}", columns.location[:, 1:, axis], seen)
             self.board.add_image("looks", self._picture(columns, scenes), seen, dataformats="HWC")
         self.board.flush()
 
     def finish(self, settings: dict[str, Any], measured: dict[str, float]) -> None:
         """Hyperparameters beside the final figures, for TensorBoard's HPARAMS page."""
-        self._end_line()
         if self.board is not None:
             table = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
             self.board.add_text("settings", f"| setting | value |\n|---|---|\n{table}")
@@ -117,8 +122,9 @@ class Log:
             self.board.add_hparams(plain, measured, run_name=".", global_step=self.total)
 
     def close(self) -> None:
-        """Flush and let go of the files."""
-        self._end_line()
+        """Flush, and let go of the files and the terminal."""
+        if self.bar is not None:
+            self.bar.stop()
         if self.board is not None:
             self.board.close()
 
@@ -131,13 +137,29 @@ class Log:
 
     def _say(self, line: str) -> None:
         if not self.quiet:
-            self._end_line()
             print(line, file=sys.stderr, flush=True)
 
-    def _end_line(self) -> None:
-        if self.terminal and not self.quiet and self.last_line:
-            print(file=sys.stderr)
-            self.last_line = 0.0
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+        refresh_per_second=4,
+    )
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Columns become figures. Each metric is a function of `Columns`; None where it has no meaning."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -25,8 +26,10 @@ def nll(columns: Columns) -> float:
     return columns.nll[:, -1].double().mean().item()
 
 
-def brier(columns: Columns) -> float:
+def brier(columns: Columns) -> float | None:
     """Mean squared distance of the final probabilities from the one-hot target (Brier 1950)."""
+    if columns.target.dim() > 1:  # the probabilities of all sequences are not at hand
+        return None
     probability = columns.log_probability[:, -1].double().exp()
     truth = torch.nn.functional.one_hot(columns.target, probability.shape[-1])
     return ((probability - truth) ** 2).sum(-1).mean().item()
@@ -56,9 +59,15 @@ def spread(columns: Columns) -> float | None:
 
     0 is a policy that ignores its input; sqrt(1/3) = 0.577 is uniform over the image.
     """
-    if columns.location.shape[1] < 2 or columns.location.isnan().any():
+    chosen = _taken(columns)
+    chosen[:, 0] = False
+    if not chosen.any() or columns.location.isnan().any():
         return None
-    return columns.location[:, 1:].double().std(0, correction=0).mean().item()
+    weight, place = chosen[..., None].double(), columns.location.double()
+    count = weight.sum(0)
+    mean = (weight * place).sum(0) / count.clamp(min=1)
+    deviation = ((weight * (place - mean) ** 2).sum(0) / count.clamp(min=1)).sqrt()
+    return ((deviation.mean(-1) * count[:, 0]).sum() / count.sum()).item()
 
 
 def entropy(columns: Columns) -> float | None:
@@ -91,7 +100,10 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
 def figures(columns: Columns) -> dict[str, Figure | int]:
     """Every metric of the table, and n, the number of examples."""
     table: dict[str, Figure | int] = {"n": len(columns.target)}
-    table.update({name: metric(columns) for name, metric in METRICS.items()})
+    for name, metric in METRICS.items():
+        figure = metric(columns)
+        # A diverged net answers with NaN or infinity, which are no JSON.
+        table[name] = None if isinstance(figure, float) and not math.isfinite(figure) else figure
     return table
 
 

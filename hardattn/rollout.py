@@ -25,7 +25,7 @@ class Agent(Protocol):
     """Whoever looks. Two methods, no base class; the state is explicit and the forward pure."""
 
     def start(self, context: Tensor) -> Any:
-        """The state before the first look; context is (B, D), D = 0 where the world gives none."""
+        """The state before the first look; context is (B, ...), (B, 0) where there is none."""
 
     def step(self, state: Any, seen: Observation) -> tuple[Any, Decision]:
         """State and observation -> next state and decision."""
@@ -77,6 +77,18 @@ def pathwise(places: Places, generator: torch.Generator | None = None) -> tuple[
     return value, value.new_zeros(places.batch_shape)
 
 
+def soft(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """The mean place, with its gradient: of weights over cells, this is soft attention.
+
+    There is no half a stop: whether to go on is decided greedily.
+    """
+    value = places.mean if places.event_shape else places.mode
+    return value, value.new_zeros(places.batch_shape)
+
+
+DRAWS: dict[str, Draw] = {"sample": sample, "greedy": greedy, "pathwise": pathwise, "soft": soft}
+
+
 def rollout(
     agent: Agent,
     world: World,
@@ -95,7 +107,7 @@ def rollout(
     state = agent.start(world.context(scenes))
     alive = torch.ones_like(location[:, 0])
     log_prob = entropy = torch.zeros_like(alive)
-    rows = []
+    rows, answers, stops = [], [], []
     for look in range(world.looks):
         state, decision = agent.step(state, world.observe(view, location, look))
         last = look + 1 == world.looks
@@ -103,17 +115,15 @@ def rollout(
         if decision.halt is not None and not last:
             stop, log_stop = draw(decision.halt, generator)
             log_prob = log_prob + log_stop
-        reward, loss = world.task(decision.logits, scenes.target, stop, world.looks)
+        stops.append(stop)
+        answers.append(decision.logits)
         rows.append(
             (
                 location,
                 log_prob * alive,
                 entropy * alive,
-                decision.logits,
                 decision.value,
                 decision.cost * alive,
-                reward * alive,
-                loss * alive,
                 alive,
             )
         )
@@ -121,4 +131,9 @@ def rollout(
             alive = alive * (1 - stop)
             location, log_prob = draw(decision.location, generator)
             entropy = decision.location.entropy()
-    return Trajectory(*(torch.stack(field) for field in zip(*rows, strict=True)))
+    logits, final = torch.stack(answers), torch.stack(stops)
+    reward, loss = world.task(logits, scenes.target, final, world.looks)
+    place, density, spread, value, cost, runs = (
+        torch.stack(field) for field in zip(*rows, strict=True)
+    )
+    return Trajectory(place, density, spread, logits, value, cost, reward * runs, loss * runs, runs)

@@ -5,6 +5,7 @@ A sensor has two steps. `open(images)` does once an episode what does not depend
 corner at top left, so that x = 2 c / W - 1 for a column edge c. Outside the image a retina reads 0.
 """
 
+import math
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -17,12 +18,16 @@ INT32_LIMIT = 2**31
 # ties at every integer centre, where float32 would decide them at random: this, in pixels, is more
 # than its rounding and less than anyone looks at.
 TIE = 2.0**-10
+# The logarithms that a filterbank is told are at most so large: factors from 1 / 55 to 55.
+UNIT = 4.0
 
 
 class Sensor(Protocol):
     """What a world looks through."""
 
     everything: bool  # whether one look shows the whole image
+    places: int  # P, the numbers that name a place
+    differentiable: bool  # whether a gradient passes from the glimpse to the place
 
     def shape(self, image: tuple[int, int, int]) -> tuple[int, ...]:
         """The shape of one glimpse of one image of (C, H, W)."""
@@ -35,6 +40,31 @@ class Sensor(Protocol):
 
     def look(self, view: Any, place: Tensor) -> Tensor:
         """View and (B, P) places -> (B, ...) glimpses, floating point in [0, 1]."""
+
+    def bound(self, location: Tensor) -> Tensor:
+        """(..., P) numbers of any size -> the places that are nearest to them."""
+
+    def at(self, point: Tensor) -> Tensor:
+        """(B, 2) points -> (B, P), the place that lies there."""
+
+    def point(self, place: Tensor) -> Tensor:
+        """(..., P) places -> (..., 2), their centres."""
+
+
+class Points:
+    """Places that are points (x, y) of the image; what is asked for outside falls on its border."""
+
+    places = 2
+    differentiable = True
+
+    def bound(self, location: Tensor) -> Tensor:
+        return location.nan_to_num(nan=0.0).clamp(-1.0, 1.0)
+
+    def at(self, point: Tensor) -> Tensor:
+        return point
+
+    def point(self, place: Tensor) -> Tensor:
+        return place
 
 
 class Pyramid(NamedTuple):
@@ -49,7 +79,7 @@ class Pyramid(NamedTuple):
     width: int
 
 
-class Retina:
+class Retina(Points):
     """Concentric square patches, each twice as wide, averaged to G x G (Mnih et al. 2014).
 
     Patch s covers size * 2**s pixels a side and is reduced by averaging squares of 2**s pixels.
@@ -62,6 +92,7 @@ class Retina:
     """
 
     everything = False
+    differentiable = False
 
     def __init__(self, size: int, scales: int = 1):
         if size < 1 or scales < 1:
@@ -118,7 +149,7 @@ class Retina:
         return glimpse.view(batch, self.scales * channels, self.size, self.size)
 
 
-class GaussianWindow:
+class GaussianWindow(Points):
     """A G x G grid of Gaussian filters around the place; the reader of DRAW, of fixed width.
 
     (Gregor et al. 2015, arXiv:1502.04623, eq. 19-26, with stride and sigma given in pixels rather
@@ -145,22 +176,11 @@ class GaussianWindow:
     def open(self, images: Tensor) -> Tensor:
         return images.to(torch.get_default_dtype()) / 255.0
 
-    def _bank(self, centre: Tensor, length: int) -> Tensor:
-        """(B,) centres in pixels -> (B, G, length) filters."""
-        steps = torch.arange(self.size, device=centre.device, dtype=centre.dtype)
-        means = centre[:, None] + (steps - (self.size - 1) / 2) * self.stride
-        pixel = torch.arange(length, device=centre.device, dtype=centre.dtype) + 0.5
-        return torch.softmax(-((pixel - means[..., None]) ** 2) / (2 * self.sigma**2), -1)
-
     def look(self, view: Tensor, place: Tensor) -> Tensor:
-        height, width = view.shape[-2:]
-        place = place.to(view.dtype)
-        rows = self._bank((place[:, 1] + 1) * 0.5 * height, height)
-        columns = self._bank((place[:, 0] + 1) * 0.5 * width, width)
-        return rows[:, None] @ view @ columns[:, None].transpose(-1, -2)
+        return _filtered(view, place.to(view.dtype), self.size, self.stride, self.sigma**2)
 
 
-class Whole:
+class Whole(Points):
     """The image itself, wherever one looks: (B, C, H, W) uint8, (B, P) -> (B, C, H, W)."""
 
     everything = True
@@ -178,4 +198,246 @@ class Whole:
         return view
 
 
-SENSORS: dict[str, Any] = {"retina": Retina, "gaussian_window": GaussianWindow, "whole": Whole}
+class Affine:
+    """A bilinear crop under an affine map: the glimpse of EDRAM (Ablavatski et al. 2017).
+
+    (arXiv:1706.03581, after the sampler of Jaderberg et al. 2015, arXiv:1506.02025.) A place is
+    (x, y, a, b, c, d): the output's point u reads the image at (x, y) + [[a, b], [c, d]] u.
+    Differentiable in all six. `cover` is the share of a side that the upright place of `at` covers.
+
+    (B, C, H, W) uint8, (B, 6) -> (B, C, size, size).
+    """
+
+    everything = False
+    differentiable = True
+    places = 6
+
+    def __init__(self, size: int, cover: float = 0.4):
+        if size < 1 or cover <= 0:
+            raise ValueError("an affine glimpse needs positive size and cover")
+        self.size, self.cover = size, cover
+
+    def shape(self, image: tuple[int, int, int]) -> tuple[int, ...]:
+        return (image[0], self.size, self.size)
+
+    def pixels(self, image: tuple[int, int, int]) -> int:
+        return self.size**2
+
+    def open(self, images: Tensor) -> Tensor:
+        return images.to(torch.get_default_dtype()) / 255.0
+
+    def look(self, view: Tensor, place: Tensor) -> Tensor:
+        x, y, a, b, c, d = place.to(view.dtype).unbind(1)
+        theta = torch.stack([a, b, x, c, d, y], 1).view(-1, 2, 3)
+        shape = (len(view), view.shape[1], self.size, self.size)
+        grid = F.affine_grid(theta, list(shape), align_corners=False)
+        return F.grid_sample(view, grid, align_corners=False)
+
+    def bound(self, location: Tensor) -> Tensor:
+        return location.nan_to_num(nan=0.0).clamp(-1.0, 1.0)
+
+    def at(self, point: Tensor) -> Tensor:
+        matrix = point.new_zeros(len(point), 4)
+        matrix[:, 0::3] = self.cover
+        return torch.cat([point, matrix], 1)
+
+    def point(self, place: Tensor) -> Tensor:
+        return place[..., :2]
+
+
+class Grid:
+    """Places that are weights over the cells of a grid, row by row: one-hot, a mask, or a mean."""
+
+    differentiable = True
+
+    def __init__(self, rows: int, columns: int):
+        if rows < 1 or columns < 1:
+            raise ValueError(f"a grid needs rows and columns of at least 1, not {rows}, {columns}")
+        self.rows, self.columns = rows, columns
+        self.places = rows * columns
+
+    def centres(self, like: Tensor) -> Tensor:
+        """(N, 2) centres of the cells, on the device and of the type of `like`."""
+        y = (torch.arange(self.rows, device=like.device) + 0.5) / self.rows * 2 - 1
+        x = (torch.arange(self.columns, device=like.device) + 0.5) / self.columns * 2 - 1
+        return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).flatten(0, 1).to(like.dtype)
+
+    def bound(self, location: Tensor) -> Tensor:
+        return location.nan_to_num(nan=0.0).clamp(0.0, 1.0)
+
+    def at(self, point: Tensor) -> Tensor:
+        # A share of 1 is the far border, which is the last cell's.
+        share = (point + 1) / 2
+        column = (share[:, 0] * self.columns).floor().clamp(0, self.columns - 1)
+        row = (share[:, 1] * self.rows).floor().clamp(0, self.rows - 1)
+        cell = (row * self.columns + column).long()
+        return F.one_hot(cell, self.places).to(point.dtype)
+
+    def point(self, place: Tensor) -> Tensor:
+        total = place.sum(-1, keepdim=True).clamp_min(torch.finfo(place.dtype).tiny)
+        return (place / total) @ self.centres(place)
+
+    def cut(self, images: Tensor) -> tuple[int, int]:
+        """Height and width of a cell. Raises ValueError where the grid does not fit."""
+        height, width = images.shape[-2:]
+        if height % self.rows or width % self.columns:
+            raise ValueError(
+                f"a grid of {self.rows}x{self.columns} cells does not divide an image of "
+                f"{height}x{width} pixels"
+            )
+        return height // self.rows, width // self.columns
+
+
+class Cells(Grid):
+    """The patch that lies in the chosen cell; weights other than one-hot show the weighted sum.
+
+    So a draw is hard attention over patches and its mean is soft attention over them, through one
+    and the same sensor. Differentiable in the weights.
+
+    (B, C, H, W) uint8, (B, rows * columns) -> (B, C, H / rows, W / columns).
+    """
+
+    everything = False
+
+    def shape(self, image: tuple[int, int, int]) -> tuple[int, ...]:
+        return (image[0], image[1] // self.rows, image[2] // self.columns)
+
+    def pixels(self, image: tuple[int, int, int]) -> int:
+        return (image[1] // self.rows) * (image[2] // self.columns)
+
+    def open(self, images: Tensor) -> Tensor:
+        self.cut(images)
+        patches = images.unflatten(2, (self.rows, -1)).unflatten(4, (self.columns, -1))
+        cells = patches.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
+        return cells.to(torch.get_default_dtype()) / 255.0
+
+    def look(self, view: Tensor, place: Tensor) -> Tensor:
+        return (place.to(view.dtype)[:, None] @ view.flatten(2)).view(len(view), *view.shape[2:])
+
+
+class Patches(Grid):
+    """The image with the patches that the mask leaves out blanked: (B, C, H, W) again.
+
+    Differentiable in the mask. What it is charged is the whole image, if every patch is kept.
+    """
+
+    everything = False
+
+    def shape(self, image: tuple[int, int, int]) -> tuple[int, ...]:
+        return image
+
+    def pixels(self, image: tuple[int, int, int]) -> int:
+        return image[1] * image[2]
+
+    def open(self, images: Tensor) -> Tensor:
+        self.cut(images)
+        return images.to(torch.get_default_dtype()) / 255.0
+
+    def look(self, view: Tensor, place: Tensor) -> Tensor:
+        height, width = self.cut(view)
+        mask = place.to(view.dtype).view(-1, 1, self.rows, self.columns)
+        return view * mask.repeat_interleave(height, 2).repeat_interleave(width, 3)
+
+
+class Filterbank:
+    """The reader of DRAW (Gregor et al. 2015, arXiv:1502.04623): its width is read, too.
+
+    A place is (x, y, log sigma^2, log stride, log gamma), the last three in units of `UNIT`, so
+    that all five lie in [-1, 1]. sigma^2 is in square pixels; a stride of 1 spreads the G filters
+    over the longer side of the image; gamma multiplies what is seen, and alone can leave [0, 1].
+    Differentiable in all five. The paper bounds none of them, and counts places from the centres
+    of the outer pixels. `at` gives filters of one pixel over the share `zoom` of the longer side.
+
+    (B, C, H, W) uint8, (B, 5) -> (B, C, size, size).
+    """
+
+    everything = False
+    differentiable = True
+    places = 5
+
+    def __init__(self, size: int, zoom: float = 0.4):
+        if size < 1 or zoom <= 0:
+            raise ValueError("a filterbank needs positive size and zoom")
+        self.size, self.zoom = size, zoom
+
+    def shape(self, image: tuple[int, int, int]) -> tuple[int, ...]:
+        return (image[0], self.size, self.size)
+
+    def pixels(self, image: tuple[int, int, int]) -> int:
+        return self.size**2
+
+    def open(self, images: Tensor) -> Tensor:
+        return images.to(torch.get_default_dtype()) / 255.0
+
+    def look(self, view: Tensor, place: Tensor) -> Tensor:
+        place = place.to(view.dtype)
+        variance, stride, gamma = (UNIT * place[:, 2:, None]).exp().unbind(1)
+        stride = stride * (max(view.shape[-2:]) - 1) / max(1, self.size - 1)
+        seen = _filtered(view, place, self.size, stride, variance)
+        return gamma[..., None, None] * seen
+
+    def bound(self, location: Tensor) -> Tensor:
+        return location.nan_to_num(nan=0.0).clamp(-1.0, 1.0)
+
+    def at(self, point: Tensor) -> Tensor:
+        rest = point.new_zeros(len(point), 3)
+        rest[:, 1] = math.log(self.zoom) / UNIT
+        return torch.cat([point, rest], 1)
+
+    def point(self, place: Tensor) -> Tensor:
+        return place[..., :2]
+
+
+class Zoom(Filterbank):
+    """A Gaussian window that chooses its width: places are (x, y, 1 + log width).
+
+    Widths, from 0.14 to 1, are shares of the longer side of the image, which G filters divide
+    between them; sigma is half of the distance between two, so that nothing falls through.
+    Differentiable in all three.
+
+    (B, C, H, W) uint8, (B, 3) -> (B, C, size, size).
+    """
+
+    places = 3
+
+    def look(self, view: Tensor, place: Tensor) -> Tensor:
+        place = place.to(view.dtype)
+        stride = (place[:, 2:] - 1).exp() * (max(view.shape[-2:]) / self.size)
+        return _filtered(view, place, self.size, stride, (stride / 2) ** 2)
+
+    def at(self, point: Tensor) -> Tensor:
+        width = point.new_full((len(point), 1), 1 + math.log(self.zoom))
+        return torch.cat([point, width], 1)
+
+
+def _filtered(
+    view: Tensor,
+    place: Tensor,
+    size: int,
+    stride: Tensor | float,
+    variance: Tensor | float,
+) -> Tensor:
+    """G x G Gaussian filters around (x, y), of stride and variance in pixels: numbers or (B, 1)."""
+
+    def bank(along: Tensor, length: int) -> Tensor:
+        steps = torch.arange(size, device=view.device, dtype=view.dtype) - (size - 1) / 2
+        means = ((along + 1) * 0.5 * length)[:, None] + steps * stride
+        pixel = torch.arange(length, device=view.device, dtype=view.dtype) + 0.5
+        twice = 2 * variance[..., None] if isinstance(variance, Tensor) else 2 * variance
+        return torch.softmax(-((pixel - means[..., None]) ** 2) / twice, -1)
+
+    height, width = view.shape[-2:]
+    rows, columns = bank(place[:, 1], height), bank(place[:, 0], width)
+    return rows[:, None] @ view @ columns[:, None].transpose(-1, -2)
+
+
+SENSORS: dict[str, Any] = {
+    "retina": Retina,
+    "gaussian_window": GaussianWindow,
+    "affine": Affine,
+    "cells": Cells,
+    "patches": Patches,
+    "filterbank": Filterbank,
+    "zoom": Zoom,
+    "whole": Whole,
+}

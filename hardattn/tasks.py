@@ -21,7 +21,13 @@ class Task(Protocol):
     def __call__(
         self, logits: Tensor, target: Tensor, final: Tensor, looks: int
     ) -> tuple[Tensor, Tensor]:
-        """(B, K) answers, targets, (B,) 1.0 at the last look taken -> reward, loss: (B,) each."""
+        """(T, B, K) answers, targets, (T, B) 1.0 at the last look taken -> reward, loss: (T, B).
+
+        Row t depends on no later row: the rows up to some look, of `looks` to come, will do.
+        """
+
+    def belief(self, logits: Tensor, target: Tensor) -> Tensor:
+        """(T, B, K) answers, targets -> (T, B) the probability given to the truth."""
 
 
 class Classify:
@@ -40,9 +46,60 @@ class Classify:
         self, logits: Tensor, target: Tensor, final: Tensor, looks: int
     ) -> tuple[Tensor, Tensor]:
         weight = torch.full_like(final, 1 / looks) if self.each else final
-        loss = F.cross_entropy(logits, target, reduction="none")
-        right = (logits.argmax(-1) == target).to(loss.dtype)
-        return weight * self.bonus * right, weight * loss
+        truth = target.expand(final.shape)
+        loss = F.cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none")
+        good = (logits.argmax(-1) == truth).to(loss.dtype)
+        return weight * self.bonus * good, weight * loss.view_as(final)
+
+    def belief(self, logits: Tensor, target: Tensor) -> Tensor:
+        truth = target[:, None].expand(*logits.shape[:-1], 1)
+        return logits.softmax(-1).gather(-1, truth)[..., 0]
 
 
-TASKS = {"classify": Classify}
+class Sequence:
+    """One symbol after another, as many looks for each, asked at the last of these.
+
+    (Ba et al. 2015, arXiv:1412.7755, who give each symbol three.) Targets are (B, S): symbols, then
+    the end, the last of the classes, then -1, which is not asked. The loss is the cross-entropy of
+    the sequence in nats; `bonus` is the reward for each right symbol that no wrong one precedes,
+    the end among them. After a stop the answer stands: it is asked for all that is left.
+    """
+
+    def __init__(self, classes: int, bonus: float = 1.0):
+        self.classes, self.bonus = classes, bonus
+        self.rewarding = bonus != 0
+
+    def __call__(
+        self, logits: Tensor, target: Tensor, final: Tensor, looks: int
+    ) -> tuple[Tensor, Tensor]:
+        each = self.each(target, looks)
+        look = torch.arange(len(logits), device=logits.device)
+        symbol = torch.arange(target.shape[1], device=logits.device)
+        # (T, B, S): a symbol is asked at its last look, or where the looks end before that.
+        last = (look + 1)[:, None] == (symbol + 1) * each
+        left = look[:, None] // each <= symbol
+        ended = final.bool()[..., None]
+        asked = torch.where(ended, left[:, None], last[:, None]) & (target >= 0)
+        truth = target.clamp_min(0).expand(len(logits), -1, -1)
+        loss = -logits.log_softmax(-1).gather(-1, truth)
+        good = logits.argmax(-1, keepdim=True) == truth
+        # The first symbol answered wrongly, in this row or before: nothing is won from there on.
+        fell = symbol.expand_as(asked).masked_fill(~asked | good, target.shape[1]).amin(-1)
+        won = asked & good & (symbol < fell.cummin(0).values[..., None])
+        return self.bonus * won.sum(-1).to(loss.dtype), (loss * asked).sum(-1)
+
+    def belief(self, logits: Tensor, target: Tensor) -> Tensor:
+        each = self.each(target, len(logits))
+        truth = target.repeat_interleave(each, 1).T
+        given = logits.softmax(-1).gather(-1, truth.clamp_min(0)[..., None])[..., 0]
+        return torch.where(truth < 0, torch.ones_like(given), given)
+
+    @staticmethod
+    def each(target: Tensor, looks: int) -> int:
+        """How many looks a symbol has."""
+        if looks % target.shape[1]:
+            raise ValueError(f"{target.shape[1]} symbols do not share {looks} looks evenly")
+        return looks // target.shape[1]
+
+
+TASKS = {"classify": Classify, "sequence": Sequence}

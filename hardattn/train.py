@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from hardattn import checkpoint
 from hardattn.data import Dataset
 from hardattn.estimators import Loss
-from hardattn.evaluate import evaluate
+from hardattn.evaluate import evaluate, right
 from hardattn.log import Log
 from hardattn.metrics import error, figures
-from hardattn.rollout import Agent
-from hardattn.scenes import MakeScenes, Scenes
+from hardattn.rollout import Agent, Draw, greedy
+from hardattn.scenes import MakeScenes, Scenes, inside
 from hardattn.world import World
 
 
@@ -86,6 +86,7 @@ def train(
     warmup: int = 200,
     clip: float = math.inf,
     validate_every: int = 100_000,
+    draw: Draw = greedy,
     log: Log | None = None,
 ) -> Trained:
     """Descend `estimator` on fresh scenes until `images` were seen, and keep the best weights.
@@ -93,21 +94,27 @@ def train(
     folder: where checkpoints go, and where a run that was stopped is taken up again. images,
     validate_every: in scenes looked at, rounded up to whole batches. clip: on the global norm of
     the gradient. warmup: updates of linearly growing learning rate. momentum: Adam's first beta.
+    draw: how to look in validation. An estimator that is a module learns and is kept as the agent.
 
     Raises NotFinite before a non-finite update, Stopped after a signal, CheckpointError.
     """
     device = dataset.train.images.device
-    weights = [weight for weight in agent.parameters() if weight.requires_grad]
+    learners = {"agent": agent}
+    if isinstance(estimator, nn.Module):
+        learners["estimator"] = estimator.to(device)
+    weights = [weight for each in learners.values() for weight in each.parameters()]
     descent = OPTIMISERS[optimiser](weights, lr, momentum, weight_decay)
     generator = torch.Generator(device)
     updates = math.ceil(images / batch)
     every = max(1, math.ceil(validate_every / batch))
     tally = Tally(device)
-    done, seconds, curve = _resume(folder, device, agent, descent, tally)
+    done, seconds, curve = _resume(folder, device, learners, descent, tally)
     log = log or Log(folder)
     log.start(done * batch, updates * batch)
 
-    agent.train()
+    seen = done * batch
+    for each in learners.values():
+        each.train()
     with _signals() as asked:
         since = time.perf_counter()
         for update in range(done, updates):
@@ -117,33 +124,36 @@ def train(
             for group in descent.param_groups:
                 group["lr"] = lr * rate
 
-            index = shuffled(len(dataset.train), update, batch, seed).to(device)
+            index = shuffled(len(dataset.train), update, batch, seed, device)
             scenes = make(dataset.train, index, generator)
-            loss = estimator(agent, world, scenes, generator)
-            descent.zero_grad(set_to_none=True)
-            loss.total.backward()
-            norm = nn.utils.clip_grad_norm_(weights, clip)
-            tally.guard(descent, loss.total, norm)
-            descent.step()
-            tally.add(loss, norm, scenes, world)
+            loss: Loss | None = estimator(agent, world, scenes, generator)
+            while loss is not None:
+                descent.zero_grad(set_to_none=True)
+                loss.total.backward()
+                norm = nn.utils.clip_grad_norm_(weights, clip)
+                tally.guard(descent, loss.total, norm)
+                descent.step()
+                tally.add(loss, norm, scenes, world)
+                loss = loss.again() if loss.again else None
 
             seen = (update + 1) * batch
             validate = (update + 1) % every == 0 or update + 1 == updates
-            if validate or asked or (update + 1) % log.every == 0:
+            leave = bool(asked)  # read once: a signal may come between here and the checkpoint
+            if validate or leave or (update + 1) % log.every == 0:
                 tally.stop_if_not_finite()
                 seconds, since = seconds + time.perf_counter() - since, time.perf_counter()
                 log.progress(seen, seconds, tally.mean("loss"))
             if validate:
-                columns = evaluate(cast(Agent, agent), world, validation)
+                columns = evaluate(cast(Agent, agent), world, validation, draw)
                 measured = figures(columns)
                 curve.append((seen, error(columns)))
                 log.validation(seen, tally.means(), measured, columns, validation)
                 tally.clear()
                 if best_of(curve)[0] == seen:
                     checkpoint.write(folder / "best.pt", {"agent": agent.state_dict()})
-            if validate or asked:
-                state = {
-                    "agent": agent.state_dict(),
+            if validate or leave:
+                state: dict[str, Any] = {
+                    **{name: each.state_dict() for name, each in learners.items()},
                     "optimiser": descent.state_dict(),
                     "tally": tally.state(),
                     "seconds": seconds,
@@ -151,8 +161,10 @@ def train(
                 }
                 checkpoint.save(folder / "checkpoints", update + 1, state)
                 since = time.perf_counter()
-            if asked and update + 1 < updates:
-                raise Stopped(f"stopped after {seen:,} images; the same command goes on", asked[0])
+            if leave:
+                break
+        if asked:
+            raise Stopped(f"stopped after {seen:,} images; the same command goes on", asked[0])
 
     agent.load_state_dict(checkpoint.read(folder / "best.pt", device)["agent"])
     return Trained(updates * batch, seconds, best_of(curve)[0], curve)
@@ -174,20 +186,24 @@ def mix(*numbers: int) -> int:
     return state >> 1
 
 
-def shuffled(count: int, update: int, batch: int, seed: int) -> Tensor:
+def shuffled(
+    count: int, update: int, batch: int, seed: int, device: torch.device | str = "cpu"
+) -> Tensor:
     """(batch,) indices of update k in an endless row of fresh permutations of all images."""
     parts: list[Tensor] = []
     position, end = update * batch, (update + 1) * batch
     while position < end:
         epoch, offset = divmod(position, count)
-        parts.append(_permutation(count, mix(seed, epoch, 3))[offset : offset + end - position])
+        whole = _permutation(count, mix(seed, epoch, 3), device)
+        parts.append(whole[offset : offset + end - position])
         position += len(parts[-1])
     return torch.cat(parts)
 
 
 @lru_cache(maxsize=2)
-def _permutation(count: int, seed: int) -> Tensor:
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+def _permutation(count: int, seed: int, device: torch.device | str) -> Tensor:
+    # Copied to the device once an epoch: every copy makes the host wait.
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
 class Tally:
@@ -216,20 +232,23 @@ class Tally:
         """Add one update's figures."""
         with torch.no_grad():
             path = loss.path
-            place = world.place(path.location[1:])[..., :2]
+            place = world.point(path.location[1:])
             copies = place.shape[1] // len(scenes)
-            box = scenes.box.repeat_interleave(copies, 0)
-            inside = ((place >= box[:, :2]) & (place <= box[:, 2:])).all(-1)
+            hit = inside(place, scenes.box.repeat_interleave(copies, 0))
             target = scenes.target.repeat_interleave(copies, 0)
+            row = torch.arange(world.looks, device=hit.device)[:, None]
+            last = torch.minimum(row, path.alive.sum(0).long() - 1)
+            answer = path.logits.argmax(-1).gather(0, last)
+            chosen = path.alive[1:] / path.alive[1:].sum().clamp(min=1)
             row = torch.stack(
                 [
                     (path.loss + path.cost).sum(0).mean(),
                     path.reward.sum(0).mean(),
-                    (path.logits[-1].argmax(-1) == target).to(norm.dtype).mean(),
-                    inside.to(norm.dtype).mean() if len(place) else norm.new_zeros(()),
+                    right(answer.T, target)[:, -1].to(norm.dtype).mean(),
+                    (hit * chosen).sum(),
                     loss.advantage.pow(2).mean(),
                     norm,
-                    path.entropy[1:].mean() if len(place) else norm.new_zeros(()),
+                    (path.entropy[1:] * chosen).sum(),
                 ]
             )
             self.sums, self.count = self.sums + row, self.count + 1
@@ -261,14 +280,19 @@ class Tally:
 
 
 def _resume(
-    folder: Path, device: torch.device, agent: nn.Module, descent: Any, tally: Tally
+    folder: Path,
+    device: torch.device,
+    learners: dict[str, nn.Module],
+    descent: Any,
+    tally: Tally,
 ) -> tuple[int, float, list[tuple[int, float]]]:
     """Take up the newest sound checkpoint: updates done, seconds spent, curve so far."""
     found = checkpoint.latest(folder / "checkpoints", device)
     if found is None:
         return 0, 0.0, []
     done, state = found
-    agent.load_state_dict(state["agent"])
+    for name, each in learners.items():
+        each.load_state_dict(state[name])
     descent.load_state_dict(state["optimiser"])
     tally.sums, tally.count = state["tally"]["sums"], state["tally"]["count"]
     tally.sound = tally.sound + done

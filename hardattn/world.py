@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from hardattn.scenes import Scenes
 from hardattn.sensors import Sensor
@@ -21,20 +22,37 @@ class Observation(NamedTuple):
 
 def nothing(scenes: Scenes) -> Tensor:
     """No context: (B, 0)."""
-    return scenes.box[:, :0]
+    return scenes.box[:, 0, :0]
 
 
 def target_centre(scenes: Scenes) -> Tensor:
-    """The centre of the target's box, (B, 2): what only an oracle is told."""
-    return (scenes.box[:, :2] + scenes.box[:, 2:]) / 2
+    """The centre of the first target's box, (B, 2): what only an oracle is told."""
+    return scenes.centre
 
 
 def image_centre(scenes: Scenes) -> Tensor:
     """The centre of the image, (B, 2)."""
-    return torch.zeros_like(scenes.box[:, :2])
+    return torch.zeros_like(scenes.centre)
 
 
-CONTEXTS: dict[str, Callable[[Scenes], Tensor]] = {"none": nothing, "target": target_centre}
+def coarse(scenes: Scenes) -> Tensor:
+    """The image averaged down to at most 12 pixels a side: (B, C, h, w)."""
+    image = whole(scenes)
+    height, width = image.shape[2:]
+    return F.adaptive_avg_pool2d(image, (min(12, height), min(12, width)))
+
+
+def whole(scenes: Scenes) -> Tensor:
+    """The image itself, in [0, 1]: (B, C, H, W)."""
+    return scenes.image.to(torch.get_default_dtype()) / 255.0
+
+
+CONTEXTS: dict[str, Callable[[Scenes], Tensor]] = {
+    "none": nothing,
+    "target": target_centre,
+    "coarse": coarse,
+    "whole": whole,
+}
 FIRST_LOOKS: dict[str, Callable[[Scenes], Tensor] | None] = {
     "random": None,
     "centre": image_centre,
@@ -67,32 +85,43 @@ class World:
     @property
     def sees(self) -> str:
         """What an agent may see here: the class in which its results may be compared."""
-        if self.sensor.everything:
+        if "target" in (self.context_name, self.first_name):
+            return "is told where the target is"
+        if self.sensor.everything or self.context_name == "whole":
             return "sees everything"
-        if self.context_name == "none" and self.first_name != "target":
-            return "never sees the image"
-        return "is told where the target is"
+        return "sees a coarse view" if self.context_name == "coarse" else "never sees the image"
 
     def open(self, scenes: Scenes) -> Any:
         """What the sensor keeps of the scenes for one episode."""
         return self.sensor.open(scenes.image)
 
     def context(self, scenes: Scenes) -> Tensor:
-        """What agents are told before the first look, (B, D); D = 0 for nothing."""
+        """What agents are told before the first look, (B, ...); (B, 0) for nothing."""
         return CONTEXTS[self.context_name](scenes)
 
+    def context_shape(self, image: tuple[int, int, int]) -> tuple[int, ...]:
+        """The shape of one context, for images of (C, H, W)."""
+        blank = torch.zeros(1, *image, dtype=torch.uint8)
+        nowhere = torch.zeros(1, dtype=torch.int64)
+        scene = Scenes(blank, nowhere, torch.zeros(1, 1, 4), nowhere)
+        return tuple(self.context(scene).shape[1:])
+
     def first(self, scenes: Scenes, generator: torch.Generator | None = None) -> Tensor:
-        """The first place, (B, 2). Drawn where the generator lives, then moved to the scenes."""
-        place = FIRST_LOOKS[self.first_name]
-        if place is not None:
-            return place(scenes)
+        """The first place, (B, P). Drawn where the generator lives, then moved to the scenes."""
+        point = FIRST_LOOKS[self.first_name]
+        if point is not None:
+            return self.sensor.at(point(scenes))
         device = scenes.box.device if generator is None else generator.device
         drawn = torch.empty(len(scenes), 2, device=device).uniform_(-1.0, 1.0, generator=generator)
-        return drawn.to(scenes.box)
+        return self.sensor.at(drawn.to(scenes.box))
 
     def place(self, location: Tensor) -> Tensor:
-        """Where a look falls: the image point nearest to what was asked for; the centre for NaN."""
-        return location.nan_to_num(nan=0.0).clamp(-1.0, 1.0)
+        """Where a look falls: the place nearest to the (..., P) that was asked for."""
+        return self.sensor.bound(location)
+
+    def point(self, location: Tensor) -> Tensor:
+        """(..., P) -> (..., 2): the centre of that place, in the coordinates of boxes."""
+        return self.sensor.point(self.place(location))
 
     def observe(self, view: Any, location: Tensor, look: int) -> Observation:
         """The observation at look number `look`, counted from 0. Nobody else makes one."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Cells, Gaussian, Places, Stop
+from hardattn.distributions import Choice, Gaussian, Mask, Places, Stop
 from hardattn.rollout import Decision, Trajectory, rollout
 from hardattn.scenes import Scenes
 from hardattn.world import Observation, World
@@ -16,15 +16,19 @@ from hardattn.world import Observation, World
 class Tiny(nn.Module):
     """An agent small enough to enumerate, in which every weight can be moved by every gradient.
 
-    places: "cells" chooses one of four quadrants, "gaussian" a point. halts: draws when to stop.
+    places: "points" chooses one of four points, "cells" one of four cells (one-hot), "mask" any of
+    four patches, "gaussian" a point of the plane. halts: draws when to stop. `guide` is a
+    posterior that sees the label.
     """
 
-    def __init__(self, pixels: int, classes: int, places: str = "cells", halts: bool = False):
+    def __init__(self, pixels: int, classes: int, places: str = "points", halts: bool = False):
         super().__init__()
         self.places, self.halts = places, halts
-        self.core = nn.Linear(pixels + 2 + 1 + 4, 4)
+        self.core = nn.Linear(pixels + (4 if places in ("cells", "mask") else 2) + 1 + 4, 4)
         self.answer = nn.Linear(4, classes)
-        self.where = nn.Linear(4, 4 if places == "cells" else 2)
+        self.where = nn.Linear(4, 2 if places == "gaussian" else 4)
+        self.posterior = nn.Linear(4 + classes, 4)
+        self.classes = classes
         self.stop = nn.Linear(4, 1)
         self.critic = nn.Linear(4, 1)
         self.register_buffer(
@@ -38,12 +42,19 @@ class Tiny(nn.Module):
         inputs = [seen.glimpse.flatten(1), seen.location, seen.step[:, None], state]
         state = torch.tanh(self.core(torch.cat(inputs, 1)))
         where = self.where(state)
-        place: Places = Cells(2 * where, self.centres)
-        if self.places == "gaussian":
-            place = Gaussian(0.5 * torch.tanh(where), 0.3)
+        place: Places = {
+            "points": lambda: Choice(2 * where, self.centres),
+            "cells": lambda: Choice(2 * where),
+            "mask": lambda: Mask(2 * where),
+            "gaussian": lambda: Gaussian(0.5 * torch.tanh(where), 0.3),
+        }[self.places]()
         halt = Stop(self.stop(state)[:, 0]) if self.halts else None
         value = self.critic(state.detach())[:, 0]
         return state, Decision(place, self.answer(state), value, 0.1 * state.pow(2).sum(1), halt)
+
+    def guide(self, state: Tensor, target: Tensor) -> Places:
+        label = nn.functional.one_hot(target, self.classes).to(state.dtype)
+        return Choice(2 * self.posterior(torch.cat([state, label], 1)))
 
 
 def support(places: Places) -> tuple[Tensor, Tensor]:
@@ -53,7 +64,9 @@ def support(places: Places) -> tuple[Tensor, Tensor]:
     """
     if isinstance(places, Stop):
         return torch.tensor([0.0, 1.0]), torch.zeros(2)
-    if isinstance(places, Cells):
+    if isinstance(places, Mask):
+        return torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 4), torch.zeros(16)
+    if isinstance(places, Choice):
         return places.centres, torch.zeros(len(places.centres))
     line = torch.linspace(-2.2, 2.2, 75)
     values = torch.cartesian_prod(line, line)
@@ -101,7 +114,7 @@ def exact_gradient(agent: nn.Module, world: World, scenes: Scenes) -> Tensor:
 
 def flat_gradient(agent: nn.Module, loss: Tensor, retain: bool = False) -> Tensor:
     """(weights,): one gradient, without the critic's, whose fit is not part of the estimate."""
-    weights = [w for name, w in agent.named_parameters() if not name.startswith("critic")]
+    weights = [w for name, w in agent.named_parameters() if not name.startswith("critic.")]
     grads = torch.autograd.grad(loss, weights, allow_unused=True, retain_graph=retain)
     return torch.cat(
         [

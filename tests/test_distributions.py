@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
-from hardattn.distributions import Cells, Fixed, Gaussian, Places, Somewhere, Stop
+from hardattn.distributions import Choice, Fixed, Gaussian, Places, Somewhere, Stop
 from hardattn.rollout import greedy, pathwise, sample
 
 
@@ -25,8 +25,8 @@ EVERY = {
     "gaussian, a std each": (lambda: Gaussian(normals(5, 3), normals(5, 3, seed=1).exp()), (3,)),
     "gaussian, a std for all": (lambda: Gaussian(normals(5, 2), torch.tensor([0.1, 2.0])), (2,)),
     "gaussian, float64": (lambda: Gaussian(normals(5, 2, dtype=torch.float64), 1), (2,)),
-    "cells": (lambda: Cells(normals(5, 12), GRID), (2,)),
-    "cells of masks": (lambda: Cells(normals(5, 7), torch.eye(7)), (7,)),
+    "cells": (lambda: Choice(normals(5, 12), GRID), (2,)),
+    "cells of masks": (lambda: Choice(normals(5, 7), torch.eye(7)), (7,)),
     "somewhere": (lambda: Somewhere(normals(5, 9)), (2,)),
     "somewhere in 3": (lambda: Somewhere(normals(5, 9), 3), (3,)),
     "fixed": (lambda: Fixed(normals(5, 2)), (2,)),
@@ -75,7 +75,7 @@ def test_draws_do_not_depend_on_strides():
     values = normals(4, 3)
     turned = values.T.contiguous().T
     assert turned.stride() != values.stride()
-    for make in (lambda x: Gaussian(x, 1.0), lambda x: Cells(x, torch.eye(3)), Stop):
+    for make in (lambda x: Gaussian(x, 1.0), lambda x: Choice(x, torch.eye(3)), Stop):
         assert torch.equal(make(values).draw(numbers(0)), make(turned).draw(numbers(0)))
 
 
@@ -127,7 +127,7 @@ def test_a_score_wants_a_detached_value():
 
 def test_cells_against_closed_forms():
     logits = normals(6, 12).requires_grad_()
-    cells = Cells(logits, GRID)
+    cells = Choice(logits, GRID)
     chance = logits.softmax(-1)
     value, log_prob = sample(cells, numbers(0))
     drawn = torch.tensor([GRID.tolist().index(place) for place in value.tolist()])
@@ -143,7 +143,7 @@ def test_cells_against_closed_forms():
 
 
 def test_cells_log_prob_of_each_centre():
-    cells = Cells(normals(3, 12), GRID)
+    cells = Choice(normals(3, 12), GRID)
     for number, centre in enumerate(GRID):
         wanted = cells.choice.logits[:, number]
         assert torch.equal(cells.log_prob(centre.expand(3, 2)), wanted)
@@ -153,7 +153,7 @@ def test_cells_log_prob_of_each_centre():
 def test_cells_close_together_are_told_apart():
     """torch.cdist rounds by 1e-3 or so once 25 points meet 25, unless it is forbidden to."""
     centres = 0.9 + torch.linspace(-1e-3, 1e-3, 40)[:, None].expand(40, 2)
-    cells = Cells(normals(100, 40), centres)
+    cells = Choice(normals(100, 40), centres)
     value = cells.draw(numbers(0))
     drawn = (value[:, None] == centres).all(-1).int().argmax(-1)
     assert torch.equal(cells.log_prob(value), cells.choice.log_prob(drawn))
@@ -162,17 +162,17 @@ def test_cells_close_together_are_told_apart():
 def test_cells_ruled_out_are_never_drawn():
     logits = torch.zeros(2000, 4)
     logits[:, 1] = -math.inf
-    value = Cells(logits, torch.arange(4.0)[:, None]).draw(numbers(0))
+    value = Choice(logits, torch.arange(4.0)[:, None]).draw(numbers(0))
     assert set(value.flatten().tolist()) == {0, 2, 3}
 
 
 def test_cells_take_a_time_axis():
     logits = normals(3, 5, 12)
-    cells = Cells(logits, GRID)
+    cells = Choice(logits, GRID)
     value = cells.draw(numbers(0))
     assert value.shape == (3, 5, 2)
     for t in range(3):
-        assert torch.equal(cells.log_prob(value)[t], Cells(logits[t], GRID).log_prob(value[t]))
+        assert torch.equal(cells.log_prob(value)[t], Choice(logits[t], GRID).log_prob(value[t]))
 
 
 def z_scores(observed: Tensor, chance: Tensor, count: int) -> Tensor:
@@ -181,7 +181,7 @@ def z_scores(observed: Tensor, chance: Tensor, count: int) -> Tensor:
 
 def test_cells_are_drawn_as_often_as_they_should():
     count, logits = 40_000, torch.tensor([0.0, 1.0, -2.0, 0.5, -1.0])
-    value = Cells(logits.expand(count, 5), torch.arange(5.0)[:, None]).draw(numbers(0))
+    value = Choice(logits.expand(count, 5), torch.arange(5.0)[:, None]).draw(numbers(0))
     observed = torch.bincount(value[:, 0].long(), minlength=5) / count
     assert (z_scores(observed, logits.softmax(0), count) < 4).all()
 

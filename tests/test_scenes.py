@@ -7,9 +7,26 @@ from scipy import stats
 from torch import Tensor
 
 from hardattn.data import Split
-from hardattn.scenes import SCENES, Scenes, cluttered, frozen, plain, translated
+from hardattn.scenes import (
+    SCENES,
+    Scenes,
+    answers,
+    cluttered,
+    frozen,
+    inside,
+    pair,
+    plain,
+    sequence,
+    translated,
+)
 
-CANVASES = {"plain": {}, "translated": dict(canvas=(13, 17)), "cluttered": dict(canvas=20, piece=3)}
+CANVASES = {
+    "plain": {},
+    "translated": dict(canvas=(13, 17)),
+    "cluttered": dict(canvas=20, piece=3),
+    "pair": dict(canvas=(13, 17)),
+    "sequence": dict(canvas=(12, 27)),
+}
 
 
 def numbers(seed: int) -> torch.Generator:
@@ -83,7 +100,7 @@ def test_scenes_equal_the_slow_ones(canvas, channels, zoom, pieces, piece):
     options = dict(canvas=canvas, zoom=zoom, pieces=pieces, piece=piece)
     scenes = cluttered(split, index, numbers(5), **options)
     assert np.array_equal(scenes.image.numpy(), wanted)
-    assert [pixels_of(box, *canvas) for box in scenes.box] == boxes
+    assert [pixels_of(box, *canvas) for box in scenes.box[:, 0]] == boxes
     if not pieces:
         again = translated(split, index, numbers(5), canvas=canvas, zoom=zoom)
         assert torch.equal(again.image, scenes.image)
@@ -114,7 +131,7 @@ def test_the_box_bounds_the_target(zoom):
     for split, exact in ((whites, True), (some, False)):
         index = torch.arange(count) % len(split)
         scenes = translated(split, index, numbers(1), canvas=(height, width), zoom=zoom)
-        for image, box in zip(scenes.image, scenes.box, strict=True):
+        for image, box in zip(scenes.image, scenes.box[:, 0], strict=True):
             rows, columns = image[0].nonzero().unbind(1)
             seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
             x0, y0, x1, y1 = pixels_of(box, height, width)
@@ -128,7 +145,7 @@ def test_places_are_uniform():
     split = make_split(height=3, width=4)
     height, width, count = 6, 8, 6000
     scenes = translated(split, torch.zeros(count).long(), numbers(0), canvas=(height, width))
-    corner = (scenes.box[:, :2] + 1) / 2 * torch.tensor([width, height])
+    corner = (scenes.box[:, 0, :2] + 1) / 2 * torch.tensor([width, height])
     cell = (corner[:, 1].round() * 5 + corner[:, 0].round()).long()
     observed = torch.bincount(cell, minlength=20)
     assert len(observed) == 4 * 5
@@ -181,18 +198,22 @@ def test_every_scene(name, channels):
     assert torch.equal(split.images, before)
     assert scenes.image.dtype == torch.uint8
     assert scenes.image.shape[:2] == (4, channels)
-    assert scenes.box.shape == (4, 4)
+    assert scenes.box.shape[0] == 4 and scenes.box.shape[2] == 4
     assert scenes.box.dtype == torch.float32
-    assert scenes.box.abs().max() <= 1
-    assert (scenes.box[:, :2] < scenes.box[:, 2:]).all()
+    box = scenes.box[~scenes.box.isnan().any(-1)]
+    assert len(box) >= 4
+    assert box.abs().max() <= 1
+    assert (box[:, :2] < box[:, 2:]).all()
+    assert torch.equal(scenes.centre, (scenes.box[:, 0, :2] + scenes.box[:, 0, 2:]) / 2)
     assert torch.equal(scenes.index, index)
-    assert torch.equal(scenes.target, split.labels[index])
+    if name not in ("pair", "sequence"):
+        assert torch.equal(scenes.target, split.labels[index])
     assert len(scenes) == 4
     for field, same in zip(scenes, make(split, index, numbers(0)), strict=True):
-        assert torch.equal(field, same)
+        assert torch.equal(field.nan_to_num(9), same.nan_to_num(9))
 
 
-@pytest.mark.parametrize("name", ["translated", "cluttered"])
+@pytest.mark.parametrize("name", [name for name in SCENES if name != "plain"])
 def test_scenes_are_fresh_at_every_draw(name):
     make = partial(SCENES[name], **CANVASES[name])
     split, index, generator = make_split(), torch.arange(12), numbers(0)
@@ -217,7 +238,7 @@ def test_frozen_scenes_depend_on_the_seed_alone(name):
     assert len(twice) == 2200
     assert torch.equal(twice.index, torch.arange(1100).repeat(2))
     for field, wanted in zip(twice.slice(0, 1100), once, strict=True):
-        assert torch.equal(field, wanted)
+        assert torch.equal(field.nan_to_num(9), wanted.nan_to_num(9))
     if name != "plain":
         assert not torch.equal(twice.slice(1100, 2200).image, once.image)
         assert not torch.equal(frozen(make, split, seed=8).image, once.image)
@@ -248,3 +269,208 @@ def test_what_does_not_fit_is_one_line(options, line):
     with pytest.raises(ValueError) as caught:
         cluttered(make_split(), torch.arange(2), numbers(0), **options)
     assert str(caught.value) == line
+
+
+class Slow:
+    """A canvas that pastes pixel by pixel, clamping every time; draws in the library's order."""
+
+    def __init__(self, split: Split, count: int, seed: int, canvas: tuple[int, int]):
+        self.images, self.generator, self.count = split.images.numpy(), numbers(seed), count
+        self.height, self.width = canvas
+        self.out = np.zeros((count, self.images.shape[1], *canvas), dtype=int)
+
+    def below(self, bound: int, *shape: int) -> list:
+        return torch.randint(bound, shape, generator=self.generator).tolist()
+
+    def zoomed(self, which: int, zoom: int) -> np.ndarray:
+        return self.images[which].repeat(zoom, 1).repeat(zoom, 2).astype(int)
+
+    def paste(self, b: int, what: np.ndarray, y: int, x: int) -> list[int]:
+        channels, h, w = what.shape
+        for c in range(channels):
+            for i in range(h):
+                for j in range(w):
+                    self.out[b, c, y + i, x + j] = min(
+                        255, self.out[b, c, y + i, x + j] + what[c, i, j]
+                    )
+        return [x, y, x + w, y + h]
+
+    def clutter(self, pieces: int, piece: int, zoom: int) -> None:
+        if not pieces:
+            return
+        h, w = self.zoomed(0, zoom).shape[1:]
+        bounds = (len(self.images), h - piece + 1, w - piece + 1)
+        bounds += (self.height - piece + 1, self.width - piece + 1)
+        drawn = [self.below(bound, self.count, pieces) for bound in bounds]
+        for b in range(self.count):
+            for which, cy, cx, y, x in zip(*(each[b] for each in drawn), strict=True):
+                crop = self.zoomed(which, zoom)[:, cy : cy + piece, cx : cx + piece]
+                self.paste(b, crop, y, x)
+
+    def sprites(self, which: list[int], zooms: tuple[int, ...]) -> list[list[int]]:
+        chosen = [[0]] * self.count
+        if len(zooms) > 1:
+            chosen = self.below(len(zooms), self.count, 1)
+        places = []
+        for zoom in zooms:
+            h, w = self.zoomed(0, zoom).shape[1:]
+            top = self.below(self.height - h + 1, self.count, 1)
+            places.append((top, self.below(self.width - w + 1, self.count, 1)))
+        boxes = []
+        for b in range(self.count):
+            z = chosen[b][0]
+            top, left = places[z]
+            boxes.append(self.paste(b, self.zoomed(which[b], zooms[z]), top[b][0], left[b][0]))
+        return boxes
+
+
+INDEX = torch.tensor([3, 0, 11, 3, 7, 1])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("zooms, pieces", [((1, 2), 0), ((2, 1, 3), 2), ((2,), 1)])
+def test_scenes_of_many_scales_equal_the_slow_ones(channels, zooms, pieces):
+    split, canvas = make_split(channels=channels), (19, 24)
+    slow = Slow(split, 6, 4, canvas)
+    slow.clutter(pieces, 3, 1)
+    boxes = slow.sprites(INDEX.tolist(), zooms)
+    options = dict(canvas=canvas, zooms=zooms)
+    scenes = cluttered(split, INDEX, numbers(4), **options, pieces=pieces, piece=3)
+    assert np.array_equal(scenes.image.numpy(), slow.out)
+    assert [pixels_of(box, *canvas) for box in scenes.box[:, 0]] == boxes
+    if not pieces:
+        assert torch.equal(translated(split, INDEX, numbers(4), **options).image, scenes.image)
+
+
+def test_zooms_are_uniform_and_so_are_the_places_of_each():
+    split = make_split(height=2, width=3)
+    count = 9000
+    index = torch.zeros(count).long()
+    scenes = translated(split, index, numbers(0), canvas=(7, 8), zooms=(1, 2))
+    x0, y0, x1, _ = ((scenes.box[:, 0] + 1) / 2 * torch.tensor([8, 7, 8, 7])).round().T
+    big = (x1 - x0) == 6
+    assert stats.binomtest(int(big.sum()), count).pvalue > 0.001
+    for mask, rows, columns in ((~big, 6, 6), (big, 4, 3)):
+        cell = (y0 * columns + x0)[mask].long()
+        assert x0[mask].max() == columns - 1 and y0[mask].max() == rows - 1
+        observed = torch.bincount(cell, minlength=rows * columns)
+        assert stats.chisquare(observed.numpy()).pvalue > 0.001
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("zooms, pieces", [((1,), 0), ((2,), 3), ((1, 2), 2)])
+@pytest.mark.parametrize("answer", ["pair", "sum"])
+def test_pairs_equal_the_slow_ones(channels, zooms, pieces, answer):
+    split, canvas = make_split(channels=channels), (14, 17)
+    slow = Slow(split, 6, 8, canvas)
+    other = slow.below(12, 6)
+    zoom = zooms[0] if len(zooms) == 1 else 1
+    slow.clutter(pieces, 4, zoom)
+    boxes = [slow.sprites(which, zooms) for which in (INDEX.tolist(), other)]
+    options = dict(zoom=zoom, zooms=zooms if len(zooms) > 1 else (), pieces=pieces, piece=4)
+    scenes = pair(split, INDEX, numbers(8), canvas=canvas, answer=answer, **options)
+    assert np.array_equal(scenes.image.numpy(), slow.out)
+    for m in range(2):
+        assert [pixels_of(box, *canvas) for box in scenes.box[:, m]] == boxes[m]
+    unordered = [(a, b) for a in range(10) for b in range(a, 10)]
+    for b in range(6):
+        labels = sorted([split.labels[INDEX[b]].item(), split.labels[other[b]].item()])
+        wanted = sum(labels) if answer == "sum" else unordered.index(tuple(labels))
+        assert scenes.target[b] == wanted
+
+
+def test_every_pair_has_a_number_of_its_own_and_a_name():
+    split = Split(torch.zeros(7, 1, 2, 2, dtype=torch.uint8), torch.arange(7))
+    index = torch.arange(7).repeat(400)
+    scenes = pair(split, index, numbers(0), canvas=4, classes=7)
+    assert scenes.target.unique().tolist() == list(range(28))
+    names = answers("pair", "abcdefg")
+    assert len(names) == 28 and names[:8] == (*(f"a {b}" for b in "abcdefg"), "b b")
+    first = split.labels[scenes.index]
+    assert all("abcdefg"[a] in names[t] for a, t in zip(first, scenes.target, strict=True))
+    assert len(answers("pair", "0123456789")) == 55
+    assert answers("pair", "012", "sum") == ("0", "1", "2", "3", "4")
+    assert answers("sequence", "01") == ("0", "1", "end")
+    assert answers("cluttered", "01") == ("0", "1")
+    with pytest.raises(ValueError, match="choose one of pair, sum"):
+        pair(split, index, numbers(0), canvas=4, answer="product")
+
+
+def test_the_second_of_a_pair_is_anyone_anywhere():
+    split = Split(torch.zeros(5, 1, 2, 3, dtype=torch.uint8), torch.arange(5))
+    count = 6000
+    scenes = pair(split, torch.zeros(count).long(), numbers(0), canvas=(4, 6), answer="sum")
+    assert stats.chisquare(torch.bincount(scenes.target).numpy()).pvalue > 0.001
+    corner = ((scenes.box[:, :, :2] + 1) / 2 * torch.tensor([6, 4])).round().long()
+    cell = corner[..., 1] * 4 + corner[..., 0]  # 3 rows, 4 columns
+    both = torch.bincount(cell[:, 0] * 12 + cell[:, 1], minlength=144)
+    assert stats.chisquare(both.numpy()).pvalue > 0.001
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("zoom, digits, gap", [(1, 3, 2), (2, 2, 0), (1, 1, 0), (1, 5, 3)])
+def test_sequences_equal_the_slow_ones(channels, zoom, digits, gap):
+    split, canvas = make_split(channels=channels), (15, 50)
+    slow = Slow(split, 6, 2, canvas)
+    length = slow.below(digits, 6, 1)
+    others = slow.below(12, 6, digits - 1)
+    gaps = slow.below(gap + 1, 6, digits)
+    top = slow.below(15 - 6 * zoom + 1, 6, 1)
+    share = slow.below(2**31, 6, 1)
+    options = dict(canvas=canvas, zoom=zoom, digits=digits, gap=gap)
+    scenes = sequence(split, INDEX, numbers(2), **options)
+    assert scenes.box.shape == (6, digits, 4) and scenes.target.shape == (6, digits + 1)
+    for b in range(6):
+        n = length[b][0] + 1
+        members = [INDEX[b].item(), *others[b]][:n]
+        extent = n * 7 * zoom + sum(gaps[b][1:n])
+        x = share[b][0] * (50 - extent + 1) // 2**31
+        boxes = []
+        for number, which in enumerate(members):
+            x += gaps[b][number] if number else 0
+            boxes.append(slow.paste(b, slow.zoomed(which, zoom), top[b][0], x))
+            x += 7 * zoom
+        assert [pixels_of(box, *canvas) for box in scenes.box[b, :n]] == boxes
+        assert scenes.box[b, n:].isnan().all()
+        labels = split.labels[members].tolist()
+        assert scenes.target[b].tolist() == [*labels, 10, *[-1] * (digits - n)]
+    assert np.array_equal(scenes.image.numpy(), slow.out)
+
+
+def test_sequences_are_uniform_in_length_place_and_followers():
+    split = Split(torch.full((4, 1, 2, 2), 255, dtype=torch.uint8), torch.arange(4))
+    count = 9000
+    scenes = sequence(
+        split, torch.zeros(count).long(), numbers(0), canvas=(3, 9), digits=2, gap=1, classes=4
+    )
+    length = (~scenes.box[..., 0].isnan()).sum(1)
+    assert stats.chisquare(torch.bincount(length)[1:].numpy()).pvalue > 0.001
+    second = scenes.target[length == 2, 1]
+    assert stats.chisquare(torch.bincount(second).numpy()).pvalue > 0.001
+    left, right = ((scenes.box[..., [0, 2]] + 1) / 2 * 9).unbind(-1)
+    alone = left[length == 1, 0].round().long()
+    assert stats.chisquare(torch.bincount(alone, minlength=8).numpy()).pvalue > 0.001
+    two = length == 2
+    gap = (left[:, 1] - right[:, 0])[two].round().long()
+    assert stats.chisquare(torch.bincount(gap, minlength=2).numpy()).pvalue > 0.001
+    for each in (0, 1):
+        start = left[two, 0].round().long()[gap == each]
+        assert stats.chisquare(torch.bincount(start, minlength=6 - each).numpy()).pvalue > 0.001
+    ink = scenes.image.bool().flatten(1).sum(1)
+    assert torch.equal(ink, 4 * length)
+
+
+def test_a_row_that_does_not_fit_is_one_line():
+    with pytest.raises(ValueError) as caught:
+        sequence(make_split(), INDEX, numbers(0), canvas=20)
+    wanted = "a row of 3 images of 6x25 pixels does not fit a canvas of 20x20"
+    assert str(caught.value) == wanted
+
+
+def test_inside_is_in_any_box_that_there_is():
+    nothing = torch.full((4,), torch.nan)
+    left, right = torch.tensor([-1.0, -1, -0.5, 1]), torch.tensor([0.5, -1.0, 1, 1])
+    box = torch.stack([torch.stack([left, right]), torch.stack([left, nothing])])
+    points = torch.tensor([[-0.7, 0.0], [0.5, 1.0], [0.0, 0.0]])
+    found = inside(points[:, None].expand(3, 2, 2), box)
+    assert found.tolist() == [[True, True], [True, False], [False, False]]

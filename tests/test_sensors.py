@@ -11,7 +11,15 @@ from hardattn import sensors
 from hardattn.sensors import SENSORS, GaussianWindow, Retina, Whole
 
 SIZES = [(7, 5), (4, 9), (6, 6), (1, 3)]
-EXAMPLES = {"retina": dict(size=5, scales=3), "gaussian_window": dict(size=4, stride=1.5)}
+EXAMPLES = {
+    "retina": dict(size=5, scales=3),
+    "gaussian_window": dict(size=4, stride=1.5),
+    "affine": dict(size=4),
+    "cells": dict(rows=2, columns=3),
+    "patches": dict(rows=2, columns=3),
+    "filterbank": dict(size=4),
+    "zoom": dict(size=4),
+}
 FUZZ = settings(max_examples=80, deadline=None, derandomize=True)
 ALONG = st.one_of(st.sampled_from([-1.0, 1.0]), st.floats(-1, 1, width=32))
 
@@ -262,7 +270,7 @@ def test_what_shows_everything_is_the_image():
 @FUZZ
 @given(
     places=st.lists(st.tuples(ALONG, ALONG), min_size=1, max_size=4),
-    shape=st.tuples(st.sampled_from([1, 3]), st.integers(1, 12), st.integers(1, 12)),
+    shape=st.sampled_from([(1, 2, 3), (3, 6, 3), (1, 8, 9), (3, 12, 6), (1, 10, 12)]),
     seed=st.integers(0, 3),
 )
 def test_every_sensor(name, places, shape, seed):
@@ -270,7 +278,8 @@ def test_every_sensor(name, places, shape, seed):
     sensor = SENSORS[name](**EXAMPLES.get(name, {}))
     images = pictures(len(places), *shape, seed)
     images[0] = 255
-    before, where = images.clone(), torch.tensor(places, dtype=torch.float32)
+    before, where = images.clone(), sensor.at(torch.tensor(places, dtype=torch.float32))
+    assert where.shape == (len(places), sensor.places)
     kept = where.clone()
     seen = sensor.look(sensor.open(images), where)
     assert torch.equal(images, before)
@@ -289,6 +298,127 @@ def test_every_sensor(name, places, shape, seed):
 def test_half_precision_places_do_not_blur(name):
     """bfloat16 counts no further than 256: pixel arithmetic in it would look elsewhere."""
     sensor = SENSORS[name](**EXAMPLES.get(name, {}))
-    view = sensor.open(pictures(4, 1, 300, 301))
-    place = torch.tensor([[0.3, 0.7], [-1, 1], [0.9, -0.9], [0.01, 0.5]]).bfloat16()
+    view = sensor.open(pictures(4, 1, 300, 303))
+    place = sensor.at(torch.tensor([[0.3, 0.7], [-1, 1], [0.9, -0.9], [0.01, 0.5]]).bfloat16())
     assert torch.equal(sensor.look(view, place), sensor.look(view, place.float()))
+
+
+@pytest.mark.parametrize("name", SENSORS)
+def test_points_and_places(name):
+    """A point's place lies there, to within a cell; places are bounded, NaN included."""
+    sensor = SENSORS[name](**EXAMPLES.get(name, {}))
+    point = torch.tensor([[-1.0, 1.0], [0.3, -0.2], [1.0, 1.0], [0.0, 0.0]])
+    place = sensor.at(point)
+    near = 0.51 if name in ("cells", "patches") else 1e-6
+    assert (sensor.point(place) - point).abs().max() <= near
+    assert torch.equal(sensor.bound(place), place)
+    wild = torch.full_like(place, torch.nan)
+    wild[1], wild[2] = 1e30, -torch.inf
+    bounded = sensor.bound(wild)
+    assert bounded.isfinite().all()
+    assert bounded.abs().max() <= 1
+    sensor.look(sensor.open(pictures(4, 1, 6, 6)), bounded)
+
+
+def test_cells_show_the_patch_that_was_chosen_or_the_mean():
+    images = pictures(2, 3, 4, 9)
+    cells = SENSORS["cells"](2, 3)
+    view = cells.open(images)
+    for n in range(6):
+        seen = cells.look(view, torch.eye(6)[[n, n]])
+        row, column = divmod(n, 3)
+        patch = images[:, :, 2 * row : 2 * row + 2, 3 * column : 3 * column + 3]
+        assert torch.allclose(seen, patch / 255)
+        assert torch.allclose(cells.at(cells.point(torch.eye(6)[[n]])), torch.eye(6)[[n]])
+    mean = cells.look(view, torch.full((2, 6), 1 / 6))
+    assert torch.allclose(mean.mean((2, 3)), (images / 255.0).mean((2, 3)), atol=1e-6)
+
+
+def test_patches_blank_what_the_mask_leaves_out():
+    images = pictures(1, 2, 4, 6)
+    patches = SENSORS["patches"](2, 2)
+    seen = patches.look(patches.open(images), torch.tensor([[1.0, 0.0, 0.0, 0.5]]))
+    wanted = images / 255.0
+    wanted[:, :, :2, 3:] = 0
+    wanted[:, :, 2:, :3] = 0
+    wanted[:, :, 2:, 3:] *= 0.5
+    assert torch.allclose(seen, wanted)
+    with pytest.raises(ValueError, match="does not divide"):
+        patches.open(pictures(1, 1, 5, 6))
+
+
+def test_upright_affine_glimpse_is_a_crop():
+    images = pictures(3, 2, 8, 8)
+    affine = SENSORS["affine"](4, cover=0.5)
+    middle = affine.look(affine.open(images), affine.at(torch.zeros(3, 2)))
+    assert torch.allclose(middle, images[:, :, 2:6, 2:6] / 255, atol=1e-6)
+    place = affine.at(torch.tensor([[0.1, -0.3]])).double().requires_grad_()
+    view = images[:1].double()
+    assert torch.autograd.gradcheck(lambda p: affine.look(view, p), place + 0.013)
+
+
+@pytest.mark.parametrize("name", ["cells", "patches"])
+def test_grids_are_differentiable_in_the_weights(name):
+    sensor = SENSORS[name](2, 3)
+    view = sensor.open(pictures(2, 1, 4, 6)).double()
+    weights = torch.rand(2, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda w: sensor.look(view, w), weights)
+
+
+def slow_filters(along: float, length: int, size: int, stride: float, sigma: float) -> np.ndarray:
+    """(size, length), as DRAW has them, but for where pixels lie; one number at a time."""
+    bank = np.zeros((size, length))
+    for i in range(size):
+        mean = (along + 1) / 2 * length + (i - size / 2 + 0.5) * stride
+        for a in range(length):
+            bank[i, a] = math.exp(-((a + 0.5 - mean) ** 2) / (2 * sigma**2))
+    return bank / bank.sum(1, keepdims=True)
+
+
+def test_filterbank_equals_the_slow_one() -> None:
+    images = pictures(3, 2, 7, 11)
+    places = torch.tensor(
+        [[0.1, -0.4, 0.2, -0.8, 0.1], [-0.9, 1.0, -0.3, 0.0, -0.5], [0.5, 0.5, 0.9, 0.3, 0.0]]
+    )
+    sensor = SENSORS["filterbank"](3)
+    seen = sensor.look(sensor.open(images), places)
+    for b, (x, y, *logs) in enumerate(places.double().tolist()):
+        variance, share, gamma = (math.exp(4 * value) for value in logs)
+        stride, sigma = (11 - 1) / (3 - 1) * share, variance**0.5
+        rows, columns = (slow_filters(at, n, 3, stride, sigma) for at, n in ((y, 7), (x, 11)))
+        wanted = gamma * np.einsum("ih,chw,jw->cij", rows, images[b].numpy() / 255, columns)
+        np.testing.assert_allclose(seen[b].numpy(), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["filterbank", "zoom"])
+def test_filterbanks_are_differentiable_in_every_number(name: str) -> None:
+    sensor = SENSORS[name](3)
+    view = sensor.open(pictures(2, 1, 6, 8)).double()
+    generator = torch.Generator().manual_seed(0)
+    place = 0.15 * torch.randn(2, sensor.places, generator=generator).double()
+    assert torch.autograd.gradcheck(lambda p: sensor.look(view, p), place.requires_grad_())
+    sensor.look(view, place).pow(2).sum().backward()
+    assert (place.grad.abs() > 1e-4).all()
+
+
+def test_a_zoom_is_a_gaussian_window_of_its_width() -> None:
+    images, zoom = pictures(4, 2, 12, 12), SENSORS["zoom"](4)
+    point = torch.tensor([[-0.5, 0.2], [0.0, 0.0], [1.0, -1.0], [0.3, 0.3]])
+    for width in (0.15, 1 / 3, 1.0):
+        place = torch.cat([point, torch.full((4, 1), 1 + math.log(width))], 1)
+        stride = width * 12 / 4
+        window = GaussianWindow(4, stride, stride / 2)
+        seen, wanted = (
+            one.look(one.open(images), at) for one, at in ((zoom, place), (window, point))
+        )
+        assert torch.allclose(seen, wanted, atol=1e-5)
+    assert torch.allclose(zoom.at(point)[:, 2], torch.tensor(1 + math.log(0.4)))
+
+
+@pytest.mark.parametrize("name", SENSORS)
+def test_says_whether_a_gradient_passes(name):
+    sensor = SENSORS[name](**EXAMPLES.get(name, {}))
+    place = sensor.at(torch.full((1, 2), 0.1)).requires_grad_()
+    seen = sensor.look(sensor.open(pictures(1, 1, 6, 6)), place)
+    passes = seen.requires_grad and torch.autograd.grad(seen.sum(), place)[0].abs().sum() > 0
+    assert passes == (sensor.differentiable and not sensor.everything)

@@ -3,12 +3,14 @@
 The signal of row t is what comes at and after look t: what went before cannot depend on it.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hardattn.rollout import Agent, Trajectory, greedy, rollout, sample
+from hardattn.distributions import Places
+from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout, sample, soft
 from hardattn.scenes import Scenes
 from hardattn.world import World
 
@@ -19,6 +21,7 @@ class Loss(NamedTuple):
     total: Tensor  # () its gradient is the estimate
     path: Trajectory
     advantage: Tensor  # (T, B) what each row's draws were told, sign of a loss
+    again: "Callable[[], Loss] | None" = None  # another update from the same looks, after this one
 
 
 def credit(path: Trajectory, reward_only: bool = False) -> Tensor:
@@ -35,6 +38,16 @@ def credit(path: Trajectory, reward_only: bool = False) -> Tensor:
 def surrogate(path: Trajectory, advantage: Tensor) -> Tensor:
     """() whose gradient is that of the drawn losses plus advantage * grad log-probability."""
     return (path.loss + path.cost + path.log_prob * advantage.detach()).sum(0).mean()
+
+
+def expected(path: Trajectory) -> Tensor:
+    """(T, B): the critic's guess of `credit`, made before each row's look; 0 for the first."""
+    return torch.cat([torch.zeros_like(path.value[:1]), -path.value[:-1]])
+
+
+def misfit(path: Trajectory, guess: Tensor, target: Tensor) -> Tensor:
+    """() squared error of the critic, which no draw precedes in row 0."""
+    return ((guess - target)[1:] ** 2 * path.alive[1:]).sum(0).mean()
 
 
 def reinforce(
@@ -66,11 +79,9 @@ def learned_baseline(
     that the fit moves the critic alone.
     """
     path = rollout(agent, world, scenes, sample, generator)
-    signal = credit(path, reward_only)
-    expected = torch.cat([torch.zeros_like(signal[:1]), -path.value[:-1]])
-    advantage = signal - expected.detach()
-    misfit = ((expected - signal)[1:] ** 2 * path.alive[1:]).sum(0).mean()
-    return Loss(surrogate(path, advantage) + misfit, path, advantage)
+    signal, guess = credit(path, reward_only), expected(path)
+    advantage = signal - guess.detach()
+    return Loss(surrogate(path, advantage) + misfit(path, guess, signal), path, advantage)
 
 
 def self_critical(
@@ -85,9 +96,168 @@ def self_critical(
 
     Costs a second episode, without gradient. Both start from the same first look.
     """
+    return _against(greedy, agent, world, scenes, generator, reward_only)
+
+
+def soft_baseline(
+    agent: Agent,
+    world: World,
+    scenes: Scenes,
+    generator: torch.Generator | None = None,
+    *,
+    reward_only: bool = False,
+) -> Loss:
+    """The soft episode's signal as the baseline (Deng et al. 2018, arXiv:1807.03756). Unbiased.
+
+    Where places are weights over cells, the mean place shows the expected patch: soft attention.
+    """
+    return _against(soft, agent, world, scenes, generator, reward_only)
+
+
+def _against(
+    draw: Draw,
+    agent: Agent,
+    world: World,
+    scenes: Scenes,
+    generator: torch.Generator | None,
+    reward_only: bool,
+) -> Loss:
     first = world.first(scenes, generator)
     path = rollout(agent, world, scenes, sample, generator, first)
     with torch.no_grad():
-        test = rollout(agent, world, scenes, greedy, generator, first)
-    advantage = credit(path, reward_only) - credit(test, reward_only)
+        other = rollout(agent, world, scenes, draw, generator, first)
+    advantage = credit(path, reward_only) - credit(other, reward_only)
     return Loss(surrogate(path, advantage), path, advantage)
+
+
+def entropy_bonus(
+    agent: Agent,
+    world: World,
+    scenes: Scenes,
+    generator: torch.Generator | None = None,
+    *,
+    entropy: float = 0.01,
+) -> Loss:
+    """`learned_baseline` of E[loss + cost - reward - entropy * H(places)]. Unbiased for that.
+
+    So biased for the loss itself, in favour of looking about (Williams & Peng 1991).
+    """
+    path = rollout(agent, world, scenes, sample, generator)
+    path = path._replace(cost=path.cost - entropy * path.entropy)
+    signal, guess = credit(path), expected(path)
+    advantage = signal - guess.detach()
+    return Loss(surrogate(path, advantage) + misfit(path, guess, signal), path, advantage)
+
+
+def per_look_gain(
+    agent: Agent,
+    world: World,
+    scenes: Scenes,
+    generator: torch.Generator | None = None,
+    *,
+    discount: float = 0.7,
+) -> Loss:
+    """Looks are paid what each adds to the belief in the truth (GFNet, arXiv:2010.05300). Biased.
+
+    Reward of look t: p_t(truth) - p_{t-1}(truth), before any look 1/K, discounted; the baseline is
+    learned. It is no gradient of the loss: with discount 1 it is that of the last belief. The
+    paper trains by PPO; this is its signal alone, and `ppo` is a row of its own.
+    """
+    path = rollout(agent, world, scenes, sample, generator)
+    belief = world.task.belief(path.logits.detach(), scenes.target)
+    before = torch.cat([torch.full_like(belief[:1], 1 / world.task.classes), belief[:-1]])
+    gain, signal = (belief - before) * path.alive, torch.zeros_like(belief)
+    running = torch.zeros_like(belief[0])
+    for look in reversed(range(world.looks)):
+        running = discount * running - gain[look]
+        signal[look] = running
+    guess = expected(path)
+    advantage = signal - guess.detach()
+    return Loss(surrogate(path, advantage) + misfit(path, guess, signal), path, advantage)
+
+
+class MovingAverage(nn.Module):
+    """The mean signal of earlier batches as the baseline (Xu et al. 2015, arXiv:1502.03044).
+
+    b_t <- decay b_t + (1 - decay) mean signal of row t. Unbiased as it stands. entropy: as in
+    `entropy_bonus`, whose bias it then has. soft: the share of episodes that look at the mean
+    place instead of a draw, as the paper does half of the time; biased then, less noisy.
+    """
+
+    mean: Tensor
+
+    def __init__(
+        self,
+        agent: Agent,
+        world: World,
+        *,
+        decay: float = 0.9,
+        entropy: float = 0.0,
+        soft: float = 0.0,
+    ):
+        super().__init__()
+        self.decay, self.entropy, self.soft = decay, entropy, soft
+        self.register_buffer("mean", torch.zeros(world.looks, 1))
+
+    def forward(
+        self,
+        agent: Agent,
+        world: World,
+        scenes: Scenes,
+        generator: torch.Generator | None = None,
+    ) -> Loss:
+        uniform = torch.rand(len(scenes), generator=generator, device=scenes.image.device)
+        calm = uniform < self.soft
+
+        def draw(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+            value, log_prob = sample(places, noise)
+            if not self.soft or not places.event_shape:
+                return value, log_prob
+            value = torch.where(calm[:, None], places.mean, value)
+            return value, torch.where(calm, torch.zeros_like(log_prob), log_prob)
+
+        path = rollout(agent, world, scenes, draw, generator)
+        if self.entropy:
+            path = path._replace(cost=path.cost - self.entropy * path.entropy)
+        signal = credit(path)
+        advantage = signal - self.mean
+        if self.training:
+            fresh = signal.mean(1, keepdim=True)
+            self.mean = self.decay * self.mean + (1 - self.decay) * fresh
+        return Loss(surrogate(path, advantage), path, advantage)
+
+
+class NVIL(nn.Module):
+    """Learned baseline, centred and scaled by running moments (NVIL, arXiv:1402.0030).
+
+    advantage = (signal - value - c) / max(1, sqrt(v)), with c and v running mean and variance of
+    signal - value over rows and batches. Biased in scale where v > 1; scale=False is unbiased.
+    """
+
+    centre: Tensor
+    variance: Tensor
+
+    def __init__(self, agent: Agent, world: World, *, decay: float = 0.8, scale: bool = True):
+        super().__init__()
+        self.decay, self.scale = decay, scale
+        self.register_buffer("centre", torch.zeros(()))
+        self.register_buffer("variance", torch.ones(()))
+
+    def forward(
+        self,
+        agent: Agent,
+        world: World,
+        scenes: Scenes,
+        generator: torch.Generator | None = None,
+    ) -> Loss:
+        path = rollout(agent, world, scenes, sample, generator)
+        signal, guess = credit(path), expected(path)
+        raw = signal - guess.detach()
+        advantage = raw - self.centre
+        if self.scale:
+            advantage = advantage / self.variance.sqrt().clamp_min(1.0)
+        if self.training and world.looks > 1:
+            mean, variance = raw[1:].mean(), raw[1:].var(correction=0)
+            self.centre = self.decay * self.centre + (1 - self.decay) * mean
+            self.variance = self.decay * self.variance + (1 - self.decay) * variance
+        return Loss(surrogate(path, advantage) + misfit(path, guess, signal), path, advantage)

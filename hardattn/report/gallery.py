@@ -68,10 +68,9 @@ def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
     columns = run.columns["greedy"]
     looks = int(columns.looks[scene])
     places = columns.location[scene, :looks]
-    answer, target = int(columns.prediction[scene, -1]), int(examples["target"][scene])
     confidence = float(columns.confidence[scene, -1])
-    right = answer == target
-    word = verdict(answer, target, classes)
+    right = bool(columns.correct[scene, -1])
+    word = verdict(columns.answer[scene], examples["target"][scene], classes)
     looked = not bool(places.isnan().any())
     retina = world["sensor"] == "retina"
     picture = path_picture(

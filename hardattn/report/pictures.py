@@ -55,8 +55,8 @@ def path_picture(
 
     image: (C, H, W) uint8. locations: (T, 2) places (x, y) in [-1, 1]; rows of NaN are no looks.
     size, scales: the retina's; finest squares solid, coarser ones faint, just the pixels that
-    `Retina` reads; size 0 draws none. box: (4,) of the target, dashed. caption: a line below, with
-    a mark for right True or False. side: pixels of the longer side.
+    `Retina` reads; size 0 draws none. box: (M, 4) of the targets, dashed; rows of NaN are none.
+    caption: a line below, with a mark for right True or False. side: pixels of the longer side.
     """
     pixels = _rgb(image)
     height, width = pixels.shape[:2]
@@ -83,8 +83,9 @@ def path_picture(
         canvas.alpha_composite(faint)
 
     pen = ImageDraw.Draw(canvas)
-    if box is not None:
-        x0, y0, x1, y1 = (np.asarray(box, float) + 1) / 2 * np.array([width, height] * 2) * unit
+    boxes = np.empty((0, 4)) if box is None else np.asarray(box, float).reshape(-1, 4)
+    for edges in boxes[~np.isnan(boxes).any(1)]:
+        x0, y0, x1, y1 = (edges + 1) / 2 * np.array([width, height] * 2) * unit
         _dashed(pen, (x0, y0, x1, y1), thick)
     points = [tuple(point) for point in centre * unit]
     for start, end, colour in zip(points, points[1:], ink[1:], strict=False):
@@ -146,7 +147,6 @@ def sheet(
     tiles = []
     for row in range(len(scenes)):
         looks = int(columns.looks[row])
-        answer, target = int(columns.prediction[row, -1]), int(scenes.target[row])
         tiles.append(
             path_picture(
                 scenes.image[row],
@@ -154,18 +154,27 @@ def sheet(
                 size,
                 scales,
                 scenes.box[row],
-                verdict(answer, target, classes),
-                right=answer == target,
+                verdict(columns.answer[row], scenes.target[row], classes),
+                right=bool(columns.correct[row, -1]),
                 side=side,
             )
         )
     return _grid(tiles, min(across, max(1, len(tiles))), 8)
 
 
-def verdict(answer: int, target: int, classes: Sequence[str] = ()) -> str:
-    """The caption of an answer: the class, and where it is wrong the true one."""
-    names = [classes[i] if i < len(classes) else str(i) for i in (answer, target)]
-    return names[0] if answer == target else f"{names[0]}, is {names[1]}"
+def verdict(answer: Any, target: Any, classes: Sequence[str] = ()) -> str:
+    """The caption of an answer: the class, and where it is wrong the true one.
+
+    answer, target: numbers, or (S,) sequences, which end at the last of the classes.
+    """
+    end = np.max(np.asarray(target)) if np.ndim(target) else None
+    names = []
+    for symbols in (answer, target):
+        said = [int(symbol) for symbol in np.atleast_1d(np.asarray(symbols))]
+        if end in said:
+            said = said[: said.index(end)]
+        names.append(" ".join(classes[i] if i < len(classes) else str(i) for i in said))
+    return names[0] if names[0] == names[1] else f"{names[0]}, is {names[1]}"
 
 
 def label(text: str, width: int, right: bool | None = None) -> Picture:

@@ -72,7 +72,7 @@ class Run:
 
     @cached_property
     def examples(self) -> dict[str, Any] | None:
-        """image (n, C, H, W), target (n,), box (n, 4) of the first scenes, or None."""
+        """image (n, C, H, W), target (n,), box (n, M, 4) of the first scenes, or None."""
         if self.folder is None:
             return None
         stored = _read_tensors(self.folder / "examples.pt")

@@ -1,0 +1,353 @@
+"""Bias, noise and cost of every gradient estimator, side by side: what to know before choosing one.
+
+One small agent looks twice at scattered digits; its second look is a choice among nine cells, a
+mask of nine patches, or a point of the plane. The first two can be enumerated, so that the exact
+gradient is known; of the third, the mean of many pathwise gradients stands for it.
+
+`python -m experiments.gradients` prints the table and writes a page with the picture; `--save`
+writes experiments/measurements/gradients.json, from which the README's table is made.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from experiments.execute import made_with
+from hardattn import checkpoint
+from hardattn.data import load
+from hardattn.device import tune
+from hardattn.distributions import Choice, Gaussian, Mask, Places
+from hardattn.estimators import BIASED, ESTIMATORS, Loss
+from hardattn.rollout import Decision
+from hardattn.scenes import Scenes, translated
+from hardattn.sensors import Cells, GaussianWindow, Patches, Sensor
+from hardattn.tasks import Classify
+from hardattn.world import Observation, World
+
+SAVED = Path(__file__).parent / "measurements" / "gradients.json"
+KINDS = ("cells", "mask", "point")
+CANVAS, GRID, CLASSES = 24, 3, 10
+# In each kind of place, the estimators that are meant for it.
+MASKS = ("reinforce", "moving_average", "self_critical", "leave_one_out", "arm", "disarm")
+POINTS = ("soft_baseline", "vimco", "reweighted_wake_sleep", "a2c", "ppo", "pathwise", "snes")
+EPISODES = {
+    "self_critical": 2,
+    "soft_baseline": 2,
+    "leave_one_out": 4,
+    "vimco": 4,
+    "reweighted_wake_sleep": 5,
+    "unordered_set": 3,
+    "rebar": 3,
+    "relax": 3,
+    "arm": 2,
+    "disarm": 2,
+    "variational_sampled": 2,
+    "wake_sleep": 5,
+    "snes": 16,
+}
+
+
+class Looker(nn.Module):
+    """A rectified glimpse net, one recurrent layer, and a choice of a kind; for measuring only."""
+
+    def __init__(self, kind: str, hidden: int = 32):
+        super().__init__()
+        self.kind = kind
+        side = CANVAS if kind == "mask" else CANVAS // GRID
+        width = 2 if kind == "point" else GRID * GRID
+        self.glimpse = nn.Linear(side * side + width, hidden)
+        self.core = nn.Linear(2 * hidden, hidden)
+        self.answer = nn.Linear(hidden, CLASSES)
+        self.where = nn.Linear(hidden, width)
+        self.posterior = nn.Linear(hidden + CLASSES, width)
+        self.critic = nn.Linear(hidden, 1)
+
+    def start(self, context: Tensor) -> Tensor:
+        return context.new_zeros(len(context), self.core.out_features)
+
+    def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
+        glimpse = torch.cat([seen.glimpse.flatten(1), seen.location], 1)
+        state = torch.tanh(self.core(torch.cat([F.relu(self.glimpse(glimpse)), state], 1)))
+        value = self.critic(state.detach())[:, 0]
+        place = self._place(self.where(state))
+        return state, Decision(place, self.answer(state), value, torch.zeros_like(value))
+
+    def guide(self, state: Tensor, target: Tensor) -> Places:
+        label = F.one_hot(target, CLASSES).to(state.dtype)
+        return self._place(self.posterior(torch.cat([state, label], 1)))
+
+    def _place(self, numbers: Tensor) -> Places:
+        if self.kind == "cells":
+            return Choice(numbers)
+        return Mask(numbers) if self.kind == "mask" else Gaussian(torch.tanh(numbers), 0.2)
+
+
+def setting(kind: str) -> tuple[Looker, World]:
+    """The agent and the world of two looks for one kind of place."""
+    sensors: dict[str, Callable[[], Any]] = {
+        "cells": lambda: Cells(GRID, GRID),
+        "mask": lambda: Patches(GRID, GRID),
+        "point": lambda: GaussianWindow(CANVAS // GRID, sigma=0.7),
+    }
+    sensor: Sensor = sensors[kind]()
+    return Looker(kind), World(sensor, Classify(CLASSES), 2, first="centre")
+
+
+def names(kind: str) -> list[str]:
+    """The estimators that can be used with that kind of place."""
+    if kind == "mask":
+        return list(MASKS)
+    if kind == "point":
+        return [*dict.fromkeys((*MASKS[:4], "learned_baseline", "nvil", *POINTS))]
+    return [name for name in ESTIMATORS if name not in ("pathwise", "arm", "disarm")]
+
+
+def measure(
+    kind: str, train: int, calls: int, batch: int, seed: int, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """One row an estimator: bias, noise and seconds of a gradient of `batch` scenes."""
+    torch.manual_seed(seed)
+    digits = load("digits").train
+    agent, world = setting(kind)
+    generator = torch.Generator().manual_seed(seed)
+    make = partial(translated, canvas=CANVAS)
+
+    def draw(count: int) -> Scenes:
+        index = torch.randint(len(digits), (count,), generator=generator)
+        return make(digits, index, generator)
+
+    # Gradients of an untrained agent say little: looks matter to nobody who cannot answer.
+    warm = ESTIMATORS["pathwise" if kind == "point" else "enumerated"]
+    descent = torch.optim.Adam(agent.parameters(), 3e-3)
+    for _ in range(train):
+        descent.zero_grad()
+        warm(agent, world, draw(128), generator).total.backward()
+        descent.step()
+
+    critic = torch.optim.Adam(agent.critic.parameters(), 1e-2)
+    for _ in range(train):
+        critic.zero_grad()
+        ESTIMATORS["learned_baseline"](agent, world, draw(128), generator).total.backward()
+        critic.step()
+
+    scenes = draw(batch)
+    if kind == "point":
+        pathwise = [gradient(agent, world, scenes, warm, generator) for _ in range(20 * calls)]
+        exact = torch.stack(pathwise).mean(0)
+    else:
+        exact = gradient(agent, world, scenes, warm, generator)
+    rows = []
+    for name in names(kind):
+        torch.manual_seed(seed)
+        estimator = ESTIMATORS[name]
+        if isinstance(estimator, type):
+            estimator = estimator(agent, world)
+            fit(estimator, agent, world, draw, generator)
+            estimator.eval()
+        since = time.process_time()
+        found = torch.stack(
+            [gradient(agent, world, scenes, estimator, generator) for _ in range(calls)]
+        )
+        seconds = (time.process_time() - since) / calls
+        rows.append({"estimator": name, "place": kind, **figures(found, exact, seconds)})
+        say(f"{kind:6} {name:24}" + line(rows[-1]))
+    return rows
+
+
+def fit(
+    estimator: nn.Module,
+    agent: nn.Module,
+    world: World,
+    draw: Callable[[int], Scenes],
+    generator: torch.Generator,
+) -> None:
+    """Let an estimator that learns learn, with the agent held still."""
+    own = list(estimator.parameters())
+    estimator.train()
+    descent = torch.optim.Adam(own, 1e-2) if own else None
+    for _ in range(100):
+        total = estimator(agent, world, draw(64), generator).total
+        if descent is not None:
+            for weight, slope in zip(own, torch.autograd.grad(total, own), strict=True):
+                weight.grad = slope
+            descent.step()
+
+
+def gradient(
+    agent: nn.Module,
+    world: World,
+    scenes: Scenes,
+    estimator: Callable[..., Loss],
+    generator: torch.Generator,
+) -> Tensor:
+    """(weights,) one estimate, for the weights that decide where to look."""
+    total = estimator(agent, world, scenes, generator).total
+    weights = list(agent.where.parameters())  # type: ignore[union-attr]
+    found = torch.autograd.grad(total, weights, allow_unused=True)
+    return torch.cat(
+        [
+            torch.zeros_like(weight).flatten() if slope is None else slope.flatten()
+            for weight, slope in zip(weights, found, strict=True)
+        ]
+    )
+
+
+def figures(found: Tensor, exact: Tensor, seconds: float) -> dict[str, float | bool]:
+    """Bias and noise relative to the exact gradient's length, and what they come to.
+
+    bias: |mean - exact| / |exact|, less what the noise of the mean explains. noise: the root of the
+    summed variance of one gradient over |exact|. signal: |mean| over that root. cosine: of the mean
+    with the exact one. work: seconds of gradients to average until the noise is as long as the
+    signal.
+    """
+    calls, length = len(found), exact.norm()
+    variance = found.var(0).sum()
+    off = ((found.mean(0) - exact) ** 2).sum() - variance / calls
+    signal = found.mean(0).norm() / variance.sqrt().clamp_min(1e-12)
+    return {
+        "bias": (off.clamp_min(0).sqrt() / length).item(),
+        "bias_seen": bool(off > 4 * variance / calls),
+        "noise": (variance.sqrt() / length).item(),
+        "signal": min(signal.item(), 1e6),
+        "cosine": F.cosine_similarity(found.mean(0), exact, 0).item(),
+        "milliseconds": 1000 * seconds,
+        "work": 1000 * seconds * max(1.0, (variance.sqrt() / length).item() ** 2),
+    }
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row of the printed table."""
+    bias = f"{row['bias']:6.2f}" if row["bias_seen"] else "     -"
+    return (
+        f"bias {bias}   noise {row['noise']:8.2f}   signal/noise {row['signal']:8.3f}   "
+        f"{row['milliseconds']:7.2f} ms   {row['work']:10.1f} ms to signal = noise"
+    )
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """Make the README's table, least work first within a kind of place."""
+    heads = {
+        "cells": f"One of {GRID * GRID} cells",
+        "mask": f"A mask of {GRID * GRID} patches",
+        "point": "A point of the plane",
+    }
+    text = [
+        "| second look | estimator | episodes | bias | noise | ms | ms to signal = noise |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for kind in KINDS:
+        rows = [row for row in result["rows"] if row["place"] == kind]
+        for row in sorted(rows, key=lambda row: row["work"]):
+            bias = f"{row['bias']:.2f}" if row["bias_seen"] else "–"
+            many = EPISODES.get(row["estimator"], 1)
+            if row["estimator"] in ("enumerated", "marginal_likelihood", "variational_enumerated"):
+                many = GRID * GRID
+            noise = f"{row['noise']:.2f}" if row["noise"] > 1e-4 else "0"
+            text.append(
+                f"| {heads[kind]} | `{row['estimator']}` | {many} | {bias} | {noise} | "
+                f"{row['milliseconds']:.1f} | {row['work']:.0f} |"
+            )
+    made = result["made_with"]
+    text.append("")
+    text.append(
+        "ms: of one gradient. Noise and bias are relative to the length of the exact gradient of "
+        f"the looking weights ({result['batch']} scenes, {result['calls']} gradients each); "
+        f"– is no bias that these show. {made['processor']}, one thread, torch {made['torch']}. "
+        f"`python -m experiments.gradients --save`"
+    )
+    return "\n".join(text) + "\n"
+
+
+def picture(result: dict[str, Any]) -> str:
+    """A self-contained page: cost against noise, colour by bias."""
+    import plotly.graph_objects as graph
+    from plotly.subplots import make_subplots
+
+    titles = ("one of nine cells", "a mask of nine patches", "a point of the plane")
+    page = make_subplots(1, 3, subplot_titles=titles, shared_yaxes=True)
+    for column, kind in enumerate(KINDS, 1):
+        for biased, colour in ((False, "#0072b2"), (True, "#d55e00")):
+            rows = [
+                row
+                for row in result["rows"]
+                if row["place"] == kind and (row["estimator"] in BIASED) == biased
+            ]
+            page.add_trace(
+                graph.Scatter(
+                    x=[row["milliseconds"] for row in rows],
+                    y=[max(row["noise"], 1e-3) for row in rows],
+                    text=[row["estimator"] for row in rows],
+                    customdata=[[row["bias"], row["work"]] for row in rows],
+                    mode="markers+text",
+                    textposition="top center",
+                    textfont={"size": 10},
+                    marker={"color": colour, "size": 9},
+                    name="of another objective, or biased" if biased else "unbiased",
+                    legendgroup=str(biased),
+                    showlegend=column == 1,
+                    hovertemplate="%{text}<br>%{x:.2f} ms, noise %{y:.2f}, bias "
+                    "%{customdata[0]:.2f}<br>%{customdata[1]:.0f} ms to signal = noise"
+                    "<extra></extra>",
+                ),
+                1,
+                column,
+            )
+    page.update_xaxes(type="log", title="milliseconds a gradient")
+    page.update_yaxes(type="log", title="noise / length of the exact gradient", col=1)
+    page.update_layout(
+        title="Gradient estimators: lower left is better",
+        template="simple_white",
+        height=640,
+        legend={"orientation": "h", "y": -0.15},
+        font={"family": "system-ui, sans-serif"},
+    )
+    return str(page.to_html(include_plotlyjs="inline", full_html=True))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.gradients", description=__doc__)
+    parser.add_argument("--place", choices=KINDS, nargs="*", default=list(KINDS))
+    parser.add_argument("--train", type=int, default=200, help="exact updates before (200)")
+    parser.add_argument("--calls", type=int, default=300, help="gradients of each (300)")
+    parser.add_argument("--batch", type=int, default=64, help="scenes of a gradient (64)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of the page (runs)")
+    parser.add_argument("--save", action="store_true", help=f"write {SAVED.name}")
+    given = parser.parse_args(arguments)
+    if min(given.calls, given.batch) < 2 or given.train < 0:
+        parser.error("--calls and --batch must be at least 2, --train at least 0")
+
+    product = tune(threads=1)
+    rows = []
+    for kind in given.place:
+        rows += measure(
+            kind,
+            given.train,
+            given.calls,
+            given.batch,
+            given.seed,
+            lambda text: print(text, flush=True),
+        )
+    made = made_with(torch.device("cpu"), 1, product)
+    result = {"rows": rows, "calls": given.calls, "batch": given.batch, "made_with": made}
+    given.out.mkdir(parents=True, exist_ok=True)
+    checkpoint.replace_text(given.out / "gradients.html", picture(result))
+    print(given.out / "gradients.html")
+    if given.save:
+        checkpoint.replace_text(SAVED, json.dumps(result, indent=1) + "\n")
+        print(SAVED.name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

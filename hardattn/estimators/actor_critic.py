@@ -1,0 +1,97 @@
+"""Actor-critic: the critic's guesses stand in for part of what has not happened yet."""
+
+import torch
+from torch import Tensor
+
+from hardattn.distributions import Places
+from hardattn.estimators.score_function import Loss, expected, misfit, surrogate
+from hardattn.rollout import Agent, Trajectory, rollout, sample
+from hardattn.scenes import Scenes
+from hardattn.world import World
+
+
+def a2c(
+    agent: Agent,
+    world: World,
+    scenes: Scenes,
+    generator: torch.Generator | None = None,
+    *,
+    trace: float = 0.95,
+) -> Loss:
+    """Advantage actor-critic with generalised advantages (arXiv:1602.01783, arXiv:1506.02438).
+
+    trace is the lambda of GAE; nothing is discounted. Biased by the critic below trace 1, where it
+    is `learned_baseline`.
+    """
+    path = rollout(agent, world, scenes, sample, generator)
+    advantage, target = generalised_advantage(path, trace)
+    guess = expected(path)
+    return Loss(surrogate(path, advantage) + misfit(path, guess, target), path, advantage)
+
+
+def generalised_advantage(path: Trajectory, trace: float) -> tuple[Tensor, Tensor]:
+    """(T, B) advantages, sign of a loss, and (T, B) what the critic's guesses should be; detached.
+
+    delta_t = signal_t + guess_{t+1} - guess_t, A_t = sum_k trace^k delta_{t+k}; a guess is of what
+    comes at and after its row, and 0 once the episode is over.
+    """
+    signal = (path.loss + path.cost - path.reward).detach()
+    guess = expected(path).detach() * path.alive
+    ahead = torch.cat([guess[1:], torch.zeros_like(guess[:1])])
+    delta = (signal + ahead - guess) * path.alive
+    rows, running = [], torch.zeros_like(delta[0])
+    for look in reversed(range(len(delta))):
+        running = delta[look] + trace * running
+        rows.append(running)
+    advantage = torch.stack(rows[::-1])
+    return advantage, advantage + guess
+
+
+def ppo(
+    agent: Agent,
+    world: World,
+    scenes: Scenes,
+    generator: torch.Generator | None = None,
+    *,
+    trace: float = 0.95,
+    ratio: float = 0.2,
+    epochs: int = 4,
+) -> Loss:
+    """Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347). Biased.
+
+    The first update is that of `a2c`; `Loss.again` gives the other epochs - 1, which look at the
+    same places again with the weights as they are then, each ratio of probabilities clipped.
+    """
+    if epochs < 1 or ratio <= 0:
+        raise ValueError(f"PPO needs epochs of at least 1 and ratio > 0, not {epochs}, {ratio}")
+    first = world.first(scenes, generator)
+    drawn: list[Tensor] = []
+
+    def remember(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        value, log_prob = sample(places, noise)
+        drawn.append(value)
+        return value, log_prob
+
+    path = rollout(agent, world, scenes, remember, generator, first)
+    before = path.log_prob.detach()
+    advantage, target = generalised_advantage(path, trace)
+
+    def update(path: Trajectory, left: int) -> Loss:
+        change = (path.log_prob - before).exp()
+        bounded = change.clamp(1 - ratio, 1 + ratio)
+        # The larger loss of the two: no profit from a ratio beyond its bound.
+        policy = torch.maximum(change * advantage, bounded * advantage)
+        total = (path.loss + path.cost + policy * path.alive).sum(0).mean()
+        total = total + misfit(path, expected(path), target)
+        return Loss(total, path, advantage, (lambda: again(left)) if left else None)
+
+    def again(left: int) -> Loss:
+        values = iter(drawn)
+
+        def replay(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+            value = next(values)
+            return value, places.log_prob(value)
+
+        return update(rollout(agent, world, scenes, replay, generator, first), left - 1)
+
+    return update(path, epochs - 1)

@@ -1,0 +1,336 @@
+"""The harness and its figures, on answers made by hand, among them the traps of known code."""
+
+import json
+import math
+from functools import lru_cache, partial
+from typing import Any
+
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+from hardattn.agents import RAM, SCRIPTS, FullView, Scripted
+from hardattn.data import load
+from hardattn.distributions import Fixed, Stop
+from hardattn.evaluate import Columns, average, evaluate
+from hardattn.metrics import METRICS, ece, figures
+from hardattn.rollout import Decision, greedy, sample
+from hardattn.scenes import Scenes, frozen, plain, translated
+from hardattn.sensors import Retina, Whole
+from hardattn.tasks import Classify
+from hardattn.world import Observation, World
+
+# Final probabilities of four examples, and of the look before; four classes.
+BEFORE = [[0.1, 0.7, 0.1, 0.1], [0.2, 0.5, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], [0.6, 0.2, 0.1, 0.1]]
+FINAL = [
+    [0.7, 0.1, 0.1, 0.1],  # target 0: right
+    [0.4, 0.3, 0.2, 0.1],  # target 1: above 1/K, and yet another class is more probable: wrong
+    [0.4, 0.4, 0.1, 0.1],  # target 0: a tie, of which the first is the answer: right
+    [0.4, 0.4, 0.1, 0.1],  # target 1: the same tie: wrong
+]
+TARGET = [0, 1, 0, 1]
+
+
+def columns(**changes: Tensor) -> Columns:
+    """Four examples and two looks, all taken."""
+    place = torch.tensor([[[0.9, 0.9], [x, y]] for x, y in [(0.0, 0), (1, 0), (0, 0.5), (1, 0.5)]])
+    made = Columns(
+        log_probability=torch.tensor([BEFORE, FINAL]).transpose(0, 1).log(),
+        location=place,
+        hit=torch.tensor([[True, False], [True, True], [True, False], [False, False]]),
+        entropy=torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0], [0.0, 4.0]]),
+        looks=torch.full((4,), 2),
+        target=torch.tensor(TARGET),
+        index=torch.arange(4),
+    )
+    return made._replace(**changes)
+
+
+BY_HAND = {
+    "error": 0.5,
+    "error_after": [0.75, 0.5],  # after the first look only the second example is right
+    "nll": -(math.log(0.7) + math.log(0.3) + 2 * math.log(0.4)) / 4,
+    "brier": (0.12 + 0.70 + 0.54 + 0.54) / 4,
+    "ece": (abs(1 - 0.7) + abs(1 - 3 * 0.4)) / 4,  # one right of 0.7; one right of three of 0.4
+    "hit": 0.25,  # the first look was not chosen
+    "spread": (0.5 + 0.25) / 2,
+    "entropy": 2.5,
+    "looks": 2.0,
+}
+
+
+@pytest.mark.parametrize("name", list(METRICS))
+def test_by_hand(name: str) -> None:
+    assert METRICS[name](columns()) == pytest.approx(BY_HAND[name])
+
+
+def test_by_hand_where_agents_stopped() -> None:
+    """Two stopped after the first look: what they would have looked at next counts nowhere."""
+    found = figures(columns(looks=torch.tensor([2, 1, 2, 1])))
+    assert found["looks"] == 1.5 and found["hit"] == 0.0 and found["entropy"] == 2.0
+    assert found["spread"] == pytest.approx((0.0 + 0.25) / 2)
+    nobody = figures(columns(looks=torch.ones(4, dtype=torch.long)))
+    assert nobody["hit"] is nobody["spread"] is nobody["entropy"] is None
+
+
+def test_columns_by_hand() -> None:
+    made = columns()
+    assert made.prediction[:, 1].tolist() == [0, 0, 0, 0]
+    assert made.correct[:, 1].tolist() == [True, False, True, False]
+    assert made.confidence[:, 1].tolist() == pytest.approx([0.7, 0.4, 0.4, 0.4])
+    assert made.nll[:, 0].exp().tolist() == pytest.approx([10, 2, 10, 5])
+
+
+def test_calibration_error_against_a_slow_loop() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(500, 1, 3, generator=generator)
+    target = torch.randint(3, (500,), generator=generator)
+    made = columns()._replace(log_probability=logits.log_softmax(-1), target=target)
+    for bins in (1, 4, 15):
+        total = 0.0
+        for b in range(bins):
+            inside = [
+                (made.correct[i, 0].item(), made.confidence[i, 0].item())
+                for i in range(500)
+                if b / bins < made.confidence[i, 0].item() <= (b + 1) / bins
+            ]
+            if inside:
+                right = sum(each for each, _ in inside) / len(inside)
+                sure = sum(each for _, each in inside) / len(inside)
+                total += len(inside) / 500 * abs(right - sure)
+        assert ece(made, bins) == pytest.approx(total, abs=1e-6)
+
+
+def test_figures_are_json_even_from_a_diverged_net() -> None:
+    found = figures(columns(log_probability=torch.full((4, 2, 4), torch.nan)))
+    json.dumps(found, allow_nan=False)
+    assert found["nll"] is None and found["n"] == 4 and found["error"] is not None
+    sure = torch.tensor([0.0, -math.inf, -math.inf, -math.inf]).expand(4, 2, 4)
+    found = figures(columns(log_probability=sure))
+    assert found["nll"] is None and found["error"] == 0.5 and found["brier"] == 1.0
+    json.dumps(found, allow_nan=False)
+
+
+# Agents whose every step is written down.
+
+
+class Written(nn.Module):
+    """At look t it answers row t, decides on place t, and stops where row t says so."""
+
+    def __init__(self, logits: Tensor, place: Tensor, stop: Tensor | None = None):
+        super().__init__()
+        self.logits, self.place, self.halts = logits, place, stop
+
+    def start(self, context: Tensor) -> Tensor:
+        return context.new_zeros(len(context), 0)
+
+    def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
+        row = round(seen.step[0].item() * len(self.logits))
+        nought = torch.zeros_like(seen.step)
+        halt = None if self.halts is None else Stop(1e4 * (self.halts[row] - 0.5))
+        return state, Decision(Fixed(self.place[row]), self.logits[row], nought, nought, halt)
+
+
+def blank(count: int) -> Scenes:
+    """Scenes whose target fills the quarter in the middle."""
+    box = torch.tensor([-0.5, -0.5, 0.5, 0.5]).expand(count, 1, 4)
+    image = torch.zeros(count, 1, 8, 8, dtype=torch.uint8)
+    return Scenes(image, torch.arange(count) % 2, box, torch.arange(count) + 100)
+
+
+def test_an_answer_stands_after_a_stop() -> None:
+    """Three examples stop after look 1, 2 and never; the answers they would then give do not."""
+    logits = torch.zeros(3, 3, 2)
+    logits[0, :, 0] = logits[1, :, 1] = logits[2, :, 0] = 5.0
+    stop = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 0]])
+    agent = Written(logits, torch.zeros(3, 3, 2), stop)
+    world = World(Retina(2), Classify(2), 3, first="centre")
+    found = evaluate(agent, world, blank(3))
+    assert found.looks.tolist() == [1, 2, 3]
+    assert found.prediction.tolist() == [[0, 0, 0], [0, 1, 1], [0, 1, 0]]
+    assert found.hit.tolist() == [[True, False, False], [True, True, False], [True, True, True]]
+    assert METRICS["hit"](found) == 1.0  # of looks that were taken
+    assert found.target.tolist() == [0, 1, 0] and found.index.tolist() == [100, 101, 102]
+
+
+def test_the_border_of_a_box_is_inside() -> None:
+    beyond = math.nextafter(0.5, 1) + 1e-7
+    places = [[0.5, -0.5], [-0.5, 0.5], [beyond, 0.0], [0.0, -beyond], [7.0, 0.0], [math.nan, 0.1]]
+    place = torch.tensor(places)[None].expand(2, -1, -1)
+    world = World(Retina(2), Classify(2), 2, first="centre")
+    found = evaluate(Written(torch.zeros(2, 6, 2), place), world, blank(6))
+    assert found.hit[:, 1].tolist() == [True, True, False, False, False, True]
+    # Where a look fell, not what was asked for: at the edge, and in the middle for no number.
+    assert found.location[4, 1].tolist() == [1, 0]
+    assert found.location[5, 1].tolist() == pytest.approx([0, 0.1])
+
+
+def test_one_look_was_chosen_by_nobody() -> None:
+    world = World(Retina(2), Classify(2), 1)
+    found = figures(evaluate(Written(torch.zeros(1, 5, 2), torch.zeros(1, 5, 2)), world, blank(5)))
+    assert found["hit"] is found["spread"] is found["entropy"] is None
+    assert found["looks"] == 1 and len(found["error_after"]) == 1  # type: ignore[arg-type]
+
+
+# Real agents on real scenes.
+
+
+@lru_cache
+def scenes(canvas: int = 16) -> Scenes:
+    data = load("digits")
+    return frozen(partial(translated, canvas=canvas), data.test, 3).slice(0, 60)
+
+
+def looker(script: str | None = None, looks: int = 4, **world: Any) -> tuple[Any, World]:
+    torch.manual_seed(0)
+    agent: Any = RAM((2, 4, 4), 10, core="gru", hidden=16, what=16, where=16, std=0.3)
+    with torch.no_grad():
+        agent.locator.weight *= 20  # so that looks depend on what was seen
+    if script is not None:
+        agent = Scripted(agent, script, looks)
+    return agent, World(Retina(4, 2), Classify(10, each=True), looks, **world)
+
+
+def alike(left: Columns, right: Columns) -> bool:
+    """Equal but for the order in which numbers were added."""
+    return all(torch.allclose(*pair, atol=1e-5) for pair in zip(left, right, strict=True))
+
+
+@pytest.mark.parametrize("script", [None, "centre", "raster"])
+def test_the_batch_size_changes_nothing(script: str | None) -> None:
+    agent, world = looker(script)
+    whole = evaluate(agent, world, scenes())
+    assert len(whole.target) == 60 and torch.equal(whole.target, scenes().target)
+    for batch in (1, 7, 59, 60):
+        assert alike(evaluate(agent, world, scenes(), batch=batch), whole)
+
+
+def test_the_batch_size_changes_nothing_for_whole_images() -> None:
+    torch.manual_seed(0)
+    agent, world = FullView((1, 16, 16), 10), World(Whole(), Classify(10), 1, first="centre")
+    whole = evaluate(agent, world, scenes())
+    for batch in (1, 7):
+        part = evaluate(agent, world, scenes(), batch=batch)
+        assert torch.allclose(part.log_probability, whole.log_probability, atol=1e-5)
+    assert whole.location.isnan().all() and not whole.hit.any()
+    found = figures(whole)
+    assert found["hit"] is found["spread"] is found["entropy"] is None
+
+
+def test_all_share_the_first_looks() -> None:
+    first = [
+        evaluate(*looker(script), scenes(), draw, batch=batch).location[:, 0]
+        for script in (None, "random", "raster")
+        for draw in (greedy, sample)
+        for batch in (1000, 7)
+    ]
+    agent, world = looker()
+    assert all(torch.equal(each, first[0]) for each in first)
+    other = evaluate(agent, world, scenes(), seed=1).location[:, 0]
+    assert not torch.equal(other, first[0])
+    assert torch.equal(first[0], world.first(scenes(), torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.gpu
+def test_devices_share_the_first_looks() -> None:
+    agent, world = looker()
+    here = evaluate(agent, world, scenes())
+    there = evaluate(agent.to("cuda"), world, scenes().to("cuda"))
+    assert torch.equal(here.location[:, 0], there.location[:, 0])
+    assert torch.allclose(here.log_probability, there.log_probability, atol=1e-3)
+
+
+def test_leaves_the_agent_and_the_world_as_they_were() -> None:
+    agent, world = looker()
+    weights = {name: weight.clone() for name, weight in agent.state_dict().items()}
+    state = torch.get_rng_state()
+    for training in (True, False):
+        agent.train(training)
+        found = evaluate(agent, world, scenes(), sample)
+        assert all(part.training == training for part in agent.modules())
+        assert not any(column.requires_grad for column in found)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.is_grad_enabled()
+    for name, weight in agent.state_dict().items():
+        assert torch.equal(weight, weights[name])
+    assert all(weight.grad is None for weight in agent.parameters())
+
+
+def test_looks_in_evaluation_mode_and_learns_nothing_of_it() -> None:
+    torch.manual_seed(0)
+    agent, world = FullView((1, 16, 16), 10), World(Whole(), Classify(10), 1, first="centre")
+    agent.train()
+    before = {name: each.clone() for name, each in agent.state_dict().items()}
+    evaluate(agent, world, scenes())
+    assert agent.training
+    assert all(torch.equal(each, before[name]) for name, each in agent.state_dict().items())
+
+
+def test_a_failing_agent_is_left_in_its_mode_too() -> None:
+    agent, world = looker("oracle")  # which this world tells nothing
+    agent.train()
+    with pytest.raises(ValueError, match="oracle"):
+        evaluate(agent, world, scenes())
+    assert agent.training
+
+
+def test_sampled_is_not_greedy_and_depends_on_its_seed_alone() -> None:
+    agent, world = looker()
+    certain = evaluate(agent, world, scenes())
+    sampled = evaluate(agent, world, scenes(), sample)
+    torch.manual_seed(5)
+    assert torch.equal(evaluate(agent, world, scenes(), sample).location, sampled.location)
+    assert not torch.equal(certain.location[:, 1:], sampled.location[:, 1:])
+    off = (sampled.location - certain.location)[:, 1].abs()
+    assert 0.05 < off.mean() < 0.5  # of a standard deviation of 0.3, cut at the edges
+
+
+def test_average_is_the_mean_probability() -> None:
+    agent, world = looker()
+    passes = [evaluate(agent, world, scenes(), sample, seed) for seed in range(3)]
+    found = average(passes)
+    mean = torch.stack([one.log_probability.exp() for one in passes]).mean(0)
+    assert torch.allclose(found.log_probability.exp(), mean, atol=1e-6)
+    assert torch.equal(found.location, passes[0].location)
+    one = average(passes[:1])
+    assert torch.allclose(one.log_probability, passes[0].log_probability)
+
+
+# Scripts look where they say.
+
+
+def test_the_oracle_always_hits() -> None:
+    found = figures(evaluate(*looker("oracle", context="target", first="target"), scenes()))
+    assert found["hit"] == 1.0
+
+
+def test_the_centre_is_always_the_centre() -> None:
+    found = evaluate(*looker("centre"), scenes())
+    assert (found.location[:, 1:] == 0).all() and figures(found)["spread"] == 0
+
+
+@pytest.mark.parametrize("looks", range(2, 13))
+def test_raster_visits_a_cell_a_look(looks: int) -> None:
+    columns = math.ceil(math.sqrt(looks))
+    rows = math.ceil(looks / columns)
+    found = evaluate(*looker("raster", looks), scenes().slice(0, 2)).location[:, 1:]
+    wanted = [
+        [(t % columns + 0.5) / columns * 2 - 1, (t // columns + 0.5) / rows * 2 - 1]
+        for t in range(1, looks)
+    ]
+    assert torch.allclose(found, torch.tensor(wanted).expand(2, -1, -1), atol=1e-6)
+    assert len({tuple(each) for each in wanted}) == looks - 1
+
+
+def test_random_is_uniform() -> None:
+    many = frozen(plain, load("digits").train, 0)
+    found = evaluate(*looker("random"), many).location[:, 1:].flatten(0, 1)
+    assert len(found) > 3000
+    cells = ((found + 1) * 4).long().clamp(max=7)
+    counts = torch.bincount(cells[:, 0] * 8 + cells[:, 1], minlength=64)
+    assert stats.chisquare(counts.numpy()).pvalue > 1e-4
+    assert METRICS["spread"](evaluate(*looker("random"), many)) == pytest.approx(
+        math.sqrt(1 / 3), abs=0.02
+    )
+    assert set(SCRIPTS) == {"random", "centre", "raster", "oracle"}  # each is looked at above
