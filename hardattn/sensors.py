@@ -5,12 +5,17 @@ A sensor has two steps. `open(images)` does once an episode what does not depend
 corner at top left, so that x = 2 c / W - 1 for a column edge c. Outside the image a retina reads 0.
 """
 
-import math
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from hardattn.windows import Affine as Affine
+from hardattn.windows import Filterbank as Filterbank
+from hardattn.windows import GaussianWindow as GaussianWindow
+from hardattn.windows import Points
+from hardattn.windows import Zoom as Zoom
 
 # Above so many numbers an int32 index would wrap.
 INT32_LIMIT = 2**31
@@ -18,8 +23,6 @@ INT32_LIMIT = 2**31
 # ties at every integer centre, where float32 would decide them at random: this, in pixels, is more
 # than its rounding and less than anyone looks at.
 TIE = 2.0**-10
-# The logarithms that a filterbank is told are at most so large: factors from 1 / 55 to 55.
-UNIT = 4.0
 
 
 class Sensor(Protocol):
@@ -49,22 +52,6 @@ class Sensor(Protocol):
 
     def point(self, place: Tensor) -> Tensor:
         """(..., P) places -> (..., 2), their centres."""
-
-
-class Points:
-    """Places that are points (x, y) of the image; what is asked for outside falls on its border."""
-
-    places = 2
-    differentiable = True
-
-    def bound(self, location: Tensor) -> Tensor:
-        return location.nan_to_num(nan=0.0).clamp(-1.0, 1.0)
-
-    def at(self, point: Tensor) -> Tensor:
-        return point
-
-    def point(self, place: Tensor) -> Tensor:
-        return place
 
 
 class Pyramid(NamedTuple):
@@ -149,37 +136,6 @@ class Retina(Points):
         return glimpse.view(batch, self.scales * channels, self.size, self.size)
 
 
-class GaussianWindow(Points):
-    """A G x G grid of Gaussian filters around the place; the reader of DRAW, of fixed width.
-
-    (Gregor et al. 2015, arXiv:1502.04623, eq. 19-26, with stride and sigma given in pixels rather
-    than read from the agent.) Each row of each filter bank sums to one. Differentiable in the
-    place everywhere, by two small matrix products; a filter that lies off the image reads the
-    border it is nearest to, as normalised filters do.
-
-    (B, C, H, W) uint8, (B, 2) -> (B, C, size, size).
-    """
-
-    everything = False
-
-    def __init__(self, size: int, stride: float = 1.0, sigma: float = 0.5):
-        if size < 1 or stride <= 0 or sigma <= 0:
-            raise ValueError("a Gaussian window needs positive size, stride and sigma")
-        self.size, self.stride, self.sigma = size, stride, sigma
-
-    def shape(self, image: tuple[int, int, int]) -> tuple[int, ...]:
-        return (image[0], self.size, self.size)
-
-    def pixels(self, image: tuple[int, int, int]) -> int:
-        return self.size**2
-
-    def open(self, images: Tensor) -> Tensor:
-        return images.to(torch.get_default_dtype()) / 255.0
-
-    def look(self, view: Tensor, place: Tensor) -> Tensor:
-        return _filtered(view, place.to(view.dtype), self.size, self.stride, self.sigma**2)
-
-
 class Whole(Points):
     """The image itself, wherever one looks: (B, C, H, W) uint8, (B, P) -> (B, C, H, W)."""
 
@@ -196,53 +152,6 @@ class Whole(Points):
 
     def look(self, view: Tensor, place: Tensor) -> Tensor:
         return view
-
-
-class Affine:
-    """A bilinear crop under an affine map: the glimpse of EDRAM (Ablavatski et al. 2017).
-
-    (arXiv:1706.03581, after the sampler of Jaderberg et al. 2015, arXiv:1506.02025.) A place is
-    (x, y, a, b, c, d): the output's point u reads the image at (x, y) + [[a, b], [c, d]] u.
-    Differentiable in all six. `cover` is the share of a side that the upright place of `at` covers.
-
-    (B, C, H, W) uint8, (B, 6) -> (B, C, size, size).
-    """
-
-    everything = False
-    differentiable = True
-    places = 6
-
-    def __init__(self, size: int, cover: float = 0.4):
-        if size < 1 or cover <= 0:
-            raise ValueError("an affine glimpse needs positive size and cover")
-        self.size, self.cover = size, cover
-
-    def shape(self, image: tuple[int, int, int]) -> tuple[int, ...]:
-        return (image[0], self.size, self.size)
-
-    def pixels(self, image: tuple[int, int, int]) -> int:
-        return self.size**2
-
-    def open(self, images: Tensor) -> Tensor:
-        return images.to(torch.get_default_dtype()) / 255.0
-
-    def look(self, view: Tensor, place: Tensor) -> Tensor:
-        x, y, a, b, c, d = place.to(view.dtype).unbind(1)
-        theta = torch.stack([a, b, x, c, d, y], 1).view(-1, 2, 3)
-        shape = (len(view), view.shape[1], self.size, self.size)
-        grid = F.affine_grid(theta, list(shape), align_corners=False)
-        return F.grid_sample(view, grid, align_corners=False)
-
-    def bound(self, location: Tensor) -> Tensor:
-        return location.nan_to_num(nan=0.0).clamp(-1.0, 1.0)
-
-    def at(self, point: Tensor) -> Tensor:
-        matrix = point.new_zeros(len(point), 4)
-        matrix[:, 0::3] = self.cover
-        return torch.cat([point, matrix], 1)
-
-    def point(self, place: Tensor) -> Tensor:
-        return place[..., :2]
 
 
 class Grid:
@@ -337,98 +246,6 @@ class Patches(Grid):
         height, width = self.cut(view)
         mask = place.to(view.dtype).view(-1, 1, self.rows, self.columns)
         return view * mask.repeat_interleave(height, 2).repeat_interleave(width, 3)
-
-
-class Filterbank:
-    """The reader of DRAW (Gregor et al. 2015, arXiv:1502.04623): its width is read, too.
-
-    A place is (x, y, log sigma^2, log stride, log gamma), the last three in units of `UNIT`, so
-    that all five lie in [-1, 1]. sigma^2 is in square pixels; a stride of 1 spreads the G filters
-    over the longer side of the image; gamma multiplies what is seen, and alone can leave [0, 1].
-    Differentiable in all five. The paper bounds none of them, and counts places from the centres
-    of the outer pixels. `at` gives filters of one pixel over the share `zoom` of the longer side.
-
-    (B, C, H, W) uint8, (B, 5) -> (B, C, size, size).
-    """
-
-    everything = False
-    differentiable = True
-    places = 5
-
-    def __init__(self, size: int, zoom: float = 0.4):
-        if size < 1 or zoom <= 0:
-            raise ValueError("a filterbank needs positive size and zoom")
-        self.size, self.zoom = size, zoom
-
-    def shape(self, image: tuple[int, int, int]) -> tuple[int, ...]:
-        return (image[0], self.size, self.size)
-
-    def pixels(self, image: tuple[int, int, int]) -> int:
-        return self.size**2
-
-    def open(self, images: Tensor) -> Tensor:
-        return images.to(torch.get_default_dtype()) / 255.0
-
-    def look(self, view: Tensor, place: Tensor) -> Tensor:
-        place = place.to(view.dtype)
-        variance, stride, gamma = (UNIT * place[:, 2:, None]).exp().unbind(1)
-        stride = stride * (max(view.shape[-2:]) - 1) / max(1, self.size - 1)
-        seen = _filtered(view, place, self.size, stride, variance)
-        return gamma[..., None, None] * seen
-
-    def bound(self, location: Tensor) -> Tensor:
-        return location.nan_to_num(nan=0.0).clamp(-1.0, 1.0)
-
-    def at(self, point: Tensor) -> Tensor:
-        rest = point.new_zeros(len(point), 3)
-        rest[:, 1] = math.log(self.zoom) / UNIT
-        return torch.cat([point, rest], 1)
-
-    def point(self, place: Tensor) -> Tensor:
-        return place[..., :2]
-
-
-class Zoom(Filterbank):
-    """A Gaussian window that chooses its width: places are (x, y, 1 + log width).
-
-    Widths, from 0.14 to 1, are shares of the longer side of the image, which G filters divide
-    between them; sigma is half of the distance between two, so that nothing falls through.
-    Differentiable in all three.
-
-    (B, C, H, W) uint8, (B, 3) -> (B, C, size, size).
-    """
-
-    places = 3
-
-    def look(self, view: Tensor, place: Tensor) -> Tensor:
-        place = place.to(view.dtype)
-        stride = (place[:, 2:] - 1).exp() * (max(view.shape[-2:]) / self.size)
-        return _filtered(view, place, self.size, stride, (stride / 2) ** 2)
-
-    def at(self, point: Tensor) -> Tensor:
-        width = point.new_full((len(point), 1), 1 + math.log(self.zoom))
-        return torch.cat([point, width], 1)
-
-
-def _filtered(
-    view: Tensor,
-    place: Tensor,
-    size: int,
-    stride: Tensor | float,
-    variance: Tensor | float,
-) -> Tensor:
-    """G x G Gaussian filters around (x, y), of stride and variance in pixels: numbers or (B, 1)."""
-
-    def bank(along: Tensor, length: int) -> Tensor:
-        steps = torch.arange(size, device=view.device, dtype=view.dtype) - (size - 1) / 2
-        means = ((along + 1) * 0.5 * length)[:, None] + steps * stride
-        pixel = torch.arange(length, device=view.device, dtype=view.dtype) + 0.5
-        twice = 2 * variance[..., None] if isinstance(variance, Tensor) else 2 * variance
-        return torch.softmax(-((pixel - means[..., None]) ** 2) / twice, -1)
-
-    height, width = view.shape[-2:]
-    rows, columns = bank(place[:, 1], height), bank(place[:, 0], width)
-    return rows[:, None] @ view @ columns[:, None].transpose(-1, -2)
 
 
 SENSORS: dict[str, Any] = {

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hardattn import checkpoint
@@ -155,6 +155,40 @@ def test_learning_changes_every_weight(tmp_path: Path) -> None:
 
 
 # Interruptions.
+
+
+class Interrupted(nn.Module):
+    """An estimator, module or not, that is sent SIGTERM in the middle of one of its calls."""
+
+    def __init__(self, inner: Any, number: int):
+        super().__init__()
+        self.inner, self.left = inner, number
+
+    def forward(self, *given: Any) -> Loss:
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        self.left -= 1
+        return self.inner(*given)
+
+
+@pytest.mark.parametrize("name", ["moving_average", "nvil", "ppo", "snes"])
+def test_an_estimator_that_remembers_or_looks_again_resumes_exactly(
+    tmp_path: Path, name: str
+) -> None:
+    """What it learned and remembers is in the checkpoint, beside the agent."""
+
+    def made() -> Any:
+        one = ESTIMATORS[name]
+        torch.manual_seed(0)
+        return one(agent_of(0), problem()[0]) if isinstance(one, type) else one
+
+    learn(tmp_path / "whole", estimator=Interrupted(made(), -1))
+    with pytest.raises(Stopped):
+        learn(tmp_path / "parts", estimator=Interrupted(made(), 9))
+    learn(tmp_path / "parts", estimator=Interrupted(made(), -1))
+    assert same(outcome(tmp_path / "parts"), outcome(tmp_path / "whole"))
+    if isinstance(ESTIMATORS[name], type):
+        assert outcome(tmp_path / "whole")["last"]["estimator"]
 
 
 @pytest.mark.parametrize("optimiser", list(OPTIMISERS))
