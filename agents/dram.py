@@ -102,8 +102,9 @@ class DRAM(nn.Module):
     of the policy is bounded by tanh. The paper's sizes for house numbers are 512 LSTM units,
     filters of 64, 64 and 128, the first of them 5x5; those for MNIST were not at hand. An answer
     is given after every look; the paper's N looks a target, sequences and their end symbol are the
-    task's to ask. Averaging over episodes is the evaluation's; the second model that reads
-    backwards is left out.
+    task's to ask. The glimpse net starts as WhatWhere says, because the product learned nothing
+    from torch's usual start. Averaging over episodes is the evaluation's; the second model that
+    reads backwards is left out.
     """
 
     def __init__(

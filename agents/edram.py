@@ -24,10 +24,10 @@ class EDRAM(nn.Module):
 
     Departures: the paper's squared error between A and the target's box is left out, because an
     agent is shown no box: places are learned from the answers alone. The first place is the
-    world's; the authors' comes from E(r2_0). x and y are bounded by tanh and the matrix by the
-    world, where the authors' code clips the diagonal to [0, 1]. No batch norm, no pooling, one
-    hidden layer before the answer and fewer filters, fit for glimpses of about 12 pixels (theirs
-    are 26).
+    world's; in the Theano code that was read it comes from E(r2_0). x and y are bounded by tanh and
+    the matrix by the world, where that code clips the diagonal to [0, 1]. No batch norm, no
+    pooling, one hidden layer before the answer and fewer filters, fit for glimpses of about 12
+    pixels (its are 26).
     """
 
     def __init__(

@@ -26,11 +26,22 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         name, recipe, run = parse(arguments)
-        return start(name, recipe, run, shlex.join(["python", "-m", "experiments.run", *arguments]))
+        return start(name, recipe, run, command_for(arguments))
     except UsageError as fault:
         return _fail(fault, 2)
     except KeyboardInterrupt:
         return _fail(RuntimeError("stopped; the same command goes on"), 130)
+
+
+def command_for(arguments: list[str]) -> str:
+    """The command as others may repeat it: without the folders of this machine."""
+    kept, skip = [], False
+    for word in arguments:
+        option, _, value = word.partition("=")
+        if not skip and option not in ("--out", "--root"):
+            kept.append(word)
+        skip = not skip and option in ("--out", "--root") and not value
+    return shlex.join(["python", "-m", "experiments.run", *kept])
 
 
 def parse(arguments: list[str]) -> tuple[str, Recipe, Run]:

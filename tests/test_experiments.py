@@ -412,3 +412,9 @@ def test_a_diverging_run_stops_with_its_own_code(
     words = [RAM_RECIPE, "--optimiser", "sgd", "--lr", "1e30", "--warmup", "0"]
     fails(capsys, 3, "not finite at update", tiny, *words, *TINY[2:], "--images", "64")
     assert not list(tiny.rglob("result.json"))
+
+
+def test_the_command_to_repeat_names_no_folder_of_this_machine() -> None:
+    given = ["ram-digits", "--out", "/a/b", "--seed", "3", "--root=/c", "--lr", "0.1"]
+    wanted = "python -m experiments.run ram-digits --seed 3 --lr 0.1"
+    assert run.command_for(given) == wanted
