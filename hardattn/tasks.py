@@ -33,7 +33,9 @@ class Task(Protocol):
 class Classify:
     """Cross-entropy in nats, and a reward for being right.
 
-    each: ask after every look, and average over looks; otherwise ask once, after the last.
+    each: ask after every look, and average over looks; otherwise ask once, after the last. Who
+    stops early is asked for the looks that were left, too: the answer stands, and stopping saves
+    nothing.
     bonus: the reward for a right answer, asked when the loss is. Mnih et al. (2014) have each=False
     and bonus=1. A bonus of 0 with each=True turns the looks towards a lower cross-entropy.
     """
@@ -45,7 +47,10 @@ class Classify:
     def __call__(
         self, logits: Tensor, target: Tensor, final: Tensor, looks: int
     ) -> tuple[Tensor, Tensor]:
-        weight = torch.full_like(final, 1 / looks) if self.each else final
+        weight = final
+        if self.each:
+            left = (looks - torch.arange(len(final), device=final.device)) / looks
+            weight = torch.where(final.bool(), left[:, None].to(final), 1 / looks)
         truth = target.expand(final.shape)
         loss = F.cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none")
         good = (logits.argmax(-1) == truth).to(loss.dtype)
