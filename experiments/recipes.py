@@ -7,7 +7,23 @@ script, trained for it) and classifiers that see the whole image.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from experiments.agents import FullView, Ram
+from experiments.agents import (
+    Dram,
+    DrawReader,
+    DtRam,
+    Edram,
+    FullView,
+    GlanceFocus,
+    GuidedRam,
+    Mram,
+    Ram,
+    Scal,
+    Sequential,
+    ShowAttendTell,
+    SpreadRam,
+    Variational,
+    ZoomRam,
+)
 from experiments.config import Learning, Problem, Recipe
 
 NOT_MEASURED = "not measured yet"
@@ -193,8 +209,175 @@ CLUTTERED_60 = Family(
     minutes={},
 )
 
+
+def _on_digits(title: str, about: str, agent: Any, **changes: Any) -> Recipe:
+    return DIGITS.recipe("", title, about, agent, **changes)
+
+
+# Agents that attend over a 6x6 grid of features of the whole image.
+CELLS: dict[str, Any] = {
+    "sensor": "cells",
+    "size": None,
+    "scales": None,
+    "rows": 6,
+    "columns": 6,
+    "context": "whole",
+    "each": False,
+    "batch": 128,
+    "lr": 5e-3,
+    "warmup": 50,
+    "clip": 5.0,
+    "validate_every": 12_800,
+}
+SOFT: dict[str, Any] = {"estimator": "soft_attention", "draw": "soft"}
+ONE = "One step of attention over features (Deng et al. 2018)"
+
+OTHERS: dict[str, Recipe] = {
+    "dram-digits": _on_digits(
+        "DRAM",
+        "DRAM (Ba et al. 2015): two layers, and a context net that the classifier cannot read.",
+        Dram(std=0.2, balance=0.03),
+        context="coarse",
+        lr=2e-3,
+        clip=1.0,
+    ),
+    "mram-digits": _on_digits(
+        "MRAM", "MRAM (Pan et al. 2025): two layers, the lower one looks.", Mram(std=0.2), lr=2e-3
+    ),
+    "dt-ram-digits": _on_digits(
+        "DT-RAM",
+        "DT-RAM (Li et al. 2017): RAM that pays for every look, and learns when to stop.",
+        DtRam(core="gru", std=0.2, price=0.02),
+    ),
+    "edram-digits": _on_digits(
+        "EDRAM",
+        "EDRAM (Ablavatski et al. 2017): affine glimpses, by backpropagation.",
+        Edram(),
+        sensor="affine",
+        size=10,
+        scales=None,
+        cover=0.4,
+        context="coarse",
+        first="centre",
+        estimator="pathwise",
+        lr=2e-3,
+        clip=1.0,
+    ),
+    "draw-digits": _on_digits(
+        "DRAW reader",
+        "DRAW's filterbank reader as a classifier (Gregor et al. 2015), by backpropagation.",
+        DrawReader(),
+        sensor="filterbank",
+        scales=None,
+        estimator="pathwise",
+        lr=2e-3,
+        clip=1.0,
+    ),
+    "zoom-ram-digits": _on_digits(
+        "RAM that zooms",
+        "RAM that also chooses how wide to look, through a Gaussian window.",
+        ZoomRam(core="gru", std=0.2),
+        sensor="zoom",
+        scales=None,
+        estimator="learned_baseline",
+    ),
+    "spread-ram-digits": _on_digits(
+        "RAM, learned spread",
+        "RAM whose policy learns how widely to draw.",
+        SpreadRam(core="gru", std=0.2),
+    ),
+    "guided-ram-digits": _on_digits(
+        "RAM, variational",
+        "RAM on the evidence bound of Ba et al. (2015), with a guide that sees the label.",
+        GuidedRam(core="gru", std=0.2),
+        each=False,
+        estimator="variational_sampled",
+    ),
+    "ws-ram-digits": _on_digits(
+        "RAM, wake-sleep",
+        "WS-RAM (Ba et al. 2015): reweighted wake-sleep, with a guide that sees the label.",
+        GuidedRam(core="gru", std=0.2),
+        each=False,
+        estimator="wake_sleep",
+        samples=4,
+        batch=64,
+        images=80_000,
+        validate_every=5_000,
+    ),
+    "glance-focus-digits": _on_digits(
+        "glance and focus",
+        "GFNet (Wang et al. 2020): a coarse glance, then crops, paid for what each adds.",
+        GlanceFocus(),
+        context="coarse",
+        estimator="per_look_gain",
+    ),
+    "sat-soft-digits": _on_digits(
+        "show, attend and tell, soft",
+        "Xu et al. (2015): soft attention, by backpropagation.",
+        ShowAttendTell(),
+        images=76_800,
+        **CELLS,
+        **SOFT,
+    ),
+    "sat-hard-digits": _on_digits(
+        "show, attend and tell, hard",
+        "Xu et al. (2015): one cell a look, half of the episodes at their expectation.",
+        ShowAttendTell(),
+        images=76_800,
+        estimator="moving_average",
+        soft=0.5,
+        **CELLS,
+    ),
+    "s3ta-digits": _on_digits(
+        "S3TA",
+        "S3TA (Zoran et al. 2020): the soft twin of RAM.",
+        Sequential(core="gru"),
+        images=76_800,
+        **CELLS,
+        **SOFT,
+    ),
+    "scal-digits": _on_digits(
+        "SCAL",
+        "SCAL (Chen et al. 2019): soft attention that a critic judges in training.",
+        Scal(),
+        images=102_400,
+        looks=2,
+        estimator="self_critical_attention",
+        draw="soft",
+        **CELLS,
+    ),
+    "variational-soft-digits": _on_digits(
+        "alignment, soft",
+        f"{ONE}: soft.",
+        Variational(),
+        images=102_400,
+        looks=2,
+        **CELLS,
+        **SOFT,
+    ),
+    "variational-hard-digits": _on_digits(
+        "alignment, hard",
+        f"{ONE}: hard, one draw against the soft loss.",
+        Variational(),
+        images=102_400,
+        looks=2,
+        estimator="soft_baseline",
+        **CELLS,
+    ),
+    "variational-sampled-digits": _on_digits(
+        "alignment, variational",
+        f"{ONE}: the evidence bound, one draw of a posterior that sees the label.",
+        Variational(),
+        images=102_400,
+        looks=2,
+        estimator="variational_sampled",
+        **CELLS,
+    ),
+}
+
 RECIPES: dict[str, Recipe] = {
     **DIGITS.members("digits"),
+    **OTHERS,
     **MNIST.members("mnist"),
     **CLUTTERED_60.members("cluttered-60"),
 }
