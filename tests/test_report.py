@@ -26,7 +26,7 @@ from hardattn.report.text import markdown, terminal
 from hardattn.report.words import findings
 from hardattn.rollout import sample
 from hardattn.scenes import Scenes, plain
-from hardattn.sensors import Retina, Whole
+from hardattn.sensors import SENSORS, Retina, Whole
 from hardattn.tasks import Classify
 from hardattn.world import World
 
@@ -513,3 +513,22 @@ def test_a_browser_shows_it_and_sorts_it(made: Path, tmp_path: Path, width: int)
     assert told["second"] == ["random looks", "RAM"]
     assert told["classes"] == 2
     assert all(told["hidden"]) and not told["wide"]
+
+
+@pytest.mark.parametrize("name", SENSORS)
+def test_a_page_for_whatever_was_looked_through(name: str, made: Path, tmp_path: Path) -> None:
+    """The columns hold points: a place that is more than a point is drawn without its glimpse."""
+    run = tmp_path / "ram" / "seed-0"
+    shutil.copytree(made / "ram" / "seed-0", run)
+    result = json.loads((run / "result.json").read_text())
+    options = {"size": 3, "scales": 1, "rows": 3, "columns": 3}
+    change(run / "result.json", world={**result["world"], **options, "sensor": name})
+    text = page(read([run]))
+    points = SENSORS[name](**OPTIONS[name]).places == 2
+    assert ("what was seen, look by look" in text) == points
+
+
+OPTIONS: dict[str, dict[str, int]] = {
+    name: {"rows": 3, "columns": 3} if name in ("cells", "patches") else {"size": 3}
+    for name in SENSORS
+} | {"whole": {}}

@@ -84,7 +84,8 @@ def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
     where = f"{looks} looks" if looked else "the whole image"
     images = _image(picture, f"{row.title}, scene {scene + 1}: {where}, answer {word}")
     sensor = sensor_of(world)
-    if looked and sensor is not None and places.shape[-1] == 2:
+    # Columns hold points: of places that are more than a point, the glimpse is not to be had.
+    if looked and sensor is not None and sensor.places == 2:
         strip = glimpses(examples["image"][scene], places, sensor, SIDE)
         images += _image(strip, "what was seen, look by look")
     kind, mark = ("right", "✓") if right else ("wrong", "✗")
