@@ -199,10 +199,10 @@ class Recipe:
 
     title: str
     about: str
-    expect: str
-    """The number that this recipe gave, and where it was measured."""
-    minutes: float
-    """On one core of the machine that `expect` names."""
+    expect: str = "not measured yet"
+    """What the committed result says: the error, of how many seeds, on which machine."""
+    minutes: float = 0.0
+    """Of training, on a core of that machine; 0 if it was not measured."""
     problem: Problem = field(default_factory=Problem)
     agent: Any = None
     learning: Learning = field(default_factory=Learning)

@@ -108,7 +108,8 @@ def names(kind: str) -> list[str]:
         return list(MASKS)
     if kind == "point":
         return [*dict.fromkeys((*MASKS[:4], "learned_baseline", "nvil", *POINTS))]
-    return [name for name in ESTIMATORS if name not in ("pathwise", "arm", "disarm")]
+    others = ("pathwise", "arm", "disarm", "self_critical_attention")
+    return [name for name in ESTIMATORS if name not in others]
 
 
 def measure(

@@ -9,8 +9,8 @@ from experiments.recipes import RECIPES
 def main() -> int:
     """Print the recipes."""
     for name, recipe in RECIPES.items():
-        time = f"{recipe.minutes:g} min" if recipe.minutes else ""
-        print(f"{name}  ({recipe.title}; {time})")
+        time = f"; {recipe.minutes:.1f} min" if recipe.minutes else ""
+        print(f"{name}  ({recipe.title}{time})")
         for text in (recipe.about, f"Expect: {recipe.expect}."):
             print(textwrap.indent(textwrap.fill(text, 94), "    "))
         print(f"    python -m experiments.run {name}\n")

@@ -4,7 +4,9 @@ A problem comes with all that is to be compared on it: RAM, its controls (the sa
 script, trained for it) and classifiers that see the whole image.
 """
 
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from experiments.agents import (
@@ -26,7 +28,7 @@ from experiments.agents import (
 )
 from experiments.config import Learning, Problem, Recipe
 
-NOT_MEASURED = "not measured yet"
+RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,8 @@ class Family:
     ram: Ram
     learning: Learning
     whole: dict[str, Learning]  # by net
-    expect: dict[str, str]
-    minutes: dict[str, float]
 
-    def recipe(self, name: str, title: str, about: str, agent: Any, **changes: Any) -> Recipe:
+    def recipe(self, title: str, about: str, agent: Any, **changes: Any) -> Recipe:
         """One member; `changes` are fields of the problem or of the learning."""
         problem, learning = self.problem, self.learning
         if isinstance(agent, FullView):
@@ -57,8 +57,6 @@ class Family:
         return Recipe(
             title=title,
             about=f"{about} {self.scene}",
-            expect=self.expect.get(name, NOT_MEASURED),
-            minutes=self.minutes.get(name, 0),
             problem=problem,
             agent=agent,
             learning=learning,
@@ -142,7 +140,7 @@ class Family:
             ),
         }
         return {
-            f"{name}-{suffix}": self.recipe(name, title, about, agent, **changes)
+            f"{name}-{suffix}": self.recipe(title, about, agent, **changes)
             for name, (title, about, agent, changes) in given.items()
         }
 
@@ -167,8 +165,6 @@ DIGITS = Family(
         "conv_2014": Learning(images=320_000, batch=128, lr=1e-3, validate_every=20_000),
         "cnn": Learning(images=18_000, batch=64, lr=2e-3, validate_every=2_000),
     },
-    expect={},
-    minutes={},
 )
 
 MNIST = Family(
@@ -181,8 +177,6 @@ MNIST = Family(
         "conv_2014": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
         "cnn": Learning(images=600_000, batch=128, lr=2e-3, validate_every=50_000),
     },
-    expect={},
-    minutes={},
 )
 
 CLUTTERED_60 = Family(
@@ -205,13 +199,11 @@ CLUTTERED_60 = Family(
         "conv_2014": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
         "cnn": Learning(images=600_000, batch=128, lr=2e-3, validate_every=50_000),
     },
-    expect={},
-    minutes={},
 )
 
 
 def _on_digits(title: str, about: str, agent: Any, **changes: Any) -> Recipe:
-    return DIGITS.recipe("", title, about, agent, **changes)
+    return DIGITS.recipe(title, about, agent, **changes)
 
 
 # Agents that attend over a 6x6 grid of features of the whole image.
@@ -375,9 +367,29 @@ OTHERS: dict[str, Recipe] = {
     ),
 }
 
-RECIPES: dict[str, Recipe] = {
+
+def measured(name: str, recipe: Recipe) -> Recipe:
+    """The recipe with what its committed result, if there is one, says to expect."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return recipe
+    runs = json.loads(path.read_text())
+    errors = [run["figures"]["greedy"]["error"] for run in runs]
+    seconds = [run["training"]["seconds"] for run in runs]
+    seeds = f"mean of {len(runs)} seeds" if len(runs) > 1 else "1 seed"
+    machine = runs[0]["made_with"]["processor"]
+    return replace(
+        recipe,
+        expect=f"{100 * sum(errors) / len(runs):.2f} % test error, {seeds}, on {machine}",
+        minutes=sum(seconds) / len(runs) / 60,
+    )
+
+
+_ALL: dict[str, Recipe] = {
     **DIGITS.members("digits"),
     **OTHERS,
     **MNIST.members("mnist"),
     **CLUTTERED_60.members("cluttered-60"),
 }
+
+RECIPES: dict[str, Recipe] = {name: measured(name, recipe) for name, recipe in _ALL.items()}

@@ -30,6 +30,7 @@ Setting = tuple[Tiny, World]
 CLASSES = 3
 UNBIASED = 5.0  # standard errors; the largest of ~100 weights exceeds it once in 20,000 seeds
 CAUGHT = 8.0
+OF_FEATURES = ("self_critical_attention",)  # tested with the agents that have them
 GUIDED = ("variational_enumerated", "variational_sampled", "wake_sleep")
 
 # How far each estimator reaches. What is not listed takes any number of draws of any kind.
@@ -637,7 +638,7 @@ def test_pathwise_refuses_what_it_cannot_differentiate(scenes: Scenes) -> None:
         pathwise(agent, world, scenes)
 
 
-@pytest.mark.parametrize("name", list(ESTIMATORS))
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if name not in OF_FEATURES])
 def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
     agent, world = plane(GaussianWindow(2), bonus=0.0)
     if name not in (*ANY, *SMOOTH):
@@ -655,6 +656,9 @@ def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
 def test_refuses_what_it_cannot_do(name: str, scenes: Scenes) -> None:
     """One clear line, never a wrong number."""
     agent, world = points()
+    if name in OF_FEATURES:
+        with pytest.raises(ValueError, match="features"):
+            make(name, agent, world)
     if name in ONE_DRAW:
         with pytest.raises(ValueError, match=r"two looks|mask"):
             make(name, agent, world)(agent, world, scenes)
