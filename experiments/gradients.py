@@ -269,46 +269,45 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def picture(result: dict[str, Any]) -> str:
-    """A self-contained page: cost against noise, colour by bias."""
+    """A self-contained page: seconds until the noise is as long as the signal, a bar each."""
     import plotly.graph_objects as graph
     from plotly.subplots import make_subplots
 
     titles = ("one of nine cells", "a mask of nine patches", "a point of the plane")
-    page = make_subplots(1, 3, subplot_titles=titles, shared_yaxes=True)
+    page = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.16)
+    most = 0
     for column, kind in enumerate(KINDS, 1):
+        rows = [row for row in result["rows"] if row["place"] == kind]
+        rows.sort(key=lambda row: -row["work"])
+        most = max(most, len(rows))
         for biased, colour in ((False, "#0072b2"), (True, "#d55e00")):
-            rows = [
-                row
-                for row in result["rows"]
-                if row["place"] == kind and (row["estimator"] in BIASED) == biased
-            ]
+            some = [row for row in rows if (row["estimator"] in BIASED) == biased]
             page.add_trace(
-                graph.Scatter(
-                    x=[row["milliseconds"] for row in rows],
-                    y=[max(row["noise"], 1e-3) for row in rows],
-                    text=[row["estimator"] for row in rows],
-                    customdata=[[row["bias"], row["work"]] for row in rows],
-                    mode="markers+text",
-                    textposition="top center",
-                    textfont={"size": 10},
-                    marker={"color": colour, "size": 9},
-                    name="of another objective, or biased" if biased else "unbiased",
+                graph.Bar(
+                    y=[row["estimator"] for row in some],
+                    x=[row["work"] for row in some],
+                    customdata=[[row["bias"], row["noise"], row["milliseconds"]] for row in some],
+                    orientation="h",
+                    marker={"color": colour},
+                    name="biased, or of another objective" if biased else "unbiased",
                     legendgroup=str(biased),
                     showlegend=column == 1,
-                    hovertemplate="%{text}<br>%{x:.2f} ms, noise %{y:.2f}, bias "
-                    "%{customdata[0]:.2f}<br>%{customdata[1]:.0f} ms to signal = noise"
+                    hovertemplate="%{y}: %{x:.1f} ms to signal = noise<br>%{customdata[2]:.2f} ms "
+                    "a gradient, noise %{customdata[1]:.2f}, bias %{customdata[0]:.2f}"
                     "<extra></extra>",
                 ),
                 1,
                 column,
             )
-    page.update_xaxes(type="log", title="milliseconds a gradient")
-    page.update_yaxes(type="log", title="noise / length of the exact gradient", col=1)
+        order = [row["estimator"] for row in rows]
+        page.update_yaxes(categoryorder="array", categoryarray=order, row=1, col=column)
+    page.update_xaxes(type="log", title="ms to signal = noise", matches="x")
     page.update_layout(
-        title="Gradient estimators: lower left is better",
+        title="Gradient estimators: the shorter, the sooner a direction shows through the noise",
         template="simple_white",
-        height=640,
-        legend={"orientation": "h", "y": -0.15},
+        height=160 + 24 * most,
+        barmode="overlay",
+        legend={"orientation": "h", "y": 1.08, "x": 0.6},
         font={"family": "system-ui, sans-serif"},
     )
     return str(page.to_html(include_plotlyjs="inline", full_html=True))
