@@ -448,7 +448,8 @@ def test_a_trajectory_is_what_was_drawn(each: bool, halts: bool) -> None:
             one, stop = stops[t]
             log_prob = log_prob + one.log_prob(stop)
         assert torch.allclose(path.log_prob[t], log_prob * alive, atol=1e-6)
-        weight = alive * (1 / looks if each else stop)
+        share = torch.where(stop.bool(), (looks - t) / looks, 1 / looks)
+        weight = alive * (share if each else stop)
         loss = nn.functional.cross_entropy(path.logits[t], scenes().target, reduction="none")
         right = (path.logits[t].argmax(-1) == scenes().target).float()
         assert torch.allclose(path.loss[t], weight * loss, atol=1e-6)
