@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     since = time.perf_counter()
     print(
         f"{len(RECIPES)} trainings on real handwritten digits, {given.workers} at a time, one core "
-        "each: some four minutes.\n"
+        "each: some three minutes.\n"
         "A look shows 6x6 pixels at three scales; the digit may be anywhere on a 48x48 canvas.\n"
         f"Watch the curves and the looks meanwhile: tensorboard --logdir {given.out}\n",
         file=sys.stderr,

@@ -216,7 +216,7 @@ def figures(found: Tensor, exact: Tensor, seconds: float) -> dict[str, float | b
     signal = found.mean(0).norm() / variance.sqrt().clamp_min(1e-12)
     return {
         "bias": (off.clamp_min(0).sqrt() / length).item(),
-        "bias_seen": bool(off > 4 * variance / calls),
+        "bias_seen": bool((off > 4 * variance / calls) & (off.sqrt() > 1e-3 * length)),
         "noise": (variance.sqrt() / length).item(),
         "signal": min(signal.item(), 1e6),
         "cosine": F.cosine_similarity(found.mean(0), exact, 0).item(),
