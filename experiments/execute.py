@@ -160,8 +160,10 @@ def _world(
     look = {"size": None, "scales": None} | {
         key: value for key, value in vars(world.sensor).items() if isinstance(value, int | float)
     }
+    told = world.context_shape(image)
     return {
         "looks": world.looks,
+        "pixels_before": told[1] * told[2] if len(told) == 3 else 0,
         "pixels_per_look": world.sensor.pixels(image),
         "sensor": sensor,
         **look,

@@ -117,7 +117,16 @@ def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[
         assert 0 <= figures["error"] <= 1 and len(figures["error_after"]) == looks, kind
     assert found["training"]["images"] == 16 and found["training"]["images_per_second"] > 0
     assert [seen for seen, _ in found["training"]["curve"]] == [16]
-    wanted = {"looks", "pixels_per_look", "sensor", "size", "scales", "image", "classes"}
+    wanted = {
+        "looks",
+        "pixels_before",
+        "pixels_per_look",
+        "sensor",
+        "size",
+        "scales",
+        "image",
+        "classes",
+    }
     assert wanted <= set(found["world"])
     wanted = {"torch", "python", "commit", "device", "threads", "hardattn", "processor"}
     assert wanted <= set(found["made_with"])

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from hardattn.report.table import Row, Table, error_after
+from hardattn.report.table import Row, Table, error_after, pixels
 from hardattn.stats import Estimate
 
 # Mid lightness, 3:1 or more on white and on near-black; neighbours differ for the colour-blind.
@@ -102,8 +102,7 @@ def _against_pixels(
     figure = _figure("pixels seen", "test error, %")
     for row in table.rows:
         curve = after[row.group.name]
-        each = row.group.first["world"]["pixels_per_look"]
-        at = [each * look for look in range(1, len(curve) + 1)]
+        at = [pixels(row.group, look) for look in range(1, len(curve) + 1)]
         _line(figure, row, styles, at, curve, "%{x:,} pixels")
     marks = [mark * 10**power for power in range(9) for mark in (1, 2, 5)]
     figure.update_xaxes(type="log", tickvals=marks, ticktext=[f"{mark:,}" for mark in marks])

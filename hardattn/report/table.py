@@ -174,7 +174,7 @@ def _row(group: Group, title: str, control: Group | None) -> Row:
         _percent(_figure(group, "greedy", "hit")),
         _figure(group, "greedy", "nll"),
         _figure(group, "greedy", "ece"),
-        looks * world["pixels_per_look"],
+        pixels(group, looks),
         _mean([run.result["training"].get("images_per_second") for run in group.runs]),
     )
 
@@ -212,8 +212,14 @@ def _control(group: Group, here: list[Group], against: str | None) -> Group | No
     return group if group in same else min(same, key=apart, default=None)
 
 
+def pixels(group: Group, looks: float) -> float:
+    """How many numbers a channel its agents were shown by that many looks, and before them."""
+    world = group.first["world"]
+    return float(world.get("pixels_before", 0) + looks * world["pixels_per_look"])
+
+
 def _pixels(group: Group) -> float:
-    return float(group.first["world"]["looks"] * group.first["world"]["pixels_per_look"])
+    return pixels(group, group.first["world"]["looks"])
 
 
 def _class_order(sees: str) -> tuple[int, str]:
