@@ -149,7 +149,7 @@ def _line(
     figure: go.Figure,
     row: Row,
     styles: dict[str, Style],
-    at: Sequence[int],
+    at: Sequence[float],
     curve: list[Estimate],
     where: str,
     marked: bool = True,
