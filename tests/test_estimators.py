@@ -274,7 +274,6 @@ def test_per_look_gain_pays_the_last_belief(scenes: Scenes) -> None:
     many = scenes.repeat(len(probability) // len(scenes))
     belief = world.task.belief(path.logits[-1], many.target).detach()
     total = (path.loss + path.cost).sum(0) * probability.detach() - belief * probability
-    total = total + (path.loss + path.cost).sum(0).detach() * 0
     exact = flat_gradient(agent, total.sum() / len(scenes))
     estimator = make("per_look_gain", agent, world, discount=1.0)
     assert z_scores(estimator, agent, world, scenes, exact).abs().max() < UNBIASED
@@ -428,8 +427,6 @@ def test_wake_sleep_follows_the_likelihood_as_samples_grow(scenes: Scenes) -> No
     rest = flat_gradient(agent, agent.posterior(torch.ones(1, 7)).sum()) == 0
     estimator = make("wake_sleep", agent, world, samples=64)
     found = estimates(estimator, agent, world, scenes, 200, 8).mean(0)
-    shared = torch.zeros_like(rest)
-    shared[-0:] = False
     core = sum(w.numel() for w in agent.core.parameters())
     rest[:core] = False  # the guide's objective passes through the core as well
     assert ((found - exact)[rest].norm() / exact[rest].norm()).item() < 0.1

@@ -50,6 +50,13 @@ def misfit(path: Trajectory, guess: Tensor, target: Tensor) -> Tensor:
     return ((guess - target)[1:] ** 2 * path.alive[1:]).sum(0).mean()
 
 
+def _against_critic(path: Trajectory, signal: Tensor) -> Loss:
+    """The critic's guess as the baseline, and its fit to the signal."""
+    guess = expected(path)
+    advantage = signal - guess.detach()
+    return Loss(surrogate(path, advantage) + misfit(path, guess, signal), path, advantage)
+
+
 def reinforce(
     agent: Agent,
     world: World,
@@ -79,9 +86,7 @@ def learned_baseline(
     that the fit moves the critic alone.
     """
     path = rollout(agent, world, scenes, sample, generator)
-    signal, guess = credit(path, reward_only), expected(path)
-    advantage = signal - guess.detach()
-    return Loss(surrogate(path, advantage) + misfit(path, guess, signal), path, advantage)
+    return _against_critic(path, credit(path, reward_only))
 
 
 def self_critical(
@@ -144,9 +149,7 @@ def entropy_bonus(
     """
     path = rollout(agent, world, scenes, sample, generator)
     path = path._replace(cost=path.cost - entropy * path.entropy)
-    signal, guess = credit(path), expected(path)
-    advantage = signal - guess.detach()
-    return Loss(surrogate(path, advantage) + misfit(path, guess, signal), path, advantage)
+    return _against_critic(path, credit(path))
 
 
 def per_look_gain(
@@ -171,9 +174,7 @@ def per_look_gain(
     for look in reversed(range(world.looks)):
         running = discount * running - gain[look]
         signal[look] = running
-    guess = expected(path)
-    advantage = signal - guess.detach()
-    return Loss(surrogate(path, advantage) + misfit(path, guess, signal), path, advantage)
+    return _against_critic(path, signal)
 
 
 class MovingAverage(nn.Module):
