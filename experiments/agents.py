@@ -67,6 +67,8 @@ class Dram:
     """Standard deviation of the Gaussian policy, in half-sides of the image."""
     balance: float = 1.0
     """What the policy's gradient is multiplied by below the emission (the paper's lambda)."""
+    script: str | None = None
+    """random, centre or raster look instead of the agent."""
 
     def __post_init__(self) -> None:
         at_least(self, 1, "hidden", "features", "filters")
@@ -76,8 +78,8 @@ class Dram:
         """The agent, for glimpses of that shape."""
         from hardattn.agents import DRAM
 
-        options = dataclasses.asdict(self)
-        return DRAM(glimpse, world.task.classes, context=world.context_shape(image), **options)
+        options = _options(self) | {"context": world.context_shape(image)}
+        return _scripted(DRAM(glimpse, world.task.classes, **options), self.script, world)
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class Edram:
     """Units of the glimpse's product of what and where."""
     filters: int = 16
     """Channels of the first of three convolutions."""
+    script: str | None = None
+    """random, centre or raster look instead of the agent."""
 
     def __post_init__(self) -> None:
         at_least(self, 1, "hidden", "features", "filters")
@@ -97,8 +101,9 @@ class Edram:
         """The agent, for glimpses of that shape through an affine sensor."""
         from hardattn.agents import EDRAM
 
-        options = dataclasses.asdict(self) | {"zoom": world.sensor.cover}
-        return EDRAM(glimpse, world.task.classes, context=world.context_shape(image), **options)
+        context = world.context_shape(image)
+        options = _options(self) | {"zoom": world.sensor.cover, "context": context}
+        return _scripted(EDRAM(glimpse, world.task.classes, **options), self.script, world)
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,8 @@ class Mram:
     """Standard deviation of the Gaussian policy, in half-sides of the image."""
     joint: bool = False
     """Let the policy's gradient train the core as well."""
+    script: str | None = None
+    """random, centre or raster look instead of the agent."""
 
     def __post_init__(self) -> None:
         at_least(self, 1, "hidden", "what", "where")
@@ -123,7 +130,7 @@ class Mram:
         """The agent, for glimpses of that shape."""
         from hardattn.agents import MRAM
 
-        return MRAM(glimpse, world.task.classes, **dataclasses.asdict(self))
+        return _scripted(MRAM(glimpse, world.task.classes, **_options(self)), self.script, world)
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,8 @@ class DtRam:
     """Let the policy's gradient train the core as well."""
     price: float = 0.05
     """Charged for every look taken."""
+    script: str | None = None
+    """random, centre or raster look instead of the agent."""
 
     def __post_init__(self) -> None:
         at_least(self, 1, "hidden", "what", "where")
@@ -152,7 +161,7 @@ class DtRam:
         """The agent, for glimpses of that shape."""
         from hardattn.agents import DTRAM
 
-        return DTRAM(glimpse, world.task.classes, **dataclasses.asdict(self))
+        return _scripted(DTRAM(glimpse, world.task.classes, **_options(self)), self.script, world)
 
 
 @dataclass(frozen=True)

@@ -356,6 +356,33 @@ OTHERS: dict[str, Recipe] = {
         estimator="soft_baseline",
         **CELLS,
     ),
+    "variational-exact-digits": _on_digits(
+        "alignment, hard, exact",
+        f"{ONE}: hard, every cell visited.",
+        Variational(),
+        images=102_400,
+        looks=2,
+        estimator="enumerated",
+        **CELLS,
+    ),
+    "variational-marginal-digits": _on_digits(
+        "alignment, marginal",
+        f"{ONE}: the likelihood itself, every cell visited.",
+        Variational(),
+        images=102_400,
+        looks=2,
+        estimator="marginal_likelihood",
+        **CELLS,
+    ),
+    "variational-enumerated-digits": _on_digits(
+        "alignment, variational, exact",
+        f"{ONE}: the evidence bound, every cell visited.",
+        Variational(),
+        images=102_400,
+        looks=2,
+        estimator="variational_enumerated",
+        **CELLS,
+    ),
     "variational-sampled-digits": _on_digits(
         "alignment, variational",
         f"{ONE}: the evidence bound, one draw of a posterior that sees the label.",
@@ -364,6 +391,72 @@ OTHERS: dict[str, Recipe] = {
         looks=2,
         estimator="variational_sampled",
         **CELLS,
+    ),
+}
+
+
+def _controls() -> dict[str, Recipe]:
+    """Each agent's observer under random looks, trained as that agent is."""
+    given = {
+        **{name: f"{name}-digits" for name in ("dram", "mram", "edram", "draw", "zoom-ram")},
+        **{name: f"{name}-digits" for name in ("glance-focus", "s3ta", "scal")},
+        "sat": "sat-hard-digits",
+        "variational": "variational-hard-digits",
+    }
+    controls = {}
+    for name, of in given.items():
+        recipe = OTHERS[of]
+        title = recipe.title.split(",")[0] if name == "variational" else recipe.title
+        controls[f"random-{name}-digits"] = replace(
+            recipe,
+            title=f"random looks, {title.removesuffix(', hard')}",
+            about=f"The observer of {of}, trained for looks that fall anywhere. {DIGITS.scene}",
+            problem=replace(recipe.problem, draw="greedy"),
+            agent=replace(recipe.agent, script="random"),
+            learning=replace(recipe.learning, estimator="reinforce", soft=None, entropy=None),
+        )
+    return controls
+
+
+PAIR = Family(
+    problem=Problem(
+        dataset="mnist",
+        scene="pair",
+        canvas=100,
+        sensor="retina",
+        size=12,
+        scales=3,
+        looks=5,
+    ),
+    scene="Two digits of MNIST anywhere on 100x100, 55 answers; five looks of 12x12, 3 scales.",
+    ram=Ram(core="lstm", std=0.1),
+    learning=Learning(images=1_500_000, batch=256, lr=1e-3, validate_every=100_000),
+    whole={},
+)
+
+PAIRS: dict[str, Recipe] = {
+    "ram-pairs": PAIR.recipe(
+        "RAM, learned baseline", "RAM (Mnih et al. 2014), with an LSTM.", PAIR.ram
+    ),
+    "random-pairs": PAIR.recipe(
+        "random looks",
+        "RAM's observer, trained for looks that fall anywhere.",
+        replace(PAIR.ram, script="random"),
+    ),
+    "dram-blind-pairs": PAIR.recipe(
+        "DRAM, no context",
+        "DRAM (Ba et al. 2015) that is told nothing before it looks.",
+        Dram(std=0.1, balance=0.03),
+        clip=1.0,
+    ),
+    "dram-pairs": PAIR.recipe(
+        "DRAM", "DRAM (Ba et al. 2015).", Dram(std=0.1, balance=0.03), context="coarse", clip=1.0
+    ),
+    "random-dram-pairs": PAIR.recipe(
+        "random looks, DRAM",
+        "DRAM's observer, trained for looks that fall anywhere.",
+        Dram(std=0.1, script="random"),
+        clip=1.0,
     ),
 }
 
@@ -388,8 +481,10 @@ def measured(name: str, recipe: Recipe) -> Recipe:
 _ALL: dict[str, Recipe] = {
     **DIGITS.members("digits"),
     **OTHERS,
+    **_controls(),
     **MNIST.members("mnist"),
     **CLUTTERED_60.members("cluttered-60"),
+    **PAIRS,
 }
 
 RECIPES: dict[str, Recipe] = {name: measured(name, recipe) for name, recipe in _ALL.items()}
