@@ -16,6 +16,7 @@ from .scal import SCAL
 from .scripted import SCRIPTS, Scripted
 from .sequential import Sequential
 from .show_attend_tell import ShowAttendTell
+from .soft import BACKBONES, SoftAgent
 from .variational import Variational
 
 AGENTS: dict[str, Callable[..., Any]] = {
@@ -34,10 +35,12 @@ AGENTS: dict[str, Callable[..., Any]] = {
     "guided_ram": GuidedRAM,
     "glance_focus": GlanceFocus,
     "full_view": FullView,
+    "soft": SoftAgent,
 }
 
 __all__ = [
     "AGENTS",
+    "BACKBONES",
     "DRAM",
     "DTRAM",
     "EDRAM",
@@ -53,6 +56,7 @@ __all__ = [
     "Scripted",
     "Sequential",
     "ShowAttendTell",
+    "SoftAgent",
     "SpreadRAM",
     "Variational",
     "ZoomRAM",

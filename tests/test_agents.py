@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from hardattn import checkpoint
-from hardattn.agents import AGENTS, NETS, RAM, SCRIPTS, FullView, Scripted
+from hardattn.agents import AGENTS, BACKBONES, NETS, RAM, SCRIPTS, FullView, Scripted, SoftAgent
+from hardattn.blocks.se import SE
 from hardattn.data import load
 from hardattn.distributions import Places, Somewhere, Stop
 from hardattn.estimators import ESTIMATORS
@@ -59,6 +60,7 @@ EVERYONE += [
     "ram joint",
     *(f"script {name}" for name in SCRIPTS),
     *(f"net {name}" for name in NETS),
+    *(f"backbone {name}" for name in BACKBONES),
 ]
 
 
@@ -75,6 +77,10 @@ def build(who: str, looks: int = 3, seed: int = 0) -> tuple[Any, World]:
     if kind == "net":
         world = World(Whole(), Classify(CLASSES, each=True), looks, first="centre")
         return FullView((1, SIDE, SIDE), CLASSES, net=name), world
+    if kind == "backbone":
+        world = World(Whole(), Classify(CLASSES, each=True), looks, first="centre")
+        block = partial(SE, reduction=4)
+        return SoftAgent((1, SIDE, SIDE), CLASSES, backbone=name, width=8, block=block), world
     if kind == "agent":
         given = dict(OTHERS[name])
         sensor, told = given.pop("sensor"), given.pop("context", "none")
@@ -102,7 +108,7 @@ def quiet(agent: Any, world: World, some: Scenes, first: Tensor) -> Trajectory:
 
 
 def test_the_table_is_whole() -> None:
-    assert AGENTS.keys() == {"ram", "full_view", *OTHERS}
+    assert AGENTS.keys() == {"ram", "full_view", "soft", *OTHERS}
     for who in EVERYONE:
         agent, _ = build(who)
         assert sum(weight.numel() for weight in agent.parameters()) > 0

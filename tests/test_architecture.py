@@ -20,6 +20,8 @@ MAY = {
     "distributions": "",
     "tasks": "",
     "layers": "",
+    "maps": "",
+    "blocks": "layers maps",
     "stats": "",
     "device": "",
     "checkpoint": "",

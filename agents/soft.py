@@ -1,0 +1,172 @@
+"""Soft attention as one look at everything: a backbone, a block after each unit, a head."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hardattn.distributions import Fixed
+from hardattn.maps import charged, emit, listening
+from hardattn.rollout import Decision
+from hardattn.world import Observation
+
+Block = Callable[[int], nn.Module]
+Head = Callable[[int, int], nn.Module]
+
+
+class MeanPool(nn.Module):
+    """The mean over places, then a linear classifier. (B, C, H, W) -> (B, K).
+
+    Map: the class activation map of the answer (Zhou et al. 2016, arXiv:1512.04150), rectified,
+    (B, 1, H, W), where somebody asks for maps; to replace it changes nothing.
+    """
+
+    def __init__(self, channels: int, classes: int):
+        super().__init__()
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.classifier(x.mean((2, 3)))
+        if listening():
+            weight = self.classifier.weight[logits.argmax(1)]
+            cam = F.relu(torch.einsum("bc,bchw->bhw", weight, x))[:, None]
+            emit(self, "gradient", cam)
+        return logits
+
+
+class ResidualUnit(nn.Module):
+    """x + conv(relu(norm(conv(relu(norm(x)))))), 3x3 (He et al. 2016, arXiv:1603.05027)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+def cnn(image: tuple[int, ...], width: int, block: Block) -> nn.Sequential:
+    """A small residual network: two strided convolutions to a quarter of the side, then two units,
+    a block after each. (B, C, H, W) -> (B, width, H / 4, W / 4), sides rounded up.
+    """
+    return nn.Sequential(
+        nn.Conv2d(image[0], width // 2, 5, stride=2, padding=2, bias=False),
+        nn.BatchNorm2d(width // 2),
+        nn.ReLU(),
+        nn.Conv2d(width // 2, width, 3, stride=2, padding=1, bias=False),
+        ResidualUnit(width),
+        block(width),
+        ResidualUnit(width),
+        block(width),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+    )
+
+
+class Patches(nn.Module):
+    """Patches of `side` pixels, each a token, with learned positions. (B, C, H, W) -> (B, D, h, w).
+
+    Sides of images that a patch does not divide lose their last pixels.
+    """
+
+    def __init__(self, image: tuple[int, ...], width: int, side: int = 4):
+        super().__init__()
+        rows, columns = image[1] // side, image[2] // side
+        self.tokens = nn.Conv2d(image[0], width, side, stride=side)
+        self.positions = nn.Parameter(0.02 * torch.randn(1, width, rows, columns))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.tokens(image) + self.positions
+
+
+class TransformerLayer(nn.Module):
+    """x + attend(norm(x)), then x + MLP(norm(x)), over places (Dosovitskiy et al., 2010.11929).
+
+    (B, D, H, W) -> same. Four heads where four divide D, else one; the MLP is twice as wide.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.heads = 4 if width % 4 == 0 else 1
+        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        query, key, value = (
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for part in self.project(self.before(tokens)).chunk(3, 2)
+        )
+        attended = F.scaled_dot_product_attention(query, key, value)
+        tokens = tokens + self.out(attended.transpose(1, 2).flatten(2))
+        tokens = tokens + self.mlp(self.between(tokens))
+        return tokens.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+def vit(image: tuple[int, ...], width: int, block: Block) -> nn.Sequential:
+    """A small vision transformer of 4x4 patches and two layers, a block after each."""
+    return nn.Sequential(
+        Patches(image, width),
+        TransformerLayer(width),
+        block(width),
+        TransformerLayer(width),
+        block(width),
+    )
+
+
+BACKBONES: dict[str, Callable[[tuple[int, ...], int, Block], nn.Sequential]] = {
+    "cnn": cnn,
+    "vit": vit,
+}
+
+
+def no_block(channels: int) -> nn.Module:
+    """The control without attention."""
+    return nn.Identity()
+
+
+class SoftAgent(nn.Module):
+    """A classifier with a block of soft attention, behind the contract of agents.
+
+    glimpse: (C, H, W), the shape of what a `Whole` sensor shows. block: made for a number of
+    channels, twice; as a rule a row of BLOCKS. head: made for channels and classes. width: channels
+    of the backbone. What the blocks charge is the cost. Its place is the centre: it sees
+    everything, so looking is not a choice.
+    """
+
+    def __init__(
+        self,
+        glimpse: tuple[int, ...],
+        classes: int,
+        *,
+        backbone: str = "cnn",
+        block: Block = no_block,
+        head: Head = MeanPool,
+        width: int = 32,
+    ):
+        super().__init__()
+        if backbone not in BACKBONES:
+            raise ValueError(f"no backbone {backbone!r}: choose one of {', '.join(BACKBONES)}")
+        self.features = BACKBONES[backbone](tuple(glimpse), width, block)
+        self.head = head(width, classes)
+
+    def start(self, context: Tensor) -> Tensor:
+        return context[:, :0]
+
+    def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
+        nought = torch.zeros_like(seen.step)
+        with charged() as costs:
+            logits = self.head(self.features(seen.glimpse))
+        cost = sum(costs, nought)
+        return state, Decision(Fixed(torch.zeros_like(seen.location)), logits, nought, cost)

@@ -1,0 +1,54 @@
+"""Convolutional block attention module (Woo, Park, Lee, Kweon 2018, arXiv:1807.06521)."""
+
+import torch
+from torch import Tensor, nn
+
+from hardattn.maps import emit
+
+
+class CBAMChannel(nn.Module):
+    """y = x * sigmoid(MLP(mean_hw(x)) + MLP(max_hw(x))), one MLP for both.
+
+    (B, C, H, W) -> same. Map: the gate, (B, C). The MLP has biases, as the authors' code has.
+    """
+
+    def __init__(self, channels: int, *, reduction: int = 16):
+        super().__init__()
+        middle = max(1, channels // reduction)
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, middle), nn.ReLU(), nn.Linear(middle, channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = torch.sigmoid(self.mlp(x.mean((2, 3))) + self.mlp(x.amax((2, 3))))
+        gate = emit(self, "channel gate", gate)
+        return x * gate[:, :, None, None]
+
+
+class CBAMSpatial(nn.Module):
+    """y = x * sigmoid(BN(conv_kxk([max_c(x); mean_c(x)]))), without bias, k = 7.
+
+    (B, C, H, W) -> same. Map: the gate, (B, 1, H, W).
+    """
+
+    def __init__(self, channels: int, *, kernel: int = 7):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, kernel, padding=kernel // 2, bias=False)
+        self.norm = nn.BatchNorm2d(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)
+        gate = emit(self, "spatial gate", torch.sigmoid(self.norm(self.conv(seen))))
+        return x * gate
+
+
+class CBAM(nn.Module):
+    """The channel gate, then the spatial gate. (B, C, H, W) -> same. Maps: those of both."""
+
+    def __init__(self, channels: int, *, reduction: int = 16, kernel: int = 7):
+        super().__init__()
+        self.channel = CBAMChannel(channels, reduction=reduction)
+        self.spatial = CBAMSpatial(channels, kernel=kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.spatial(self.channel(x))

@@ -1,0 +1,26 @@
+"""Squeeze-and-excitation (Hu, Shen, Sun 2018, arXiv:1709.01507)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hardattn.maps import emit
+
+
+class SE(nn.Module):
+    """y = x * sigmoid(W2 relu(W1 mean_hw(x))).
+
+    (B, C, H, W) -> same. Map: the gate, (B, C). reduction: of the middle layer, C / r units, at
+    least one.
+    """
+
+    def __init__(self, channels: int, *, reduction: int = 16):
+        super().__init__()
+        middle = max(1, channels // reduction)
+        self.squeeze = nn.Linear(channels, middle)
+        self.excite = nn.Linear(middle, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(x.mean((2, 3))))))
+        gate = emit(self, "channel gate", gate)
+        return x * gate[:, :, None, None]
