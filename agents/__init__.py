@@ -16,7 +16,7 @@ from .scal import SCAL
 from .scripted import SCRIPTS, Scripted
 from .sequential import Sequential
 from .show_attend_tell import ShowAttendTell
-from .soft import BACKBONES, SoftAgent
+from .soft import BACKBONES, MeanPool, SoftAgent, no_block
 from .variational import Variational
 
 AGENTS: dict[str, Callable[..., Any]] = {
@@ -53,6 +53,7 @@ __all__ = [
     "FullView",
     "GlanceFocus",
     "GuidedRAM",
+    "MeanPool",
     "Scripted",
     "Sequential",
     "ShowAttendTell",
@@ -60,4 +61,5 @@ __all__ = [
     "SpreadRAM",
     "Variational",
     "ZoomRAM",
+    "no_block",
 ]

@@ -36,24 +36,27 @@ class MeanPool(nn.Module):
 
 
 class ResidualUnit(nn.Module):
-    """x + conv(relu(norm(conv(relu(norm(x)))))), 3x3 (He et al. 2016, arXiv:1603.05027)."""
+    """x + conv(relu(norm(conv(relu(norm(x)))))), 3x3 (He et al. 2016, arXiv:1603.05027).
 
-    def __init__(self, channels: int):
+    middle: channels between the two convolutions.
+    """
+
+    def __init__(self, channels: int, middle: int):
         super().__init__()
         self.body = nn.Sequential(
             nn.BatchNorm2d(channels),
             nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
+            nn.Conv2d(channels, middle, 3, padding=1, bias=False),
+            nn.BatchNorm2d(middle),
             nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.Conv2d(middle, channels, 3, padding=1, bias=False),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
 
 
-def cnn(image: tuple[int, ...], width: int, block: Block) -> nn.Sequential:
+def cnn(image: tuple[int, ...], width: int, middle: int, block: Block) -> nn.Sequential:
     """A small residual network: two strided convolutions to a quarter of the side, then two units,
     a block after each. (B, C, H, W) -> (B, width, H / 4, W / 4), sides rounded up.
     """
@@ -62,9 +65,9 @@ def cnn(image: tuple[int, ...], width: int, block: Block) -> nn.Sequential:
         nn.BatchNorm2d(width // 2),
         nn.ReLU(),
         nn.Conv2d(width // 2, width, 3, stride=2, padding=1, bias=False),
-        ResidualUnit(width),
+        ResidualUnit(width, middle),
         block(width),
-        ResidualUnit(width),
+        ResidualUnit(width, middle),
         block(width),
         nn.BatchNorm2d(width),
         nn.ReLU(),
@@ -90,17 +93,15 @@ class Patches(nn.Module):
 class TransformerLayer(nn.Module):
     """x + attend(norm(x)), then x + MLP(norm(x)), over places (Dosovitskiy et al., 2010.11929).
 
-    (B, D, H, W) -> same. Four heads where four divide D, else one; the MLP is twice as wide.
+    (B, D, H, W) -> same. Four heads where four divide D, else one. middle: units of the MLP.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, middle: int):
         super().__init__()
         self.heads = 4 if width % 4 == 0 else 1
         self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
         self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
+        self.mlp = nn.Sequential(nn.Linear(width, middle), nn.GELU(), nn.Linear(middle, width))
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = x.flatten(2).transpose(1, 2)
@@ -108,24 +109,26 @@ class TransformerLayer(nn.Module):
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)
             for part in self.project(self.before(tokens)).chunk(3, 2)
         )
-        attended = F.scaled_dot_product_attention(query, key, value)
+        # Not the fused kernel, which takes twice as long on CPUs for heads this narrow.
+        weights = (query / key.shape[3] ** 0.5 @ key.transpose(2, 3)).softmax(-1)
+        attended = weights @ value
         tokens = tokens + self.out(attended.transpose(1, 2).flatten(2))
         tokens = tokens + self.mlp(self.between(tokens))
         return tokens.transpose(1, 2).unflatten(2, x.shape[2:])
 
 
-def vit(image: tuple[int, ...], width: int, block: Block) -> nn.Sequential:
+def vit(image: tuple[int, ...], width: int, middle: int, block: Block) -> nn.Sequential:
     """A small vision transformer of 4x4 patches and two layers, a block after each."""
     return nn.Sequential(
         Patches(image, width),
-        TransformerLayer(width),
+        TransformerLayer(width, middle),
         block(width),
-        TransformerLayer(width),
+        TransformerLayer(width, middle),
         block(width),
     )
 
 
-BACKBONES: dict[str, Callable[[tuple[int, ...], int, Block], nn.Sequential]] = {
+BACKBONES: dict[str, Callable[[tuple[int, ...], int, int, Block], nn.Sequential]] = {
     "cnn": cnn,
     "vit": vit,
 }
@@ -141,8 +144,9 @@ class SoftAgent(nn.Module):
 
     glimpse: (C, H, W), the shape of what a `Whole` sensor shows. block: made for a number of
     channels, twice; as a rule a row of BLOCKS. head: made for channels and classes. width: channels
-    of the backbone. What the blocks charge is the cost. Its place is the centre: it sees
-    everything, so looking is not a choice.
+    of the backbone, which is what a block gets. middle: of the hidden layer of each of its units,
+    by default the same, which is there to match numbers of weights. What blocks charge is the cost.
+    Its place is the centre: it sees everything, so looking is not a choice.
     """
 
     def __init__(
@@ -154,11 +158,12 @@ class SoftAgent(nn.Module):
         block: Block = no_block,
         head: Head = MeanPool,
         width: int = 32,
+        middle: int | None = None,
     ):
         super().__init__()
         if backbone not in BACKBONES:
             raise ValueError(f"no backbone {backbone!r}: choose one of {', '.join(BACKBONES)}")
-        self.features = BACKBONES[backbone](tuple(glimpse), width, block)
+        self.features = BACKBONES[backbone](tuple(glimpse), width, middle or width, block)
         self.head = head(width, classes)
 
     def start(self, context: Tensor) -> Tensor:

@@ -349,6 +349,51 @@ class GlanceFocus:
         return _scripted(Agent(glimpse, world.task.classes, **options), self.script, world)
 
 
+@dataclass(frozen=True)
+class Soft:
+    """One look at everything, by a backbone with blocks of soft attention."""
+
+    block: str = "none"
+    """A row of hardattn.blocks.BLOCKS after each unit of the backbone; or none."""
+    head: str = "mean"
+    """A row of hardattn.blocks.HEADS; or mean, the class activation of Zhou et al. (2016)."""
+    backbone: str = "cnn"
+    """cnn or vit."""
+    width: int = 32
+    """Channels of the backbone."""
+    weights: int | None = None
+    """Make the hidden layers of its units as wide as brings the net nearest to so many weights."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 8, "width")
+        at_least(self, 1, "weights")
+
+    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
+        """The agent, for images of that shape."""
+        import torch
+
+        from hardattn.agents import BACKBONES, MeanPool, SoftAgent, no_block
+        from hardattn.blocks import BLOCKS, HEADS
+
+        choose("backbone", BACKBONES, self.backbone)
+        options: dict[str, Any] = {
+            "backbone": self.backbone,
+            "block": choose("block", {"none": no_block, **BLOCKS}, self.block),
+            "head": choose("head", {"mean": MeanPool, **HEADS}, self.head),
+            "width": self.width,
+        }
+        if self.weights is not None:
+            with torch.random.fork_rng(devices=[]):
+                one, two = (
+                    SoftAgent(glimpse, world.task.classes, middle=middle, **options)
+                    for middle in (1, 2)
+                )
+            # Weights are linear in the width of the hidden layers.
+            least, more = (sum(w.numel() for w in net.parameters()) for net in (one, two))
+            options["middle"] = max(1, 1 + round((self.weights - least) / (more - least)))
+        return SoftAgent(glimpse, world.task.classes, **options)
+
+
 def _options(config: Any) -> dict[str, Any]:
     """What the agent itself takes: every field but the script."""
     return {key: value for key, value in dataclasses.asdict(config).items() if key != "script"}

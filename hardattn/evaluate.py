@@ -5,9 +5,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hardattn.maps import Map, recorded
 from hardattn.rollout import Agent, Draw, greedy, rollout
 from hardattn.scenes import Scenes, inside
+from hardattn.sensors import Grid
 from hardattn.world import World
+
+NOWHERE = torch.empty(0, 0, 0)
 
 
 class Columns(NamedTuple):
@@ -23,6 +27,9 @@ class Columns(NamedTuple):
     looks: Tensor  # (N,) int64, how many looks were taken
     target: Tensor  # (N,) int64; (N, S) of sequences, -1 where they are over
     index: Tensor  # type: ignore[assignment]  # (N,) int64, which image of the split the target is
+    box: Tensor = NOWHERE  # (N, M, 4) of the targets, NaN where absent
+    density: Tensor = NOWHERE  # (N, h, w) where it attended, over all looks; (N, 0, 0) if unsaid
+    activation: Tensor = NOWHERE  # (N, h, w) what the answer was read from: the class activation
 
     @property
     def prediction(self) -> Tensor:
@@ -99,8 +106,10 @@ def evaluate(
         with torch.no_grad():
             for start in range(0, len(scenes), batch):
                 part = scenes.slice(start, start + batch)
-                path = rollout(agent, world, part, draw, generator, first[start : start + batch])
-                parts.append(_columns(path, world, part))
+                begin = first[start : start + batch]
+                with recorded() as maps:
+                    path = rollout(agent, world, part, draw, generator, begin)
+                parts.append(_columns(path, world, part, maps))
     finally:
         if training and isinstance(agent, nn.Module):
             agent.train()
@@ -129,7 +138,7 @@ def right(answer: Tensor, target: Tensor) -> Tensor:
     return (good & before.cumprod(1).bool()[..., None]).flatten(1)
 
 
-def _columns(path: Any, world: World, scenes: Scenes) -> Columns:
+def _columns(path: Any, world: World, scenes: Scenes, maps: list[Map]) -> Columns:
     looks = path.alive.sum(0).long()
     row = torch.arange(world.looks, device=looks.device)[:, None]
     held = torch.minimum(row, looks - 1)[..., None].expand_as(path.logits)
@@ -145,5 +154,24 @@ def _columns(path: Any, world: World, scenes: Scenes) -> Columns:
         looks,
         scenes.target,
         scenes.index,
+        scenes.box,
+        _density(path, world, maps),
+        _last(maps, activation=True, like=path.logits),
     )
     return Columns(*(column.cpu() for column in by_example))
+
+
+def _density(path: Any, world: World, maps: list[Map]) -> Tensor:
+    """Of looks over cells their mean place, but for the first; otherwise the last block's map."""
+    if isinstance(world.sensor, Grid) and len(path.location) > 1:
+        chosen = path.alive[1:, :, None]
+        mean = (path.location[1:] * chosen).sum(0) / chosen.sum(0).clamp_min(1)
+        return world.place(mean).unflatten(1, (world.sensor.rows, world.sensor.columns))
+    return _last(maps, activation=False, like=path.logits)
+
+
+def _last(maps: list[Map], activation: bool, like: Tensor) -> Tensor:
+    """The last map's density, of class activations or of the others; (N, 0, 0) if there is none."""
+    found = [one for one in maps if (one.kind == "gradient") == activation and one.at is not None]
+    density = found[-1].density if found else None
+    return like.new_zeros(like.shape[1], 0, 0) if density is None else density

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from hardattn import localisation
 from hardattn.evaluate import Columns
 
 Figure = float | list[float] | None
@@ -84,6 +85,48 @@ def looks(columns: Columns) -> float:
     return columns.looks.double().mean().item()
 
 
+def pointing(columns: Columns) -> float | None:
+    """Pointing game of what was attended to."""
+    if not columns.density.numel():
+        return None
+    return localisation.pointing(columns.density, columns.box).double().mean().item()
+
+
+def box_accuracy(columns: Columns) -> float | None:
+    """MaxBoxAcc at an IoU of 0.5 of what was attended to."""
+    if not columns.density.numel():
+        return None
+    return localisation.max_box_acc(columns.density, columns.box)
+
+
+def energy(columns: Columns) -> float | None:
+    """Mean share of what was attended to that lies in a target's box."""
+    if not columns.density.numel():
+        return None
+    return localisation.energy(columns.density, columns.box).mean().item()
+
+
+def map_entropy(columns: Columns) -> float | None:
+    """Mean entropy of what was attended to: 0 is one cell, 1 is all alike."""
+    if not columns.density.numel():
+        return None
+    return localisation.entropy(columns.density).mean().item()
+
+
+def activation_pointing(columns: Columns) -> float | None:
+    """Pointing game of the class activation map."""
+    if not columns.activation.numel():
+        return None
+    return localisation.pointing(columns.activation, columns.box).double().mean().item()
+
+
+def activation_box_accuracy(columns: Columns) -> float | None:
+    """MaxBoxAcc at an IoU of 0.5 of the class activation map."""
+    if not columns.activation.numel():
+        return None
+    return localisation.max_box_acc(columns.activation, columns.box)
+
+
 METRICS: dict[str, Callable[[Columns], Figure]] = {
     "error": error,
     "error_after": error_after,
@@ -94,6 +137,12 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
     "spread": spread,
     "entropy": entropy,
     "looks": looks,
+    "pointing": pointing,
+    "box_accuracy": box_accuracy,
+    "energy": energy,
+    "map_entropy": map_entropy,
+    "activation_pointing": activation_pointing,
+    "activation_box_accuracy": activation_box_accuracy,
 }
 
 

@@ -30,6 +30,7 @@ FINAL = [
     [0.4, 0.4, 0.1, 0.1],  # target 1: the same tie: wrong
 ]
 TARGET = [0, 1, 0, 1]
+MAPS = [[[1.0, 0], [0, 0]], [[0.0, 1], [0, 0]], [[1.0, 1], [0, 0]], [[1.0, 1], [1, 1]]]
 
 
 def columns(**changes: Tensor) -> Columns:
@@ -43,6 +44,9 @@ def columns(**changes: Tensor) -> Columns:
         looks=torch.full((4,), 2),
         target=torch.tensor(TARGET),
         index=torch.arange(4),
+        box=torch.tensor([[[-1.0, -1.0, 0.0, 0.0]]]).expand(4, 1, 4),  # the cell at top left
+        density=torch.tensor(MAPS),
+        activation=torch.tensor(MAPS[:1]).expand(4, 2, 2),
     )
     return made._replace(**changes)
 
@@ -57,6 +61,12 @@ BY_HAND = {
     "spread": (0.5 + 0.25) / 2,
     "entropy": 2.5,
     "looks": 2.0,
+    "pointing": 0.75,  # of equal cells the first
+    "energy": (1 + 0 + 1 / 2 + 1 / 4) / 4,
+    "map_entropy": (0 + 0 + 1 / 2 + 1) / 4,
+    "box_accuracy": 0.5,  # the third box is twice too wide, an IoU of just 1/2
+    "activation_pointing": 1.0,
+    "activation_box_accuracy": 1.0,
 }
 
 
