@@ -13,9 +13,12 @@ class DTRAM(RAM):
     """RAM that also decides, after every look, whether to stop and answer.
 
     p(stop | h) = sigmoid(clip(MLP(h), -10, 10)), drawn and learned as the places are; `price` is
-    charged for every look taken, so that an episode of n looks costs n * price. For a task that
-    asks once, where the agent stops (each=False): one that asks after each look, and pays nothing
-    after a stop, would reward stopping at once.
+    charged for every look taken, so that an episode of n looks costs n * price. A task that asks
+    after each look (each=True) is the paper's intermediate supervision: there an answer stands for
+    the looks that are left, so that stopping escapes no loss, and a look more is worth what it adds
+    times the share that is left. One that asks once, at the stop (each=False), trains no answer on
+    the way. The paper's curriculum is `curriculum` of hardattn.train.train; with a loss after each
+    look and without it, an agent may never find out what a second look is worth.
 
     price: of one look, in the units of the task's loss and reward. joint: let the gradient of
     looking and stopping reach the core. The rest as in `RAM`, whose departures it has.
@@ -23,11 +26,11 @@ class DTRAM(RAM):
     Departures: in the authors' code a right answer after n looks is worth gamma^n; a price of
     1 - gamma is that to first order, and is charged for wrong answers as well, because an agent
     never learns the target. Their deterministic decider stops above a threshold of 0.9; here the
-    greedy agent stops where stopping is the likelier. Their other aids are no agent's to give and
-    are left out: a loss after every look on the way (the answers on the way learn here from the
-    episodes that are drawn to stop there), a number of looks that grows during training, and first
-    training RAM, then the decider alone. The paper's networks for birds and cars start from a
-    ResNet-50; the sizes here are those of the code for MNIST.
+    greedy agent stops where stopping is the likelier. They train RAM with one look, then with two
+    and so on, each from the best of the one before, and at last the decider alone; here all learn
+    together while the looks grow in number. For birds and cars their losses on the way are summed
+    and not averaged, and come before there is a decider, so after every look; those networks start
+    from a ResNet-50. The sizes here are those of the code for MNIST.
     """
 
     def __init__(

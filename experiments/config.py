@@ -168,6 +168,8 @@ class Learning:
     """Updates of growing learning rate."""
     clip: float = float("inf")
     """Largest norm of the gradient."""
+    curriculum: float = 0.0
+    """Share of training over which the looks grow from one to all; 0: all from the start."""
     validate_every: int = 100_000
     """Scenes between validations, which are also checkpoints."""
 
@@ -180,6 +182,8 @@ class Learning:
         finite(self, "lr", "momentum", "weight_decay")
         if self.momentum >= 1:
             raise UsageError(f"momentum must be below 1, not {self.momentum}")
+        if not 0 <= self.curriculum <= 1:
+            raise UsageError(f"curriculum must be between 0 and 1, not {self.curriculum}")
 
     def gradient(self, agent: Any, world: Any) -> Callable[..., Any]:
         """The estimator with its options; made for this agent and world if it is a module."""

@@ -25,7 +25,10 @@ class Agent(Protocol):
     """Whoever looks. Two methods, no base class; the state is explicit and the forward pure."""
 
     def start(self, context: Tensor) -> Any:
-        """The state before the first look; context is (B, ...), (B, 0) where there is none."""
+        """The state before the first look: tensors of B rows, one or several in nested tuples.
+
+        context is (B, ...), (B, 0) where there is none.
+        """
 
     def step(self, state: Any, seen: Observation) -> tuple[Any, Decision]:
         """State and observation -> next state and decision."""
@@ -51,6 +54,8 @@ class Trajectory(NamedTuple):
         return signal.flip(0).cumsum(0).flip(0)
 
 
+# A value and its log-probability for each episode. A draw may branch: where it returns n rows for
+# each episode, next to each other, every episode goes on as n.
 Draw = Callable[[Places, torch.Generator | None], tuple[Tensor, Tensor]]
 
 
@@ -101,39 +106,56 @@ def rollout(
 
     Row t holds the log-probability of what made row t: the place, drawn from the decision before,
     and whether to stop here. The last decision's place is never looked at, so it is never drawn.
+    Where a draw branches, episodes share what was seen and computed before.
     """
     view = world.open(scenes)
     location = world.first(scenes, generator) if first is None else first
     state = agent.start(world.context(scenes))
-    alive = torch.ones_like(location[:, 0])
-    log_prob = entropy = torch.zeros_like(alive)
-    rows, answers, stops = [], [], []
+    log_place = entropy = torch.zeros_like(location[:, 0])
+    rows = []
     for look in range(world.looks):
         state, decision = agent.step(state, world.observe(view, location, look))
         last = look + 1 == world.looks
-        stop = torch.ones_like(alive) if last else torch.zeros_like(alive)
+        stop = torch.full_like(decision.logits[:, 0], float(last))
+        log_stop = torch.zeros_like(log_place)
         if decision.halt is not None and not last:
             stop, log_stop = draw(decision.halt, generator)
-            log_prob = log_prob + log_stop
-        stops.append(stop)
-        answers.append(decision.logits)
-        rows.append(
-            (
-                location,
-                log_prob * alive,
-                entropy * alive,
-                decision.value,
-                decision.cost * alive,
-                alive,
-            )
-        )
+        answer = (decision.logits, decision.value, decision.cost)
+        rows.append((location, log_place, log_stop, entropy, *answer, stop))
         if not last:
-            alive = alive * (1 - stop)
-            location, log_prob = draw(decision.location, generator)
+            location, log_place = draw(decision.location, generator)
             entropy = decision.location.entropy()
-    logits, final = torch.stack(answers), torch.stack(stops)
-    reward, loss = world.task(logits, scenes.target, final, world.looks)
-    place, density, spread, value, cost, runs = (
-        torch.stack(field) for field in zip(*rows, strict=True)
+            times = len(location) // len(decision.logits)
+            view, state = branched(view, times), branched(state, times)
+    # A row is as wide as the episodes were many when it was made.
+    episodes = len(location)
+    place, log_place, log_stop, entropy, logits, value, cost, final = (
+        torch.stack([branched(each, episodes // len(each)) for each in field])
+        for field in zip(*rows, strict=True)
     )
-    return Trajectory(place, density, spread, logits, value, cost, reward * runs, loss * runs, runs)
+    alive = torch.cat([torch.ones_like(final[:1]), (1 - final[:-1]).cumprod(0)])
+    target = branched(scenes.target, episodes // len(scenes))
+    reward, loss = world.task(logits, target, final, world.looks)
+    return Trajectory(
+        place,
+        (log_place + log_stop) * alive,
+        entropy * alive,
+        logits,
+        value,
+        cost * alive,
+        reward * alive,
+        loss * alive,
+        alive,
+    )
+
+
+def branched(tree: Any, times: int) -> Any:
+    """Every row of every tensor in nested tuples `times` times, copies next to each other."""
+    if times == 1:
+        return tree
+    if isinstance(tree, Tensor):
+        return tree.repeat_interleave(times, 0)
+    if isinstance(tree, tuple):
+        parts = [branched(part, times) for part in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+    return tree

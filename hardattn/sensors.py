@@ -39,7 +39,7 @@ class Sensor(Protocol):
         """How many numbers a channel one look hands over: the bandwidth that looks are charged."""
 
     def open(self, images: Tensor) -> Any:
-        """(B, C, H, W) uint8 -> whatever `look` needs."""
+        """(B, C, H, W) uint8 -> what `look` needs: tensors of B rows, in nested tuples if many."""
 
     def look(self, view: Any, place: Tensor) -> Tensor:
         """View and (B, P) places -> (B, ...) glimpses, floating point in [0, 1]."""

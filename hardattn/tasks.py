@@ -33,9 +33,9 @@ class Task(Protocol):
 class Classify:
     """Cross-entropy in nats, and a reward for being right.
 
-    each: ask after every look, and average over looks; otherwise ask once, after the last. Who
-    stops early is asked for the looks that were left, too: the answer stands, and stopping saves
-    nothing.
+    each: ask after every look, and average over looks (intermediate supervision); otherwise ask
+    once, after the last. Who stops early is asked for the looks that were left, too: the answer
+    stands, and stopping saves nothing.
     bonus: the reward for a right answer, asked when the loss is. Mnih et al. (2014) have each=False
     and bonus=1. A bonus of 0 with each=True turns the looks towards a lower cross-entropy.
     """

@@ -54,7 +54,12 @@ def _adam(weights: list[nn.Parameter], lr: float, momentum: float, decay: float)
 
 
 def _sgd(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) -> Any:
-    return torch.optim.SGD(weights, lr, momentum=momentum, weight_decay=decay, fused=True)
+    descent = torch.optim.SGD(weights, lr, momentum=momentum, weight_decay=decay, fused=True)
+    # A fused step makes the buffers of all weights at once, or of none: but under a curriculum of
+    # looks some weights have their first gradient later.
+    for weight in weights:
+        descent.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    return descent
 
 
 OPTIMISERS: dict[str, Callable[..., Any]] = {"adam": _adam, "sgd": _sgd}
@@ -85,6 +90,7 @@ def train(
     schedule: str = "cosine",
     warmup: int = 200,
     clip: float = math.inf,
+    curriculum: float = 0.0,
     validate_every: int = 100_000,
     draw: Draw = greedy,
     log: Log | None = None,
@@ -94,7 +100,9 @@ def train(
     folder: where checkpoints go, and where a run that was stopped is taken up again. images,
     validate_every: in scenes looked at, rounded up to whole batches. clip: on the global norm of
     the gradient. warmup: updates of linearly growing learning rate. momentum: Adam's first beta.
-    draw: how to look in validation. An estimator that is a module learns and is kept as the agent.
+    curriculum: the share of training over which the looks grow from one to those of the world (see
+    `looks_after`); validation always has them all. draw: how to look in validation. An estimator
+    that is a module learns and is kept as the agent.
 
     Raises NotFinite before a non-finite update, Stopped after a signal, CheckpointError.
     """
@@ -121,12 +129,13 @@ def train(
             torch.manual_seed(mix(seed, update, 1))
             generator.manual_seed(mix(seed, update, 2))
             rate = SCHEDULES[schedule](update / updates) * min(1.0, (update + 1) / (warmup + 1))
+            here = world.upto(looks_after(update / updates, curriculum, world.looks))
             for group in descent.param_groups:
                 group["lr"] = lr * rate
 
             index = shuffled(len(dataset.train), update, batch, seed, device)
             scenes = make(dataset.train, index, generator)
-            loss: Loss | None = estimator(agent, world, scenes, generator)
+            loss: Loss | None = estimator(agent, here, scenes, generator)
             while loss is not None:
                 descent.zero_grad(set_to_none=True)
                 loss.total.backward()
@@ -168,6 +177,14 @@ def train(
 
     agent.load_state_dict(checkpoint.read(folder / "best.pt", device)["agent"])
     return Trained(updates * batch, seconds, best_of(curve)[0], curve)
+
+
+def looks_after(done: float, curriculum: float, looks: int) -> int:
+    """How many of T looks are taken when that share of training is over: 1, 2, ... T.
+
+    Each number for a T-th of the curriculum (DT-RAM, Li et al. 2017, arXiv:1703.10332).
+    """
+    return looks if done >= curriculum else min(looks, 1 + int(looks * done / curriculum))
 
 
 def best_of(curve: list[tuple[int, float]]) -> tuple[int, float]:

@@ -1,5 +1,6 @@
 """A world: through what one looks, what is asked, how often; and the one place of observation."""
 
+import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -81,6 +82,15 @@ class World:
             raise ValueError(f"a world needs at least one look, not {looks}")
         self.sensor, self.task, self.looks = sensor, task, looks
         self.first_name, self.context_name = first, context
+        self.horizon = looks  # the looks that `Observation.step` counts as 1
+
+    def upto(self, looks: int) -> "World":
+        """The same world, which ends after so many looks; its time runs no faster."""
+        if not 1 <= looks <= self.horizon:
+            raise ValueError(f"a world of {self.horizon} looks cannot end after {looks}")
+        shorter = copy.copy(self)
+        shorter.looks = looks
+        return shorter
 
     @property
     def sees(self) -> str:
@@ -126,5 +136,5 @@ class World:
     def observe(self, view: Any, location: Tensor, look: int) -> Observation:
         """The observation at look number `look`, counted from 0. Nobody else makes one."""
         place = self.place(location)
-        step = torch.full_like(place[:, 0], look / self.looks)
+        step = torch.full_like(place[:, 0], look / self.horizon)
         return Observation(self.sensor.look(view, place), place, step)

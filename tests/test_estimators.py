@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardattn.agents import RAM
+from hardattn.agents import RAM, Scripted, ShowAttendTell, Variational
 from hardattn.distributions import Places
 from hardattn.estimators import BIASED, ESTIMATORS, Loss, pathwise, reinforce
 from hardattn.estimators.actor_critic import generalised_advantage
@@ -181,6 +181,93 @@ def test_enumeration_refuses_too_many_episodes_and_places_without_number(scenes:
     agent, world = plane(GaussianWindow(2))
     with pytest.raises(ValueError, match="too many values"):
         ESTIMATORS["enumerated"](agent, world, scenes)
+
+
+@pytest.mark.parametrize("halts, wanted", [(False, [3, 12, 48]), (True, [3, 24, 192])])
+def test_enumeration_computes_what_episodes_share_once(
+    halts: bool, wanted: list[int], scenes: Scenes
+) -> None:
+    """Of three scenes and four places the second look is one of 12, and the third one of 48."""
+    agent, world = points(each=False, halts=halts)
+    stepped: list[int] = []
+    agent.core.register_forward_hook(lambda net, given, made: stepped.append(len(made)))
+    path = ESTIMATORS["enumerated"](agent, world, scenes).path
+    assert stepped == wanted and path.alive.shape == (3, wanted[-1])
+
+
+def attending(name: str) -> tuple[nn.Module, World]:
+    """An agent that encodes the whole image before it looks at one of four cells, then another."""
+    torch.manual_seed(8)
+    looks = 2 if name == "variational" else 3
+    world = World(Cells(2, 2), Classify(CLASSES), looks, first="centre", context="whole")
+    options = dict(context=(1, 4, 4), features=8, hidden=8)
+    if name == "variational":
+        return Variational((1, 2, 2), CLASSES, **options), world
+    agent = ShowAttendTell((1, 2, 2), CLASSES, looks=looks, doubly=0.1, **options)
+    return agent if name == "show" else Scripted(agent, "raster", looks, world.sensor), world
+
+
+@pytest.mark.parametrize("name", ["variational", "show", "scripted"])
+def test_enumeration_branches_whatever_an_agent_carries(name: str, scenes: Scenes) -> None:
+    agent, world = attending(name)
+    loss = ESTIMATORS["enumerated"](agent, world, scenes)
+    if name == "scripted":
+        path = rollout(agent, world, scenes)
+        exact = flat_gradient(agent, (path.loss + path.cost).sum(0).mean())
+    else:
+        exact = exact_gradient(agent, world, scenes)
+    assert torch.allclose(flat_gradient(agent, loss.total), exact, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name, whose",
+    [
+        ("enumerated", "variational"),
+        ("enumerated", "show"),
+        ("marginal_likelihood", "variational"),
+        ("marginal_likelihood", "show"),
+        ("variational_enumerated", "variational"),
+    ],
+)
+def test_enumeration_encodes_each_image_once(name: str, whose: str, scenes: Scenes) -> None:
+    agent, world = attending(whose)
+    encoded: list[int] = []
+    agent.encoder.register_forward_hook(lambda net, given, made: encoded.append(len(made)))
+    loss = ESTIMATORS[name](agent, world, scenes)
+    assert encoded == [len(scenes)]
+    assert loss.path.loss.shape[1] == len(scenes) * 4 ** (world.looks - 1)
+
+
+def test_a_world_cut_short_shows_the_same_first_looks(scenes: Scenes) -> None:
+    agent, world = points()
+    copies = scenes.repeat(20)
+    whole, part, faster = (
+        rollout(agent, each, copies, sample, generator_of(0))
+        for each in (world, world.upto(2), points(looks=2)[1])
+    )
+    for field in ("location", "log_prob", "entropy", "logits", "value", "cost"):
+        assert torch.equal(getattr(part, field), getattr(whole, field)[:2]), field
+    # What is asked is asked within two looks, not three.
+    assert torch.allclose(part.loss, whole.loss[:2] * 3 / 2)
+    assert torch.equal(faster.logits[0], part.logits[0])
+    assert not torch.allclose(faster.logits[1], part.logits[1])  # this agent reads the clock
+    for looks in (0, 4):
+        with pytest.raises(ValueError, match=f"of 3 looks cannot end after {looks}"):
+            world.upto(looks)
+
+
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if n not in (*ONE_DRAW, *OF_FEATURES)])
+def test_takes_part_in_a_curriculum_of_looks(name: str, scenes: Scenes) -> None:
+    """An estimator made for three looks learns from one, then from two, then from all."""
+    agent, world = plane(GaussianWindow(2), bonus=0.0)
+    if name not in (*ANY, *SMOOTH):
+        agent, world = cells()
+    whole = World(world.sensor, world.task, 3, first="centre")
+    estimator = make(name, agent, whole)
+    for looks in (1, 2, 3):
+        loss = estimator(agent, whole.upto(looks), scenes, generator_of(0))
+        assert loss.total.isfinite() and len(loss.path.loss) == len(loss.advantage) == looks
+        assert flat_gradient(agent, loss.total).abs().max() > 0
 
 
 # Biased estimators: each against what it says that it is the gradient of.
@@ -412,6 +499,12 @@ def test_the_enumerated_evidence_bound_is_exact(scenes: Scenes) -> None:
     assert torch.allclose(flat_gradient(agent, loss.total), wanted, atol=1e-5)
 
 
+def test_the_evidence_bound_charges_no_place_that_is_never_looked_at(scenes: Scenes) -> None:
+    agent, world = cells(looks=5)
+    loss = ESTIMATORS["variational_enumerated"](agent, world.upto(2), scenes)
+    assert loss.total.item() == pytest.approx(evidence(agent, world.upto(2), scenes).item())
+
+
 def test_variational_sampling_is_unbiased_for_the_evidence_bound(scenes: Scenes) -> None:
     agent, world = cells()
     exact = flat_gradient(agent, evidence(agent, world, scenes))
@@ -450,6 +543,11 @@ def test_moving_average_moves_in_training_only(scenes: Scenes) -> None:
     assert (estimator.mean == 0).all()
     loss = estimator.train()(agent, world, scenes, generator_of(0))
     assert torch.allclose(estimator.mean, 0.1 * credit(loss.path).mean(1, keepdim=True))
+    before = estimator.mean.clone()
+    loss = estimator(agent, world.upto(2), scenes, generator_of(0))
+    assert torch.allclose(loss.advantage, credit(loss.path) - before[:2])
+    moved = 0.9 * before[:2] + 0.1 * credit(loss.path).mean(1, keepdim=True)
+    assert torch.allclose(estimator.mean, torch.cat([moved, before[2:]]))
 
 
 def test_half_of_the_time_soft(scenes: Scenes) -> None:

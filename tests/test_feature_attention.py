@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.agents.scal import SCAL
-from hardattn.agents.sequential import Sequential, spatial_basis
+from hardattn.agents.sequential import Sequential
 from hardattn.agents.show_attend_tell import ShowAttendTell
 from hardattn.agents.variational import Variational
 from hardattn.data import load
@@ -19,7 +19,7 @@ from hardattn.distributions import Choice, Places
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.estimators.critic import SelfCriticalAttention
 from hardattn.evaluate import evaluate
-from hardattn.layers import CellFeatures, attend
+from hardattn.layers import CellFeatures, attend, spatial_basis
 from hardattn.metrics import error
 from hardattn.rollout import Draw, greedy, rollout, sample, soft
 from hardattn.scenes import Scenes, frozen, translated

@@ -172,6 +172,25 @@ def test_classify_equals_the_slow_one(each: bool) -> None:
             assert found == pytest.approx(given.exp().item(), abs=1e-6)
 
 
+@pytest.mark.parametrize("bonus", [0.0, 0.7])
+def test_stopping_escapes_no_loss(bonus: float) -> None:
+    """What each look adds is lost by whoever stops before it; where it adds nothing, nothing is."""
+    looks, target = 5, torch.arange(4)
+    truth = F.one_hot(target, 4).float()
+    task = Classify(4, each=True, bonus=bonus)
+
+    def total(logits: Tensor, stop: int) -> Tensor:
+        row = torch.arange(looks)[:, None].expand(looks, 4)
+        reward, loss = task(logits, target, (row == stop).float(), looks)
+        return ((loss - reward) * (row <= stop)).sum(0)
+
+    better = torch.stack([sure * truth for sure in torch.linspace(-1, 3, looks)])
+    same = better[2].expand_as(better)
+    for stop in range(looks - 1):
+        assert (total(better, stop) > total(better, stop + 1) + 1e-3).all()
+        assert torch.allclose(total(same, stop), total(same, stop + 1))
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task(name: str) -> None:
     """Shapes as promised, and whether it rewards."""

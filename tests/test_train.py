@@ -31,7 +31,17 @@ from hardattn.log import Log, read_metrics
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
-from hardattn.train import OPTIMISERS, SCHEDULES, NotFinite, Stopped, Trained, mix, shuffled, train
+from hardattn.train import (
+    OPTIMISERS,
+    SCHEDULES,
+    NotFinite,
+    Stopped,
+    Trained,
+    looks_after,
+    mix,
+    shuffled,
+    train,
+)
 from hardattn.world import World
 
 BATCH, UPDATES, EVERY = 16, 24, 6
@@ -171,9 +181,10 @@ class Interrupted(nn.Module):
         return self.inner(*given)
 
 
+@pytest.mark.parametrize("curriculum", [0.0, 0.8])
 @pytest.mark.parametrize("name", ["moving_average", "nvil", "ppo", "snes"])
 def test_an_estimator_that_remembers_or_looks_again_resumes_exactly(
-    tmp_path: Path, name: str
+    tmp_path: Path, name: str, curriculum: float
 ) -> None:
     """What it learned and remembers is in the checkpoint, beside the agent."""
 
@@ -182,20 +193,26 @@ def test_an_estimator_that_remembers_or_looks_again_resumes_exactly(
         torch.manual_seed(0)
         return one(agent_of(0), problem()[0]) if isinstance(one, type) else one
 
-    learn(tmp_path / "whole", estimator=Interrupted(made(), -1))
-    with pytest.raises(Stopped):
-        learn(tmp_path / "parts", estimator=Interrupted(made(), 9))
-    learn(tmp_path / "parts", estimator=Interrupted(made(), -1))
+    learn(tmp_path / "whole", estimator=Interrupted(made(), -1), curriculum=curriculum)
+    with pytest.raises(Stopped):  # while two of three looks are taken, if they grow in number
+        learn(tmp_path / "parts", estimator=Interrupted(made(), 9), curriculum=curriculum)
+    learn(tmp_path / "parts", estimator=Interrupted(made(), -1), curriculum=curriculum)
     assert same(outcome(tmp_path / "parts"), outcome(tmp_path / "whole"))
     if isinstance(ESTIMATORS[name], type):
         assert outcome(tmp_path / "whole")["last"]["estimator"]
 
 
 @pytest.mark.parametrize("optimiser", list(OPTIMISERS))
-@pytest.mark.parametrize("schedule", list(SCHEDULES))
-def test_resuming_is_exact(tmp_path: Path, optimiser: str, schedule: str) -> None:
+@pytest.mark.parametrize(
+    "schedule, curriculum", [*((each, 0.0) for each in SCHEDULES), ("cosine", 1.0)]
+)
+def test_resuming_is_exact(
+    tmp_path: Path, optimiser: str, schedule: str, curriculum: float
+) -> None:
     """Stopped between validations, so that the running means have to survive as well."""
-    options: dict[str, Any] = dict(optimiser=optimiser, schedule=schedule, weight_decay=0.01)
+    options: dict[str, Any] = dict(
+        optimiser=optimiser, schedule=schedule, weight_decay=0.01, curriculum=curriculum
+    )
     learn(tmp_path / "whole", **options)
     for more, done in ((9, 9), (7, 16)):
         stop = before_update(more - 1, partial(os.kill, os.getpid(), signal.SIGTERM))
@@ -501,6 +518,52 @@ def test_seeds_are_distinct() -> None:
 def test_a_schedule_ends_positive_and_never_rises(schedule: str) -> None:
     rates = [SCHEDULES[schedule](done / 1000) for done in range(1000)]
     assert rates[0] == 1 and rates == sorted(rates, reverse=True) and rates[-1] > 0
+
+
+# The number of looks.
+
+
+def test_looks_grow_from_one_to_all_each_number_for_as_many_updates() -> None:
+    grown = [looks_after(update / 24, 0.5, 3) for update in range(24)]
+    assert grown == [1] * 4 + [2] * 4 + [3] * 16
+    assert [looks_after(update / 24, 1.0, 3) for update in range(24)] == [1] * 8 + [2] * 8 + [3] * 8
+    assert {looks_after(update / 24, 0.0, 3) for update in range(24)} == {3}
+    for looks in range(1, 9):
+        for curriculum in (1e-9, 0.1, 0.3, 0.7, 1.0):
+            grown = [looks_after(update / 997, curriculum, looks) for update in range(997)]
+            assert grown == sorted(grown) and grown[0] == 1 and grown[-1] == looks
+
+
+def test_only_the_estimator_is_given_fewer_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time runs no faster for the agent, and validation has all the looks."""
+    learned: list[int] = []
+    clock: set[tuple[int, ...]] = set()
+    validated: list[int] = []
+
+    def watched(agent: Any, world: World, *given: Any) -> Loss:
+        learned.append(world.looks)
+        steps: list[int] = []
+        hook = agent.glimpse.register_forward_hook(lambda *_: steps.append(len(steps)))
+        loss = ESTIMATORS["learned_baseline"](agent, world, *given)
+        hook.remove()
+        seen = world.observe(world.open(given[0]), torch.zeros(BATCH, 2), world.looks - 1)
+        clock.add((world.looks, len(steps), round(seen.step[0].item() * 3)))
+        return loss
+
+    def noted(agent: Any, world: World, *given: Any) -> Columns:
+        validated.append(world.looks)
+        return evaluate(agent, world, *given)
+
+    monkeypatch.setattr(loop, "evaluate", noted)
+    learn(tmp_path, estimator=watched, curriculum=0.5)
+    assert learned == [1] * 4 + [2] * 4 + [3] * 16
+    assert clock == {(1, 1, 0), (2, 2, 1), (3, 3, 2)}
+    assert validated == [3] * (UPDATES // EVERY)
+    for entry in read_metrics(tmp_path):
+        assert entry["training"]["loss"] > 0 and 0 <= entry["training"]["correct"] <= 1
+        assert len(entry["validation"]["error_after"]) == 3
 
 
 # What the loop costs.

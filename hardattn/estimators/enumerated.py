@@ -1,13 +1,11 @@
 """Exact expectations, where the episodes are few enough to visit them all."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from hardattn.distributions import Choice, Fixed, Mask, Places, Stop
 from hardattn.estimators.score_function import Loss
-from hardattn.rollout import Agent, Trajectory, rollout
+from hardattn.rollout import Agent, Trajectory, branched, rollout
 from hardattn.scenes import Scenes
 from hardattn.world import World
 
@@ -60,44 +58,27 @@ def every_episode(
 ) -> tuple[Trajectory, Tensor]:
     """All E episodes of each scene, (T, B * E), and their log-probabilities (B, E).
 
-    The number of choices at a draw must not depend on what was drawn before.
+    Every draw branches, so that what episodes have in common is computed once. The number of
+    choices at a draw must not depend on what was drawn before.
     """
-    first = world.first(scenes, generator)
-    sizes: list[int] = []
-
-    def count(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        values, log_probs = _support(places, limit)
-        sizes.append(values.shape[1])
-        return values[:, 0], log_probs[:, 0]
-
-    with torch.no_grad():
-        rollout(agent, world, scenes, count, generator, first)
-    episodes = math.prod(sizes)
-    if episodes > limit:
-        raise ValueError(f"{episodes} episodes a scene are too many to enumerate (limit={limit})")
-    draws = iter(range(len(sizes)))
-    log_prob: list[Tensor] = []
+    log_prob = torch.zeros(len(scenes), 1, device=scenes.image.device)
 
     def visit(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        turn = next(draws)
+        nonlocal log_prob
         values, log_probs = _support(places, limit)
-        stride = math.prod(sizes[turn + 1 :])
-        episode = torch.arange(episodes, device=values.device)
-        which = (episode // stride % sizes[turn]).repeat(len(scenes))
-        row = torch.arange(len(which), device=values.device)
-        log_prob.append(log_probs[row, which])
-        return values[row, which], log_prob[-1]
+        count = log_prob.shape[1] * values.shape[1]
+        if count > limit:
+            raise ValueError(
+                f"at least {count} episodes a scene are too many to enumerate (limit={limit})"
+            )
+        # Stopping has branched already where the place is drawn, and the decision is of before.
+        times = log_prob.numel() // len(values)
+        values, log_probs = branched(values, times), branched(log_probs, times)
+        log_prob = (log_prob.flatten()[:, None] + log_probs).view(len(scenes), -1)
+        return values.flatten(0, 1), log_probs.flatten()
 
-    path = rollout(
-        agent,
-        world,
-        scenes.repeat(episodes),
-        visit,
-        generator,
-        first.repeat_interleave(episodes, 0),
-    )
-    nothing = path.loss.new_zeros(path.loss.shape[1])
-    return path, sum(log_prob, nothing).unflatten(0, (len(scenes), -1))
+    path = rollout(agent, world, scenes, visit, generator)
+    return path, log_prob
 
 
 def _support(places: Places, limit: int) -> tuple[Tensor, Tensor]:

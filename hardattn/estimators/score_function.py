@@ -221,10 +221,11 @@ class MovingAverage(nn.Module):
         if self.entropy:
             path = path._replace(cost=path.cost - self.entropy * path.entropy)
         signal = credit(path)
-        advantage = signal - self.mean
+        mean = self.mean[: len(signal)]
+        advantage = signal - mean
         if self.training:
-            fresh = signal.mean(1, keepdim=True)
-            self.mean = self.decay * self.mean + (1 - self.decay) * fresh
+            fresh = self.decay * mean + (1 - self.decay) * signal.mean(1, keepdim=True)
+            self.mean = torch.cat([fresh, self.mean[len(signal) :]])
         return Loss(surrogate(path, advantage), path, advantage)
 
 

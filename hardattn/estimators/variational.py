@@ -28,7 +28,10 @@ class GuidedAgent(Agent, Protocol):
 
 
 class Guided:
-    """The agent as it learns: its guide's places, and KL(guide || policy) on top of its cost."""
+    """The agent as it learns: its guide's places, and KL(guide || policy) on top of its cost.
+
+    Its state is how many looks are over, and the agent's own.
+    """
 
     def __init__(self, agent: GuidedAgent, world: World, target: Tensor):
         if not hasattr(agent, "guide"):
@@ -39,16 +42,18 @@ class Guided:
         """The targets of what is seen, where each scene may be there several times over."""
         return self.target.repeat_interleave(len(seen.step) // len(self.target), 0)
 
-    def start(self, context: Tensor) -> Any:
-        return self.agent.start(context)
+    def start(self, context: Tensor) -> tuple[int, Any]:
+        return 0, self.agent.start(context)
 
-    def step(self, state: Any, seen: Observation) -> tuple[Any, Decision]:
-        state, decision = self.agent.step(state, seen)
-        posterior = self.agent.guide(state, self.truth(seen))
+    def step(self, state: tuple[int, Any], seen: Observation) -> tuple[tuple[int, Any], Decision]:
+        looks, inner = state
+        inner, decision = self.agent.step(inner, seen)
         # After the last look nobody looks: nothing is drawn, so nothing is charged.
-        looked = (seen.step * self.world.looks).round() < self.world.looks - 1
-        price = divergence(posterior, decision.location) * looked
-        return state, decision._replace(location=posterior, cost=decision.cost + price)
+        if looks + 1 < self.world.looks:
+            posterior = self.agent.guide(inner, self.truth(seen))
+            price = divergence(posterior, decision.location)
+            decision = decision._replace(location=posterior, cost=decision.cost + price)
+        return (looks + 1, inner), decision
 
 
 def divergence(q: Places, p: Places) -> Tensor:
@@ -120,11 +125,14 @@ def wake_sleep(
     policy: list[Tensor] = []
 
     class Proposing(Guided):
-        def step(self, state: Any, seen: Observation) -> tuple[Any, Decision]:
-            state, decision = self.agent.step(state, seen)
+        def step(
+            self, state: tuple[int, Any], seen: Observation
+        ) -> tuple[tuple[int, Any], Decision]:
+            looks, inner = state
+            inner, decision = self.agent.step(inner, seen)
             self.prior = decision.location
-            guide = self.agent.guide(state, self.truth(seen))
-            return state, decision._replace(location=guide)
+            guide = self.agent.guide(inner, self.truth(seen))
+            return (looks + 1, inner), decision._replace(location=guide)
 
     proposing = Proposing(agent, world, many.target)
 
