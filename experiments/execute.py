@@ -18,12 +18,14 @@ import torch
 
 from experiments.config import Recipe, Run, UsageError
 from hardattn import checkpoint
+from hardattn.cost import flops
 from hardattn.data import load
 from hardattn.device import choose, tune
 from hardattn.evaluate import Columns, average, evaluate
 from hardattn.log import Log
+from hardattn.maps import CONTROLS, recorded, replaced
 from hardattn.metrics import figures
-from hardattn.rollout import DRAWS, Draw, greedy, sample
+from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
 from hardattn.scenes import Scenes, frozen
 from hardattn.train import Trained, train
 from hardattn.world import World
@@ -82,6 +84,7 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             schedule=learning.schedule,
             warmup=learning.warmup,
             clip=learning.clip,
+            curriculum=learning.curriculum,
             validate_every=learning.validate_every,
             draw=DRAWS[problem.draw],
             log=log,
@@ -99,10 +102,12 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             "scenes": problem.scenes(),
             "world": _world(problem.sensor, world, answers, image),
             "parameters": sum(weight.numel() for weight in agent.parameters()),
+            "flops": flops(agent, world, test, DRAWS[problem.draw]),
             "figures": {kind: figures(columns) for kind, columns in measured.items()},
             "training": _training(trained),
             "made_with": made_with(device, run.threads, product),
         }
+        result["controls"] = controls(agent, world, test, DRAWS[problem.draw])
         result["figures"]["averaged"]["passes"] = 1 if world.sensor.everything else PASSES
         columns = {kind: measured[kind]._asdict() for kind in ("greedy", "sampled")}
         checkpoint.write(folder / "columns.pt", columns)
@@ -127,6 +132,23 @@ def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> di
         return {"greedy": use, "sampled": use, "averaged": use}
     passes = [evaluate(agent, world, scenes, sample, seed) for seed in range(PASSES)]
     return {"greedy": use, "sampled": passes[0], "averaged": average(passes)}
+
+
+def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, Any]:
+    """The figures with each map replaced, by the mean map or another image's: did it matter?
+
+    Empty where the agent declares no map that could be replaced. An image's map comes from the one
+    before it, of the same batch; means are over batches of 1,000.
+    """
+    with torch.no_grad(), recorded() as maps:
+        rollout(agent, world, scenes.slice(0, 1), draw)
+    if all(one.kind == "gradient" for one in maps):
+        return {}
+    found = {}
+    for name, change in CONTROLS.items():
+        with replaced(change):
+            found[name] = figures(evaluate(agent, world, scenes, draw))
+    return found
 
 
 def made_with(device: torch.device, threads: int, product: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from experiments.agents import (
     Scal,
     Sequential,
     ShowAttendTell,
+    Soft,
     SpreadRam,
     Variational,
     ZoomRam,
@@ -461,6 +462,31 @@ PAIRS: dict[str, Recipe] = {
 }
 
 
+SOFT_BLOCKS: dict[str, Recipe] = {
+    "soft": Recipe(
+        title="soft attention",
+        about=(
+            "A small residual CNN with a block of soft attention after each unit, or with a head "
+            "that attends (--block, --head; `all` in a sweep stands for every row). Digits doubled "
+            "to 16x16 on a 48x48 canvas with four pieces of clutter."
+        ),
+        problem=Problem(
+            scene="cluttered",
+            canvas=48,
+            zoom=2,
+            pieces=4,
+            piece=8,
+            sensor="whole",
+            looks=1,
+            first="centre",
+            test_draws=8,
+        ),
+        agent=Soft(weights=60_000),
+        learning=Learning(images=16_000, batch=64, lr=3e-3, warmup=25, validate_every=4_000),
+    ),
+}
+
+
 def measured(name: str, recipe: Recipe) -> Recipe:
     """The recipe with what its committed result, if there is one, says to expect."""
     path = RESULTS / f"{name}.json"
@@ -485,6 +511,7 @@ _ALL: dict[str, Recipe] = {
     **MNIST.members("mnist"),
     **CLUTTERED_60.members("cluttered-60"),
     **PAIRS,
+    **SOFT_BLOCKS,
 }
 
 RECIPES: dict[str, Recipe] = {name: measured(name, recipe) for name, recipe in _ALL.items()}

@@ -1,7 +1,8 @@
 """Several recipes over several seeds: `python -m experiments.sweep RECIPE ... --seeds 3`.
 
-Each run is a process of its own; options that are not listed here go to every run. What is already
-done is not done again. Exits non-zero if any run failed, and says which.
+Each run is a process of its own; options that are not listed here go to every run. For an option
+that names a row of a table, such as --block or --estimator, `all` stands for every row. What is
+already done is not done again. Exits non-zero if any run failed, and says which.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
@@ -32,16 +33,46 @@ def main(arguments: list[str] | None = None) -> int:
     given, rest = parser.parse_known_args(arguments)
     if given.seeds < 1 or given.workers < 1:
         parser.error("--seeds and --workers must be at least 1")
-    commands = [
-        [recipe, "--seed", str(seed), *rest]
-        for seed in range(given.seeds)
-        for recipe in given.recipes
-    ]
     try:
+        commands = [
+            [recipe, "--seed", str(seed), *options]
+            for seed in range(given.seeds)
+            for recipe in given.recipes
+            for options in every(rest)
+        ]
         return sweep(commands, given.workers)
     except UsageError as fault:
         print(f"error: {fault}", file=sys.stderr)
         return 2
+
+
+def every(options: Sequence[str]) -> list[list[str]]:
+    """The options with each `all` replaced by every row of the table that it is about."""
+    words = [part for word in options for part in word.split("=", 1)]
+    if "all" not in words[1:]:
+        return [list(words)]
+    at = words.index("all", 1)
+    names = table(words[at - 1].lstrip("-"))
+    return [option for name in names for option in every([*words[:at], name, *words[at + 1 :]])]
+
+
+def table(field: str) -> list[str]:
+    """The rows that a field of a recipe chooses from. Raises UsageError if it has no table."""
+    from hardattn.agents import BACKBONES, NETS, SCRIPTS
+    from hardattn.blocks import BLOCKS, HEADS
+    from hardattn.estimators import ESTIMATORS
+
+    tables: dict[str, Iterable[str]] = {
+        "block": BLOCKS,
+        "head": HEADS,
+        "backbone": BACKBONES,
+        "estimator": ESTIMATORS,
+        "net": NETS,
+        "script": SCRIPTS,
+    }
+    if field not in tables:
+        raise UsageError(f"'all' does not go with --{field}: only with {', '.join(tables)}")
+    return list(tables[field])
 
 
 def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:

@@ -29,6 +29,7 @@ MAY = {
     "rollout": "distributions scenes world",
     "estimators": "distributions rollout scenes world",
     "localisation": "",
+    "cost": "rollout scenes world",
     "evaluate": "maps rollout scenes sensors world",
     "metrics": "evaluate localisation",
     "log": "checkpoint evaluate metrics report rollout scenes world",

@@ -21,6 +21,9 @@ from experiments.agents import FullView, Ram
 from experiments.config import Learning, Problem, Run, UsageError, bind, nearest
 from experiments.recipes import RECIPES
 from experiments.run import main, parse
+from experiments.sweep import every
+from hardattn.agents import BACKBONES
+from hardattn.blocks import BLOCKS, HEADS
 from hardattn.checkpoint import CheckpointError
 from hardattn.data import DataError, Dataset, Split, load
 from hardattn.metrics import METRICS
@@ -100,13 +103,23 @@ def fails(
     assert said.err.startswith("error: ") or code > 100
 
 
+def test_all_stands_for_every_row() -> None:
+    rows = every(["--block", "all", "--lr=0.1"])
+    assert rows == [["--block", name, "--lr", "0.1"] for name in BLOCKS]
+    both = every(["--backbone=all", "--head", "all"])
+    assert len(both) == len(BACKBONES) * len(HEADS)
+    assert every(["--lr", "0.1"]) == [["--lr", "0.1"]] and every([]) == [[]]
+    with pytest.raises(UsageError, match="--lr"):
+        every(["--lr", "all"])
+
+
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert go(tiny, name, *TINY) == 0
     found = result_in(tiny)
     assert set(found) == {
         *("format", "name", "title", "seed", "command", "recipe", "sees", "scenes", "world"),
-        *("parameters", "figures", "training", "made_with"),
+        *("parameters", "flops", "figures", "controls", "training", "made_with"),
     }
     assert found["title"] == RECIPES[name].title and found["seed"] == 0
     assert found["name"].startswith(name) and found["command"].startswith("python -m experiments")
@@ -133,7 +146,7 @@ def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[
     recipe = RECIPES[name]
     told = "target" in (recipe.problem.first, recipe.problem.context)
     assert ("told" in found["sees"]) == told
-    whole = isinstance(recipe.agent, FullView) or recipe.problem.context == "whole"
+    whole = "whole" in (recipe.problem.sensor, recipe.problem.context)
     assert ("everything" in found["sees"]) == whole
     if isinstance(recipe.agent, Ram) and recipe.agent.script == "oracle":
         assert found["figures"]["greedy"]["hit"] == 1
@@ -209,6 +222,7 @@ def test_the_pathwise_estimator_runs(tiny: Path) -> None:
         ([RAM_RECIPE, "--lr", "inf"], "lr must be a finite number"),
         ([RAM_RECIPE, "--momentum", "nan"], "momentum must be"),
         ([RAM_RECIPE, "--momentum", "1"], "momentum must be below 1"),
+        ([RAM_RECIPE, "--curriculum", "1.5"], "curriculum must be between 0 and 1, not 1.5"),
         ([RAM_RECIPE, "--bonus", "nan"], "bonus must be a finite number"),
         ([RAM_RECIPE, "--std", "-1"], "std must be positive"),
         ([RAM_RECIPE, "--threads", "0"], "threads must be at least 1"),
