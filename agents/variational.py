@@ -16,6 +16,7 @@ class Aligning(NamedTuple):
 
     features: Tensor  # (B, N, D)
     query: Tensor  # (B, D)
+    logits: Tensor  # (B, N) of the prior
 
 
 class Variational(nn.Module):
@@ -56,13 +57,13 @@ class Variational(nn.Module):
 
     def start(self, context: Tensor) -> Aligning:
         features = self.encoder(context)
-        return Aligning(features, features.mean(1))
+        query = features.mean(1)
+        return Aligning(features, query, self.prior(self.prior.keys(features), query))
 
     def step(self, state: Aligning, seen: Observation) -> tuple[Aligning, Decision]:
         z = attend(state.features, seen.location, seen.step)
-        place = Choice(self.prior(self.prior.keys(state.features), state.query))
         nought = torch.zeros_like(seen.step)
-        return state, Decision(place, self.answer(z), nought, nought)
+        return state, Decision(Choice(state.logits), self.answer(z), nought, nought)
 
     def guide(self, state: Aligning, target: Tensor) -> Choice:
         """The posterior q(z | x, y): targets (B,) -> over the next cell."""
