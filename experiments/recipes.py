@@ -241,6 +241,7 @@ OTHERS: dict[str, Recipe] = {
         "DT-RAM",
         "DT-RAM (Li et al. 2017): RAM that pays for every look, and learns when to stop.",
         DtRam(core="gru", std=0.2, price=0.02),
+        curriculum=0.5,
     ),
     "edram-digits": _on_digits(
         "EDRAM",
