@@ -10,6 +10,7 @@ from .full_view import NETS, FullView
 from .gaussian import DrawReader, SpreadRAM, ZoomRAM
 from .glance_focus import GlanceFocus
 from .guided import GuidedRAM
+from .kalman import KalmanRAM
 from .mram import MRAM
 from .ram import RAM
 from .scal import SCAL
@@ -17,6 +18,7 @@ from .scripted import SCRIPTS, Scripted
 from .sequential import Sequential
 from .show_attend_tell import ShowAttendTell
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
+from .temporal import TemporalRAM
 from .variational import Variational
 
 AGENTS: dict[str, Callable[..., Any]] = {
@@ -34,6 +36,8 @@ AGENTS: dict[str, Callable[..., Any]] = {
     "spread_ram": SpreadRAM,
     "guided_ram": GuidedRAM,
     "glance_focus": GlanceFocus,
+    "temporal": TemporalRAM,
+    "kalman": KalmanRAM,
     "full_view": FullView,
     "soft": SoftAgent,
 }
@@ -53,12 +57,14 @@ __all__ = [
     "FullView",
     "GlanceFocus",
     "GuidedRAM",
+    "KalmanRAM",
     "MeanPool",
     "Scripted",
     "Sequential",
     "ShowAttendTell",
     "SoftAgent",
     "SpreadRAM",
+    "TemporalRAM",
     "Variational",
     "ZoomRAM",
     "no_block",

@@ -4,14 +4,13 @@ Zoran, Chrzanowski, Huang, Gowal, Mott, Kohli, CVPR 2020, arXiv:1912.02184; the 
 Mott et al. 2019, arXiv:1906.02500.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Choice
-from hardattn.layers import CellFeatures, Core, attend
+from hardattn.layers import CellFeatures, Core, attend, spatial_basis
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
@@ -22,21 +21,6 @@ class Glancing(NamedTuple):
     keys: Tensor  # (B, N, K + S), made once
     values: Tensor  # (B, N, V + S), made once
     core: Tensor
-
-
-def spatial_basis(rows: int, columns: int, frequencies: int) -> Tensor:
-    """(N, S): products of cos or sin of pi u y and of pi v x, u, v = 1, 2, ...; y, x in (0, 1).
-
-    S = (2 frequencies)^2. Cells go row by row.
-    """
-
-    def line(cells: int) -> Tensor:
-        place = (torch.arange(cells) + 0.5) / cells
-        angle = math.pi * place[:, None] * torch.arange(1, frequencies + 1)
-        return torch.cat([angle.cos(), angle.sin()], 1)
-
-    y, x = line(rows), line(columns)
-    return (y[:, None, :, None] * x[None, :, None, :]).flatten(2).flatten(0, 1)
 
 
 class Sequential(nn.Module):

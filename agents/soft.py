@@ -117,14 +117,29 @@ class TransformerLayer(nn.Module):
         return tokens.transpose(1, 2).unflatten(2, x.shape[2:])
 
 
+class PlaceNorm(nn.Module):
+    """Layer norm over the channels of each place: (B, C, H, W) -> same."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x.movedim(1, 3)).movedim(3, 1)
+
+
 def vit(image: tuple[int, ...], width: int, middle: int, block: Block) -> nn.Sequential:
-    """A small vision transformer of 4x4 patches and two layers, a block after each."""
+    """A small vision transformer of 4x4 patches and two layers, a block after each, then a norm.
+
+    (B, C, H, W) -> (B, width, H // 4, W // 4).
+    """
     return nn.Sequential(
         Patches(image, width),
         TransformerLayer(width, middle),
         block(width),
         TransformerLayer(width, middle),
         block(width),
+        PlaceNorm(width),
     )
 
 

@@ -324,6 +324,50 @@ class GuidedRam(Ram):
 
 
 @dataclass(frozen=True)
+class TemporalRam(Ram):
+    """RAM whose answer attends over its looks."""
+
+    attention: int = 64
+    """Units that score a look."""
+
+    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
+        """The agent, for glimpses of that shape."""
+        from hardattn.agents import TemporalRAM
+
+        options = _options(self) | {"looks": world.looks}
+        return _scripted(TemporalRAM(glimpse, world.task.classes, **options), self.script, world)
+
+
+@dataclass(frozen=True)
+class KalmanRam:
+    """RAM whose memory is a Kalman filter over glimpses (Liu et al. 2020)."""
+
+    hidden: int = 256
+    what: int = 128
+    """Units between the glimpse and the features."""
+    where: int = 128
+    """Units between the place and the features."""
+    std: float = 0.17
+    """Standard deviation of the Gaussian policy, in half-sides of the image."""
+    joint: bool = False
+    """Let the policy's gradient train the memory as well."""
+    script: str | None = None
+    """random, centre or raster look instead of the agent."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "hidden", "what", "where")
+        positive(self, "std")
+
+    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
+        """The agent, for glimpses of that shape."""
+        from hardattn.agents import KalmanRAM
+
+        return _scripted(
+            KalmanRAM(glimpse, world.task.classes, **_options(self)), self.script, world
+        )
+
+
+@dataclass(frozen=True)
 class GlanceFocus:
     """GFNet (Wang et al. 2020): a coarse glance, then crops."""
 

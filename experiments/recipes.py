@@ -17,6 +17,7 @@ from experiments.agents import (
     FullView,
     GlanceFocus,
     GuidedRam,
+    KalmanRam,
     Mram,
     Ram,
     Scal,
@@ -24,6 +25,7 @@ from experiments.agents import (
     ShowAttendTell,
     Soft,
     SpreadRam,
+    TemporalRam,
     Variational,
     ZoomRam,
 )
@@ -298,6 +300,16 @@ OTHERS: dict[str, Recipe] = {
         images=80_000,
         validate_every=5_000,
     ),
+    "temporal-ram-digits": _on_digits(
+        "RAM, temporal attention",
+        "RAM whose answer attends over all of its looks.",
+        TemporalRam(core="gru", std=0.2),
+    ),
+    "kalman-ram-digits": _on_digits(
+        "RAM, Kalman filter",
+        "RAM whose memory is a Kalman filter over glimpses (Liu et al. 2020).",
+        KalmanRam(std=0.2),
+    ),
     "glance-focus-digits": _on_digits(
         "glance and focus",
         "GFNet (Wang et al. 2020): a coarse glance, then crops, paid for what each adds.",
@@ -480,10 +492,10 @@ SOFT_BLOCKS: dict[str, Recipe] = {
             sensor="whole",
             looks=1,
             first="centre",
-            test_draws=8,
+            test_draws=4,
         ),
         agent=Soft(weights=60_000),
-        learning=Learning(images=16_000, batch=64, lr=3e-3, warmup=25, validate_every=4_000),
+        learning=Learning(images=12_800, batch=64, lr=3e-3, warmup=25, validate_every=6_400),
     ),
 }
 

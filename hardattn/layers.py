@@ -1,5 +1,6 @@
-"""Small nets that several agents share."""
+"""Small nets that agents and blocks share."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -152,6 +153,23 @@ def _factors(number: int) -> list[int]:
     """Prime factors, smallest first; none of 1."""
     least = next((i for i in range(2, number + 1) if number % i == 0), None)
     return [] if least is None else [least, *_factors(number // least)]
+
+
+def spatial_basis(rows: int, columns: int, frequencies: int, like: Tensor | None = None) -> Tensor:
+    """(N, S): products of cos or sin of pi u y and of pi v x, u, v = 1, 2, ...; y, x in (0, 1).
+
+    S = (2 frequencies)^2. Cells go row by row. like: whose dtype and device it has.
+    """
+    blank = torch.empty(0) if like is None else like
+
+    def line(cells: int) -> Tensor:
+        place = (torch.arange(cells, dtype=blank.dtype, device=blank.device) + 0.5) / cells
+        wave = torch.arange(1, frequencies + 1, dtype=blank.dtype, device=blank.device)
+        angle = math.pi * place[:, None] * wave
+        return torch.cat([angle.cos(), angle.sin()], 1)
+
+    y, x = line(rows), line(columns)
+    return (y[:, None, :, None] * x[None, :, None, :]).flatten(2).flatten(0, 1)
 
 
 class AdditiveScores(nn.Module):

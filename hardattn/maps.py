@@ -42,8 +42,9 @@ KINDS: dict[str, Density | None] = {
     "full gate": of_full,  # (B, C, H, W)
     "pairwise": None,  # (B, heads, N, N): `received` with the grid's sides, where places attend
     "pooled query": None,  # (B, Q, N): `pooled`
-    "local": None,  # (B, H, W, neighbours)
+    "local": None,  # (B, H, W, neighbours), or (B, heads, H, W, neighbours)
     "codes": of_codes,  # (B, K, H, W)
+    "branch": None,  # (B, M, C): what share of each channel comes from each of M branches
     "geometric": None,  # parameters of a transform, (B, P), or offsets, (B, P, H, W)
     "gradient": of_gradient,  # (B, 1, H, W)
 }
@@ -57,6 +58,25 @@ def received(height: int, width: int) -> Density:
 def pooled(height: int, width: int) -> Density:
     """(B, Q, N) -> the mean over the queries, (B, height, width)."""
     return lambda weights: weights.mean(1).unflatten(1, (height, width))
+
+
+def splatted(
+    rows: Tensor, columns: Tensor, height: int, width: int, counts: Tensor | None = None
+) -> Tensor:
+    """How much of each pixel bilinear sampling reads, at points that are given in pixels.
+
+    (B, M) rows and columns, 0 the centre of the first pixel, and how much each point counts, where
+    that is not one -> (B, height, width). What lies outside reads nothing.
+    """
+
+    def near(places: Tensor, pixels: int) -> Tensor:
+        distance = (places[..., None] - torch.arange(pixels, device=places.device)).abs()
+        return (1 - distance).clamp_min(0)
+
+    down = near(rows, height)
+    if counts is not None:
+        down = down * counts[..., None]
+    return down.mT @ near(columns, width)
 
 
 class Map(NamedTuple):

@@ -1,6 +1,7 @@
 """One conformance test over all who look, and the flow that takes them through an episode."""
 
 import copy
+import math
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hardattn.data import load
 from hardattn.distributions import Places, Somewhere, Stop
 from hardattn.estimators import ESTIMATORS
 from hardattn.layers import CORES
+from hardattn.maps import Map, recorded
 from hardattn.rollout import Decision, Trajectory, greedy, rollout, sample
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import SENSORS, Affine, Cells, GaussianWindow, Retina, Whole
@@ -42,6 +44,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "spread_ram": dict(SMALL, sensor=Retina(3, 2), joint=True),
     "guided_ram": dict(SMALL, sensor=Retina(3, 2), joint=True),
     "glance_focus": dict(sensor=Retina(6), context="coarse", hidden=12, features=9),
+    "temporal": dict(SMALL, sensor=Retina(3, 2), joint=True, attention=5),
+    "kalman": dict(SMALL, sensor=Retina(3, 2), joint=True),
 }
 # The estimator that every weight is there for, where it is not that of RAM.
 MEANT_FOR = {
@@ -79,7 +83,9 @@ def build(who: str, looks: int = 3, seed: int = 0) -> tuple[Any, World]:
         return FullView((1, SIDE, SIDE), CLASSES, net=name), world
     if kind == "backbone":
         world = World(Whole(), Classify(CLASSES, each=True), looks, first="centre")
-        block = partial(SE, reduction=4)
+        # With fewer hidden units a gate is dead for a whole batch in many seeds: the mean over
+        # places, which it sees, hardly depends on the image after a transformer.
+        block = partial(SE, reduction=1)
         return SoftAgent((1, SIDE, SIDE), CLASSES, backbone=name, width=8, block=block), world
     if kind == "agent":
         given = dict(OTHERS[name])
@@ -87,7 +93,7 @@ def build(who: str, looks: int = 3, seed: int = 0) -> tuple[Any, World]:
         world = World(sensor, Classify(CLASSES, each=name != "dt_ram"), looks, context=told)
         if told != "none":
             given["context"] = world.context_shape((1, SIDE, SIDE))
-        if name == "show_attend_tell":
+        if name in ("show_attend_tell", "temporal"):
             given["looks"] = looks
         return AGENTS[name](sensor.shape((1, SIDE, SIDE)), CLASSES, **given), world
     sensor = Retina(3, 2)
@@ -350,6 +356,83 @@ def test_an_lstm_remembers_in_both_of_its_states() -> None:
     nought = torch.zeros(len(scenes()), SMALL["hidden"])
     h, c = cell(agent.glimpse(seen.glimpse, seen.location), (nought, nought))
     assert torch.equal(once, torch.cat([h, c], 1))
+
+
+# RAM with another memory.
+
+
+def looked(agent: Any, world: World, looks: int) -> tuple[list[Any], list[Decision], list[Map]]:
+    """States, decisions and maps of looks at the same places, in float64."""
+    generator = torch.Generator().manual_seed(0)
+    view = world.open(scenes())
+    state, states, decisions = agent.start(world.context(scenes()).double()), [], []
+    with torch.no_grad(), recorded() as maps:
+        for look in range(looks):
+            seen = world.observe(view, world.first(scenes(), generator), look)
+            state, decision = agent.step(state, Observation(*(each.double() for each in seen)))
+            states.append(state)
+            decisions.append(decision)
+    return states, decisions, maps
+
+
+def test_temporal_attention_begins_as_ram_and_weighs_the_looks_taken() -> None:
+    agent, world = build("agent temporal", looks=4)
+    agent.double()
+    ram_states, answers, _ = looked(agent.ram, world, 4)
+    states, decisions, maps = looked(agent, world, 4)
+    assert torch.allclose(decisions[0].logits, answers[0].logits)
+    assert not torch.allclose(decisions[1].logits, answers[1].logits)
+    for look, one in enumerate(maps):
+        assert torch.equal(decisions[look].location.mode, answers[look].location.mode)
+        assert one.tensor.shape == (12, 1, 4)
+        assert (one.tensor[..., : 3 - look] == 0).all() and (one.tensor[..., 3 - look :] > 0).all()
+        assert torch.allclose(one.tensor.sum(2), torch.ones(12, 1).double())
+        assert states[look].taken.sum(1).tolist() == [look + 1] * 12
+        memory = torch.stack(ram_states[: look + 1], 1)
+        assert torch.equal(states[look].seen[:, 3 - look :], memory)
+        weight, out = agent.score[0], agent.score[2].weight[0]
+        score = torch.stack([torch.tanh(weight(each)) @ out for each in memory.unbind(1)], 1)
+        mean = (score.softmax(1)[..., None] * memory).sum(1)
+        assert torch.allclose(decisions[look].logits, agent.ram.classifier(mean))
+
+
+def test_temporal_attention_forgets_what_it_has_no_row_for() -> None:
+    agent, world = build("agent temporal", looks=2)
+    states, _, maps = looked(agent.double(), world, 3)
+    assert torch.equal(states[2].seen[:, 0], states[1].seen[:, 1])
+    assert states[2].taken.all() and (maps[2].tensor > 0).all()
+
+
+def test_a_kalman_memory_is_attention_over_looks_and_the_prior() -> None:
+    agent, world = build("agent kalman", looks=3)
+    agent.double()
+    with torch.no_grad():
+        agent.prior_mean.normal_()
+        agent.prior_log_precision.fill_(0.5)
+    features: list[Tensor] = []
+    agent.glimpse.register_forward_hook(lambda module, seen, out: features.append(out))
+    states, decisions, _ = looked(agent, world, 3)
+    for look in range(3):
+        values = torch.stack([agent.prior_mean.expand(12, -1), *features[: look + 1]], 1)
+        precision = agent.log_precision(values)[..., 0].exp()
+        precision[:, 0] = math.exp(0.5)
+        mean = (precision[..., None] * values).sum(1) / precision.sum(1, keepdim=True)
+        assert torch.allclose(states[look].mean, mean)
+        assert torch.allclose(states[look].log_precision[:, 0], precision.sum(1).log())
+        assert torch.allclose(decisions[look].logits, agent.classifier(mean))
+
+
+def test_without_a_prior_the_first_look_is_all_that_a_kalman_memory_holds() -> None:
+    agent, world = build("agent kalman")
+    features: list[Tensor] = []
+    agent.double().glimpse.register_forward_hook(lambda module, seen, out: features.append(out))
+    with torch.no_grad():
+        agent.prior_mean.normal_()
+    for log_precision, wanted in [(-1e4, lambda: features[-1]), (1e4, lambda: agent.prior_mean)]:
+        with torch.no_grad():
+            agent.prior_log_precision.fill_(log_precision)
+        states, _, _ = looked(agent, world, 1)
+        assert torch.allclose(states[0].mean, wanted().expand(12, -1))
 
 
 # The flow.

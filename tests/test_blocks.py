@@ -10,7 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardattn.blocks import BLOCKS, HEADS, IDENTITY_AT_START, NOT_EXPORTED, STOCHASTIC
+from hardattn.blocks import (
+    BLOCKS,
+    HEADS,
+    IDENTITY_AT_START,
+    NOT_EXPORTED,
+    STOCHASTIC,
+    TRAINING_ONLY,
+)
 from hardattn.maps import CONTROLS, KINDS, Map, charged, emit, recorded, replaced
 from tests import (
     test_blocks_arithmetic,
@@ -37,8 +44,9 @@ DIMENSIONS = {
     "full gate": (4,),
     "pairwise": (4,),
     "pooled query": (3,),
-    "local": (4,),
+    "local": (4, 5),
     "codes": (4,),
+    "branch": (3,),
     "geometric": (2, 4),
     "gradient": (4,),
 }
@@ -60,6 +68,11 @@ def awake(block: nn.Module) -> nn.Module:
             noise = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
             weight.add_(0.1 * noise)
     return block
+
+
+def attending(who: str) -> nn.Module:
+    """Awake, and in the mode in which it attends."""
+    return awake(build(who)).train(who.split()[1] in TRAINING_ONLY)
 
 
 def images(channels: int = 16, size: tuple[int, int] = (8, 8), count: int = 3) -> Tensor:
@@ -138,7 +151,7 @@ def test_every_weight_gets_a_gradient(who: str):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("who", EVERYONE)
 def test_maps_are_what_they_say(who: str, size: tuple[int, int]):
-    block, x = awake(build(who)), images(size=size)
+    block, x = attending(who), images(size=size)
     with recorded() as maps:
         y = again(block, x)
     assert maps, "no map was declared"
@@ -161,7 +174,7 @@ def test_maps_are_what_they_say(who: str, size: tuple[int, int]):
 
 @pytest.mark.parametrize("who", EVERYONE)
 def test_maps_can_be_replaced(who: str):
-    block, x = awake(build(who)), images()
+    block, x = attending(who), images()
     y = again(block, x)
     with replaced(lambda one: one.tensor):
         torch.testing.assert_close(again(block, x), y)
@@ -179,7 +192,16 @@ def _maps(block: nn.Module, x: Tensor) -> list[Map]:
     return maps
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("name", sorted(TRAINING_ONLY))
+def test_what_attends_in_training_only_is_the_identity_in_evaluation(name: str):
+    block, x = awake(build(f"block {name}")), images()
+    with recorded() as maps:
+        assert torch.equal(block(x), x)
+    assert not maps
+    assert not torch.allclose(again(block.train(), x), x)
+
+
+@pytest.mark.parametrize("name", [name for name in BLOCKS if name not in TRAINING_ONLY])
 def test_who_starts_as_the_identity_says_so_and_moves(name: str):
     block, x = build(f"block {name}"), images()
     assert torch.allclose(again(block, x), x) == (name in IDENTITY_AT_START)
@@ -223,6 +245,8 @@ def test_saved_and_loaded_it_is_the_same(who: str):
     assert torch.equal(again(other, x), again(block, x))
 
 
+# What an nn.LSTM keeps beside its weights is told of, and nothing is wrong with it.
+@pytest.mark.filterwarnings("ignore:The tensor attributes.*_flat_weights:UserWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("who", EVERYONE)
 def test_it_can_be_exported(who: str):

@@ -1,0 +1,74 @@
+"""Clustered attention (Vyas, Katharopoulos, Fleuret 2020, arXiv:2007.04825)."""
+
+import torch
+from torch import Tensor
+
+from hardattn.blocks.multi_head import MultiHead
+
+
+def k_means(points: Tensor, clusters: int, rounds: int) -> Tensor:
+    """Lloyd's algorithm: (..., N, D) points -> (..., N, clusters), one where a point belongs.
+
+    The first centres are points at even distances in their order; a centre that nobody is
+    nearest to stays where it is.
+    """
+    number = torch.arange(clusters, device=points.device)
+    centres = points[..., number * points.shape[-2] // clusters, :]
+    for step in range(rounds + 1):
+        # Squared distances, less those of the points from nought, which all centres share.
+        far = centres.square().sum(-1)[..., None, :] - 2 * points @ centres.transpose(-1, -2)
+        member = torch.zeros_like(far).scatter_(-1, far.argmin(-1, keepdim=True), 1.0)
+        if step < rounds:
+            size = member.sum(-2)[..., None]
+            mean = member.transpose(-1, -2) @ points / size.clamp_min(1)
+            centres = torch.where(size > 0, mean, centres)
+    return member
+
+
+class Clustered(MultiHead):
+    """Multi-head attention in which queries of a cluster share the weights of their centroid.
+
+    A_i = softmax(c K' / sqrt(d)), c the mean of the queries in the cluster of i. With as many
+    clusters as places it is full attention. top > 0 is the paper's improved form: on the `top`
+    keys that the centroid attends to most, each query spreads the centroid's weight for them by
+    its own scores (32 keys in the authors' code).
+
+    (B, C, H, W) -> same. Map: A, (B, heads, N, N), rows sum to one. clusters: of each head, at
+    most N are made. rounds: of Lloyd's algorithm. No gradient passes through who belongs where.
+
+    Departures: k-means on the queries themselves; the paper has it on 63 random bits of each,
+    which is faster on long sequences. A is written out, (N, N), so that it can be seen and
+    replaced, and the paper's saving is not had here. The paper's text was not at hand,
+    the authors' code was.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        heads: int = 4,
+        positions: bool = True,
+        clusters: int = 16,
+        rounds: int = 5,
+        top: int = 0,
+    ):
+        super().__init__(channels, heads=heads, positions=positions)
+        self.clusters, self.rounds, self.top = clusters, rounds, top
+
+    def weights(self, query: Tensor, key: Tensor) -> Tensor:
+        places = query.shape[2]
+        with torch.no_grad():
+            member = k_means(query, min(self.clusters, places), self.rounds)
+        share = member / member.sum(2, keepdim=True).clamp_min(1)
+        centroids = share.transpose(2, 3) @ query
+        shared = super().weights(centroids, key)
+        weights = member @ shared
+        if not self.top:
+            return weights
+        best = shared.topk(min(self.top, places), -1).indices
+        chosen = member @ torch.zeros_like(shared).scatter(-1, best, 1.0)
+        own = (query / query.shape[3] ** 0.5 @ key.transpose(2, 3)).masked_fill(
+            chosen == 0, -torch.inf
+        )
+        mass = (weights * chosen).sum(-1, keepdim=True)
+        return torch.where(chosen > 0, mass * own.softmax(-1), weights)

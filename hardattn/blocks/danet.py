@@ -1,0 +1,73 @@
+"""Dual attention, of DANet (Fu, Liu, Tian, Li, Bao, Fang, Lu 2019, arXiv:1809.02983)."""
+
+import torch
+from torch import Tensor, nn
+
+from hardattn.maps import emit, received
+
+SIGNS = {"paper": 1, "released": -1}
+
+
+class DANetPosition(nn.Module):
+    """y_i = x_i + alpha sum_j softmax_j(q_i . k_j) v_j: places attend to places.
+
+    (B, C, H, W) -> same. Map: the softmax, (B, 1, N, N), rows sum to one. q and k have C / 8
+    channels, at least one, v has C; all are 1x1 convolutions. alpha starts at 0.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        inner = max(1, channels // 8)
+        self.query = nn.Conv2d(channels, inner, 1)
+        self.key = nn.Conv2d(channels, inner, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.alpha = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = (f(x).flatten(2) for f in (self.query, self.key, self.value))
+        weights = torch.einsum("bdi,bdj->bij", query, key).softmax(2)[:, None]
+        weights = emit(self, "pairwise", weights, (-1,), received(*x.shape[2:]))[:, 0]
+        attended = torch.einsum("bij,bcj->bci", weights, value)
+        return x + self.alpha * attended.unflatten(2, x.shape[2:])
+
+
+class DANetChannel(nn.Module):
+    """y_c = x_c + beta sum_d softmax_d(+-x_c . x_d) x_d: channels attend to channels.
+
+    (B, C, H, W) -> same. Map: the softmax, (B, 1, C, C), rows sum to one; it is not about places.
+    beta starts at 0.
+
+    sign: "paper" attends to channels that are alike (+), "released" to those that differ most (-),
+    as the authors' code does, with which their results were had. The products are over all places
+    and not scaled, so with "paper" a channel's product with itself drowns the others and the map
+    is all but the identity, which attends to nothing: the default is "released".
+    """
+
+    def __init__(self, channels: int, *, sign: str = "released"):
+        super().__init__()
+        if sign not in SIGNS:
+            raise ValueError(f"no sign {sign!r}: choose one of {', '.join(SIGNS)}")
+        self.sign = SIGNS[sign]
+        self.beta = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = x.flatten(2)
+        weights = (self.sign * (places @ places.transpose(1, 2))).softmax(2)[:, None]
+        weights = emit(self, "pairwise", weights, (-1,))[:, 0]
+        return x + self.beta * (weights @ places).unflatten(2, x.shape[2:])
+
+
+class DANet(nn.Module):
+    """What both add to x: y = x + alpha (...) + beta (...). (B, C, H, W) -> same. Maps: of both.
+
+    Departures: the convolutions before and after each of the two, by which the head of the paper
+    takes C to C / 4 and then to classes, are left out, and x is counted once.
+    """
+
+    def __init__(self, channels: int, *, sign: str = "released"):
+        super().__init__()
+        self.position = DANetPosition(channels)
+        self.channel = DANetChannel(channels, sign=sign)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.position(x) + self.channel(x) - x

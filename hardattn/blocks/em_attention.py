@@ -1,0 +1,54 @@
+"""Expectation-maximisation attention (EMANet; Li et al. 2019, arXiv:1907.13426)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hardattn.maps import emit
+
+
+class EMAttention(nn.Module):
+    """y = relu(x + BN(conv_1x1(relu(mu z)))): places are rebuilt from a few bases mu.
+
+    (B, C, H, W) -> same. With f = conv_1x1(x), `steps` times: z = softmax_k(f' mu), each place
+    among the bases, then mu = f z, columns divided by the sum of z and brought to length one. No
+    gradient passes these steps. Map: z, (B, K, H, W), sums to one over the bases, which start from
+    a buffer that follows their mean over the batch in training.
+
+    Departures: the responsibilities that are used are made once more, of the last mu and with a
+    gradient; in the released code there is none, and the first convolution stays as it was drawn.
+    The mean over the batch is brought to length one again. 16 bases; the paper has 64, for features
+    of 512 channels on maps of thousands of places.
+    """
+
+    bases: Tensor
+
+    def __init__(self, channels: int, *, bases: int = 16, steps: int = 3, momentum: float = 0.9):
+        super().__init__()
+        self.steps, self.momentum = steps, momentum
+        self.before = nn.Conv2d(channels, channels, 1)
+        self.after = nn.Conv2d(channels, channels, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.register_buffer("bases", F.normalize(torch.randn(channels, bases), dim=0))
+
+    @torch.no_grad()
+    def iterate(self, features: Tensor) -> Tensor:
+        """(B, C, N) -> (B, C, K), the bases of each image."""
+        bases = self.bases.expand(len(features), -1, -1)
+        for _ in range(self.steps):
+            shares = (features.mT @ bases).softmax(-1)
+            shares = shares / shares.sum(1, keepdim=True).clamp_min(1e-6)
+            bases = F.normalize(features @ shares, dim=1)
+        return bases
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.before(x).flatten(2)
+        bases = self.iterate(features)
+        if self.training:
+            with torch.no_grad():
+                mean = F.normalize(bases.mean(0), dim=0)
+                self.bases.lerp_(mean, 1 - self.momentum)
+        shares = (bases.mT @ features).softmax(1).unflatten(2, x.shape[2:])
+        shares = emit(self, "codes", shares, (-3,))
+        rebuilt = (bases @ shares.flatten(2)).unflatten(2, x.shape[2:])
+        return F.relu(x + self.norm(self.after(F.relu(rebuilt))))

@@ -1,0 +1,47 @@
+"""Harmonious attention, its soft part (Li, Zhu, Gong 2018, arXiv:1802.08122)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hardattn.maps import emit
+
+
+def layer(before: int, after: int, kernel: int = 1, stride: int = 1) -> nn.Sequential:
+    """A convolution, a norm and a rectifier."""
+    return nn.Sequential(
+        nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(),
+    )
+
+
+class Harmonious(nn.Module):
+    """y = x * sigmoid(conv(s c)): a map of places times a vector of channels, then mixed.
+
+    s: the mean over channels through a 3x3 convolution of stride 2, bilinear enlarging and a 1x1
+    convolution, (B, 1, H, W). c: the mean over places through C / r units, (B, C, 1, 1). Each
+    convolution is followed by a norm and a rectifier, the last one, too: the gate is in [0.5, 1).
+
+    (B, C, H, W) -> same. Map: the gate, (B, C, H, W).
+
+    Departures: the paper's "hard" attention, four crops by a spatial transformer (nothing in it is
+    drawn), is not part of this block. The map is enlarged to the sides of x, which may be odd.
+    """
+
+    def __init__(self, channels: int, *, reduction: int = 16):
+        super().__init__()
+        middle = max(1, channels // reduction)
+        self.places = layer(1, 1, kernel=3, stride=2)
+        self.scale = layer(1, 1)
+        # Its convolution is one number: drawn, it may be negative, and shut the rectifier.
+        nn.init.ones_(next(self.scale.parameters()))
+        self.channels = nn.Sequential(layer(channels, middle), layer(middle, channels))
+        self.mix = layer(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        small = self.places(x.mean(1, keepdim=True))
+        large = F.interpolate(small, x.shape[2:], mode="bilinear", align_corners=True)
+        product = self.scale(large) * self.channels(x.mean((2, 3), keepdim=True))
+        gate = emit(self, "full gate", torch.sigmoid(self.mix(product)))
+        return x * gate

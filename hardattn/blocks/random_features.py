@@ -1,0 +1,50 @@
+"""Random feature attention (Peng et al. 2021, arXiv:2103.02143)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hardattn.blocks.multi_head import MultiHead
+from hardattn.maps import Density, emit
+
+
+class RandomFeatures(MultiHead):
+    """Multi-head attention whose kernel exp(q.k) is estimated: A_ij = f(q_i).f(k_j) / sum_j.
+
+    f(u) = [sin(w_1.u), ..., sin(w_D.u), cos(w_1.u), ..., cos(w_D.u)] / sqrt(D), w = s * normal
+    noise, of queries and keys of length one. s, one for each channel of a head, is learned and
+    starts at 1, where A tends to softmax(q.k) as D grows, with an error of order 1 / sqrt(D).
+
+    (B, C, H, W) -> same. Map: A, (B, heads, N, N); it may be negative in places and so is not
+    declared to be a distribution; its density is cut off at zero. features: D, as a rule not less
+    than the channels of a head (the authors' code has 64 of each). The noise is drawn anew at each
+    forward pass in training; in evaluation it is that of the buffer.
+
+    The sum that A is divided by is kept from below, at the weight of one key equal to the query; in
+    the authors' code, at about one and a half.
+
+    Departures: the form without a recurrent gate, as places have no order. The noise is drawn, not
+    chosen from a stock. A is written out, (N, N), so that it can be seen and replaced, and the
+    linear cost is not had here.
+    """
+
+    noise: Tensor
+
+    def __init__(
+        self, channels: int, *, heads: int = 4, positions: bool = True, features: int = 16
+    ):
+        super().__init__(channels, heads=heads, positions=positions)
+        self.scale = nn.Parameter(torch.ones(heads, channels // heads, 1))
+        size = (heads, channels // heads, features)
+        self.register_buffer("noise", torch.randn(size, generator=torch.Generator().manual_seed(0)))
+
+    def declare(self, weights: Tensor, density: Density) -> Tensor:
+        return emit(self, "pairwise", weights, (), lambda used: density(used).clamp_min(0))
+
+    def weights(self, query: Tensor, key: Tensor) -> Tensor:
+        noise = torch.randn_like(self.noise) if self.training else self.noise
+        angles = [F.normalize(each, dim=-1) @ (self.scale * noise) for each in (query, key)]
+        query, key = (torch.cat([each.sin(), each.cos()], -1) for each in angles)
+        total = query @ key.sum(2)[..., None]
+        # Without the 1 / D of f, two equal points have a product of D.
+        return query / total.clamp_min(noise.shape[2]) @ key.transpose(2, 3)
