@@ -89,6 +89,7 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             draw=DRAWS[problem.draw],
             log=log,
         )
+        agent.eval()
         test = frozen(make, dataset.test, problem.test_seed, problem.test_draws)
         measured = measure(agent, world, test, DRAWS[problem.draw])
         result = {

@@ -103,6 +103,23 @@ def fails(
     assert said.err.startswith("error: ") or code > 100
 
 
+def test_measuring_leaves_the_weights_alone(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statistics of batch norm are weights too: all that is measured is measured on the same."""
+    seen: list[dict[str, torch.Tensor]] = []
+    real = execute.evaluate
+
+    def watched(agent: Any, *rest: Any, **options: Any) -> Any:
+        seen.append({name: value.clone() for name, value in agent.state_dict().items()})
+        return real(agent, *rest, **options)
+
+    monkeypatch.setattr(execute, "evaluate", watched)
+    assert go(tiny, "soft", "--block", "se", *TINY) == 0
+    assert len(seen) == 3  # as it is, and with each control
+    for later in seen[1:]:
+        for name, value in seen[0].items():
+            assert torch.equal(later[name], value), name
+
+
 def test_all_stands_for_every_row() -> None:
     rows = every(["--block", "all", "--lr=0.1"])
     assert rows == [["--block", name, "--lr", "0.1"] for name in BLOCKS]
