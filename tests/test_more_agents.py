@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardattn.agents import RAM
+from hardattn.agents import RAM, KalmanRAM, TemporalRAM
 from hardattn.agents.gaussian import DrawReader, SpreadRAM, ZoomRAM
 from hardattn.agents.glance_focus import GlanceFocus
 from hardattn.agents.guided import GuidedRAM
@@ -361,6 +361,8 @@ def learned(
         (ZoomRAM, "leave_one_out", "pathwise", 20, GRU, 0.06),  # 64, control 76
         (SpreadRAM, "leave_one_out", "reinforce", 20, GRU, 0.08),  # 57, control 73
         (GuidedRAM, "variational_sampled", "reinforce", 20, GRU, 0.02),  # 68, control 73
+        (TemporalRAM, "leave_one_out", "reinforce", 20, dict(GRU, looks=4), 0.08),  # 58, control 73
+        (KalmanRAM, "leave_one_out", "reinforce", 20, dict(MIDDLE, std=0.2), 0.06),  # 64, 77
         (GlanceFocus, "per_look_gain", "reinforce", 28, GF, 0.02),  # 56, control 61
     ],
 )
