@@ -439,12 +439,12 @@ PAIR = Family(
         canvas=100,
         sensor="retina",
         size=12,
-        scales=3,
+        scales=4,
         looks=5,
     ),
-    scene="Two digits of MNIST anywhere on 100x100, 55 answers; five looks of 12x12, 3 scales.",
-    ram=Ram(core="lstm", std=0.1),
-    learning=Learning(images=1_500_000, batch=256, lr=1e-3, validate_every=100_000),
+    scene="Two digits of MNIST anywhere on 100x100, 55 answers; five looks of 12x12, 4 scales.",
+    ram=Ram(core="lstm", std=0.2),
+    learning=Learning(images=600_000, batch=128, lr=1e-3, validate_every=50_000),
     whole={},
 )
 
@@ -460,16 +460,20 @@ PAIRS: dict[str, Recipe] = {
     "dram-blind-pairs": PAIR.recipe(
         "DRAM, no context",
         "DRAM (Ba et al. 2015) that is told nothing before it looks.",
-        Dram(std=0.1, balance=0.03),
+        Dram(std=0.2, balance=0.03, filters=8),
         clip=1.0,
     ),
     "dram-pairs": PAIR.recipe(
-        "DRAM", "DRAM (Ba et al. 2015).", Dram(std=0.1, balance=0.03), context="coarse", clip=1.0
+        "DRAM",
+        "DRAM (Ba et al. 2015).",
+        Dram(std=0.2, balance=0.03, filters=8),
+        context="coarse",
+        clip=1.0,
     ),
     "random-dram-pairs": PAIR.recipe(
         "random looks, DRAM",
         "DRAM's observer, trained for looks that fall anywhere.",
-        Dram(std=0.1, script="random"),
+        Dram(std=0.2, filters=8, script="random"),
         clip=1.0,
     ),
 }
