@@ -19,9 +19,10 @@ def compare(
     """Print the tables; write report.html and report.md; return the path of the page.
 
     out: the folder to write into, by default the first path that is a folder of runs, else runs.
-    against: the name of the row that others are compared with, by default random looking.
+    against: the name of the row that others are compared with, by default the control of each.
     Raises hardattn.report.read.ReportError, and hardattn.checkpoint.CheckpointError on a full disk.
     """
+    from experiments.figures import figures
     from hardattn.checkpoint import replace_text
     from hardattn.report.page import page
     from hardattn.report.read import read, unfinished
@@ -37,7 +38,7 @@ def compare(
     words += [] if out is None else ["--out", _short(out)]
     words += [] if against is None else ["--against", against]
     command = shlex.join(words)
-    html = page(groups, against, command, left_out)
+    html = page(groups, against, command, left_out, figures(groups, command))
     missing = "".join(f"\nNot finished, and left out: {name}\n" for name in left_out)
     folder.mkdir(parents=True, exist_ok=True)
     replace_text(folder / "report.md", f"Made by `{command}`.\n\n{markdown(done)}{missing}")
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="runs, or results")
     parser.add_argument("--out", metavar="FOLDER", help="where to (default: the first folder)")
     parser.add_argument(
-        "--against", metavar="NAME", help="run name to subtract (default: random looking)"
+        "--against", metavar="NAME", help="run name to subtract (default: the control of each)"
     )
     given = parser.parse_args(arguments)
 

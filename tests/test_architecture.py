@@ -42,12 +42,12 @@ LAZILY = {
     "log": {"tensorboard", "rich", "PIL"},
     "report": {"rich"},
 }
-AT_THE_TOP = {"report": {"PIL", "plotly"}, "envs": {"gymnasium"}}
+AT_THE_TOP = {"report": {"PIL", "plotly", "matplotlib"}, "envs": {"gymnasium"}}
 ALWAYS = {"torch", "numpy", *sys.stdlib_module_names}
 BANNED_STEMS = {"util", "utils", "helper", "helpers", "common", "base", "manager", "managers"}
 # What the core must not need to be imported; and what only drawing rooms may need.
-HEAVY = "torchvision timm sklearn scipy matplotlib tensorboard datasets tyro yaml rich".split()
-DRAWING = ["PIL", "plotly"]
+HEAVY = "torchvision timm sklearn scipy tensorboard datasets tyro yaml rich".split()
+DRAWING = ["PIL", "plotly", "matplotlib"]
 
 
 def python_files(root, *folders):

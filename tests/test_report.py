@@ -1,6 +1,7 @@
 """The report: what it reads, says and refuses, and that a browser is content with it."""
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -14,99 +15,20 @@ import torch
 
 from experiments import collect, compare, table
 from hardattn import checkpoint
-from hardattn.agents import RAM, FullView, Scripted
-from hardattn.data import Split
+from hardattn.agents import RAM
 from hardattn.evaluate import evaluate
-from hardattn.metrics import figures
 from hardattn.report import pictures
+from hardattn.report.columns import columns
 from hardattn.report.page import page
-from hardattn.report.read import ReportError, read, script, unfinished
-from hardattn.report.table import columns, difference, error_after, tables
+from hardattn.report.read import Group, ReportError, Run, read, script, unfinished
+from hardattn.report.table import control, difference, error_after, tables
 from hardattn.report.text import markdown, terminal
 from hardattn.report.words import findings
-from hardattn.rollout import sample
-from hardattn.scenes import Scenes, plain
-from hardattn.sensors import SENSORS, Retina, Whole
+from hardattn.sensors import SENSORS, Retina
 from hardattn.tasks import Classify
 from hardattn.world import World
-
-CLASSES = 4
-IMAGE = (1, 12, 15)
-SCENES = "noise plain, test seed 1"
-NAMES = {"ram": "RAM", "random": "random looks", "whole": "MLP, whole <image>"}
-
-
-def scenes(n: int = 40) -> Scenes:
-    generator = torch.Generator().manual_seed(5)
-    images = torch.randint(256, (n, *IMAGE), generator=generator, dtype=torch.uint8)
-    labels = torch.randint(CLASSES, (n,), generator=generator)
-    return plain(Split(images, labels), torch.arange(n))
-
-
-def write_run(top: Path, kind: str, seed: int, error: float | None = None) -> Path:
-    """A run as `experiments.run` leaves it, of an untrained agent; `error` replaces its figure."""
-    torch.manual_seed(seed)
-    look: dict[str, Any] = {"size": 4, "scales": 2}
-    sensor: Any = Retina(**look)
-    if kind == "whole":
-        sensor, look = Whole(), {"size": None, "scales": None}
-    world = World(sensor, Classify(CLASSES), 1 if kind == "whole" else 3)
-    agent: Any = FullView(sensor.shape(IMAGE), CLASSES, net="mlp")
-    if kind != "whole":
-        agent = RAM(sensor.shape(IMAGE), CLASSES, hidden=8, what=8, where=8)
-    if kind == "random":
-        agent = Scripted(agent, "random", world.looks)
-    seen = scenes()
-    kept = {"greedy": evaluate(agent, world, seen), "sampled": evaluate(agent, world, seen, sample)}
-    measured: dict[str, Any] = {draw: figures(one) for draw, one in kept.items()}
-    measured["averaged"] = {**measured["sampled"], "passes": 10}
-    if error is not None:
-        measured["greedy"]["error"] = error
-    result = {
-        "format": 1,
-        "name": kind,
-        "title": NAMES[kind],
-        "seed": seed,
-        "command": f"python -m experiments.run {kind} --seed {seed}",
-        "recipe": {
-            "agent": type(agent).__name__,
-            "first": "random",
-            "script": "random" if kind == "random" else None,
-        },
-        "sees": world.sees,
-        "scenes": SCENES,
-        "world": {
-            "looks": world.looks,
-            "pixels_per_look": sensor.pixels(IMAGE),
-            "sensor": "whole" if kind == "whole" else "retina",
-            **look,
-            "image": list(IMAGE),
-            "classes": ["a", "b", "c", "d & e"],
-        },
-        "parameters": sum(weight.numel() for weight in agent.parameters()),
-        "figures": measured,
-        "training": {
-            "images": 2000,
-            "seconds": 4.0,
-            "images_per_second": 500.0 + seed,
-            "best_images": 1000,
-            "curve": [[1000, 0.7], [2000, 0.6]],
-        },
-        "made_with": {"commit": "abc1234", "torch": "2.13.0", "device": "cpu", "threads": 1},
-    }
-    folder = top / kind / f"seed-{seed}"
-    folder.mkdir(parents=True)
-    checkpoint.write(folder / "columns.pt", {draw: one._asdict() for draw, one in kept.items()})
-    few = seen.slice(0, 8)
-    examples = {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
-    checkpoint.write(folder / "examples.pt", examples)
-    (folder / "result.json").write_text(json.dumps(result))
-    return folder
-
-
-def change(file: Path, **fields: Any) -> None:
-    """Overwrite top-level fields of a result.json."""
-    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+from tests.browser import tell
+from tests.runs import CLASSES, SCENES, change, rewritten, scenes, write_run
 
 
 @pytest.fixture(scope="module")
@@ -147,13 +69,17 @@ def test_table_values_by_hand(made: Path) -> None:
     assert ram.error.high == pytest.approx(12 + 4.3027 * 2 / 3**0.5, abs=1e-3)
     assert (ram.error.n, ram.error.unit) == (3, "seed")
     # Differences -20, -24, -19: mean -21, deviation sqrt(7).
-    assert ram.difference is not None and ram.control == "random"
+    assert ram.difference is not None and ram.control == "random" and ram.verdict == "yes"
     assert ram.difference.point == pytest.approx(-21)
     assert ram.difference.low == pytest.approx(-21 - 4.3027 * (7 / 3) ** 0.5, abs=1e-3)
     assert random.difference is None and random.script == "random"
     assert whole.difference is None and whole.control == ""
     assert ram.pixels == 3 * 2 * 16 and whole.pixels == 12 * 15
-    assert ram.speed == 501 and whole.hit is None
+    assert ram.speed == 501 and whole.hit is None and ram.seconds == 4
+    assert (ram.estimator, random.estimator, whole.estimator) == ("learned_baseline", "", "")
+    # Two looks at a Gaussian of standard deviation 0.17 are chosen: log(2 pi e 0.17^2).
+    assert ram.entropy == pytest.approx(math.log(2 * math.pi * math.e * 0.17**2), abs=1e-5)
+    assert random.entropy == pytest.approx(math.log(4)) and whole.entropy is None
     measured = [run.result["figures"] for run in ram.group.runs]
     assert ram.averaged == pytest.approx(100 * np.mean([m["averaged"]["error"] for m in measured]))
     assert ram.nll == pytest.approx(np.mean([m["greedy"]["nll"] for m in measured]))
@@ -174,6 +100,7 @@ def test_one_seed_of_json_has_no_interval(made: Path, tmp_path: Path) -> None:
     (one,) = tables(read([tmp_path]))
     assert one.rows[0].error == (pytest.approx(10), None, None, 1, "none", "seed")
     assert one.rows[0].difference == (pytest.approx(-20), None, None, 1, "none", "seed")
+    assert one.rows[0].verdict == "unsure"
     assert "1 seed, so no interval: RAM, random looks" in markdown([one])
     assert "with no interval" in findings(one)[0].claim
     assert "Where they looked" not in page(read([tmp_path]))
@@ -205,6 +132,94 @@ def test_a_table_without_a_control_and_one_where_the_control_wins(runs: Path) ->
     first = findings(tables(read([runs]))[0])[0]
     assert first.claim.startswith("No learned policy is ahead")
     assert first.headline == "RAM does worse than random looks"
+
+
+def test_a_control_is_the_same_agent_at_random(runs: Path) -> None:
+    ram, random = runs / "ram", runs / "random"
+    rewritten(ram, runs, "dram", 0.40, agent="Dram", balance=0.1)
+    rewritten(random, runs, "random-dram", 0.20, agent="Dram", balance=0.1)
+    rewritten(ram, runs, "spread", 0.20, agent="SpreadRam", floor=0.03)
+    rewritten(ram, runs, "wide", 0.20, agent="Ram", lr=1.0)
+    rewritten(random, runs, "random-wide", 0.25, agent="Ram", lr=1.0)
+    rewritten(random, runs, "centre", 0.50, script="centre")
+    rewritten(ram, runs, "four", 0.20)
+    for file in (runs / "four").rglob("result.json"):
+        change(file, world={**json.loads(file.read_text())["world"], "looks": 4})
+    groups = {group.name: group for group in read([runs])}
+    found = {name: control(group, [*groups.values()]) for name, group in groups.items()}
+    assert {name: other and other.name for name, other in found.items()} == {
+        "ram": "random",
+        "centre": "random",
+        # A variant of RAM has all its settings; those of Dram and of `wide` it lacks one of.
+        "spread": "random",
+        "dram": "random-dram",
+        "wide": "random-wide",
+        # Another world, and nobody at random in it.
+        "four": None,
+        "whole": None,
+        "random": None,
+        "random-dram": None,
+        "random-wide": None,
+    }
+    del groups["random-dram"]
+    assert control(groups["dram"], [*groups.values()]) is groups["random"]
+    del groups["random"], groups["random-wide"]
+    assert control(groups["ram"], [*groups.values()]) is None
+
+
+OWN = "dram mram edram draw zoom-ram glance-focus s3ta scal".split()
+SHARED = {"sat-soft": "sat", "sat-hard": "sat"} | {
+    f"variational-{one}": "variational"
+    for one in ("soft", "hard", "exact", "marginal", "enumerated", "sampled")
+}
+RAMS = "ram ram-reinforce ram-self-critical ram-leave-one-out dt-ram spread-ram guided-ram ws-ram"
+
+
+def test_every_recipe_that_learns_to_look_has_its_control() -> None:
+    """Told from what a result holds: nothing but settings, world and sight."""
+    from experiments.execute import _world, plain
+    from experiments.recipes import RECIPES
+
+    wanted: dict[str, str | None] = {f"{name}-digits": f"random-{name}-digits" for name in OWN}
+    wanted |= {f"{name}-digits": f"random-{other}-digits" for name, other in SHARED.items()}
+    wanted |= {f"{name}-digits": "random-digits" for name in RAMS.split()}
+    wanted |= {f"{name}-digits": None for name in ("oracle", "mlp", "cnn", "conv-2014", "random")}
+    groups = []
+    for name in {*wanted, *filter(None, wanted.values())}:
+        recipe = RECIPES[name]
+        world = recipe.problem.world(10)
+        result = {
+            "recipe": plain(recipe.settings()),
+            "sees": world.sees,
+            "world": _world(recipe.problem.sensor, world, ("a", "b"), (1, 48, 48)),
+        }
+        groups.append(Group(SCENES, name, (Run(result, Path(name), None),)))
+    for group in groups:
+        found = control(group, groups)
+        assert (found.name if found else None) == wanted.get(group.name), group.name
+
+
+def test_whoever_does_not_beat_its_control_is_named(runs: Path) -> None:
+    rewritten(runs / "ram", runs, "worse", 0.60)
+    rewritten(runs / "ram", runs, "even", 0.32)
+    (one,) = tables(read([runs]))
+    verdicts = {row.group.name: row.verdict for row in one.rows}
+    assert verdicts == {"ram": "yes", "even": "no", "worse": "worse", "random": "", "whole": ""}
+    text = markdown([one])
+    assert re.search(r"\| even \|.*\| \*\*no\*\* \|", text)
+    assert re.search(r"\| worse \|.*\| \*\*worse\*\* \|", text)
+    assert "Not ahead of their controls: even; worse." in findings(one)[0].caution
+
+
+def test_several_controls_have_a_column(runs: Path) -> None:
+    assert "its control" not in markdown(tables(read([runs])))
+    rewritten(runs / "ram", runs, "dram", 0.20, agent="Dram", balance=0.1)
+    rewritten(runs / "random", runs, "random-dram", 0.30, agent="Dram", balance=0.1)
+    (one,) = tables(read([runs]))
+    text = markdown([one])
+    assert "| minus its control | beats it |" in text
+    assert re.search(r"\| dram \| dram \|.*\| random-dram \|", text)
+    assert re.search(r"\| RAM \| ram \|.*\| random \|", text)
 
 
 def test_recipes_of_one_title_are_told_apart(runs: Path) -> None:
@@ -246,8 +261,8 @@ def spoil_seed(runs: Path) -> str:
 
 
 def spoil_recipe(runs: Path) -> str:
-    change(runs / "ram" / "seed-1" / "result.json", recipe={"agent": "RAM", "lr": 3})
-    return "recipe.first differs from"
+    change(runs / "ram" / "seed-1" / "result.json", recipe={"agent": "Ram", "lr": 3})
+    return "recipe.estimator differs from"
 
 
 def spoil_columns(runs: Path) -> str:
@@ -326,9 +341,12 @@ def test_markdown_and_terminal(made: Path, capsys: pytest.CaptureFixture[str]) -
     done = tables(read([made]))
     text = markdown(done)
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in lines}) == 1 and len(lines) == 5
-    assert "12.0 [7.0, 17.0]" in text and "−21.0 [−27.6, −14.4]" in text
-    assert "`python -m experiments.run ram --seed 0`" in text
+    # Two tables of a head, a rule, two classes and three rows, each as wide as its head.
+    assert [len({line.count("|") for line in half}) for half in (lines[:7], lines[7:])] == [1, 1]
+    assert len(lines) == 14
+    assert "12.0 [7.0, 17.0]" in text and "−21.0 [−27.6, −14.4] | yes |" in text
+    assert "Commands: `python -m experiments.run RECIPE --seed SEED`, seeds 0, 1, 2.\n" in text
+    assert "- MLP, whole <image>, seed 0: `python -m experiments.run whole --seed 0`" in text
     for width in (60, 100, 200):
         terminal(done, width)
         out = capsys.readouterr().out
@@ -363,8 +381,8 @@ def test_compare_writes_what_it_says(runs: Path, capsys: pytest.CaptureFixture[s
 
 def test_help_is_quick() -> None:
     code = (
-        "import sys; from experiments import compare, collect, table\n"
-        "for one in (compare, collect, table):\n"
+        "import sys; from experiments import collect, compare, figures, table\n"
+        "for one in (collect, compare, figures, table):\n"
         "    try: one.main(['--help'])\n"
         "    except SystemExit as end: assert end.code == 0\n"
         "assert 'torch' not in sys.modules and 'plotly' not in sys.modules"
@@ -462,11 +480,8 @@ def test_sheet_and_glimpses() -> None:
     assert (edge[20, 20] == 0).all() and (edge[80, 80] == 200).all()
 
 
-CHECK = """<script>window.faults = [];
-addEventListener("error", function (e) { faults.push(e.message); });
-console.error = console.warn = function (m) { faults.push(String(m)); };</script>"""
-ACT = """<script>setTimeout(function () {
-var said = {}, rows = function () {
+ACT = """
+var rows = function () {
   return [].map.call(document.querySelectorAll("table.sortable tbody:first-of-type tr.row"),
                      function (r) { return r.querySelector(".name").textContent; }); };
 var head = document.querySelector("th.error button");
@@ -477,42 +492,19 @@ said.classes = document.querySelectorAll("table.sortable tbody").length;
 document.querySelector(".chip").click();
 said.hidden = [].map.call(document.querySelectorAll(".plot"), function (p) {
   return p.data.filter(function (t) { return t.visible === false; }).length; });
-said.wide = document.documentElement.scrollWidth > innerWidth;
-said.width = innerWidth; said.faults = faults;
-parent.postMessage(JSON.stringify(said), "*"); }, 1500);
-</script>"""
-# Windows are at least 500 pixels wide, frames may be narrower.
-FRAME = """<!doctype html><title>waits</title><script>addEventListener("message", function (e) {
-document.title = "SAID" + e.data + "SAID"; });</script>
-<iframe src="page.html" style="border:0" width="%d" height="900"></iframe>"""
+"""
 
 
 @pytest.mark.parametrize("width", [1400, 420])
 def test_a_browser_shows_it_and_sorts_it(made: Path, tmp_path: Path, width: int) -> None:
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    if browser is None:
-        pytest.skip("no chromium on PATH")
     html = page(read([made]), command="python -m experiments.compare runs")
-    html = html.replace("<head>", "<head>" + CHECK, 1).replace("</body>", ACT + "</body>")
-    (tmp_path / "page.html").write_text(html)
-    (tmp_path / "frame.html").write_text(FRAME % width)
-    flags = [
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-        *(f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1600,1000"),
-        *("--virtual-time-budget=20000", "--dump-dom", str(tmp_path / "frame.html")),
-    ]
-    done = subprocess.run([browser, *flags], capture_output=True, text=True, timeout=100)
-    said = re.search(r"<title>SAID(.*?)SAID</title>", done.stdout)
-    assert said, done.stderr[-2000:]
-    told = json.loads(said[1])
-    assert told["faults"] == [] and told["width"] == width
+    told = tell(html, ACT, tmp_path, width)
+    assert told["faults"] == [] and not told["wide"]
     assert told["plots"] >= 9
     # Ordered by error to begin with, so the first click turns it round.
     assert told["first"] == told["third"] == ["RAM", "random looks"]
     assert told["second"] == ["random looks", "RAM"]
-    assert told["classes"] == 2
-    assert all(told["hidden"]) and not told["wide"]
+    assert told["classes"] == 2 and all(told["hidden"])
 
 
 @pytest.mark.parametrize("name", SENSORS)

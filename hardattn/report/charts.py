@@ -5,21 +5,10 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from hardattn.report.table import Row, Table, error_after, pixels
+from hardattn.report.table import MANY, Row, Table, error_after, pixels
+from hardattn.report.theme import GREYS, PALETTE
 from hardattn.stats import Estimate
 
-# Mid lightness, 3:1 or more on white and on near-black; neighbours differ for the colour-blind.
-PALETTE = (
-    "#2f7ed8",
-    "#d9730d",
-    "#199a78",
-    "#c2559d",
-    "#7d6bd6",
-    "#b08800",
-    "#d1495b",
-    "#2a9db0",
-)
-GREYS = ("#7b8490", "#97876f", "#6f8a86", "#8a7790")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "pentagon")
 
 
@@ -56,9 +45,11 @@ def styles(tables: Sequence[Table]) -> dict[str, Style]:
 
 
 def charts(table: Table, styles: dict[str, Style]) -> list[Chart]:
-    """Error against looks, against pixels seen, and validation error against training images."""
+    """Error against looks and pixels seen, where any were chosen; against operations and pointing,
+    where they were measured; and validation error against training images.
+    """
     after = {row.group.name: error_after(row.group) for row in table.rows}
-    return [
+    looking = [
         Chart(
             "looks",
             "Error after each look",
@@ -71,12 +62,34 @@ def charts(table: Table, styles: dict[str, Style]) -> list[Chart]:
             "What each answer cost in pixels, on a logarithmic scale: lower left is better.",
             _against_pixels(table, styles, after),
         ),
-        Chart(
-            "training",
-            "Validation error while learning",
-            "One thin line a training seed; the thick one is their mean.",
-            _while_training(table, styles),
-        ),
+    ]
+    cost = Chart(
+        "flops",
+        "Error against operations",
+        "Million operations for one image, on a logarithmic scale, with 95 % intervals: lower left "
+        "is better.",
+        _against(table, styles, "MFLOP", [row.flops and row.flops / 1e6 for row in table.rows]),
+    )
+    cost.figure.update_xaxes(type="log")
+    pointing = Chart(
+        "pointing",
+        "Error against pointing",
+        "Whether who attends to the target answers right, with 95 % intervals: lower right does "
+        "both.",
+        _against(table, styles, "pointing, %", [row.pointing for row in table.rows]),
+    )
+    training = Chart(
+        "training",
+        "Validation error while learning",
+        "Means over training seeds."
+        if len(table.rows) > MANY
+        else "One thin line a training seed; the thick one is their mean.",
+        _while_training(table, styles),
+    )
+    return [
+        *(looking if max(map(len, after.values())) > 1 else []),
+        *(chart for chart in (cost, pointing) if chart.figure.data),
+        training,
     ]
 
 
@@ -109,15 +122,26 @@ def _against_pixels(
     return figure
 
 
+def _against(
+    table: Table, styles: dict[str, Style], what: str, values: Sequence[float | None]
+) -> go.Figure:
+    """A point a row that has a value."""
+    figure = _figure(what, "test error, %")
+    for row, value in zip(table.rows, values, strict=True):
+        if value is not None:
+            _line(figure, row, styles, [value], [row.error], "%{x:,.4g}")
+    return figure
+
+
 def _while_training(table: Table, styles: dict[str, Style]) -> go.Figure:
     figure = _figure("training images", "validation error, %")
     for row in table.rows:
         style, name = styles[row.group.name], row.group.name
         curves = [_curve(run.result) for run in row.group.runs]
         shared = all([x for x, _ in curve] == [x for x, _ in curves[0]] for curve in curves)
-        several = len(curves) > 1
-        for run, curve in zip(row.group.runs, curves, strict=True):
-            thin = several and shared
+        thin = len(curves) > 1 and shared
+        alone = thin and len(table.rows) > MANY
+        for run, curve in zip(row.group.runs, curves, strict=True) if not alone else ():
             figure.add_scatter(
                 x=[x for x, _ in curve],
                 y=[y for _, y in curve],
@@ -128,7 +152,7 @@ def _while_training(table: Table, styles: dict[str, Style]) -> go.Figure:
                 hovertemplate=f"{row.title}, seed {run.seed}<br>%{{x:,}} images: "
                 "%{y:.2f} %<extra></extra>",
             )
-        if several and shared and curves[0]:
+        if thin and curves[0]:
             columns = zip(*curves, strict=True)
             figure.add_scatter(
                 x=[x for x, _ in curves[0]],
@@ -136,7 +160,10 @@ def _while_training(table: Table, styles: dict[str, Style]) -> go.Figure:
                 mode="lines",
                 line={"color": style.colour, "width": 2.5, "dash": style.dash},
                 meta=name,
-                hoverinfo="skip",
+                hoverinfo=None if alone else "skip",
+                hovertemplate=f"{row.title}<br>%{{x:,}} images: %{{y:.2f}} %<extra></extra>"
+                if alone
+                else None,
             )
     return figure
 

@@ -5,10 +5,11 @@ import inspect
 import io
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from hardattn.report.pictures import Picture, glimpses, path_picture, verdict
 from hardattn.report.read import ReportError, Run
@@ -18,19 +19,15 @@ from hardattn.sensors import SENSORS, Sensor
 SIDE = 330  # pixels of a picture, shown at about half of that: sharp on dense screens
 
 
-def gallery(table: Table, scenes: int = 6) -> str:
-    """A grid, agents down and scenes across; empty where no run has its examples.
+def looking(table: Table) -> list[Row]:
+    """Whose looks there are to show: not of who sees everything at once, if it has maps."""
+    return [row for row in with_examples(table) if row.looks_around or attended(row) is None]
 
-    The scenes are the first ones of the test set. Raises ReportError where runs that name the same
-    scenes kept different ones.
-    """
-    rows = [row for row in table.rows if row.group.runs[0].folder is not None]
-    if not rows:
-        return ""
-    first = _examples(rows[0])
-    for row in rows[1:]:
-        _check_same(rows[0].group.runs[0], row.group.runs[0])
-    count = min(scenes, *(len(_examples(row)["target"]) for row in rows))
+
+def gallery(rows: Sequence[Row], scenes: int = 6) -> str:
+    """A grid, agents down and the first test scenes across."""
+    first = examples(rows[0])
+    count = min(scenes, *(len(examples(row)["target"]) for row in rows))
     classes = rows[0].group.first["world"]["classes"]
     parts = [f'<div class="scroll"><div class="looks" style="--n:{count}"><div class="who"></div>']
     for scene in range(count):
@@ -38,12 +35,65 @@ def gallery(table: Table, scenes: int = 6) -> str:
         parts.append(f'<div class="head">scene {scene + 1}: <b>{escape(true)}</b></div>')
     for row in rows:
         seed = row.group.runs[0].seed
+        title = escape(row.title)
         parts.append(
-            f'<div class="who">{escape(row.title)}<small>{escape(row.sees)}</small>'
+            f'<div class="who" data-title="{title}">{title}<small>{escape(row.sees)}</small>'
             f"<small>seed {seed}</small></div>"
         )
         parts += [_cell(row, scene, classes) for scene in range(count)]
     return "".join(parts) + "</div></div>"
+
+
+def with_examples(table: Table) -> list[Row]:
+    """The rows whose first run has its examples. Raises ReportError where runs that name the same
+    scenes kept different ones.
+    """
+    rows = [row for row in table.rows if row.group.runs[0].folder is not None]
+    for row in rows[1:]:
+        _check_same(rows[0].group.runs[0], row.group.runs[0])
+    return rows
+
+
+def examples(row: Row) -> dict[str, Any]:
+    """Of its first run, which has them."""
+    found = row.group.runs[0].examples
+    assert found is not None
+    return found
+
+
+class Attended(NamedTuple):
+    """What is known of where an agent attended."""
+
+    density: Tensor  # (N, h, w), at least 0
+    activation: bool  # it has no map of its own, and this is the class activation
+
+
+def attended(row: Row) -> Attended | None:
+    """Of its first run; None of agents without maps."""
+    columns = (row.group.runs[0].columns or {}).get("greedy")
+    if columns is None or not (columns.density.numel() or columns.activation.numel()):
+        return None
+    own = columns.density.numel() > 0
+    return Attended(columns.density if own else columns.activation, not own)
+
+
+def answered(row: Row, scene: int) -> str:
+    """What it answered there, marked right or wrong."""
+    run = row.group.runs[0]
+    assert run.columns is not None
+    columns = run.columns["greedy"]
+    word = verdict(
+        columns.answer[scene], examples(row)["target"][scene], run.result["world"]["classes"]
+    )
+    kind, mark = ("right", "✓") if bool(columns.correct[scene, -1]) else ("wrong", "✗")
+    return f'<b class="{kind}">{mark} {escape(word)}</b>'
+
+
+def data_uri(image: Image.Image) -> str:
+    """A picture as PNG within a page."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def sensor_of(world: dict[str, Any]) -> Sensor | None:
@@ -63,22 +113,21 @@ def sensor_of(world: dict[str, Any]) -> Sensor | None:
 
 def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
     run = row.group.runs[0]
-    world, examples = run.result["world"], _examples(row)
+    world, kept = run.result["world"], examples(row)
     assert run.columns is not None
     columns = run.columns["greedy"]
     looks = int(columns.looks[scene])
     places = columns.location[scene, :looks]
     confidence = float(columns.confidence[scene, -1])
-    right = bool(columns.correct[scene, -1])
-    word = verdict(columns.answer[scene], examples["target"][scene], classes)
+    word = verdict(columns.answer[scene], kept["target"][scene], classes)
     looked = not bool(places.isnan().any())
     retina = world["sensor"] == "retina"
     picture = path_picture(
-        examples["image"][scene],
+        kept["image"][scene],
         places,
         world["size"] if retina else 0,
         world["scales"] if retina else 1,
-        examples["box"][scene],
+        kept["box"][scene],
         side=SIDE,
     )
     where = f"{looks} looks" if looked else "the whole image"
@@ -86,19 +135,12 @@ def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
     sensor = sensor_of(world)
     # Columns hold points: of places that are more than a point, the glimpse is not to be had.
     if looked and sensor is not None and sensor.places == 2:
-        strip = glimpses(examples["image"][scene], places, sensor, SIDE)
+        strip = glimpses(kept["image"][scene], places, sensor, SIDE)
         images += _image(strip, "what was seen, look by look")
-    kind, mark = ("right", "✓") if right else ("wrong", "✗")
     return (
-        f'<div class="look">{images}<div><b class="{kind}">{mark} {escape(word)}</b> '
+        f'<div class="look" data-title="{escape(row.title)}">{images}<div>{answered(row, scene)} '
         f'<span class="soft">at {100 * confidence:.0f} %</span></div></div>'
     )
-
-
-def _examples(row: Row) -> dict[str, Any]:
-    examples = row.group.runs[0].examples
-    assert examples is not None
-    return examples
 
 
 def _check_same(one: Run, other: Run) -> None:
@@ -113,12 +155,9 @@ def _check_same(one: Run, other: Run) -> None:
 
 
 def _image(picture: Picture, words: str) -> str:
-    buffer = io.BytesIO()
     # 96 colours hold greys and the path; a photograph keeps its own.
     image = Image.fromarray(picture)
     if image.getcolors(4096) is not None:
         image = image.quantize(96, dither=Image.Dither.NONE)
-    image.save(buffer, "PNG", optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode()
     size = f'width="{picture.shape[1]}" height="{picture.shape[0]}"'
-    return f'<img {size} alt="{escape(words)}" src="data:image/png;base64,{data}">'
+    return f'<img {size} alt="{escape(words)}" src="{data_uri(image)}">'

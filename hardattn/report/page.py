@@ -6,12 +6,18 @@ from html import escape
 from typing import Any
 
 from hardattn.report.charts import Style, charts, styles
-from hardattn.report.gallery import gallery
+from hardattn.report.columns import Column, columns, notes
+from hardattn.report.gallery import gallery, looking
+from hardattn.report.heat import attending, heat
+from hardattn.report.plot import Figure, inline, legend
 from hardattn.report.read import Group
-from hardattn.report.table import Column, Row, Table, columns, notes, tables
+from hardattn.report.table import Row, Table, tables
 from hardattn.report.theme import SCRIPT, STYLE
 from hardattn.report.words import Finding, findings
 
+FEW = 8  # rows that captions name
+FILTERED = 12  # rows beyond which there is a field to find some by
+OPEN = 60  # runs that are listed without being asked for
 RUN_HEADS = (
     "run",
     "seed",
@@ -30,10 +36,12 @@ def page(
     against: str | None = None,
     command: str = "",
     left_out: Sequence[str] = (),
+    printable: Sequence[Figure] = (),
 ) -> str:
     """HTML that needs nothing else, no network either.
 
     against: as for `tables`. command: what made this page. left_out: runs that are not finished.
+    printable: figures that stand below the curves of their scenes.
     """
     from plotly.offline import get_plotlyjs
 
@@ -41,7 +49,7 @@ def page(
     look = styles(done)
     figures: dict[str, Any] = {}
     sections = [
-        _section(table, number, look, figures, command, len(done) == 1)
+        _section(table, number, look, figures, command, printable, len(done) == 1)
         for number, table in enumerate(done)
     ]
     drawn = json.dumps(figures, separators=(",", ":")).replace("</", "<\\/")
@@ -101,6 +109,7 @@ def _section(
     look: dict[str, Style],
     figures: dict[str, Any],
     command: str,
+    printable: Sequence[Figure],
     alone: bool,
 ) -> str:
     made = _made(table.rows, command)
@@ -114,25 +123,70 @@ def _section(
         )
     cards = "".join(_card(finding) for finding in findings(table))
     head = "" if alone else _eyebrow(table) + f"<h2>{escape(_headline(table))}</h2>"
-    pictures = gallery(table)
-    if pictures:
-        pictures = (
-            "<h2>Where they looked, and what they saw</h2>"
-            '<p class="soft">The first test scenes, not chosen; greedy looks, numbered from first'
-            '<span class="key" role="img" aria-label="blue to yellow"></span>to last. Squares '
-            "are what a look covers, the dashed frame is the target. Below each scene: what was "
-            "handed to the agent, look by look, then its answer and how sure it was.</p>"
-            f"<figure>{pictures}<figcaption>{_made_first(table, command)}"
-            "</figcaption></figure>"
-        )
     return (
         f'<section class="scenes">{head}'
-        f'<div class="findings">{cards}</div>'
+        f'<div class="findings">{cards}</div>{_filter(table)}'
         f"<h2>All figures</h2>{_table(table, look)}"
         f'<p class="made soft">{made}</p>'
         f"<h2>Curves</h2>{_legend(table, look)}"
         f'<figure><div class="charts">{"".join(shown)}</div>'
-        f"<figcaption>{made}</figcaption></figure>{pictures}</section>"
+        f"<figcaption>{made}</figcaption></figure>"
+        f"{''.join(_printable(one) for one in printable if one.scenes == table.scenes)}"
+        f"{_maps(table, number, command)}{_looks(table, command)}</section>"
+    )
+
+
+def _maps(table: Table, number: int, command: str) -> str:
+    rows = attending(table)
+    if not rows:
+        return ""
+    return (
+        "<h2>Where they attended</h2>"
+        '<p class="soft">The first test scenes, not chosen. Heat is the map of the last block, '
+        'from nothing <span class="key heat" role="img" aria-label="clear to orange"></span> to '
+        "its own largest value; of looks over cells, where they fell. Where an agent has no map "
+        "of places, heat is its class activation: what the answer is read from. The frame is the "
+        f"target.</p><figure>{heat(rows, table, number)}"
+        f"<figcaption>{_made(rows, command, first=True)}</figcaption></figure>"
+    )
+
+
+def _looks(table: Table, command: str) -> str:
+    rows = looking(table)
+    if not rows:
+        return ""
+    return (
+        "<h2>Where they looked, and what they saw</h2>"
+        '<p class="soft">The first test scenes, not chosen; greedy looks, numbered from first'
+        '<span class="key" role="img" aria-label="blue to yellow"></span>to last. Squares are '
+        "what a look covers, the dashed frame is the target. Below each scene: what was handed to "
+        "the agent, look by look, then its answer and how sure it was.</p>"
+        f"<figure>{gallery(rows)}"
+        f"<figcaption>{_made(rows, command, first=True)}</figcaption></figure>"
+    )
+
+
+def _filter(table: Table) -> str:
+    """A field that hides the rows, curves and pictures of others; "" where there are few."""
+    if len(table.rows) <= FILTERED:
+        return ""
+    return (
+        '<label class="filter">Show only <input type="search" placeholder="parts of names" '
+        'autocomplete="off" spellcheck="false"></label>'
+    )
+
+
+def _printable(figure: Figure) -> str:
+    chips = "".join(
+        f'<span><span class="swatch" style="--c:{one.colour}"></span>{escape(one.label)}</span>'
+        for one in legend(figure)
+    )
+    panels = "".join(f"<div>{inline(panel)}</div>" for panel in figure.panels)
+    made = f" Made by <code>{escape(figure.command)}</code>." if figure.command else ""
+    return (
+        f'<figure class="print" id="{figure.key}"><h2>{escape(figure.title)}</h2>'
+        f'<div class="legend">{chips}</div><div class="panels">{panels}</div>'
+        f"<figcaption>{escape(figure.caption)}{made}</figcaption></figure>"
     )
 
 
@@ -148,7 +202,7 @@ def _card(finding: Finding) -> str:
 
 
 def _table(table: Table, look: dict[str, Style]) -> str:
-    shown = [column for column in columns(table) if column.key != "sees"]
+    shown = columns(table)
     # The class is a column of the data, and here a heading over its rows.
     head = "".join(
         f'<th scope="col" class="{_kind(c)}" title="{escape(c.help)}"'
@@ -162,7 +216,7 @@ def _table(table: Table, look: dict[str, Style]) -> str:
             f'<tbody><tr class="class"><th colspan="{len(shown)}"><span>{escape(sees)}</span></th>'
             f"</tr>{lines}</tbody>"
         )
-    said = "".join(f"<li>{escape(note)}</li>" for note in notes(table))
+    said = "".join(f"<li>{escape(note)}</li>" for note in notes(table, shown))
     return (
         f'<div class="scroll"><table class="sortable"><thead><tr>{head}</tr></thead>'
         f'{"".join(bodies)}</table></div><ul class="notes">{said}</ul>'
@@ -184,12 +238,16 @@ def _line(table: Table, row: Row, shown: list[Column], look: dict[str, Style], b
             text = f'<b>{point}</b> <span class="range">[{interval}</span>'
         value = column.value(row)
         key = "" if value is None else escape(str(value))
-        cells.append(f'<td class="{_kind(column)}" data-value="{key}">{text}</td>')
-    return f'<tr class="row{" best" * best}">{"".join(cells)}</tr>'
+        kind = f"{_kind(column)} {row.verdict * (column.key == 'beats')}".strip()
+        cells.append(f'<td class="{kind}" data-value="{key}">{text}</td>')
+    title = escape(row.title)
+    return f'<tr class="row{" best" * best}" data-title="{title}">{"".join(cells)}</tr>'
 
 
 def _kind(column: Column) -> str:
-    return {"agent": "text name", "error": "error"}.get(column.key, column.key)
+    if column.key == "agent":
+        return "text name"
+    return f"text {column.key}" if column.key in ("estimator", "beats", "control") else column.key
 
 
 def _swatch(style: Style) -> str:
@@ -202,28 +260,27 @@ def _legend(table: Table, look: dict[str, Style]) -> str:
     for sees, rows in table.sections:
         parts.append(f'<span class="of">{escape(sees)}</span>')
         parts += [
-            f'<button class="chip" aria-pressed="true" data-name="{escape(row.group.name)}">'
+            f'<button class="chip" aria-pressed="true" data-name="{escape(row.group.name)}" '
+            f'data-title="{escape(row.title)}">'
             f"{_swatch(look[row.group.name])}{escape(row.title)}</button>"
             for row in rows
         ]
     return f'<div class="legend">{"".join(parts)}</div>'
 
 
-def _made(rows: Sequence[Row], command: str) -> str:
-    runs = "; ".join(f"{row.title} ({_seeds(row)})" for row in rows)
+def _made(rows: Sequence[Row], command: str, first: bool = False) -> str:
+    """Whose runs a figure shows, all seeds or the first ones, and what made it."""
+    given = [(row.title, row.group.seeds[: 1 if first else None]) for row in rows]
+    runs = "; ".join(f"{title} ({_seeds(seeds)})" for title, seeds in given)
+    if len(rows) > FEW:
+        shared = {seeds for _, seeds in given}
+        each = f" ({_seeds(shared.pop())})" if len(shared) == 1 else ""
+        runs = f"{len(rows)} rows of the table{each}"
     by = f" Made by <code>{escape(command)}</code>." if command else ""
     return f'Runs: {escape(runs)}; their commands are <a href="#runs">below</a>.{by}'
 
 
-def _made_first(table: Table, command: str) -> str:
-    rows = [row for row in table.rows if row.group.runs[0].folder is not None]
-    runs = "; ".join(f"{row.title} (seed {row.group.runs[0].seed})" for row in rows)
-    by = f" Made by <code>{escape(command)}</code>." if command else ""
-    return f'Runs: {escape(runs)}; their commands are <a href="#runs">below</a>.{by}'
-
-
-def _seeds(row: Row) -> str:
-    seeds = row.group.seeds
+def _seeds(seeds: Sequence[int]) -> str:
     return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
@@ -241,9 +298,10 @@ def _runs(tables: Sequence[Table], command: str, left_out: Sequence[str]) -> str
     made = f'<p class="soft">This page: <code>{escape(command)}</code></p>' if command else ""
     return (
         f'<section class="scenes" id="runs"><h2>The runs</h2>{made}{missing}'
-        f'<div class="scroll"><table class="runs"><thead><tr>'
+        f"<details{' open' * (len(lines) <= OPEN)}><summary>{len(lines)} runs, with their commands"
+        f'</summary><div class="scroll"><table class="runs"><thead><tr>'
         f"{''.join(f'<th>{head}</th>' for head in RUN_HEADS)}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div></section>"
+        f"<tbody>{''.join(lines)}</tbody></table></div></details></section>"
     )
 
 

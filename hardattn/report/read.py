@@ -254,6 +254,16 @@ def script(result: dict[str, Any]) -> str:
     return _find_script(result["recipe"], False)
 
 
+def soft(result: dict[str, Any]) -> str | None:
+    """What a recipe of soft attention attends by, "se" or "slot (head)"; None of other recipes."""
+    recipe = result["recipe"]
+    if not {"block", "head"} <= recipe.keys():
+        return None
+    block = [recipe["block"]] if recipe["block"] != "none" else []
+    head = [f"{recipe['head']} (head)"] if recipe["head"] != "mean" else []
+    return " + ".join(block + head) or "no block"
+
+
 SCRIPTS = ("random", "centre", "raster", "oracle")
 
 

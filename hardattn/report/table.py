@@ -1,15 +1,16 @@
 """Groups of runs become rows: how good, how sure, at what cost, and against which control.
 
 What agents may see is the class they are compared in. Rows are ordered within a class, and no
-order is implied between classes.
+order is implied between classes. A row's control is the run that differs from it in who looks
+alone, or in having no block of soft attention: see `control`.
 """
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from hardattn.report.read import Group, ReportError, Run, script
+from hardattn.report.read import Group, ReportError, Run, script, soft
 from hardattn.stats import (
     Estimate,
     bootstrap_interval,
@@ -20,12 +21,11 @@ from hardattn.stats import (
 
 CLASSES = (
     "never sees the image",
-    "coarse view",
+    "sees a coarse view",
     "is told where the target is",
     "sees everything",
 )
-
-METHODS = {"student-t": "Student's t"}
+MANY = 20  # rows: beyond, some do well by chance, and curves of seeds cannot be told apart
 
 
 class Row(NamedTuple):
@@ -39,9 +39,18 @@ class Row(NamedTuple):
     sampled: float | None
     averaged: float | None
     hit: float | None
+    entropy: float | None  # nats
     nll: float | None
     ece: float | None
+    pointing: float | None  # of where it attended, as the next two: percent
+    box_accuracy: float | None  # percent
+    map_entropy: float | None  # in [0, 1]
+    activation_pointing: float | None  # percent, of the class activation map
+    mean_map: float | None  # points of error more with the mean map instead of its own
+    foreign_map: float | None  # the same with another image's map
     pixels: float
+    flops: float | None  # of one image
+    seconds: float | None  # of training
     speed: float | None
 
     @property
@@ -52,6 +61,30 @@ class Row(NamedTuple):
     def script(self) -> str:
         """Of a control that follows a script: its name; "" where looking is learned."""
         return script(self.group.first)
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether it looks a place at a time, rather than at everything at once."""
+        return bool(self.group.first["world"]["sensor"] != "whole")
+
+    @property
+    def estimator(self) -> str:
+        """What the looking was learned by; "" where there was nothing of it to learn."""
+        learned = not self.script and self.looks_around
+        return str(self.group.first["recipe"].get("estimator") or "") if learned else ""
+
+    @property
+    def verdict(self) -> str:
+        """Whether it beats its control: yes, no (cannot be told from it), worse, or unsure.
+
+        "" for scripts, and where there is no control.
+        """
+        gap = self.difference
+        if gap is None or self.script:
+            return ""
+        if gap.low is None or gap.high is None:
+            return "unsure"
+        return "yes" if gap.high < 0 else "worse" if gap.low > 0 else "no"
 
 
 class Table(NamedTuple):
@@ -75,9 +108,8 @@ class Table(NamedTuple):
 def tables(groups: Sequence[Group], against: str | None = None) -> list[Table]:
     """One table for each set of scenes.
 
-    against: the name of the row to subtract, for all classes; by default each row has the random
-    script of its own class, the one that sees as many pixels where there are several. Raises
-    ReportError for a name that is not there.
+    against: the name of the row to subtract, for all classes; by default each row has its own
+    `control`. Raises ReportError for a name that is not there.
     """
     names = sorted({group.name for group in groups})
     if against is not None and against not in names:
@@ -88,7 +120,7 @@ def tables(groups: Sequence[Group], against: str | None = None) -> list[Table]:
     for scenes in sorted({group.scenes for group in groups}):
         here = [group for group in groups if group.scenes == scenes]
         rows = [
-            _row(group, title, _control(group, here, against))
+            _row(group, title, _other(group, here, against))
             for group, title in zip(here, _titles(here), strict=True)
         ]
         sections = []
@@ -101,6 +133,39 @@ def tables(groups: Sequence[Group], against: str | None = None) -> list[Table]:
     return done
 
 
+def control(group: Group, here: Sequence[Group]) -> Group | None:
+    """The run of its observer that looks at random, on its scenes and through its world.
+
+    That is a run of the same agent; where there is none, of an agent that has no setting which
+    `group`'s lacks: RAM's observer serves RAM's variants. Of several the one with the most settings
+    in common. Of soft attention, the run with neither block nor head, all else equal. None where no
+    run fits, and of such a run itself.
+    """
+    mine = group.first["recipe"]
+    if soft(group.first) is not None:
+        bare = {**mine, "block": "none", "head": "mean"}
+        alike = [other for other in here if _given(other.first["recipe"]) == _given(bare)]
+        return next((other for other in alike if other is not group), None)
+
+    def fits(other: Group) -> bool:
+        theirs = other.first["recipe"]
+        return (
+            script(other.first) == "random"
+            and other.scenes == group.scenes
+            and other.first["sees"] == group.first["sees"]
+            and _given(other.first["world"]) == _given(group.first["world"])
+            and (theirs.get("agent") == mine.get("agent") or theirs.keys() <= mine.keys())
+        )
+
+    def apart(other: Group) -> tuple[bool, int, str]:
+        theirs = other.first["recipe"]
+        differ = sum(mine.get(key) != theirs.get(key) for key in mine.keys() | theirs.keys())
+        return theirs.get("agent") != mine.get("agent"), differ, other.name
+
+    fitting = [other for other in here if fits(other)]
+    return None if group in fitting else min(fitting, key=apart, default=None)
+
+
 def difference(one: Group, other: Group) -> Estimate:
     """Error of `one` minus that of `other`, in points.
 
@@ -111,7 +176,7 @@ def difference(one: Group, other: Group) -> Estimate:
     pairs = [(_of_seed(one, seed), _of_seed(other, seed)) for seed in seeds]
     if len(pairs) > 1:
         a, b = ([_error(pair[side]) for pair in pairs] for side in (0, 1))
-        return paired_difference(a, b)
+        return _between(-100.0, 100.0, paired_difference(a, b))
     if pairs:
         a_run, b_run = pairs[0]
         if a_run.columns is not None and b_run.columns is not None:
@@ -133,9 +198,15 @@ def error_after(group: Group) -> list[Estimate]:
     """Greedy error after each look, in percent, with the intervals of the table."""
     curves = [run.result["figures"]["greedy"]["error_after"] for run in group.runs]
     looks = min(map(len, curves))
-    return [
-        _interval(group, [100 * curve[look] for curve in curves], look) for look in range(looks)
-    ]
+    return [_interval(group, [curve[look] for curve in curves], look) for look in range(looks)]
+
+
+def percent_over_seeds(shares: Sequence[float]) -> Estimate:
+    """The mean of shares that training seeds gave, in percent, and its interval.
+
+    Cut off at 0 and 100, of which Student's t knows nothing.
+    """
+    return _between(0.0, 100.0, bootstrap_interval([100 * share for share in shares]))
 
 
 def basis(estimate: Estimate, seeds: int) -> str:
@@ -150,8 +221,10 @@ def basis(estimate: Estimate, seeds: int) -> str:
 
 
 def _titles(groups: Sequence[Group]) -> list[str]:
-    """A title each; where recipes share one, what was changed (`NAME,lr=0.01`) or the name."""
-    given = [str(group.first["title"]) for group in groups]
+    """A title each: of soft attention its block or head. Where recipes share one, what was changed
+    (`NAME,lr=0.01`) or the name.
+    """
+    given = [soft(group.first) or str(group.first["title"]) for group in groups]
     return [
         title
         if given.count(title) == 1
@@ -160,56 +233,70 @@ def _titles(groups: Sequence[Group]) -> list[str]:
     ]
 
 
-def _row(group: Group, title: str, control: Group | None) -> Row:
-    world = group.first["world"]
-    looks = _figure(group, "greedy", "looks") or world["looks"]
+def _row(group: Group, title: str, other: Group | None) -> Row:
+    looks = _figure(group, "greedy", "looks") or group.first["world"]["looks"]
+    training = [run.result["training"] for run in group.runs]
     return Row(
         group,
         title,
-        _interval(group, [_error(run) for run in group.runs], -1),
-        None if control is None or control is group else difference(group, control),
-        "" if control is None or control is group else control.name,
-        _percent(_figure(group, "sampled", "error")),
-        _percent(_figure(group, "averaged", "error")),
-        _percent(_figure(group, "greedy", "hit")),
-        _figure(group, "greedy", "nll"),
-        _figure(group, "greedy", "ece"),
-        pixels(group, looks),
-        _mean([run.result["training"].get("images_per_second") for run in group.runs]),
+        error=_interval(
+            group, [run.result["figures"]["greedy"]["error"] for run in group.runs], -1
+        ),
+        difference=None if other is None else difference(group, other),
+        control="" if other is None else other.name,
+        sampled=_percent(_figure(group, "sampled", "error")),
+        averaged=_percent(_figure(group, "averaged", "error")),
+        hit=_percent(_figure(group, "greedy", "hit")),
+        entropy=_figure(group, "greedy", "entropy"),
+        nll=_figure(group, "greedy", "nll"),
+        ece=_figure(group, "greedy", "ece"),
+        pointing=_percent(_figure(group, "greedy", "pointing")),
+        box_accuracy=_percent(_figure(group, "greedy", "box_accuracy")),
+        map_entropy=_figure(group, "greedy", "map_entropy"),
+        activation_pointing=_percent(_figure(group, "greedy", "activation_pointing")),
+        mean_map=_added(group, "mean"),
+        foreign_map=_added(group, "foreign"),
+        pixels=pixels(group, looks),
+        flops=_mean([run.result.get("flops") for run in group.runs]),
+        seconds=_mean([one.get("seconds") for one in training]),
+        speed=_mean([one.get("images_per_second") for one in training]),
     )
 
 
-def _interval(group: Group, values: list[float], look: int) -> Estimate:
-    """Of errors in percent; Student's t does not know that they end at 0 and 100."""
+def _added(group: Group, name: str) -> float | None:
+    """Points of error that a control of the maps adds; None where there was no map to replace."""
+    changed = [(run.result.get("controls") or {}).get(name) or {} for run in group.runs]
+    error = _percent(_mean([figures.get("error") for figures in changed]))
+    return None if error is None else error - _mean([_error(run) for run in group.runs])
+
+
+def _interval(group: Group, shares: list[float], look: int) -> Estimate:
+    """Of errors: over seeds; of a single seed that has its columns over test images."""
     run = group.runs[0]
-    if len(values) > 1 or run.columns is None:
-        found = bootstrap_interval(values)
-        if found.low is None or found.high is None:
-            return found
-        return found._replace(low=max(found.low, 0.0), high=min(found.high, 100.0))
+    if len(shares) > 1 or run.columns is None:
+        return percent_over_seeds(shares)
     columns = run.columns["greedy"]
     if len(columns.target) != run.result["figures"]["greedy"]["n"]:
         raise ReportError(f"{run.source}: n is not the number of rows of columns.pt; run it again")
     return cluster_interval(_wrong(columns, look), columns.index.numpy(), resamples=4000)
 
 
+def _between(least: float, most: float, found: Estimate) -> Estimate:
+    """The same, its interval cut off at what the values themselves cannot pass."""
+    if found.low is None or found.high is None:
+        return found
+    return found._replace(low=max(found.low, least), high=min(found.high, most))
+
+
 def _wrong(columns: Any, look: int) -> Any:
     return 100.0 * (~columns.correct[:, look]).double().numpy()
 
 
-def _control(group: Group, here: list[Group], against: str | None) -> Group | None:
-    if against is not None:
-        return next((other for other in here if other.name == against), None)
-
-    def apart(other: Group) -> tuple[float, float]:
-        return abs(_pixels(other) - _pixels(group)), _error(other.runs[0])
-
-    same = [
-        other
-        for other in here
-        if script(other.first) == "random" and other.first["sees"] == group.first["sees"]
-    ]
-    return group if group in same else min(same, key=apart, default=None)
+def _other(group: Group, here: list[Group], against: str | None) -> Group | None:
+    """What to subtract from a group: the one named, else its control, and nothing from itself."""
+    if against is None:
+        return control(group, here)
+    return next((other for other in here if other.name == against != group.name), None)
 
 
 def pixels(group: Group, looks: float) -> float:
@@ -218,8 +305,9 @@ def pixels(group: Group, looks: float) -> float:
     return float(world.get("pixels_before", 0) + looks * world["pixels_per_look"])
 
 
-def _pixels(group: Group) -> float:
-    return pixels(group, group.first["world"]["looks"])
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without what is nothing, which is the same as not said."""
+    return {key: value for key, value in settings.items() if value}
 
 
 def _class_order(sees: str) -> tuple[int, str]:
@@ -247,117 +335,3 @@ def _mean(values: Sequence[Any]) -> Any:
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
-
-
-class Column(NamedTuple):
-    """A column of every rendering: head, explanation, cell text, and what it sorts by."""
-
-    key: str
-    head: str
-    help: str
-    text: Callable[[Row, int], str]
-    value: Callable[[Row], float | str | None]
-
-
-def columns(table: Table) -> list[Column]:
-    """The columns that have something to say in this table."""
-    titles = {row.group.name: row.title for row in table.rows}
-    controls = {row.control for row in table.rows if row.control}
-    head = f"minus {titles[controls.pop()]}" if len(controls) == 1 else "minus control"
-    everything = [
-        Column("sees", "sees", "what it may see", lambda r, d: r.sees, lambda r: r.sees),
-        Column("agent", "agent", "", lambda r, d: r.title, lambda r: r.title),
-        Column(
-            "seeds", "seeds", "training seeds", lambda r, d: _seeds(r), lambda r: len(r.group.runs)
-        ),
-        Column(
-            "error",
-            "error %",
-            "greedy, one pass, with its 95 % interval",
-            lambda r, d: estimate_text(r.error, d),
-            lambda r: r.error.point,
-        ),
-        Column(
-            "difference",
-            head,
-            "points of error, paired, with its 95 % interval; below 0 is better",
-            lambda r, d: "" if r.difference is None else estimate_text(r.difference, d, sign=True),
-            lambda r: None if r.difference is None else r.difference.point,
-        ),
-        _number("sampled", "sampled %", "error of one sampled pass", lambda r: r.sampled, None),
-        _number("averaged", _passes(table), "error of averaged passes", lambda r: r.averaged, None),
-        _number("hit", "hit %", "chosen looks inside the target's box", lambda r: r.hit, 1),
-        _number("nll", "NLL", "negative log-likelihood, nats", lambda r: r.nll, 3),
-        _number("ece", "ECE", "expected calibration error", lambda r: r.ece, 3),
-        _number("pixels", "pixels", "seen over all looks", lambda r: r.pixels, 0),
-        _number("parameters", "weights", "parameters", lambda r: r.group.first["parameters"], 0),
-        _number("speed", "images/s", "in training", lambda r: r.speed, 0),
-    ]
-    return [
-        column
-        for column in everything
-        if any(column.text(row, table.decimals).strip("–") for row in table.rows)
-    ]
-
-
-def estimate_text(estimate: Estimate, decimals: int, sign: bool = False) -> str:
-    """`12.3 [11.0, 13.4]`, or the number alone where there is no interval."""
-    form = f"{'+' if sign else ''}.{decimals}f"
-    point = f"{estimate.point:{form}}"
-    if estimate.low is None or estimate.high is None:
-        return point.replace("-", "−")
-    return f"{point} [{estimate.low:{form}}, {estimate.high:{form}}]".replace("-", "−")
-
-
-def _number(
-    key: str, head: str, help_text: str, value: Callable[[Row], float | None], decimals: int | None
-) -> Column:
-    def text(row: Row, of_errors: int) -> str:
-        number = value(row)
-        return (
-            "–" if number is None else f"{number:,.{of_errors if decimals is None else decimals}f}"
-        )
-
-    return Column(key, head, help_text, text, value)
-
-
-def _passes(table: Table) -> str:
-    passes = {
-        (row.group.first["figures"].get("averaged") or {}).get("passes") for row in table.rows
-    }
-    passes -= {None, 1}
-    return f"avg of {passes.pop()} %" if len(passes) == 1 else "averaged %"
-
-
-def _seeds(row: Row) -> str:
-    count = len(row.group.runs)
-    return str(count) if count > 1 else "1 seed"
-
-
-def notes(table: Table) -> list[str]:
-    """What a reader must know of the numbers, each note where it applies."""
-    said = ["Error: greedy looks, one pass. Rows are ordered within a class of sight, not across."]
-    by_seed = [row.error for row in table.rows if row.error.unit == "seed" and row.error.n > 1]
-    if by_seed:
-        names = ", ".join(sorted({METHODS.get(one.method, one.method) for one in by_seed}))
-        said.append(f"In brackets: 95 % interval over training seeds ({names}).")
-    if any(row.error.unit == "image" and row.error.low is not None for row in table.rows):
-        said.append(
-            "Rows with 1 seed: in brackets a 95 % interval over test images for that one trained "
-            "agent; it says nothing of another training seed."
-        )
-    if any(column.key == "averaged" for column in columns(table)):
-        said.append(
-            "Averaged: the mean of several sampled passes, which sees that many times more."
-        )
-    alone = [row.title for row in table.rows if row.error.low is None]
-    if alone:
-        said.append(f"1 seed, so no interval: {', '.join(alone)}.")
-    across = [r for r in table.rows if r.control and not _same_class(r, table)]
-    if across:
-        said.append("Differences across classes are shown because a row to subtract was named.")
-    return said
-
-
-def _same_class(row: Row, table: Table) -> bool:
-    return any(other.group.name == row.control and other.sees == row.sees for other in table.rows)

@@ -1,34 +1,94 @@
 """Tables as text: Markdown, and a terminal's."""
 
+import shlex
+from collections import Counter
 from collections.abc import Sequence
 
-from hardattn.report.table import Column, Table, columns, notes
+from hardattn.report.columns import (
+    Column,
+    at_once,
+    columns,
+    details,
+    notes,
+    results,
+    somebody_looks,
+)
+from hardattn.report.table import Row, Table
 
 # What a narrow terminal does without, first to go first.
-SPARE = ("parameters", "speed", "nll", "ece", "averaged", "seeds", "sampled", "pixels", "hit")
+SPARE = (
+    *("control", "parameters", "speed", "nll", "ece", "averaged", "entropy", "activation_pointing"),
+    *("flops", "map_entropy", "box_accuracy", "sampled", "seconds", "pixels", "hit", "seeds"),
+    *("mean_map", "estimator", "pointing", "foreign_map", "beats"),
+)
+LEFT = ("agent", "estimator", "beats", "recipe", "control")
 
 
 def markdown(tables: Sequence[Table], level: int = 3) -> str:
-    """Every table in Markdown, with its notes and the command of every row."""
-    parts = []
+    """Each set of scenes in Markdown: the results, what they cost, and how to have them again.
+
+    Where all see everything at once, which many blocks of soft attention do, it is one table.
+    """
+    recipe = Column("recipe", "recipe", "", lambda r, d: r.group.name, lambda r: r.group.name)
+    parts, said = [], set[str]()
     for table in tables:
-        shown = columns(table)
-        lines = [f"{'#' * level} {table.scenes}", ""]
-        lines.append("| " + " | ".join(column.head for column in shown) + " |")
-        left = ("sees", "agent")
-        lines.append("|" + "|".join(" --- " if c.key in left else " ---: " for c in shown) + "|")
-        for row in table.rows:
-            cells = [column.text(row, table.decimals).replace("|", "\\|") for column in shown]
-            lines.append("| " + " | ".join(cells) + " |")
-        lines += ["", *notes(table), ""]
-        for row in table.rows:
-            seeds = ", ".join(map(str, row.group.seeds))
-            lines.append(
-                f"- {row.title}, seed{'s' * (len(row.group.seeds) > 1)} {seeds}: "
-                f"`{row.group.first['command']}`"
-            )
+        two = somebody_looks(table)
+        agent, *found = results(table) if two else at_once(table)
+        costs = details(table) if two else []
+        lines = [f"{'#' * level} {table.scenes}", "", *_grid(table, [agent, *found]), ""]
+        new = [note for note in notes(table, [*found, *costs]) if note not in said]
+        said.update(new)
+        lines += [*(f"- {note}" for note in new), ""] if new else []
+        if two:
+            lines += [*_grid(table, [agent, recipe, *costs]), ""]
+        lines += _commands(table.rows)
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def _grid(table: Table, shown: Sequence[Column]) -> list[str]:
+    """A table in Markdown; a row in bold opens each class of sight."""
+    lines = ["| " + " | ".join(column.head for column in shown) + " |"]
+    lines.append("|" + "|".join(" --- " if c.key in LEFT else " ---: " for c in shown) + "|")
+    for sees, rows in table.sections:
+        lines.append(f"| **{sees}** |" + " |" * (len(shown) - 1))
+        for row in rows:
+            lines.append("| " + " | ".join(_cell(column, row, table) for column in shown) + " |")
+    return lines
+
+
+def _cell(column: Column, row: Row, table: Table) -> str:
+    text = column.text(row, table.decimals).replace("|", "\\|")
+    return f"**{text}**" if column.key == "beats" and text in ("no", "worse") else text
+
+
+def _commands(rows: Sequence[Row]) -> list[str]:
+    """The command of every row: one line for all that follow a pattern, the others one by one."""
+    patterns = {row.group.name: (_pattern(row), row.group.seeds) for row in rows}
+    counted = Counter(patterns.values())
+    usual = counted.most_common(1)[0][0]
+    shared = [one for one in counted if one == usual or counted[one] > 1]
+    said = "; ".join(f"`{pattern}`, {_seeds(seeds)}" for pattern, seeds in shared)
+    others = [
+        f"- {row.title}, {_seeds(row.group.seeds)}: `{row.group.first['command']}`"
+        for row in rows
+        if patterns[row.group.name] not in shared
+    ]
+    return [f"Commands: {said}.", *([""] if others else []), *others]
+
+
+def _pattern(row: Row) -> str:
+    """Its command, with a word for what differs from row to row."""
+    words = shlex.split(row.group.first["command"])
+    words = ["RECIPE" if word == row.group.name else word for word in words]
+    for at, option in enumerate(words[:-1]):
+        if option in ("--block", "--head", "--seed"):
+            words[at + 1] = option[2:].upper()
+    return shlex.join(words)
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def terminal(tables: Sequence[Table], width: int | None = None) -> None:
@@ -44,12 +104,12 @@ def terminal(tables: Sequence[Table], width: int | None = None) -> None:
         shown = _fitting(table, console.width)
         grid = Grid(title=escape(table.scenes), title_justify="left", header_style="bold")
         for column in shown:
-            left = column.key == "agent"
-            least = 16 if left else None
+            left = column.key in LEFT
+            least = 16 if column.key == "agent" else None
             grid.add_column(
                 column.head,
                 justify="left" if left else "right",
-                no_wrap=not left,
+                no_wrap=column.key != "agent",
                 min_width=least,
             )
         for sees, rows in table.sections:
@@ -60,14 +120,14 @@ def terminal(tables: Sequence[Table], width: int | None = None) -> None:
                 grid.add_row("  " + cells[0], *cells[1:], style="dim" if row.script else "")
             grid.add_section()
         console.print(grid)
-        for note in notes(table):
+        for note in notes(table, shown):
             console.print(f"[dim]{escape(note)}[/dim]")
         console.print()
 
 
 def _fitting(table: Table, width: int) -> list[Column]:
     """The columns that a terminal has room for; the class is a heading there."""
-    shown = {column.key: column for column in columns(table) if column.key != "sees"}
+    shown = {column.key: column for column in columns(table)}
 
     def needs(column: Column) -> int:
         words = max(len(column.text(row, table.decimals)) for row in table.rows)

@@ -1,4 +1,17 @@
-"""The page's style sheet and script: light and dark, wide and narrow, nothing fetched."""
+"""The page's colours, style sheet and script: light and dark, wide and narrow, nothing fetched."""
+
+# Mid lightness, 3:1 or more on white and on near-black; neighbours differ for the colour-blind.
+PALETTE = (
+    "#2f7ed8",
+    "#d9730d",
+    "#199a78",
+    "#c2559d",
+    "#7d6bd6",
+    "#b08800",
+    "#d1495b",
+    "#2a9db0",
+)
+GREYS = ("#7b8490", "#97876f", "#6f8a86", "#8a7790")
 
 STYLE = """
 :root {
@@ -24,6 +37,7 @@ h1 { font-size: 1.75rem; line-height: 1.25; font-weight: 650; margin: 0 0 .35rem
 h2 { font-size: 1.2rem; font-weight: 650; margin: 3rem 0 .25rem; }
 h3 { font-size: 1rem; font-weight: 600; margin: 0 0 .1rem; }
 p { margin: .25rem 0 .75rem; max-width: 75ch; }
+p code { overflow-wrap: anywhere; }
 code { font: .86em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 .soft, figcaption, .notes { color: var(--soft); }
 .soft, figcaption, .notes { font-size: .875rem; }
@@ -53,7 +67,7 @@ th.text, td.text { text-align: left; }
 thead th { border-bottom: 1px solid var(--ink); font-weight: 600; vertical-align: bottom;
            padding: 0; }
 thead button { all: unset; cursor: pointer; display: block; padding: .45rem .55rem;
-               white-space: normal; width: 100%; box-sizing: border-box; }
+               white-space: normal; width: 100%; box-sizing: border-box; min-width: 4.2em; }
 thead button:hover { color: var(--accent); }
 thead button:focus-visible, .chip:focus-visible {
   outline: 2px solid var(--accent); outline-offset: -2px; }
@@ -69,6 +83,7 @@ td.name, th.name { position: sticky; left: 0; background: var(--paper); z-index:
 td.name .swatch { margin-right: .5rem; }
 td .range { color: var(--soft); }
 td b { font-weight: inherit; }
+td.no, td.worse { color: var(--wrong); font-weight: 600; }
 tr.best td.name, tr.best td.error b { font-weight: 650; }
 .swatch { display: inline-block; width: 1.35rem; height: 0; vertical-align: .28em;
           border-top: 3px solid var(--c); }
@@ -88,6 +103,13 @@ tr.best td.name, tr.best td.error b { font-weight: 650; }
 figure { margin: 0; min-width: 0; }
 .plot { width: 100%; height: 340px; }
 .charts p { font-size: .875rem; color: var(--soft); margin: 0 0 .25rem; min-height: 2.8em; }
+figure.print { max-width: 940px; }
+.print .legend { gap: .3rem 1.4rem; font-size: .875rem; }
+.print .legend:empty { display: none; }
+.print .legend > span > .swatch { margin-right: .5rem; }
+.panels { display: grid; gap: 1.5rem 2rem; margin-top: .75rem;
+          grid-template-columns: repeat(auto-fit, minmax(min(100%, 350px), 1fr)); }
+.panels svg { display: block; width: 100%; max-width: 440px; height: auto; overflow: visible; }
 figcaption { border-top: 1px solid var(--rule); padding-top: .4rem; }
 figcaption { margin-top: .9rem; }
 figcaption, p.made { font-size: .8rem; max-width: none; }
@@ -104,6 +126,26 @@ figcaption, p.made { font-size: .8rem; max-width: none; }
 .right { color: var(--right); } .wrong { color: var(--wrong); }
 .key { display: inline-block; width: 6rem; height: .55rem; border-radius: 3px; margin: 0 .35rem;
        background: linear-gradient(90deg, #4a90ff, #20c8b2, #ffe046); }
+.maps { display: grid; gap: 1.25rem 2rem; margin-top: .75rem;
+        grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); }
+.maps article { min-width: 0; }
+.maps h3 { font-size: .875rem; margin-bottom: .3rem; }
+.maps small { font-weight: 400; color: var(--soft); margin-left: .35rem; }
+.maps div { display: grid; grid-template-columns: repeat(var(--n), 1fr); gap: .3rem; }
+.maps .map { display: block; min-width: 0; font-size: .75rem; line-height: 1.5; }
+.map image { image-rendering: pixelated; }
+.map svg { display: block; width: 100%; height: auto; border-radius: 2px; }
+.map b { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+         font-weight: 500; }
+.key.heat { background: linear-gradient(90deg, transparent, #ff7800); }
+.filter { position: sticky; top: 0; z-index: 2; display: block; padding: .6rem 0;
+          margin-top: 2rem; background: var(--paper); font-size: .875rem; }
+.filter + h2 { margin-top: 1rem; }
+.filter input { font: inherit; color: inherit; background: var(--raised); margin-left: .5rem;
+                border: 1px solid var(--rule); border-radius: 6px; padding: .35rem .6rem;
+                width: min(24rem, 60vw); }
+[hidden] { display: none !important; }
+summary { cursor: pointer; font-size: .875rem; }
 .runs td { white-space: nowrap; vertical-align: top; }
 .runs td, .runs th { text-align: left; }
 .runs th { border-bottom: 1px solid var(--ink); padding: .45rem .7rem; }
@@ -143,20 +185,36 @@ SCRIPT = """
     plots.forEach(function (plot) { Plotly.relayout(plot, skin(plot.layout)); });
   });
 
-  document.querySelectorAll(".chip").forEach(function (chip) {
-    chip.addEventListener("click", function () {
-      var shown = chip.getAttribute("aria-pressed") !== "true";
-      var section = chip.closest("section");
-      chip.setAttribute("aria-pressed", shown);
+  // Shown is whose name holds one of the words, and of curves whose chip is pressed, too.
+  document.querySelectorAll("section.scenes").forEach(function (section) {
+    var field = section.querySelector(".filter input");
+    var chips = section.querySelectorAll(".chip");
+    var show = function () {
+      var words = field ? field.value.toLowerCase().split(/[\\s,]+/).filter(Boolean) : [];
+      section.querySelectorAll("[data-title]").forEach(function (element) {
+        var title = element.dataset.title.toLowerCase();
+        element.hidden = words.length > 0 && !words.some(function (word) {
+          return title.indexOf(word) >= 0;
+        });
+      });
+      var shown = {};
+      chips.forEach(function (chip) {
+        shown[chip.dataset.name] = !chip.hidden && chip.getAttribute("aria-pressed") === "true";
+      });
       plots.forEach(function (plot) {
         if (!section.contains(plot)) return;
-        var which = [];
-        plot.data.forEach(function (trace, i) {
-          if (trace.meta === chip.dataset.name) which.push(i);
-        });
-        if (which.length) Plotly.restyle(plot, { visible: shown }, which);
+        Plotly.restyle(plot, { visible: plot.data.map(function (trace) {
+          return shown[trace.meta];
+        }) });
+      });
+    };
+    chips.forEach(function (chip) {
+      chip.addEventListener("click", function () {
+        chip.setAttribute("aria-pressed", chip.getAttribute("aria-pressed") !== "true");
+        show();
       });
     });
+    if (field) field.addEventListener("input", show);
   });
 
   // Rows change places within their class only: an order across classes would be a ranking.

@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 from hardattn.report.read import Group
-from hardattn.report.table import Row, Table, basis, difference
+from hardattn.report.table import MANY, Row, Table, basis, difference
 from hardattn.stats import Estimate
+
+NAMED = 6  # who is not ahead is named up to so many
 
 
 class Finding(NamedTuple):
@@ -54,6 +56,14 @@ def _finding(sees: str, rows: tuple[Row, ...], decimals: int) -> Finding:
     rival = learned[1] if len(learned) > 1 else None
     if rival is not None and not ahead:
         caution.append(_lead(best.group, rival, decimals))
+    behind = [row.title for row in learned if row.verdict in ("no", "worse") and row is not best]
+    if len(learned) > MANY:
+        caution.append(f"It is the best of {len(learned)}, and luck is part of being picked.")
+    if len(behind) > NAMED:
+        compared = [row for row in learned if row.verdict]
+        caution.append(f"{len(behind)} of {len(compared)} are not ahead of their controls.")
+    elif behind:
+        caution.append(f"Not ahead of their controls: {'; '.join(behind)}.")
     if len(best.group.runs) == 1:
         caution.append("One training seed: another one may differ by more than this.")
     return Finding(

@@ -1,0 +1,90 @@
+"""Where each agent attended on the same scenes: its map as heat over the image, as HTML."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from hardattn.report.gallery import answered, attended, data_uri, examples, with_examples
+from hardattn.report.pictures import BOX, CASING
+from hardattn.report.table import Row, Table
+
+COLOUR = (255, 120, 0)
+MOST = 0.75  # of the picture that the largest value covers
+
+
+def attending(table: Table) -> list[Row]:
+    """Whose maps there are to show."""
+    return [row for row in with_examples(table) if attended(row) is not None]
+
+
+def heat(rows: Sequence[Row], table: Table, number: int, scenes: int = 6) -> str:
+    """A row of pictures for each agent, of its first seed, on the first test scenes.
+
+    number: of the table in its page.
+    """
+    count = min(scenes, *(len(examples(row)["target"]) for row in rows))
+    drawn = "".join(_scene(rows[0], number, scene) for scene in range(count))
+    agents = "".join(_agent(row, table, number, count) for row in rows)
+    return (
+        f'<svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>{drawn}'
+        f'</defs></svg><div class="maps" style="--n:{count}">{agents}</div>'
+    )
+
+
+def picture(density: Tensor) -> Image.Image:
+    """(h, w) -> a pixel a cell, the clearer the less there is, from 0 to the largest value."""
+    share = density.double().nan_to_num(0, 0, 0).clamp_min(0).numpy()
+    share = share / max(share.max(), np.finfo(float).tiny)
+    pixels = np.empty((*share.shape, 4), np.uint8)
+    pixels[..., :3], pixels[..., 3] = COLOUR, (255 * MOST * share).round()
+    return Image.fromarray(pixels)
+
+
+def _scene(row: Row, number: int, scene: int) -> str:
+    """The image and its targets' boxes, which the pictures of all agents refer to."""
+    image, boxes = examples(row)["image"][scene], examples(row)["box"][scene]
+    channels, height, width = image.shape
+    pixels = image[:3].permute(1, 2, 0).numpy() if channels >= 3 else image[0].numpy()
+    frames = []
+    for box in boxes[~boxes.isnan().any(1)]:
+        left, top, right, bottom = ((box + 1) / 2 * box.new_tensor([width, height] * 2)).tolist()
+        for colour, thick in ((CASING, 3), (BOX, 1.5)):
+            frames.append(
+                f'<rect x="{left:g}" y="{top:g}" width="{right - left:g}" '
+                f'height="{bottom - top:g}" fill="none" stroke="rgb{colour}" '
+                f'stroke-width="{thick}" vector-effect="non-scaling-stroke"/>'
+            )
+    return (
+        f'<image id="scene-{number}-{scene}" width="{width}" height="{height}" '
+        f'style="image-rendering:pixelated" href="{data_uri(Image.fromarray(pixels))}"/>'
+        f'<g id="box-{number}-{scene}">{"".join(frames)}</g>'
+    )
+
+
+def _agent(row: Row, table: Table, number: int, count: int) -> str:
+    found = attended(row)
+    assert found is not None
+    maps, activation = found
+    pointing = row.activation_pointing if activation else row.pointing
+    said = [f"error {row.error.point:.{table.decimals}f} %"]
+    said += [] if pointing is None else [f"pointing {pointing:.1f} %"]
+    said += ["class activation"] * activation
+    cells = "".join(_cell(row, maps[scene], number, scene) for scene in range(count))
+    return (
+        f'<article data-title="{escape(row.title)}"><h3>{escape(row.title)} '
+        f"<small>{' · '.join(said)}</small></h3><div>{cells}</div></article>"
+    )
+
+
+def _cell(row: Row, density: Tensor, number: int, scene: int) -> str:
+    height, width = examples(row)["image"].shape[2:]
+    words = escape(f"{row.title}, scene {scene + 1}: where it attended")
+    return (
+        f'<div class="map"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{words}">'
+        f'<use href="#scene-{number}-{scene}"/><image width="{width}" height="{height}" '
+        f'preserveAspectRatio="none" href="{data_uri(picture(density))}"/>'
+        f'<use href="#box-{number}-{scene}"/></svg>{answered(row, scene)}</div>'
+    )

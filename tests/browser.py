@@ -1,0 +1,45 @@
+"""A page in headless chromium, asked by a script of its own what it shows."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BEFORE = """<script>window.faults = [];
+addEventListener("error", function (e) { faults.push(e.message); });
+console.error = console.warn = function (m) { faults.push(String(m)); };</script>"""
+AFTER = """<script>setTimeout(function () { var said = {};
+%s
+said.wide = document.documentElement.scrollWidth > innerWidth;
+said.width = innerWidth; said.faults = faults;
+parent.postMessage(JSON.stringify(said), "*"); }, 1500);</script>"""
+# Windows are at least 500 pixels wide, frames may be narrower.
+FRAME = """<!doctype html><title>waits</title><script>addEventListener("message", function (e) {
+document.title = "SAID" + e.data + "SAID"; });</script>
+<iframe src="page.html" style="border:0" width="%d" height="900"></iframe>"""
+
+
+def tell(html: str, script: str, folder: Path, width: int) -> dict[str, Any]:
+    """What the script puts into `said`, and whether the page scrolls sideways, and its faults."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if browser is None:
+        pytest.skip("no chromium on PATH")
+    html = html.replace("<head>", "<head>" + BEFORE, 1)
+    (folder / "page.html").write_text(html.replace("</body>", AFTER % script + "</body>"))
+    (folder / "frame.html").write_text(FRAME % width)
+    flags = [
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        *(f"--user-data-dir={folder / 'profile'}", "--window-size=1600,1000"),
+        *("--virtual-time-budget=20000", "--dump-dom", str(folder / "frame.html")),
+    ]
+    done = subprocess.run([browser, *flags], capture_output=True, text=True, timeout=100)
+    said = re.search(r"<title>SAID(.*?)SAID</title>", done.stdout)
+    assert said, done.stderr[-2000:]
+    told: dict[str, Any] = json.loads(said[1])
+    assert told["width"] == width
+    return told

@@ -1,0 +1,284 @@
+"""Soft attention in the report: its rows, its controls, and the gallery of its maps."""
+
+import base64
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hardattn import checkpoint
+from hardattn.report.charts import charts, styles
+from hardattn.report.columns import columns
+from hardattn.report.gallery import attended, looking
+from hardattn.report.heat import MOST, attending, heat, picture
+from hardattn.report.page import page
+from hardattn.report.read import ReportError, read
+from hardattn.report.table import Row, Table, control, tables
+from hardattn.report.text import markdown
+from hardattn.report.words import findings
+from tests.browser import tell
+from tests.runs import change, write_cells, write_run, write_soft
+
+ERRORS = {
+    "none": (0.30, 0.36, 0.33),
+    "se": (0.20, 0.24, 0.22),
+    "cbam_spatial": (0.33, 0.34, 0.38),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    top = tmp_path_factory.mktemp("runs")
+    for block, errors in ERRORS.items():
+        for seed, error in enumerate(errors):
+            write_soft(top, seed, error, block)
+    for seed in range(3):
+        write_soft(top, seed, 0.10 + seed / 100, head="gated_pooling")
+    return top
+
+
+@pytest.fixture
+def runs(made: Path, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    return Path(shutil.copytree(made, tmp_path / "runs"))
+
+
+def only(folder: Path) -> Table:
+    (one,) = tables(read([folder]))
+    return one
+
+
+def rows(folder: Path) -> dict[str, Row]:
+    return {row.title: row for row in only(folder).rows}
+
+
+def each(folder: Path, alter: Callable[[dict[str, Any]], Any]) -> None:
+    for file in folder.rglob("result.json"):
+        result = json.loads(file.read_text())
+        alter(result)
+        change(file, **result)
+
+
+def test_rows_are_titled_by_block_or_head_and_ordered_by_error(made: Path) -> None:
+    text = markdown([only(made)])
+    grid = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert [line[0] for line in grid[3:]] == [
+        *("| gated_pooling (head)", "| se", "| no block", "| cbam_spatial")
+    ]
+    # One table, which is all there is of it in the README.
+    assert grid[0] == [
+        *("| block", "seeds", "error %", "minus no block", "beats it", "mean map", "other's map"),
+        *("pointing %", "MaxBoxAcc %", "map entropy", "CAM pointing %", "weights", "MFLOP"),
+        "images/s |",
+    ]
+    assert text.count("| block |") == 1 and "Train s" not in text
+
+
+def test_the_control_is_the_net_without_a_block(made: Path) -> None:
+    found = rows(made)
+    se = found["se"]
+    assert (se.control, se.verdict) == ("soft", "yes")
+    # Differences -10, -12, -11: mean -11, deviation 1.
+    assert se.difference is not None and se.difference.point == pytest.approx(-11)
+    assert se.difference.high == pytest.approx(-11 + 4.3027 / 3**0.5, abs=1e-3)
+    assert found["gated_pooling (head)"].control == "soft"
+    assert found["cbam_spatial"].verdict == "no"
+    assert (found["no block"].control, found["no block"].verdict) == ("", "")
+    text = markdown([only(made)])
+    assert "| **no** |" in text and "the network without a block." in text
+    assert "looks that fall anywhere" not in text
+
+
+def test_only_what_differs_in_nothing_else_is_a_control(runs: Path) -> None:
+    write_soft(runs, 0, 0.2, "se", backbone="vit")
+    groups = {group.name: group for group in read([runs])}
+    here = [*groups.values()]
+    vit = groups["soft,block=se,backbone=vit"]
+    assert control(vit, here) is None
+    write_soft(runs, 0, 0.3, backbone="vit")
+    here = read([runs])
+    found = control(vit, here)
+    assert found is not None and found.name == "soft,backbone=vit"
+    # A setting that came later, and is not used.
+    each(runs / "soft", lambda result: result["recipe"].update(curriculum=0.0))
+    found = control(groups["soft,block=se"], read([runs]))
+    assert found is not None and found.name == "soft"
+    titles = [row.title for row in only(runs).rows]
+    assert {"se (block=se)", "se (block=se,backbone=vit)"} <= {*titles}
+
+
+def test_what_attending_mattered_is_points_of_error(runs: Path) -> None:
+    def controls(result: dict[str, Any]) -> None:
+        error = result["figures"]["greedy"]["error"]
+        mean, foreign = ({"error": error + more} for more in (0.05, 0.0125 * result["seed"]))
+        result["controls"] = {"mean": mean, "foreign": foreign}
+
+    each(runs / "soft,block=se", controls)
+    se = rows(runs)["se"]
+    assert se.mean_map == pytest.approx(5) and se.foreign_map == pytest.approx(1.25)
+    text = markdown([only(runs)])
+    assert re.search(r"\| se \|.*\| \+5\.0 \| \+1\.2 \| – \| – \| – \|", text)
+    assert re.search(r"\| no block \|.*\|  \|  \| – \| – \| – \|", text)
+
+
+def test_figures_are_those_of_the_results(made: Path) -> None:
+    found = rows(made)
+    spatial = found["cbam_spatial"]
+    measured = [run.result["figures"]["greedy"] for run in spatial.group.runs]
+    assert spatial.pointing == pytest.approx(100 * np.mean([one["pointing"] for one in measured]))
+    assert spatial.map_entropy == pytest.approx(np.mean([one["map_entropy"] for one in measured]))
+    assert spatial.flops == spatial.group.first["flops"] > 0
+    assert found["se"].pointing is None and found["se"].activation_pointing is not None
+    assert found["gated_pooling (head)"].activation_pointing is None
+
+
+def test_results_from_before_there_were_maps(runs: Path) -> None:
+    def older(result: dict[str, Any]) -> None:
+        del result["controls"], result["flops"]
+        for name in ("pointing", "box_accuracy", "map_entropy", "activation_pointing"):
+            del result["figures"]["greedy"][name]
+
+    for file in runs.rglob("result.json"):
+        result = json.loads(file.read_text())
+        older(result)
+        file.write_text(json.dumps(result))
+    shown = {column.key for column in columns(only(runs))}
+    assert not shown & {"mean_map", "foreign_map", "pointing", "map_entropy", "flops"}
+    assert "Mean map" not in markdown([only(runs)])
+
+
+def test_one_line_has_the_commands_of_all_blocks(made: Path) -> None:
+    text = markdown([only(made)])
+    assert text[text.index("Commands:") :].splitlines() == [
+        "Commands: `python -m experiments.run soft --block BLOCK --seed SEED`, seeds 0, 1, 2.",
+        "",
+        "- gated_pooling (head), seeds 0, 1, 2: "
+        "`python -m experiments.run soft --head gated_pooling --seed 0`",
+        "- no block, seeds 0, 1, 2: `python -m experiments.run soft --seed 0`",
+    ]
+
+
+@pytest.fixture(scope="module")
+def many(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As many agents as it takes to be filtered, and to be lucky."""
+    top = Path(shutil.copytree(made, tmp_path_factory.mktemp("many") / "runs"))
+    for number in range(20):
+        name = f"soft,block=made_{number}"
+        shutil.copytree(made / "soft,block=cbam_spatial", top / name)
+
+        def alter(result: dict[str, Any], name: str = name) -> None:
+            result["name"] = name
+            result["recipe"]["block"] = name.partition("=")[2]
+
+        each(top / name, alter)
+    return top
+
+
+def test_many_comparisons_are_said_to_miss_by_chance(made: Path, many: Path) -> None:
+    table = only(many)
+    assert "Of 23 intervals of 95 % about 1 miss" in markdown([table])
+    assert "miss the true" not in markdown([only(made)])
+    (finding,) = findings(table)
+    assert "best of 24" in finding.caution and "21 of 23 are not ahead" in finding.caution
+    assert "Show only" in page(read([many])) and "Show only" not in page(read([made]))
+
+
+def test_charts_of_agents_that_see_everything_at_once(made: Path) -> None:
+    table = only(made)
+    drawn = {one.key: one.figure for one in charts(table, styles([table]))}
+    assert [*drawn] == ["flops", "pointing", "training"]
+    points = {trace.meta: (trace.x[0], trace.y[0]) for trace in drawn["pointing"].data}
+    found = rows(made)
+    assert points.keys() == {"soft,block=cbam_spatial", "soft,head=gated_pooling"}
+    assert points["soft,block=cbam_spatial"] == (
+        found["cbam_spatial"].pointing,
+        found["cbam_spatial"].error.point,
+    )
+    assert len(drawn["flops"].data) == 4
+
+
+def test_heat_is_clear_at_nothing_and_strongest_at_the_largest_value() -> None:
+    density = torch.tensor([[0.0, 2.0, 4.0], [1.0, 0.0, 4.0]])
+    pixels = np.asarray(picture(density))
+    assert pixels.shape == (2, 3, 4)
+    most = 255 * MOST
+    assert pixels[..., 3].tolist() == [
+        [0, round(most / 2), round(most)],
+        [round(most / 4), 0, round(most)],
+    ]
+    for nothing in (0.0, torch.nan):  # a net that diverged
+        assert not np.asarray(picture(torch.full((2, 2), nothing)))[..., 3].any()
+
+
+def cells(html: str) -> list[str]:
+    return re.findall(r'<div class="map">.*?</div>', html)
+
+
+def test_the_gallery_has_a_row_an_agent(runs: Path) -> None:
+    for seed in range(2):
+        write_cells(runs, seed, 0.5)
+        write_run(runs, "ram", seed)
+    (table,) = tables(read([runs]))
+    shown = attending(table)
+    assert [row.title for row in shown] == [
+        *("gated_pooling (head)", "se", "no block", "cbam_spatial", "hard over cells")
+    ]
+    kinds = [found.activation for found in map(attended, shown) if found is not None]
+    assert kinds == [False, True, True, False, False]
+    html = heat(shown, table, 3)
+    assert len(cells(html)) == 5 * 6 and html.count("<article") == 5
+    assert html.count("class activation") == 2
+    assert len(re.findall(r'id="scene-3-\d"', html)) == len(re.findall(r'id="box-3-\d"', html)) == 6
+    assert html.count('href="#scene-3-0"') == 5
+    # Each picture is its own map, cell by cell.
+    row, place = html[html.index("hard over cells") :], attended(shown[4])
+    sent = re.findall(r"base64,([^\"]+)", row)
+    drawn = [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in sent]
+    assert place is not None and [one.shape for one in drawn] == [(3, 3, 4)] * 6
+    assert [one[..., 3].argmax() for one in drawn] == place.density[:6].flatten(1).argmax(
+        1
+    ).tolist()
+    # What was looked at, step by step, is shown of who looks; of soft attention there are maps.
+    assert [row.title for row in looking(table)] == ["RAM", "hard over cells"]
+
+
+def test_the_gallery_refuses_other_scenes(runs: Path) -> None:
+    path = runs / "soft" / "seed-0" / "examples.pt"
+    stored = checkpoint.read(path)
+    checkpoint.write(path, {**stored, "image": stored["image"].flip(0)})
+    with pytest.raises(ReportError, match="examples differ"):
+        page(read([runs]))
+
+
+FILTER = """
+var shown = function (what) {
+  return [].filter.call(document.querySelectorAll(what), function (element) {
+    return element.getClientRects().length > 0; }).length; };
+said.cells = shown(".map svg"); said.rows = shown("tr.row");
+said.sharp = [].every.call(document.querySelectorAll(".map svg"), function (one) {
+  var box = one.getBoundingClientRect(); return box.width > 30 && box.height > 20; });
+var field = document.querySelector(".filter input");
+field.value = "made_1, SE"; field.dispatchEvent(new Event("input"));
+said.fewer = [shown(".map svg"), shown("tr.row"), shown(".chip")];
+said.curves = [].map.call(document.querySelectorAll(".plot"), function (plot) {
+  return plot.data.filter(function (trace) { return trace.visible; }).length; });
+field.value = ""; field.dispatchEvent(new Event("input"));
+said.again = shown(".map svg");
+"""
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_a_browser_shows_the_maps_and_filters_them(many: Path, tmp_path: Path, width: int) -> None:
+    told = tell(page(read([many])), FILTER, tmp_path, width)
+    assert told["faults"] == [] and not told["wide"]
+    assert told["cells"] == told["again"] == 24 * 6 and told["rows"] == 24 and told["sharp"]
+    # made_1, made_10 to made_19, and se: points against operations, against pointing, and means.
+    assert told["fewer"] == [12 * 6, 12, 12] and told["curves"] == [12, 11, 12]
