@@ -11,6 +11,7 @@ import hashlib
 import io
 import shlex
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,5 +152,10 @@ def _fail(fault: Exception, code: int) -> int:
     return code
 
 
+def _warning(message: Warning | str, *rest: Any) -> str:
+    return f"warning: {message}\n"
+
+
 if __name__ == "__main__":
+    warnings.formatwarning = _warning
     sys.exit(main())

@@ -5,9 +5,12 @@ SHA-256 (neither torch.save nor safetensors notices a flipped bit). One without 
 another, does not count. The one before is kept until its successor is vouched for.
 """
 
+import errno
 import hashlib
 import io
 import os
+import shutil
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,15 +47,19 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
 def latest(folder: Path, device: torch.device | str = "cpu") -> tuple[int, dict[str, Any]] | None:
     """Step and state of the newest sound checkpoint; None where there is none.
 
-    Raises CheckpointError if there are checkpoints and not one is sound: starting over in silence
-    would overwrite what may still be saved by hand.
+    Warns of newer ones that are damaged. Raises CheckpointError if there are checkpoints and not
+    one is sound: starting over in silence would overwrite what may still be saved by hand.
     """
     broken = []
     for path in reversed(_vouched(folder)):
         try:
-            return int(path.stem.removeprefix("step-")), read(path, device)
+            found = int(path.stem.removeprefix("step-")), read(path, device)
         except CheckpointError as fault:
             broken.append(str(fault))
+            continue
+        if broken:
+            warnings.warn(f"{broken[0]}. Going on from {path.name}", stacklevel=2)
+        return found
     if broken:
         raise CheckpointError(broken[0])
     return None
@@ -112,4 +119,8 @@ def _replace(path: Path, content: bytes) -> None:
     except OSError as fault:
         with suppress(OSError):
             temporary.unlink()
-        raise CheckpointError(f"{path}: cannot be written ({fault.strerror or fault})") from fault
+        why = fault.strerror or str(fault)
+        if fault.errno == errno.ENOSPC:
+            free = shutil.disk_usage(path.parent).free
+            why += f": {len(content):,} bytes wanted, {free:,} free"
+        raise CheckpointError(f"{path}: cannot be written ({why})") from fault

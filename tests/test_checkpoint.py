@@ -1,5 +1,6 @@
 """Checkpoints against crashes at every step of writing, damage of every kind, and a full disk."""
 
+import errno
 import hashlib
 import os
 import pickle
@@ -225,7 +226,8 @@ def falls_back(folder: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match="step-000000002"):
         read(path)
-    found = latest(folder)
+    with pytest.warns(UserWarning, match=r"step-000000002\.pt: .*Going on from step-000000001"):
+        found = latest(folder)
     assert found and found[0] == 1 and is_sound(found)
 
 
@@ -256,12 +258,26 @@ def test_a_damaged_hash_is_noticed(two: Path, tmp_path: Path) -> None:
         flipped = bytearray(sound)
         flipped[bit // 8] ^= 1 << bit % 8
         (tmp_path / "step-000000002.pt.sha256").write_bytes(flipped)
-        found = latest(tmp_path)
+        with pytest.warns(UserWarning, match="damaged"):
+            found = latest(tmp_path)
         assert found and found[0] == 1 and is_sound(found), bit
     for content in (b"", b"\n", b"\xff\xfe", b"\0" * 64):
         (tmp_path / "step-000000002.pt.sha256").write_bytes(content)
-        found = latest(tmp_path)
+        with pytest.warns(UserWarning):
+            found = latest(tmp_path)
         assert found and found[0] == 1
+
+
+def test_a_full_disk_is_told_with_what_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)  # type: ignore[attr-defined]
+    with pytest.raises(CheckpointError, match=r"No space .*[\d,]+ bytes wanted, [\d,]+ free"):
+        save(tmp_path, 1, state_of(1))
+    assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_with_none_sound_it_says_so_and_does_not_start_over(two: Path, tmp_path: Path) -> None:
