@@ -256,7 +256,7 @@ OTHERS: dict[str, Recipe] = {
         context="coarse",
         first="centre",
         estimator="pathwise",
-        lr=2e-3,
+        lr=1e-3,
         clip=1.0,
     ),
     "draw-digits": _on_digits(
