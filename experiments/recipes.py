@@ -458,8 +458,8 @@ PAIR = Family(
 PAIRS: dict[str, Recipe] = {
     "ram-pairs": PAIR.recipe(
         "RAM, learned baseline",
-        "RAM (Mnih et al. 2014), with an LSTM. So few images teach its policy nothing that is worth "
-        "more than random looks; RAM in the paper of DRAM has 9 %.",
+        "RAM (Mnih et al. 2014), with an LSTM. So few images teach its policy nothing worth more "
+        "than random looks; in the paper of DRAM it has 9 %.",
         PAIR.ram,
     ),
     "random-pairs": PAIR.recipe(
