@@ -17,11 +17,12 @@ import pytest
 import torch
 
 from experiments import execute, run
-from experiments.agents import FullView, Ram
+from experiments.agents import Ram
 from experiments.config import Learning, Problem, Run, UsageError, bind, nearest
 from experiments.recipes import RECIPES
 from experiments.run import main, parse
 from experiments.sweep import every
+from experiments.viewers import FullView
 from hardattn.agents import BACKBONES
 from hardattn.blocks import BLOCKS, HEADS
 from hardattn.checkpoint import CheckpointError

@@ -1,0 +1,162 @@
+"""The agents of recipes that see the whole image, as frozen dataclasses; each builds its agent."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from experiments.agents import Shape, options_of, scripted
+from experiments.config import at_least, choose
+
+
+@dataclass(frozen=True)
+class FullView:
+    """A classifier that sees everything at once."""
+
+    net: str = "cnn"
+    """mlp, conv_2014 or cnn."""
+
+    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
+        """The agent, for glimpses of that shape."""
+        from hardattn import agents
+
+        choose("net", agents.NETS, self.net)
+        return agents.FullView(glimpse, world.task.classes, net=self.net)
+
+
+@dataclass(frozen=True)
+class ShowAttendTell:
+    """Show, attend and tell (Xu et al. 2015): soft or hard by the draw alone."""
+
+    features: int = 64
+    """Width of the feature of a cell."""
+    hidden: int = 128
+    doubly: float = 0.0
+    """Price of the doubly stochastic penalty."""
+    script: str | None = None
+    """random, centre or raster attend instead of the agent."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "features", "hidden")
+        at_least(self, 0, "doubly")
+
+    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
+        """The agent, over the cells of the world's grid."""
+        from hardattn.agents import ShowAttendTell as Agent
+
+        options = options_of(self) | {"context": image, "looks": world.looks}
+        return scripted(Agent(glimpse, world.task.classes, **options), self.script, world)
+
+
+@dataclass(frozen=True)
+class Variational:
+    """Variational attention (Deng et al. 2018): one alignment, and a posterior given the label."""
+
+    features: int = 64
+    """Width of the feature of a cell."""
+    hidden: int = 128
+    script: str | None = None
+    """random, centre or raster attend instead of the agent."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "features", "hidden")
+
+    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
+        """The agent, over the cells of the world's grid."""
+        from hardattn.agents import Variational as Agent
+
+        options = options_of(self) | {"context": image}
+        return scripted(Agent(glimpse, world.task.classes, **options), self.script, world)
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """S3TA (Zoran et al. 2020): the soft twin of RAM."""
+
+    core: Literal["rnn", "gru", "lstm"] = "lstm"
+    hidden: int = 256
+    keys: int = 8
+    """Channels that are asked."""
+    values: int = 120
+    """Channels that answer."""
+    frequencies: int = 4
+    """Of the spatial basis; it has (2 * frequencies)^2 channels."""
+    script: str | None = None
+    """random, centre or raster attend instead of the agent."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "hidden", "keys", "values", "frequencies")
+
+    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
+        """The agent, over the cells of the world's grid."""
+        from hardattn.agents import Sequential as Agent
+
+        options = options_of(self) | {"context": image}
+        return scripted(Agent(glimpse, world.task.classes, **options), self.script, world)
+
+
+@dataclass(frozen=True)
+class Scal:
+    """SCAL (Chen et al. 2019): attention that a critic judges in training."""
+
+    attention: Literal["spatial", "channel", "both"] = "spatial"
+    features: int = 64
+    """Width of the feature of a cell."""
+    hidden: int = 128
+    reduction: int = 16
+    """Of the channel gate's middle layer."""
+    script: str | None = None
+    """random, centre or raster attend instead of the agent."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "features", "hidden", "reduction")
+
+    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
+        """The agent, over the cells of the world's grid."""
+        from hardattn.agents import SCAL
+
+        options = options_of(self) | {"context": image}
+        return scripted(SCAL(glimpse, world.task.classes, **options), self.script, world)
+
+
+@dataclass(frozen=True)
+class Soft:
+    """One look at everything, by a backbone with blocks of soft attention."""
+
+    block: str = "none"
+    """A row of hardattn.blocks.BLOCKS after each unit of the backbone; or none."""
+    head: str = "mean"
+    """A row of hardattn.blocks.HEADS; or mean, the class activation of Zhou et al. (2016)."""
+    backbone: str = "cnn"
+    """cnn or vit."""
+    width: int = 32
+    """Channels of the backbone."""
+    weights: int | None = None
+    """Make the hidden layers of its units as wide as brings the net nearest to so many weights."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 8, "width")
+        at_least(self, 1, "weights")
+
+    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
+        """The agent, for images of that shape."""
+        import torch
+
+        from hardattn.agents import BACKBONES, MeanPool, SoftAgent, no_block
+        from hardattn.blocks import BLOCKS, HEADS
+
+        choose("backbone", BACKBONES, self.backbone)
+        options: dict[str, Any] = {
+            "backbone": self.backbone,
+            "block": choose("block", {"none": no_block, **BLOCKS}, self.block),
+            "head": choose("head", {"mean": MeanPool, **HEADS}, self.head),
+            "width": self.width,
+        }
+        if self.weights is not None:
+            with torch.random.fork_rng(devices=[]):
+                one, two = (
+                    SoftAgent(glimpse, world.task.classes, middle=middle, **options)
+                    for middle in (1, 2)
+                )
+            # Weights are linear in the width of the hidden layers.
+            least, more = (sum(w.numel() for w in net.parameters()) for net in (one, two))
+            options["middle"] = max(1, 1 + round((self.weights - least) / (more - least)))
+        return SoftAgent(glimpse, world.task.classes, **options)
