@@ -70,7 +70,9 @@ OTHERS: dict[str, Recipe] = {
     ),
     "edram-digits": _on_digits(
         "EDRAM",
-        "EDRAM (Ablavatski et al. 2017): affine glimpses, by backpropagation.",
+        "EDRAM (Ablavatski et al. 2017): affine glimpses, by backpropagation. Its curves fall back "
+        "more than once, where glimpses move faster than the answer follows, we think; the paper "
+        "holds them with a loss on places, for which an agent would have to see boxes.",
         Edram(),
         sensor="affine",
         size=10,
