@@ -245,7 +245,7 @@ def _controls() -> dict[str, Recipe]:
     """Each agent's observer under random looks, trained as that agent is."""
     given = {
         **{name: f"{name}-digits" for name in ("dram", "mram", "edram", "draw", "zoom-ram")},
-        **{name: f"{name}-digits" for name in ("glance-focus", "s3ta", "scal")},
+        **{name: f"{name}-digits" for name in ("kalman-ram", "glance-focus", "s3ta", "scal")},
         "sat": "sat-hard-digits",
         "variational": "variational-hard-digits",
     }

@@ -136,9 +136,9 @@ def tables(groups: Sequence[Group], against: str | None = None) -> list[Table]:
 def control(group: Group, here: Sequence[Group]) -> Group | None:
     """The run of its observer that looks at random, on its scenes and through its world.
 
-    That is a run of the same agent; where there is none, of an agent that has no setting which
-    `group`'s lacks: RAM's observer serves RAM's variants. Of several the one with the most settings
-    in common. Of soft attention, the run with neither block nor head, all else equal. None where no
+    That is a run of the same agent; where there is none, of the agent that `group`'s is a variant
+    of, by its name and its settings, all of which it has: Ram's observer serves SpreadRam, and not
+    Mram. Of several the one with the most settings in common. Of soft attention, the run with neither block nor head, all else equal. None where no
     run fits, and of such a run itself.
     """
     mine = group.first["recipe"]
@@ -154,6 +154,7 @@ def control(group: Group, here: Sequence[Group]) -> Group | None:
             and other.scenes == group.scenes
             and other.first["sees"] == group.first["sees"]
             and _given(other.first["world"]) == _given(group.first["world"])
+            and str(mine.get("agent")).endswith(str(theirs.get("agent")))
             and (theirs.get("agent") == mine.get("agent") or theirs.keys() <= mine.keys())
         )
 
