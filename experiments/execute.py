@@ -104,7 +104,7 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             "world": _world(problem.sensor, world, answers, image),
             "parameters": sum(weight.numel() for weight in agent.parameters()),
             "flops": flops(agent, world, test, DRAWS[problem.draw]),
-            "figures": {kind: figures(columns) for kind, columns in measured.items()},
+            "figures": _figures(measured),
             "training": _training(trained),
             "made_with": made_with(device, run.threads, product),
         }
@@ -133,6 +133,13 @@ def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> di
         return {"greedy": use, "sampled": use, "averaged": use}
     passes = [evaluate(agent, world, scenes, sample, seed) for seed in range(PASSES)]
     return {"greedy": use, "sampled": passes[0], "averaged": average(passes)}
+
+
+def _figures(measured: dict[str, Columns]) -> dict[str, Any]:
+    """The figures of each kind; those of one and the same pass are computed once."""
+    once = {id(columns): columns for columns in measured.values()}
+    known = {key: figures(columns) for key, columns in once.items()}
+    return {kind: dict(known[id(columns)]) for kind, columns in measured.items()}
 
 
 def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, Any]:

@@ -62,18 +62,22 @@ def largest(mask: Tensor) -> Tensor:
     equals.
     """
     count, height, width = mask.shape
-    label = torch.arange(1, height * width + 1, dtype=torch.float32).view(1, height, width)
-    label = torch.where(mask, label, 0.0)
+    # Images last: neighbours are then slices of contiguous memory.
+    within = mask.permute(1, 2, 0).contiguous()
+    number = torch.arange(1, height * width + 1, dtype=torch.int32).view(height, width, 1)
+    label = F.pad(number * within, (0, 0, 1, 1, 1, 1))
+    inner = label[1:-1, 1:-1]
     while True:  # the largest label spreads through its part
-        spread = F.max_pool2d(label[:, None], 3, 1, 1)[:, 0] * mask
-        if torch.equal(spread, label):
+        rows = torch.maximum(torch.maximum(label[:-2], label[2:]), label[1:-1])
+        spread = torch.maximum(torch.maximum(rows[:, :-2], rows[:, 2:]), rows[:, 1:-1]) * within
+        if torch.equal(spread, inner):
             break
-        label = spread
-    which = label.long().flatten(1)
+        inner.copy_(spread)
+    which = inner.permute(2, 0, 1).flatten(1).long()
     size = torch.zeros(count, height * width + 1, dtype=torch.int64)
     size.scatter_add_(1, which, torch.ones_like(which))
     size[:, 0] = 0
-    return mask & (label == size.argmax(1)[:, None, None])
+    return mask & (which.view_as(mask) == size.argmax(1)[:, None, None])
 
 
 def overlap(density: Tensor, box: Tensor, thresholds: int = 20) -> Tensor:

@@ -138,8 +138,8 @@ def control(group: Group, here: Sequence[Group]) -> Group | None:
 
     That is a run of the same agent; where there is none, of the agent that `group`'s is a variant
     of, by its name and its settings, all of which it has: Ram's observer serves SpreadRam, and not
-    Mram. Of several the one with the most settings in common. Of soft attention, the run with neither block nor head, all else equal. None where no
-    run fits, and of such a run itself.
+    Mram. Of several the one with the most settings in common. Of soft attention, the run with
+    neither block nor head, all else equal. None where no run fits, and of such a run itself.
     """
     mine = group.first["recipe"]
     if soft(group.first) is not None:
