@@ -152,7 +152,14 @@ def _fail(fault: Exception, code: int) -> int:
     return code
 
 
-def _warning(message: Warning | str, *rest: Any) -> str:
+def _warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """A warning in one line, without the code that gave it."""
     return f"warning: {message}\n"
 
 
