@@ -3,32 +3,18 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit, received
+from hardattn.blocks.sagan import SAGAN
+from hardattn.maps import emit
 
 SIGNS = {"paper": 1, "released": -1}
 
 
-class DANetPosition(nn.Module):
+class DANetPosition(SAGAN):
     """y_i = x_i + alpha sum_j softmax_j(q_i . k_j) v_j: places attend to places.
 
-    (B, C, H, W) -> same. Map: the softmax, (B, 1, N, N), rows sum to one. q and k have C / 8
-    channels, at least one, v has C; all are 1x1 convolutions. alpha starts at 0.
+    (B, C, H, W) -> same. Its equations, widths and start are those of `SAGAN`, whose gamma is this
+    alpha; the two systems differ in what stands around them.
     """
-
-    def __init__(self, channels: int):
-        super().__init__()
-        inner = max(1, channels // 8)
-        self.query = nn.Conv2d(channels, inner, 1)
-        self.key = nn.Conv2d(channels, inner, 1)
-        self.value = nn.Conv2d(channels, channels, 1)
-        self.alpha = nn.Parameter(torch.zeros(()))
-
-    def forward(self, x: Tensor) -> Tensor:
-        query, key, value = (f(x).flatten(2) for f in (self.query, self.key, self.value))
-        weights = torch.einsum("bdi,bdj->bij", query, key).softmax(2)[:, None]
-        weights = emit(self, "pairwise", weights, (-1,), received(*x.shape[2:]))[:, 0]
-        attended = torch.einsum("bij,bcj->bci", weights, value)
-        return x + self.alpha * attended.unflatten(2, x.shape[2:])
 
 
 class DANetChannel(nn.Module):
