@@ -283,8 +283,13 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(10)
 
-    with pytest.raises(KeyboardInterrupt):
-        learn(tmp_path, estimator=before_update(3, twice))
+    # What a shell starts in the background ignores SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            learn(tmp_path, estimator=before_update(3, twice))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Watched:
