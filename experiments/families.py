@@ -160,7 +160,8 @@ MNIST = Family(
     },
 )
 
-CLUTTERED_60 = Family(
+CLUTTERED_60 = replace(
+    MNIST,
     problem=Problem(
         dataset="mnist",
         scene="cluttered",
@@ -173,13 +174,6 @@ CLUTTERED_60 = Family(
         looks=8,
     ),
     scene="MNIST on a 60x60 canvas with four pieces of clutter; eight looks of 12x12, 3 scales.",
-    ram=Ram(std=0.1),
-    learning=Learning(images=18_000_000, batch=512, lr=2e-3, validate_every=500_000),
-    whole={
-        "mlp": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
-        "conv_2014": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
-        "cnn": Learning(images=600_000, batch=128, lr=2e-3, validate_every=50_000),
-    },
 )
 
 PAIR = Family(

@@ -147,13 +147,12 @@ def _series(
 
 def _runs(members: Sequence[Member]) -> str:
     """`Runs: a, b (seeds 0, 1, 2), c (seed 0)`."""
+    from hardattn.report.text import seeds_text
+
     by_seeds: dict[tuple[int, ...], list[str]] = {}
     for member in members:
         by_seeds.setdefault(member.group.seeds, []).append(member.group.name)
-    named = [
-        f"{', '.join(names)} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"
-        for seeds, names in by_seeds.items()
-    ]
+    named = [f"{', '.join(names)} ({seeds_text(seeds)})" for seeds, names in by_seeds.items()]
     return f"Runs: {', '.join(named)}"
 
 

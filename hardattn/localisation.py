@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hardattn.scenes import inside
+
 
 def edges(count: int) -> Tensor:
     """(count + 1,) borders of the cells along one side."""
@@ -37,9 +39,7 @@ def pointing(density: Tensor, box: Tensor) -> Tensor:
     cell = density.flatten(1).argmax(1)
     x = (2 * (cell % width).double() + 1) / width - 1
     y = (2 * torch.div(cell, width, rounding_mode="floor").double() + 1) / height - 1
-    left, top, right, bottom = (edge for edge in box.double().unbind(-1))
-    inside = (left <= x[:, None]) & (x[:, None] <= right)
-    return (inside & (top <= y[:, None]) & (y[:, None] <= bottom)).any(1)
+    return inside(torch.stack([x, y], 1), box.double())
 
 
 def energy(density: Tensor, box: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ MAY = {
     "world": "scenes sensors tasks",
     "rollout": "distributions scenes world",
     "estimators": "distributions rollout scenes world",
-    "localisation": "",
+    "localisation": "scenes",
     "cost": "rollout scenes world",
     "evaluate": "maps rollout scenes sensors world",
     "metrics": "evaluate localisation",

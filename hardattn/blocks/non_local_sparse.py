@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hardattn.blocks.smyrf import equal_parts, log_shared
 from hardattn.maps import emit, received
 
 
@@ -55,18 +56,11 @@ class NonLocalSparse(nn.Module):
             directions = torch.randn_like(directions)
         projected = embedded[:, None] @ directions
         bucket = torch.cat([projected, -projected], -1).argmax(-1)
-        order = bucket.argsort(stable=True)
-        places = embedded.shape[1]
-        chunks = max(1, places // self.chunk)
-        number = torch.arange(places, device=order.device)
-        chunk = torch.empty_like(order).scatter_(
-            -1, order, (number * chunks // places).expand_as(order)
-        )
-        own = (chunk[..., None] == number[:chunks]).to(embedded.dtype)
+        chunks = max(1, embedded.shape[1] // self.chunk)
+        own = equal_parts(bucket.to(embedded.dtype), chunks)
         near = (own + own.roll(1, -1) + own.roll(-1, -1)).clamp_max(1)
         own, near = (each.transpose(1, 2).flatten(2) for each in (own, near))
-        # 1e-30 shuts out as well as nought, whose log is many times slower.
-        return (own @ near.transpose(1, 2)).clamp_min_(1e-30).log_()
+        return log_shared(own, near)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]

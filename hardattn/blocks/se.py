@@ -11,7 +11,7 @@ class SE(nn.Module):
     """y = x * sigmoid(W2 relu(W1 mean_hw(x))).
 
     (B, C, H, W) -> same. Map: the gate, (B, C). reduction: of the middle layer, C / r units, at
-    least one.
+    least one. What pools otherwise, and gates alike, overrides `pool`.
     """
 
     def __init__(self, channels: int, *, reduction: int = 16):
@@ -20,7 +20,11 @@ class SE(nn.Module):
         self.squeeze = nn.Linear(channels, middle)
         self.excite = nn.Linear(middle, channels)
 
+    def pool(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C), what the gate is made of."""
+        return x.mean((2, 3))
+
     def forward(self, x: Tensor) -> Tensor:
-        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(x.mean((2, 3))))))
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(self.pool(x)))))
         gate = emit(self, "channel gate", gate)
         return x * gate[:, :, None, None]

@@ -34,6 +34,12 @@ def equal_parts(hashed: Tensor, clusters: int) -> Tensor:
     return (part[..., None] == number).to(hashed.dtype)
 
 
+def log_shared(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Log of how many parts i and j share: (..., N, parts) memberships, twice -> (..., N, N)."""
+    # 1e-30 shuts out as well as nought, whose log is many times slower.
+    return (ours @ theirs.transpose(-1, -2)).clamp_min_(1e-30).log_()
+
+
 class SMYRF(MultiHead):
     """Multi-head attention of each query to the keys of its cluster, in several hashings.
 
@@ -79,8 +85,7 @@ class SMYRF(MultiHead):
             for points in asymmetric(query, key)
         )
         ours, theirs = (each.transpose(2, 3).flatten(3) for each in (ours, theirs))
-        # 1e-30 shuts out as well as nought, whose log is many times slower.
-        return (ours @ theirs.transpose(2, 3)).clamp_min_(1e-30).log_()
+        return log_shared(ours, theirs)
 
     def weights(self, query: Tensor, key: Tensor) -> Tensor:
         logits = query / query.shape[3] ** 0.5 @ key.transpose(2, 3)

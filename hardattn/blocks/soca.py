@@ -1,10 +1,9 @@
 """Second-order channel attention, of SAN (Dai, Cai, Zhang, Xia, Zhang, CVPR 2019)."""
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from hardattn.maps import emit
+from hardattn.blocks.se import SE
 
 
 def matrix_sqrt(matrix: Tensor, iterations: int) -> Tensor:
@@ -23,7 +22,7 @@ def matrix_sqrt(matrix: Tensor, iterations: int) -> Tensor:
     return root * trace.sqrt()
 
 
-class SOCA(nn.Module):
+class SOCA(SE):
     """y = x * sigmoid(W2 relu(W1 z)), where z_c is the mean of row c of the root of the covariance.
 
     (B, C, H, W) -> same. Map: the gate, (B, C). The covariance of channels is over places, its
@@ -35,17 +34,11 @@ class SOCA(nn.Module):
     """
 
     def __init__(self, channels: int, *, reduction: int = 16, iterations: int = 5):
-        super().__init__()
+        super().__init__(channels, reduction=reduction)
         self.iterations = iterations
-        middle = max(1, channels // reduction)
-        self.squeeze = nn.Linear(channels, middle)
-        self.excite = nn.Linear(middle, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def pool(self, x: Tensor) -> Tensor:
         places = x.flatten(2)
         centred = places - places.mean(2, keepdim=True)
         covariance = centred @ centred.transpose(1, 2) / places.shape[2]
-        pooled = matrix_sqrt(covariance, self.iterations).mean(2)
-        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(pooled))))
-        gate = emit(self, "channel gate", gate)
-        return x * gate[:, :, None, None]
+        return matrix_sqrt(covariance, self.iterations).mean(2)

@@ -12,6 +12,7 @@ from hardattn.report.heat import attending, heat
 from hardattn.report.plot import Figure, inline, legend
 from hardattn.report.read import Group
 from hardattn.report.table import Row, Table, tables
+from hardattn.report.text import seeds_text
 from hardattn.report.theme import SCRIPT, STYLE
 from hardattn.report.words import Finding, findings
 
@@ -271,17 +272,13 @@ def _legend(table: Table, look: dict[str, Style]) -> str:
 def _made(rows: Sequence[Row], command: str, first: bool = False) -> str:
     """Whose runs a figure shows, all seeds or the first ones, and what made it."""
     given = [(row.title, row.group.seeds[: 1 if first else None]) for row in rows]
-    runs = "; ".join(f"{title} ({_seeds(seeds)})" for title, seeds in given)
+    runs = "; ".join(f"{title} ({seeds_text(seeds)})" for title, seeds in given)
     if len(rows) > FEW:
         shared = {seeds for _, seeds in given}
-        each = f" ({_seeds(shared.pop())})" if len(shared) == 1 else ""
+        each = f" ({seeds_text(shared.pop())})" if len(shared) == 1 else ""
         runs = f"{len(rows)} rows of the table{each}"
     by = f" Made by <code>{escape(command)}</code>." if command else ""
     return f'Runs: {escape(runs)}; their commands are <a href="#runs">below</a>.{by}'
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def _runs(tables: Sequence[Table], command: str, left_out: Sequence[str]) -> str:

@@ -68,9 +68,9 @@ def _commands(rows: Sequence[Row]) -> list[str]:
     counted = Counter(patterns.values())
     usual = counted.most_common(1)[0][0]
     shared = [one for one in counted if one == usual or counted[one] > 1]
-    said = "; ".join(f"`{pattern}`, {_seeds(seeds)}" for pattern, seeds in shared)
+    said = "; ".join(f"`{pattern}`, {seeds_text(seeds)}" for pattern, seeds in shared)
     others = [
-        f"- {row.title}, {_seeds(row.group.seeds)}: `{row.group.first['command']}`"
+        f"- {row.title}, {seeds_text(row.group.seeds)}: `{row.group.first['command']}`"
         for row in rows
         if patterns[row.group.name] not in shared
     ]
@@ -87,7 +87,8 @@ def _pattern(row: Row) -> str:
     return shlex.join(words)
 
 
-def _seeds(seeds: Sequence[int]) -> str:
+def seeds_text(seeds: Sequence[int]) -> str:
+    """`seed 0`, or `seeds 0, 1, 2`."""
     return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
