@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from experiments.agents import Shape, options_of, scripted
+from experiments.agents import Looking, Shape
 from experiments.config import at_least, choose
 
 
@@ -23,9 +23,10 @@ class FullView:
 
 
 @dataclass(frozen=True)
-class ShowAttendTell:
+class ShowAttendTell(Looking):
     """Show, attend and tell (Xu et al. 2015): soft or hard by the draw alone."""
 
+    row = "show_attend_tell"
     features: int = 64
     """Width of the feature of a cell."""
     hidden: int = 128
@@ -38,18 +39,15 @@ class ShowAttendTell:
         at_least(self, 1, "features", "hidden")
         at_least(self, 0, "doubly")
 
-    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
-        """The agent, over the cells of the world's grid."""
-        from hardattn.agents import ShowAttendTell as Agent
-
-        options = options_of(self) | {"context": image, "looks": world.looks}
-        return scripted(Agent(glimpse, world.task.classes, **options), self.script, world)
+    def told(self, world: Any, image: Shape) -> dict[str, Any]:
+        return {"context": image, "looks": world.looks}
 
 
 @dataclass(frozen=True)
-class Variational:
+class Variational(Looking):
     """Variational attention (Deng et al. 2018): one alignment, and a posterior given the label."""
 
+    row = "variational"
     features: int = 64
     """Width of the feature of a cell."""
     hidden: int = 128
@@ -59,18 +57,15 @@ class Variational:
     def __post_init__(self) -> None:
         at_least(self, 1, "features", "hidden")
 
-    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
-        """The agent, over the cells of the world's grid."""
-        from hardattn.agents import Variational as Agent
-
-        options = options_of(self) | {"context": image}
-        return scripted(Agent(glimpse, world.task.classes, **options), self.script, world)
+    def told(self, world: Any, image: Shape) -> dict[str, Any]:
+        return {"context": image}
 
 
 @dataclass(frozen=True)
-class Sequential:
+class Sequential(Looking):
     """S3TA (Zoran et al. 2020): the soft twin of RAM."""
 
+    row = "sequential"
     core: Literal["rnn", "gru", "lstm"] = "lstm"
     hidden: int = 256
     keys: int = 8
@@ -85,18 +80,15 @@ class Sequential:
     def __post_init__(self) -> None:
         at_least(self, 1, "hidden", "keys", "values", "frequencies")
 
-    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
-        """The agent, over the cells of the world's grid."""
-        from hardattn.agents import Sequential as Agent
-
-        options = options_of(self) | {"context": image}
-        return scripted(Agent(glimpse, world.task.classes, **options), self.script, world)
+    def told(self, world: Any, image: Shape) -> dict[str, Any]:
+        return {"context": image}
 
 
 @dataclass(frozen=True)
-class Scal:
+class Scal(Looking):
     """SCAL (Chen et al. 2019): attention that a critic judges in training."""
 
+    row = "scal"
     attention: Literal["spatial", "channel", "both"] = "spatial"
     features: int = 64
     """Width of the feature of a cell."""
@@ -109,12 +101,8 @@ class Scal:
     def __post_init__(self) -> None:
         at_least(self, 1, "features", "hidden", "reduction")
 
-    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
-        """The agent, over the cells of the world's grid."""
-        from hardattn.agents import SCAL
-
-        options = options_of(self) | {"context": image}
-        return scripted(SCAL(glimpse, world.task.classes, **options), self.script, world)
+    def told(self, world: Any, image: Shape) -> dict[str, Any]:
+        return {"context": image}
 
 
 @dataclass(frozen=True)
