@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from hardattn.distributions import Places, Stop
+from hardattn.noise import noise_from
 from hardattn.scenes import Scenes
 from hardattn.world import Observation, World
 
@@ -106,27 +107,29 @@ def rollout(
 
     Row t holds the log-probability of what made row t: the place, drawn from the decision before,
     and whether to stop here. The last decision's place is never looked at, so it is never drawn.
-    Where a draw branches, episodes share what was seen and computed before.
+    Where a draw branches, episodes share what was seen and computed before. Layers that draw do so
+    from the same generator; in evaluation only where the draw is `sample`.
     """
-    view = world.open(scenes)
-    location = world.first(scenes, generator) if first is None else first
-    state = agent.start(world.context(scenes))
-    log_place = entropy = torch.zeros_like(location[:, 0])
     rows = []
-    for look in range(world.looks):
-        state, decision = agent.step(state, world.observe(view, location, look))
-        last = look + 1 == world.looks
-        stop = torch.full_like(decision.logits[:, 0], float(last))
-        log_stop = torch.zeros_like(log_place)
-        if decision.halt is not None and not last:
-            stop, log_stop = draw(decision.halt, generator)
-        answer = (decision.logits, decision.value, decision.cost)
-        rows.append((location, log_place, log_stop, entropy, *answer, stop))
-        if not last:
-            location, log_place = draw(decision.location, generator)
-            entropy = decision.location.entropy()
-            times = len(location) // len(decision.logits)
-            view, state = branched(view, times), branched(state, times)
+    with noise_from(generator, sampled=draw is sample):
+        view = world.open(scenes)
+        location = world.first(scenes, generator) if first is None else first
+        state = agent.start(world.context(scenes))
+        log_place = entropy = torch.zeros_like(location[:, 0])
+        for look in range(world.looks):
+            state, decision = agent.step(state, world.observe(view, location, look))
+            last = look + 1 == world.looks
+            stop = torch.full_like(decision.logits[:, 0], float(last))
+            log_stop = torch.zeros_like(log_place)
+            if decision.halt is not None and not last:
+                stop, log_stop = draw(decision.halt, generator)
+            answer = (decision.logits, decision.value, decision.cost)
+            rows.append((location, log_place, log_stop, entropy, *answer, stop))
+            if not last:
+                location, log_place = draw(decision.location, generator)
+                entropy = decision.location.entropy()
+                times = len(location) // len(decision.logits)
+                view, state = branched(view, times), branched(state, times)
     # A row is as wide as the episodes were many when it was made.
     episodes = len(location)
     place, log_place, log_stop, entropy, logits, value, cost, final = (

@@ -1,4 +1,4 @@
-"""One conformance test over every block and head of soft attention."""
+"""One conformance test over every block and head, of soft and of stochastic attention."""
 
 import copy
 import io
@@ -10,14 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardattn.blocks import (
-    BLOCKS,
-    HEADS,
-    IDENTITY_AT_START,
-    NOT_EXPORTED,
-    STOCHASTIC,
-    TRAINING_ONLY,
-)
+from hardattn import blocks, stochastic
+from hardattn.blocks import IDENTITY_AT_START, NOT_EXPORTED, TRAINING_ONLY
 from hardattn.maps import CONTROLS, KINDS, Map, charged, emit, recorded, replaced
 from tests import (
     test_blocks_arithmetic,
@@ -25,6 +19,9 @@ from tests import (
     test_blocks_pooling,
     test_blocks_self,
     test_blocks_spatial,
+    test_stochastic_bayesian,
+    test_stochastic_gaussian,
+    test_stochastic_pooling,
 )
 
 FAMILIES = (
@@ -33,7 +30,12 @@ FAMILIES = (
     test_blocks_self,
     test_blocks_arithmetic,
     test_blocks_pooling,
+    test_stochastic_bayesian,
+    test_stochastic_gaussian,
+    test_stochastic_pooling,
 )
+BLOCKS = {**blocks.BLOCKS, **stochastic.BLOCKS}
+HEADS = {**blocks.HEADS, **stochastic.HEADS}
 CLASSES = 5
 CHANNELS = (16, 32, 48)
 SIZES = ((8, 8), (7, 9), (12, 10))  # even, odd, not square
@@ -120,16 +122,9 @@ def test_an_image_does_not_leak_into_its_neighbours(who: str):
     block, x = awake(build(who)), images()
     other = torch.cat([x[:1], 5 * x[1:].flip(0)])
     close = partial(torch.testing.assert_close, rtol=1e-9, atol=1e-9)
-    if who.split()[1] not in STOCHASTIC:
-        close(block(other)[:1], block(x)[:1])
-        close(block(x[:1]), block(x)[:1])
-        assert torch.equal(block(x), block(x)), "evaluation is not deterministic, and not declared"
-
-
-@pytest.mark.parametrize("who", [f"block {name}" for name in STOCHASTIC if name in BLOCKS])
-def test_what_is_declared_random_is_random(who: str):
-    block, x = awake(build(who)), images()
-    assert not torch.equal(block(x), block(x))
+    close(block(other)[:1], block(x)[:1])
+    close(block(x[:1]), block(x)[:1])
+    assert torch.equal(block(x), block(x)), "evaluation is not deterministic"
 
 
 @pytest.mark.parametrize("who", EVERYONE)
@@ -255,17 +250,15 @@ def test_it_can_be_exported(who: str):
     if name in NOT_EXPORTED:
         pytest.skip(NOT_EXPORTED[name])
     exported = torch.export.export(block, (x,)).module()
-    if name not in STOCHASTIC:
-        torch.testing.assert_close(exported(x), block(x), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(exported(x), block(x), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("who", EVERYONE)
 def test_the_device_does_not_matter(who: str):
     block, x = awake(build(who)), images()
-    if who.split()[1] not in STOCHASTIC:
-        here = block(x)
-        torch.testing.assert_close(block.cuda()(x.cuda()).cpu(), here)
+    here = block(x)
+    torch.testing.assert_close(block.cuda()(x.cuda()).cpu(), here)
 
 
 def test_a_leak_across_the_batch_is_caught():

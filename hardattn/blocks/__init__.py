@@ -143,9 +143,6 @@ IDENTITY_AT_START: frozenset[str] = frozenset(
 # Blocks that attend in training only, and are the identity in evaluation.
 TRAINING_ONLY: frozenset[str] = frozenset({"attention_dropout"})
 
-# Why a block draws at random in evaluation, too.
-STOCHASTIC: dict[str, str] = {}
-
 # Why `torch.export` cannot take a block.
 NOT_EXPORTED: dict[str, str] = {
     "gain": "its Grad-CAM is a gradient, in which export takes weights for constants",

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.maps import emit
+from hardattn.noise import uniform
 
 
 class AttentionDropout(nn.Module):
@@ -30,6 +31,6 @@ class AttentionDropout(nn.Module):
             return x
         response = torch.relu(x).mean(1, keepdim=True)
         kept = response < self.threshold * response.amax((2, 3), keepdim=True)
-        drop = torch.rand((), device=x.device) < self.rate
+        drop = uniform(x.new_empty(())) < self.rate
         mask = torch.where(drop, kept.to(x.dtype), torch.sigmoid(response))
         return x * emit(self, "spatial gate", mask)

@@ -1,0 +1,18 @@
+"""Attention weights as random variables, one paper a file: with maps, divergences and draws.
+
+Blocks and heads as in `hardattn.blocks`: a block is (B, C, H, W) -> the same shape, a head
+(B, C, H, W) -> (B, K) logits. They draw in training; in evaluation they go by their mean, unless
+the rollout samples (`hardattn.noise`). What is drawn is the map that they emit; a divergence from
+the prior is charged (`hardattn.maps.charge`).
+"""
+
+from collections.abc import Callable
+
+from torch import nn
+
+BLOCKS: dict[str, Callable[..., nn.Module]] = {}
+
+HEADS: dict[str, Callable[..., nn.Module]] = {}
+
+# Why a layer of this branch draws nothing.
+DETERMINISTIC: dict[str, str] = {}
