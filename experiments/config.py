@@ -172,6 +172,8 @@ class Learning:
     """Share of training over which the looks grow from one to all; 0: all from the start."""
     validate_every: int = 100_000
     """Scenes between validations, which are also checkpoints."""
+    keep: Literal["best", "last"] = "best"
+    """Which weights are measured: of the lowest validation error, or the last."""
 
     def __post_init__(self) -> None:
         at_least(self, 1, "images", "batch", "validate_every")

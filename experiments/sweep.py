@@ -58,13 +58,13 @@ def every(options: Sequence[str]) -> list[list[str]]:
 
 def table(field: str) -> list[str]:
     """The rows that a field of a recipe chooses from. Raises UsageError if it has no table."""
+    from hardattn import blocks, stochastic
     from hardattn.agents import BACKBONES, NETS, SCRIPTS
-    from hardattn.blocks import BLOCKS, HEADS
     from hardattn.estimators import ESTIMATORS
 
     tables: dict[str, Iterable[str]] = {
-        "block": BLOCKS,
-        "head": HEADS,
+        "block": {**blocks.BLOCKS, **stochastic.BLOCKS},
+        "head": {**blocks.HEADS, **stochastic.HEADS},
         "backbone": BACKBONES,
         "estimator": ESTIMATORS,
         "net": NETS,

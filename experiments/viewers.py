@@ -62,6 +62,13 @@ class Variational(Looking):
 
 
 @dataclass(frozen=True)
+class VariationalDirichlet(Variational):
+    """Variational attention with relaxed alignment: weights of all cells, drawn."""
+
+    row = "variational_dirichlet"
+
+
+@dataclass(frozen=True)
 class Sequential(Looking):
     """S3TA (Zoran et al. 2020): the soft twin of RAM."""
 
@@ -110,9 +117,9 @@ class Soft:
     """One look at everything, by a backbone with blocks of soft attention."""
 
     block: str = "none"
-    """A row of hardattn.blocks.BLOCKS after each unit of the backbone; or none."""
+    """A row of BLOCKS, soft or stochastic, after each unit of the backbone; or none."""
     head: str = "mean"
-    """A row of hardattn.blocks.HEADS; or mean, the class activation of Zhou et al. (2016)."""
+    """A row of HEADS, soft or stochastic; or mean, the class activation of Zhou et al. (2016)."""
     backbone: str = "cnn"
     """cnn or vit."""
     width: int = 32
@@ -128,14 +135,16 @@ class Soft:
         """The agent, for images of that shape."""
         import torch
 
+        from hardattn import blocks, stochastic
         from hardattn.agents import BACKBONES, MeanPool, SoftAgent, no_block
-        from hardattn.blocks import BLOCKS, HEADS
 
+        within = {"none": no_block, **blocks.BLOCKS, **stochastic.BLOCKS}
+        heads = {"mean": MeanPool, **blocks.HEADS, **stochastic.HEADS}
         choose("backbone", BACKBONES, self.backbone)
         options: dict[str, Any] = {
             "backbone": self.backbone,
-            "block": choose("block", {"none": no_block, **BLOCKS}, self.block),
-            "head": choose("head", {"mean": MeanPool, **HEADS}, self.head),
+            "block": choose("block", within, self.block),
+            "head": choose("head", heads, self.head),
             "width": self.width,
         }
         if self.weights is not None:

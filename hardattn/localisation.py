@@ -57,6 +57,18 @@ def entropy(density: Tensor) -> Tensor:
     return torch.special.entr(share).sum(1) / torch.log(cells)
 
 
+def gini(density: Tensor) -> Tensor:
+    """(N,): Gini coefficient of the cells: 0 is all alike, 1 - 1 / cells is one of them; 0 of an
+    empty map.
+    """
+    weight = density.double().flatten(1).sort(1).values
+    cells = weight.shape[1]
+    rank = torch.arange(1, cells + 1, dtype=torch.float64)
+    total = weight.sum(1)
+    mean_rank = (weight * rank).sum(1) / total.clamp_min(torch.finfo(torch.float64).tiny)
+    return torch.where(total > 0, (2 * mean_rank - cells - 1) / cells, 0.0)
+
+
 def largest(mask: Tensor) -> Tensor:
     """(N, h, w) bool -> its largest part that hangs together by sides or corners; the first of
     equals.
@@ -109,6 +121,11 @@ def max_box_acc(density: Tensor, box: Tensor, iou: float = 0.5) -> float:
     first, so boxes end at the borders of its cells, and there are 20 thresholds instead of 1,000.
     """
     return (overlap(density, box) >= iou).double().mean(1).max().item()
+
+
+def max_box_iou(density: Tensor, box: Tensor) -> float:
+    """Mean IoU of the target's box and the map's, as in `max_box_acc` at the best threshold."""
+    return overlap(density, box).mean(1).max().item()
 
 
 def _iou(one: Tensor, other: Tensor) -> Tensor:

@@ -85,46 +85,78 @@ def looks(columns: Columns) -> float:
     return columns.looks.double().mean().item()
 
 
+def aurc(columns: Columns) -> float:
+    """Area under the risk-coverage curve (Geifman et al. 2019, arXiv:1805.08206): the error among
+    the most confident answers, mean over how many of them are given. Equally confident answers are
+    given in any order, and the mean over orders is taken.
+    """
+    confidence, group = columns.confidence[:, -1].unique(return_inverse=True)
+    wrong = (~columns.correct[:, -1]).double()
+    size = torch.zeros(len(confidence), dtype=torch.float64).index_add_(
+        0, group, torch.ones_like(wrong)
+    )
+    share = torch.zeros_like(size).index_add_(0, group, wrong) / size
+    # In the order of falling confidence, each answer with the error of all that are as confident.
+    risk = share[group[group.argsort(descending=True)]].cumsum(0)
+    return (risk / torch.arange(1, len(risk) + 1)).mean().item()
+
+
+def error_auroc(columns: Columns) -> float | None:
+    """How well confidence tells errors: the chance that a wrong answer is less confident than a
+    right one, equals counting half. 0.5 is no better than a coin; None if all are right, or wrong.
+    """
+    good = columns.correct[:, -1]
+    right, wrong = columns.confidence[good, -1], columns.confidence[~good, -1]
+    if not len(right) or not len(wrong):
+        return None
+    right = right.sort().values
+    below, upto = (torch.searchsorted(right, wrong, right=side) for side in (False, True))
+    return 1 - ((below + upto).double().mean() / 2 / len(right)).item()
+
+
 def pointing(columns: Columns) -> float | None:
     """Pointing game of what was attended to."""
-    if not columns.density.numel():
-        return None
-    return localisation.pointing(columns.density, columns.box).double().mean().item()
+    return _of(columns.density, lambda map: localisation.pointing(map, columns.box))
 
 
 def box_accuracy(columns: Columns) -> float | None:
     """MaxBoxAcc at an IoU of 0.5 of what was attended to."""
-    if not columns.density.numel():
-        return None
-    return localisation.max_box_acc(columns.density, columns.box)
+    return _of(columns.density, lambda map: localisation.max_box_acc(map, columns.box))
+
+
+def box_iou(columns: Columns) -> float | None:
+    """Mean IoU of the target's box and that of what was attended to, at the best threshold."""
+    return _of(columns.density, lambda map: localisation.max_box_iou(map, columns.box))
 
 
 def energy(columns: Columns) -> float | None:
     """Mean share of what was attended to that lies in a target's box."""
-    if not columns.density.numel():
-        return None
-    return localisation.energy(columns.density, columns.box).mean().item()
+    return _of(columns.density, lambda map: localisation.energy(map, columns.box))
 
 
 def map_entropy(columns: Columns) -> float | None:
     """Mean entropy of what was attended to: 0 is one cell, 1 is all alike."""
-    if not columns.density.numel():
-        return None
-    return localisation.entropy(columns.density).mean().item()
+    return _of(columns.density, localisation.entropy)
+
+
+def gini(columns: Columns) -> float | None:
+    """Mean Gini coefficient of what was attended to: 0 is all alike, towards 1 a single cell."""
+    return _of(columns.density, localisation.gini)
+
+
+def kept(columns: Columns) -> float | None:
+    """Mean share of cells that were attended to at all: 1 of soft attention, less of masks."""
+    return _of(columns.density, lambda map: map > 0)
 
 
 def activation_pointing(columns: Columns) -> float | None:
     """Pointing game of the class activation map."""
-    if not columns.activation.numel():
-        return None
-    return localisation.pointing(columns.activation, columns.box).double().mean().item()
+    return _of(columns.activation, lambda map: localisation.pointing(map, columns.box))
 
 
 def activation_box_accuracy(columns: Columns) -> float | None:
     """MaxBoxAcc at an IoU of 0.5 of the class activation map."""
-    if not columns.activation.numel():
-        return None
-    return localisation.max_box_acc(columns.activation, columns.box)
+    return _of(columns.activation, lambda map: localisation.max_box_acc(map, columns.box))
 
 
 METRICS: dict[str, Callable[[Columns], Figure]] = {
@@ -133,14 +165,19 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
     "nll": nll,
     "brier": brier,
     "ece": ece,
+    "aurc": aurc,
+    "error_auroc": error_auroc,
     "hit": hit,
     "spread": spread,
     "entropy": entropy,
     "looks": looks,
     "pointing": pointing,
     "box_accuracy": box_accuracy,
+    "box_iou": box_iou,
     "energy": energy,
     "map_entropy": map_entropy,
+    "gini": gini,
+    "kept": kept,
     "activation_pointing": activation_pointing,
     "activation_box_accuracy": activation_box_accuracy,
 }
@@ -154,6 +191,14 @@ def figures(columns: Columns) -> dict[str, Figure | int]:
         # A diverged net answers with NaN or infinity, which are no JSON.
         table[name] = None if isinstance(figure, float) and not math.isfinite(figure) else figure
     return table
+
+
+def _of(density: Tensor, measure: Callable[[Tensor], Tensor | float]) -> float | None:
+    """What a measure says of maps, mean over images; None where there are no maps."""
+    if not density.numel():
+        return None
+    found = measure(density)
+    return found.double().mean().item() if isinstance(found, Tensor) else found
 
 
 def _taken(columns: Columns) -> Tensor:

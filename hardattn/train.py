@@ -92,17 +92,19 @@ def train(
     clip: float = math.inf,
     curriculum: float = 0.0,
     validate_every: int = 100_000,
+    keep: str = "best",
     draw: Draw = greedy,
     log: Log | None = None,
 ) -> Trained:
-    """Descend `estimator` on fresh scenes until `images` were seen, and keep the best weights.
+    """Descend `estimator` on fresh scenes until `images` were seen, and keep some weights.
 
     folder: where checkpoints go, and where a run that was stopped is taken up again. images,
     validate_every: in scenes looked at, rounded up to whole batches. clip: on the global norm of
     the gradient. warmup: updates of linearly growing learning rate. momentum: Adam's first beta.
     curriculum: the share of training over which the looks grow from one to those of the world (see
-    `looks_after`); validation always has them all. draw: how to look in validation. An estimator
-    that is a module learns and is kept as the agent.
+    `looks_after`); validation always has them all. keep: a row of KEEP, by which weights are chosen
+    among those of the validations. draw: how to look in validation. An estimator that is a module
+    learns and is kept as the agent.
 
     Raises NotFinite before a non-finite update, Stopped after a signal, CheckpointError.
     """
@@ -158,7 +160,7 @@ def train(
                 curve.append((seen, error(columns)))
                 log.validation(seen, tally.means(), measured, columns, validation)
                 tally.clear()
-                if best_of(curve)[0] == seen:
+                if KEEP[keep](curve)[0] == seen:
                     checkpoint.write(folder / "best.pt", {"agent": agent.state_dict()})
             if validate or leave:
                 state: dict[str, Any] = {
@@ -176,7 +178,7 @@ def train(
             raise Stopped(f"stopped after {seen:,} images; the same command goes on", asked[0])
 
     agent.load_state_dict(checkpoint.read(folder / "best.pt", device)["agent"])
-    return Trained(updates * batch, seconds, best_of(curve)[0], curve)
+    return Trained(updates * batch, seconds, KEEP[keep](curve)[0], curve)
 
 
 def looks_after(done: float, curriculum: float, looks: int) -> int:
@@ -190,6 +192,14 @@ def looks_after(done: float, curriculum: float, looks: int) -> int:
 def best_of(curve: list[tuple[int, float]]) -> tuple[int, float]:
     """The first of the lowest validation errors: a pure function of the log."""
     return min(curve, key=lambda point: (point[1], point[0]))
+
+
+# Whose weights are kept, of a log of validations: (images seen, error). What chooses by the error
+# has seen labels.
+KEEP: dict[str, Callable[[list[tuple[int, float]]], tuple[int, float]]] = {
+    "best": best_of,
+    "last": max,
+}
 
 
 def mix(*numbers: int) -> int:

@@ -14,7 +14,7 @@ from hardattn.agents import RAM, SCRIPTS, FullView, Scripted
 from hardattn.data import load
 from hardattn.distributions import Fixed, Stop
 from hardattn.evaluate import Columns, average, evaluate
-from hardattn.metrics import METRICS, ece, figures
+from hardattn.metrics import METRICS, aurc, ece, error_auroc, figures
 from hardattn.rollout import Decision, greedy, sample
 from hardattn.scenes import Scenes, frozen, plain, translated
 from hardattn.sensors import Retina, Whole
@@ -57,6 +57,8 @@ BY_HAND = {
     "nll": -(math.log(0.7) + math.log(0.3) + 2 * math.log(0.4)) / 4,
     "brier": (0.12 + 0.70 + 0.54 + 0.54) / 4,
     "ece": (abs(1 - 0.7) + abs(1 - 3 * 0.4)) / 4,  # one right of 0.7; one right of three of 0.4
+    "aurc": (0 + (2 / 3) / 2 + (4 / 3) / 3 + 2 / 4) / 4,  # of the three of 0.4, two are wrong
+    "error_auroc": (1 + 1 + 1 / 2 + 1 / 2) / 4,  # right ones of 0.7 and 0.4, wrong ones of 0.4
     "hit": 0.25,  # the first look was not chosen
     "spread": (0.5 + 0.25) / 2,
     "entropy": 2.5,
@@ -64,6 +66,9 @@ BY_HAND = {
     "pointing": 0.75,  # of equal cells the first
     "energy": (1 + 0 + 1 / 2 + 1 / 4) / 4,
     "map_entropy": (0 + 0 + 1 / 2 + 1) / 4,
+    "gini": (3 / 4 + 3 / 4 + 1 / 2 + 0) / 4,
+    "kept": (1 / 4 + 1 / 4 + 1 / 2 + 1) / 4,
+    "box_iou": (1 + 0 + 1 / 2 + 0) / 4,  # the fourth is found at threshold 0 alone
     "box_accuracy": 0.5,  # the third box is twice too wide, an IoU of just 1/2
     "activation_pointing": 1.0,
     "activation_box_accuracy": 1.0,
@@ -110,6 +115,29 @@ def test_calibration_error_against_a_slow_loop() -> None:
                 sure = sum(each for _, each in inside) / len(inside)
                 total += len(inside) / 500 * abs(right - sure)
         assert ece(made, bins) == pytest.approx(total, abs=1e-6)
+
+
+def test_risk_and_coverage_against_all_orders() -> None:
+    generator = torch.Generator().manual_seed(0)
+    confidence = 0.6 + 0.1 * torch.randint(4, (40,), generator=generator)
+    good = torch.rand(40, generator=generator) < confidence
+    answer = torch.stack([confidence, 1 - confidence], -1)[:, None].log()
+    made = columns()._replace(log_probability=answer, target=(~good).long())
+    risks = []
+    for _ in range(400):
+        shuffled = torch.randperm(40, generator=generator)
+        order = shuffled[confidence[shuffled].argsort(descending=True, stable=True)]
+        wrong = (~good)[order].double().cumsum(0)
+        risks.append((wrong / torch.arange(1, 41)).mean().item())
+    error = torch.tensor(risks).std().item() / 20
+    assert abs(aurc(made) - sum(risks) / 400) < 4 * error
+    pairs = [
+        1.0 * (yes > no) + 0.5 * (yes == no)
+        for yes in confidence[good].tolist()
+        for no in confidence[~good].tolist()
+    ]
+    assert error_auroc(made) == pytest.approx(sum(pairs) / len(pairs))
+    assert error_auroc(made._replace(target=torch.zeros(40, dtype=torch.int64))) is None
 
 
 def test_figures_are_json_even_from_a_diverged_net() -> None:

@@ -57,6 +57,18 @@ def test_entropy_is_between_one_cell_and_all_alike() -> None:
     assert localisation.entropy(two).tolist() == [pytest.approx(math.log(2) / math.log(16))]
 
 
+def test_gini_of_one_cell_of_equals_and_of_halves() -> None:
+    one = torch.zeros(4, 2, 3)
+    one[0, 1, 2] = 5
+    one[1] = 0.3
+    one[2, 0] = 1
+    assert localisation.gini(one).tolist() == pytest.approx([5 / 6, 0, 1 / 2, 0])
+    # Half the mean absolute difference over the mean.
+    some = torch.tensor([[[1.0, 2.0], [4.0, 9.0]]])
+    gaps = (some.flatten()[:, None] - some.flatten()).abs().mean()
+    assert localisation.gini(some).item() == pytest.approx((gaps / 2 / some.mean()).item())
+
+
 def test_the_largest_part_hangs_together_by_corners_too() -> None:
     part = localisation.largest(MAP > 0)
     assert part.nonzero().tolist() == [[0, 1, 1], [0, 2, 2]]

@@ -77,9 +77,7 @@ def test_a_drawn_map_is_what_is_emitted(who: str) -> None:
         layer(x)
     with recorded() as other, noise_from(seeded(2), sampled=True):
         layer(x)
-    assert any(
-        not torch.allclose(a.tensor, b.tensor) for a, b in zip(one, other, strict=True)
-    )
+    assert any(not torch.allclose(a.tensor, b.tensor) for a, b in zip(one, other, strict=True))
 
 
 def test_noise_has_the_distribution_that_it_says() -> None:
