@@ -47,6 +47,7 @@ KINDS: dict[str, Density | None] = {
     "branch": None,  # (B, M, C): what share of each channel comes from each of M branches
     "geometric": None,  # parameters of a transform, (B, P), or offsets, (B, P, H, W)
     "gradient": of_gradient,  # (B, 1, H, W)
+    "deviation": of_spatial,  # (B, 1, H, W): how noisy attention is, a standard deviation
 }
 
 

@@ -51,6 +51,7 @@ DIMENSIONS = {
     "branch": (3,),
     "geometric": (2, 4),
     "gradient": (4,),
+    "deviation": (4,),
 }
 
 

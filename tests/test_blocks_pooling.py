@@ -48,6 +48,7 @@ WEIGHTS: dict[str, Callable[..., int]] = {
     "gated_pooling": lambda c, k: 2 * 128 * c + 128 + linear(c, k),
     "kalman": lambda c, k: 2 * c + 1 + linear(c, k),
     "perceiver": lambda c, k: 16 * c + attend(c, c + 18) + 2 * attend(c, c) + linear(c, k),
+    "retain": lambda c, k: c + linear(c, c) + linear(c, k),
     "sequential": s3ta,
     "set_transformer": lambda c, k: (
         2 * (16 * c + 2 * mab(c)) + c + linear(c, c) + mab(c) + linear(c, k)
@@ -108,7 +109,9 @@ def test_gated_pooling_is_its_equation() -> None:
         torch.testing.assert_close(y[i], head.classifier.weight @ mean + head.classifier.bias)
 
 
-@pytest.mark.parametrize("name", ["gated_pooling", "set_transformer", "kalman", "x_linear_pooling"])
+@pytest.mark.parametrize(
+    "name", ["gated_pooling", "set_transformer", "kalman", "retain", "x_linear_pooling"]
+)
 def test_a_set_has_no_order(name: str) -> None:
     x, head = features(), build(name)
     torch.testing.assert_close(head(shuffled(x)), head(x))
@@ -301,6 +304,41 @@ def test_kalman_pooling_that_is_sure_of_its_prior_does_not_look() -> None:
         head.prior_mean.normal_()
         head.prior_log_precision.fill_(1e4)
         torch.testing.assert_close(head(x), head.classifier(head.prior_mean).expand(2, -1))
+
+
+# RETAIN.
+
+
+def test_retain_is_its_equations() -> None:
+    x, head = features(), build("retain")
+    y, (which, where) = head(x), maps_of(head, x)
+    score, gate, bias = head.score.weight[0, :, 0, 0], head.gate.weight[..., 0, 0], head.gate.bias
+    for i in range(2):
+        places = list(x[i].flatten(1).T)
+        share = torch.stack([score @ place for place in places]).softmax(0)
+        gates = [torch.tanh(gate @ place + bias) for place in places]
+        torch.testing.assert_close(where.tensor[i, 0], share)
+        torch.testing.assert_close(which.tensor[i].flatten(1).T, torch.stack(gates))
+        seen = sum(a * b * place for a, b, place in zip(share, gates, places, strict=True))
+        torch.testing.assert_close(y[i], head.classifier(seen))
+
+
+def test_the_density_of_retain_is_where_it_looks_and_not_which_channels() -> None:
+    x, head = features(), build("retain")
+    which, where = maps_of(head, x)
+    assert (which.tensor < 0).any() and which.density is not None and where.density is not None
+    torch.testing.assert_close(where.density.sum((1, 2)), torch.ones(2).double())
+    last = [one for one in maps_of(head, x) if one.at is not None][-1]
+    assert last.kind == "pooled query", "evaluation takes the last density for the attention"
+
+
+def test_retain_with_open_gates_is_the_mean_that_its_weights_say() -> None:
+    x, head = features(), build("retain")
+    with torch.no_grad():
+        head.gate.bias.fill_(1e3)
+        weights = (x * head.score.weight).sum(1).flatten(1).softmax(1)
+        wanted = head.classifier((x.flatten(2) * weights[:, None]).sum(2))
+        torch.testing.assert_close(head(x), wanted)
 
 
 # X-linear.

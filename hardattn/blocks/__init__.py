@@ -43,6 +43,7 @@ from hardattn.blocks.picanet import PiCANetGlobal, PiCANetLocal
 from hardattn.blocks.pyramid_feature import PyramidFeature
 from hardattn.blocks.random_features import RandomFeatures
 from hardattn.blocks.residual_attention import ResidualAttention
+from hardattn.blocks.retain import Retain
 from hardattn.blocks.reverse import Reverse
 from hardattn.blocks.sagan import SAGAN
 from hardattn.blocks.se import SE
@@ -120,6 +121,7 @@ HEADS: dict[str, Callable[..., nn.Module]] = {
     "gated_pooling": GatedPooling,
     "kalman": KalmanPooling,
     "perceiver": Perceiver,
+    "retain": Retain,
     "sequential": S3TA,
     "set_transformer": SetTransformer,
     "slot": SlotAttention,

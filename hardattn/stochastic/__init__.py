@@ -10,9 +10,21 @@ from collections.abc import Callable
 
 from torch import nn
 
-BLOCKS: dict[str, Callable[..., nn.Module]] = {}
+from hardattn.stochastic.bayesian import BayesianLogNormal, BayesianWeibull
+from hardattn.stochastic.harmonious_regions import HarmoniousRegions
+from hardattn.stochastic.uncertainty_aware import UncertaintyAware
 
-HEADS: dict[str, Callable[..., nn.Module]] = {}
+BLOCKS: dict[str, Callable[..., nn.Module]] = {
+    "bayesian_log_normal": BayesianLogNormal,
+    "bayesian_weibull": BayesianWeibull,
+}
+
+HEADS: dict[str, Callable[..., nn.Module]] = {
+    "harmonious_regions": HarmoniousRegions,
+    "uncertainty_aware": UncertaintyAware,
+}
 
 # Why a layer of this branch draws nothing.
-DETERMINISTIC: dict[str, str] = {}
+DETERMINISTIC: dict[str, str] = {
+    "harmonious_regions": "its hard regions are crops by a spatial transformer",
+}
