@@ -142,7 +142,8 @@ def _columns(path: Any, world: World, scenes: Scenes, maps: list[Map]) -> Column
     looks = path.alive.sum(0).long()
     row = torch.arange(world.looks, device=looks.device)[:, None]
     held = torch.minimum(row, looks - 1)[..., None].expand_as(path.logits)
-    point = world.point(path.location)
+    place = world.path(path.location)
+    point = world.point(place)
     hit = inside(point, scenes.box) & path.alive.bool()
     if world.sensor.everything:
         point, hit = torch.full_like(point, torch.nan), torch.zeros_like(hit)
@@ -155,18 +156,18 @@ def _columns(path: Any, world: World, scenes: Scenes, maps: list[Map]) -> Column
         scenes.target,
         scenes.index,
         scenes.box,
-        _density(path, world, maps),
+        _density(path, place, world, maps),
         _last(maps, activation=True, like=path.logits),
     )
     return Columns(*(column.cpu() for column in by_example))
 
 
-def _density(path: Any, world: World, maps: list[Map]) -> Tensor:
+def _density(path: Any, place: Tensor, world: World, maps: list[Map]) -> Tensor:
     """Of looks over cells their mean place, but for the first; otherwise the last block's map."""
-    if isinstance(world.sensor, Grid) and len(path.location) > 1:
+    if isinstance(world.sensor, Grid) and len(place) > 1:
         chosen = path.alive[1:, :, None]
-        mean = (path.location[1:] * chosen).sum(0) / chosen.sum(0).clamp_min(1)
-        return world.place(mean).unflatten(1, (world.sensor.rows, world.sensor.columns))
+        mean = (place[1:] * chosen).sum(0) / chosen.sum(0).clamp_min(1)
+        return mean.unflatten(1, (world.sensor.rows, world.sensor.columns))
     return _last(maps, activation=False, like=path.logits)
 
 

@@ -38,7 +38,7 @@ class Agent(Protocol):
 class Trajectory(NamedTuple):
     """One episode an image; row t is about look t, and rows after a stop are dead."""
 
-    location: Tensor  # (T, B, P) as drawn; `World.place` says where that is
+    location: Tensor  # (T, B, P) as drawn; `World.path` says where that is
     log_prob: Tensor  # (T, B) of all that was drawn for this row: its place, and whether it stops
     entropy: Tensor  # (T, B) of the distribution that the place was drawn from
     logits: Tensor  # (T, B, K)
@@ -113,34 +113,37 @@ def rollout(
     rows = []
     with noise_from(generator, sampled=draw is sample):
         view = world.open(scenes)
-        location = world.first(scenes, generator) if first is None else first
+        asked = world.first(scenes, generator) if first is None else first
+        place = world.place(asked)
         state = agent.start(world.context(scenes))
-        log_place = entropy = torch.zeros_like(location[:, 0])
+        log_place = entropy = torch.zeros_like(asked[:, 0])
         for look in range(world.looks):
-            state, decision = agent.step(state, world.observe(view, location, look))
+            state, decision = agent.step(state, world.observe(view, place, look))
             last = look + 1 == world.looks
             stop = torch.full_like(decision.logits[:, 0], float(last))
             log_stop = torch.zeros_like(log_place)
             if decision.halt is not None and not last:
                 stop, log_stop = draw(decision.halt, generator)
             answer = (decision.logits, decision.value, decision.cost)
-            rows.append((location, log_place, log_stop, entropy, *answer, stop))
+            rows.append((asked, log_place, log_stop, entropy, *answer, stop))
             if not last:
-                location, log_place = draw(decision.location, generator)
+                asked, log_place = draw(decision.location, generator)
                 entropy = decision.location.entropy()
-                times = len(location) // len(decision.logits)
-                view, state = branched(view, times), branched(state, times)
+                times = len(asked) // len(decision.logits)
+                view, state, place = (branched(each, times) for each in (view, state, place))
+                place = world.place(asked, place)
+                view = world.advance(view, place)
     # A row is as wide as the episodes were many when it was made.
-    episodes = len(location)
-    place, log_place, log_stop, entropy, logits, value, cost, final = (
+    episodes = len(asked)
+    location, log_place, log_stop, entropy, logits, value, cost, final = (
         torch.stack([branched(each, episodes // len(each)) for each in field])
         for field in zip(*rows, strict=True)
     )
     alive = torch.cat([torch.ones_like(final[:1]), (1 - final[:-1]).cumprod(0)])
     target = branched(scenes.target, episodes // len(scenes))
-    reward, loss = world.task(logits, target, final, world.looks)
+    reward, loss = world.outcome(view, logits, target, final)
     return Trajectory(
-        place,
+        location,
         (log_place + log_stop) * alive,
         entropy * alive,
         logits,

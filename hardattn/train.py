@@ -259,9 +259,9 @@ class Tally:
         """Add one update's figures."""
         with torch.no_grad():
             path = loss.path
-            place = world.point(path.location[1:])
-            copies = place.shape[1] // len(scenes)
-            hit = inside(place, scenes.box.repeat_interleave(copies, 0))
+            point = world.point(world.path(path.location))[1:]
+            copies = point.shape[1] // len(scenes)
+            hit = inside(point, scenes.box.repeat_interleave(copies, 0))
             target = scenes.target.repeat_interleave(copies, 0)
             row = torch.arange(world.looks, device=hit.device)[:, None]
             last = torch.minimum(row, path.alive.sum(0).long() - 1)

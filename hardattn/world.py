@@ -67,7 +67,12 @@ class World:
     first: where the first look falls, which no agent decides: uniform over the image ("random",
     as in Mnih et al. 2014), or a row of FIRST_LOOKS. context: what the agent is told before it
     looks, a row of CONTEXTS. Both are a world's to say, because an agent sees neither image nor
-    target.
+    target. reach: how far a look may fall from the one before, in half-sides of the image (on a
+    circle, where the image is square); one that is asked for further away falls on the way there.
+    None: anywhere.
+
+    A world that changes while it is looked at overrides `advance`, one in which looking itself is
+    judged `outcome`.
     """
 
     def __init__(
@@ -77,11 +82,16 @@ class World:
         looks: int,
         first: str = "random",
         context: str = "none",
+        reach: float | None = None,
     ):
         if looks < 1:
             raise ValueError(f"a world needs at least one look, not {looks}")
+        if reach is not None and not reach > 0:
+            raise ValueError(f"the reach of a look must be positive, not {reach}")
+        if reach is not None and sensor.places != 2:
+            raise ValueError(f"a reach is for places that are points, not for {sensor.places}")
         self.sensor, self.task, self.looks = sensor, task, looks
-        self.first_name, self.context_name = first, context
+        self.first_name, self.context_name, self.reach = first, context, reach
         self.horizon = looks  # the looks that `Observation.step` counts as 1
 
     def upto(self, looks: int) -> "World":
@@ -125,16 +135,48 @@ class World:
         drawn = torch.empty(len(scenes), 2, device=device).uniform_(-1.0, 1.0, generator=generator)
         return self.sensor.at(drawn.to(scenes.box))
 
-    def place(self, location: Tensor) -> Tensor:
-        """Where a look falls: the place nearest to the (..., P) that was asked for."""
-        return self.sensor.bound(location)
+    def place(self, location: Tensor, before: Tensor | None = None) -> Tensor:
+        """Where a look falls: the place nearest to the (..., P) that was asked for, and within
+        reach of the place before, if there is one.
+        """
+        place = self.sensor.bound(location)
+        if self.reach is None or before is None:
+            return place
+        move = place - before
+        far = torch.linalg.vector_norm(move, dim=-1, keepdim=True)
+        return before + move * (self.reach / far.clamp_min(self.reach))
 
-    def point(self, location: Tensor) -> Tensor:
-        """(..., P) -> (..., 2): the centre of that place, in the coordinates of boxes."""
-        return self.sensor.point(self.place(location))
+    def path(self, location: Tensor) -> Tensor:
+        """(T, B, P) locations as drawn -> the places where the looks of an episode fell."""
+        if self.reach is None:
+            return self.place(location)
+        places = [self.place(location[0])]
+        for asked in location[1:]:
+            places.append(self.place(asked, places[-1]))
+        return torch.stack(places)
+
+    def point(self, place: Tensor) -> Tensor:
+        """(..., P) places -> (..., 2), their centres in the coordinates of boxes."""
+        return self.sensor.point(place)
+
+    def advance(self, view: Any, place: Tensor) -> Any:
+        """The scenes after a decision to look at these places, and before that look."""
+        return view
 
     def observe(self, view: Any, location: Tensor, look: int) -> Observation:
-        """The observation at look number `look`, counted from 0. Nobody else makes one."""
+        """The observation at look number `look`, counted from 0. Nobody else makes one.
+
+        location: the place, or any numbers, which stand for the place nearest to them.
+        """
         place = self.place(location)
         step = torch.full_like(place[:, 0], look / self.horizon)
         return Observation(self.sensor.look(view, place), place, step)
+
+    def outcome(
+        self, view: Any, logits: Tensor, target: Tensor, final: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(T, B, K) answers, targets, (T, B) 1.0 at the last look -> reward, loss: (T, B).
+
+        view: the scenes as they are after the last look.
+        """
+        return self.task(logits, target, final, self.looks)
