@@ -1,6 +1,6 @@
 """Write the tables of README.md from the committed JSON, and from nothing else.
 
-Results come from experiments/results/*.json, gradients from experiments/measurements.
+Results and claims come from experiments/results/*.json, gradients from experiments/measurements.
 """
 
 import argparse
@@ -34,9 +34,17 @@ def gradients_block() -> str:
     return markdown(json.loads(GRADIENTS.read_text()))
 
 
+def claims_block(results: Path = RESULTS) -> str:
+    """The table of claims."""
+    from experiments.claims import markdown
+
+    return markdown(results)
+
+
 def fresh(text: str, results: Path = RESULTS) -> str:
     """The text of a README with its tables written anew. Raises ValueError without their marks."""
     text = _between(text, "results", results_block(results))
+    text = _between(text, "claims", claims_block(results))
     return _between(text, "gradients", gradients_block())
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from experiments.agents import Looking, Shape
-from experiments.config import at_least, choose
+from experiments.config import at_least, bind, choose
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,12 @@ class Soft:
     """Channels of the backbone."""
     weights: int | None = None
     """Make the hidden layers of its units as wide as brings the net nearest to so many weights."""
+    bases: int | None = None
+    """What places are rebuilt from (em_attention)."""
 
     def __post_init__(self) -> None:
         at_least(self, 8, "width")
-        at_least(self, 1, "weights")
+        at_least(self, 1, "weights", "bases")
 
     def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
         """The agent, for images of that shape."""
@@ -143,7 +145,7 @@ class Soft:
         choose("backbone", BACKBONES, self.backbone)
         options: dict[str, Any] = {
             "backbone": self.backbone,
-            "block": choose("block", within, self.block),
+            "block": bind("block", within, self.block, self, ("bases",)),
             "head": choose("head", heads, self.head),
             "width": self.width,
         }

@@ -413,7 +413,7 @@ def test_collect(made: Path, runs: Path, tmp_path: Path, capsys: Any) -> None:
 
 
 MARKS = "\n".join(
-    f"<!-- {name}:{end} -->" for name in ("results", "gradients") for end in ("begin", "end")
+    f"<!-- {name}:{end} -->" for name in ("results", "claims", "gradients") for end in ("begin", "end")
 )
 
 

@@ -14,6 +14,8 @@ AT_ONCE = (
     *("box_accuracy", "map_entropy", "activation_pointing", "parameters", "flops", "speed"),
     "control",
 )
+# What is of interest besides where attention is a random variable.
+DRAWN = ("averaged", "nll", "ece", "ece_averaged", "aurc", "box_iou", "gini", "kept", "seconds")
 
 
 class Column(NamedTuple):
@@ -101,12 +103,21 @@ def results(table: Table) -> list[Column]:
                 1,
             ),
             _number(
+                "box_iou",
+                "box IoU %",
+                "of the target's box with the map's, mean at the best threshold",
+                lambda r: r.box_iou,
+                1,
+            ),
+            _number(
                 "map_entropy",
                 "map entropy",
                 "0: one cell, 1: all alike",
                 lambda r: r.map_entropy,
                 2,
             ),
+            _number("gini", "Gini", "0: all alike, 1: one cell", lambda r: r.gini, 2),
+            _number("kept", "kept %", "cells attended to at all", lambda r: r.kept, 1),
             _number(
                 "activation_pointing",
                 "CAM pointing %",
@@ -127,6 +138,10 @@ def details(table: Table) -> list[Column]:
         _number("averaged", _passes(table), "error of averaged passes", lambda r: r.averaged, None),
         _number("nll", "NLL", "negative log-likelihood, nats", lambda r: r.nll, 3),
         _number("ece", "ECE", "expected calibration error", lambda r: r.ece, 3),
+        _number(
+            "ece_averaged", "ECE avg", "the same of averaged passes", lambda r: r.ece_averaged, 3
+        ),
+        _number("aurc", "AURC %", "error among the most confident", lambda r: r.aurc, 2),
         _number("pixels", "pixels", "seen over all looks", lambda r: r.pixels, 0),
         _number("parameters", "weights", "parameters", lambda r: r.group.first["parameters"], 0),
         _number(
@@ -139,19 +154,25 @@ def details(table: Table) -> list[Column]:
         _number("speed", "images/s", "in training", lambda r: r.speed, 0),
         _words("control", "its control", "what is subtracted", lambda r: r.control * several),
     ]
-    alike = () if somebody_looks(table) else ("sampled", "averaged", "pixels")
+    alike = () if somebody_looks(table) else ("pixels",)
     return _telling(table, [column for column in shown if column.key not in alike])
 
 
 def at_once(table: Table) -> list[Column]:
     """What to know of agents that all see everything at once, in one table."""
     both = [*results(table), *details(table)]
-    return [column for column in both if column.key in AT_ONCE]
+    wanted = {*AT_ONCE, *(DRAWN if somebody_draws(table) else ())}
+    return [column for column in both if column.key in wanted]
 
 
 def somebody_looks(table: Table) -> bool:
     """Whether any row draws places to look at; otherwise passes and pixels are all alike."""
     return any(row.looks_around for row in table.rows)
+
+
+def somebody_draws(table: Table) -> bool:
+    """Whether any row draws its looks or its maps, so that passes differ."""
+    return any(row.averaged is not None for row in table.rows)
 
 
 def columns(table: Table) -> list[Column]:
@@ -222,14 +243,25 @@ def notes(table: Table, columns: Sequence[Column]) -> list[str]:
         )
     if "map_entropy" in shown:
         said.append(
-            "Pointing, MaxBoxAcc (Choe et al. 2020) and map entropy: of the last block's map "
-            "or, of hard looks over cells, of the cells looked at. Map entropy is 1 of a map that "
-            "is alike everywhere; – is a map that is not about places."
+            "Pointing, MaxBoxAcc (Choe et al. 2020), box IoU and map entropy: of the last block's "
+            "map or, of hard looks over cells, of the cells looked at. Map entropy is 1 where all "
+            "is alike; – is a map that is not about places."
         )
     if "activation_pointing" in shown:
         said.append(
             "CAM: the class activation map that the answer is read from (Zhou et al. 2016), which "
             "networks without a block have too."
+        )
+    if {"gini", "kept"} & shown:
+        said.append(
+            "Gini: of the same map, 0 where it is alike everywhere, 1 of a single cell. Kept: the "
+            "share of cells that are attended to at all."
+        )
+    if {"aurc", "ece_averaged"} & shown:
+        said.append(
+            "AURC: area under risk and coverage (Geifman et al. 2019), the error among the most "
+            "confident answers, mean over how many of them are given; of averaged passes where "
+            "something is drawn."
         )
     if "flops" in shown:
         said.append(

@@ -42,9 +42,14 @@ class Row(NamedTuple):
     entropy: float | None  # nats
     nll: float | None
     ece: float | None
+    ece_averaged: float | None  # of the average of sampled passes, where something is drawn
+    aurc: float | None  # percent, the same where something is drawn
     pointing: float | None  # of where it attended, as the next two: percent
     box_accuracy: float | None  # percent
+    box_iou: float | None  # percent
     map_entropy: float | None  # in [0, 1]
+    gini: float | None  # in [0, 1]
+    kept: float | None  # percent of the cells
     activation_pointing: float | None  # percent, of the class activation map
     mean_map: float | None  # points of error more with the mean map instead of its own
     foreign_map: float | None  # the same with another image's map
@@ -237,6 +242,7 @@ def _titles(groups: Sequence[Group]) -> list[str]:
 def _row(group: Group, title: str, other: Group | None) -> Row:
     looks = _figure(group, "greedy", "looks") or group.first["world"]["looks"]
     training = [run.result["training"] for run in group.runs]
+    draws = (_figure(group, "averaged", "passes") or 1) > 1
     return Row(
         group,
         title,
@@ -245,15 +251,20 @@ def _row(group: Group, title: str, other: Group | None) -> Row:
         ),
         difference=None if other is None else difference(group, other),
         control="" if other is None else other.name,
-        sampled=_percent(_figure(group, "sampled", "error")),
-        averaged=_percent(_figure(group, "averaged", "error")),
+        sampled=_percent(_figure(group, "sampled", "error")) if draws else None,
+        averaged=_percent(_figure(group, "averaged", "error")) if draws else None,
         hit=_percent(_figure(group, "greedy", "hit")),
         entropy=_figure(group, "greedy", "entropy"),
         nll=_figure(group, "greedy", "nll"),
         ece=_figure(group, "greedy", "ece"),
+        ece_averaged=_figure(group, "averaged", "ece") if draws else None,
+        aurc=_percent(_figure(group, "averaged", "aurc")),
         pointing=_percent(_figure(group, "greedy", "pointing")),
         box_accuracy=_percent(_figure(group, "greedy", "box_accuracy")),
+        box_iou=_percent(_figure(group, "greedy", "box_iou")),
         map_entropy=_figure(group, "greedy", "map_entropy"),
+        gini=_figure(group, "greedy", "gini"),
+        kept=_percent(_figure(group, "greedy", "kept")),
         activation_pointing=_percent(_figure(group, "greedy", "activation_pointing")),
         mean_map=_added(group, "mean"),
         foreign_map=_added(group, "foreign"),

@@ -18,6 +18,7 @@ from hardattn.report.table import Row, Table
 # What a narrow terminal does without, first to go first.
 SPARE = (
     *("control", "parameters", "speed", "nll", "ece", "averaged", "entropy", "activation_pointing"),
+    *("aurc", "kept", "gini", "box_iou", "ece_averaged"),
     *("flops", "map_entropy", "box_accuracy", "sampled", "seconds", "pixels", "hit", "seeds"),
     *("mean_map", "estimator", "pointing", "foreign_map", "beats"),
 )

@@ -1,0 +1,232 @@
+"""What papers claim of attention as a random variable, each put to a test on committed results.
+
+`python -m experiments.claims` prints the table of README.md. A claim is a difference between two
+results, or from a number, over the training seeds that they share; it held where the whole 95 %
+interval lies on its side, and cannot be told where the interval reaches across.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+Figure = Callable[[dict[str, Any]], float]
+
+
+def figure(name: str, kind: str = "greedy", times: float = 1.0) -> Figure:
+    """A figure of a run. kind: of one pass as in use, or of the average of sampled passes."""
+    return lambda run: times * run["figures"][kind][name]
+
+
+def correct(run: dict[str, Any]) -> float:
+    """Share of right answers, in percent."""
+    return 100 * (1 - float(run["figures"]["greedy"]["error"]))
+
+
+ERROR = figure("error", times=100)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`figure` of the results named `one`, minus that of `other` or minus a number, is below
+    `bound` (or above it, where `more`).
+    """
+
+    paper: str
+    claim: str
+    test: str  # what is measured, with its unit
+    one: str
+    other: str | float
+    figure: Figure
+    figure_of_other: Figure | None = None  # the same, if not said
+    bound: float = 0.0
+    more: bool = False
+
+    @property
+    def decimals(self) -> int:
+        """One of points, three of what is no percentage."""
+        return 1 if "points" in self.test else 3
+
+
+CLAIMS: tuple[Claim, ...] = (
+    *(
+        Claim(
+            "Bayesian attention modules",
+            f"calibrate better than their soft twin ({family})",
+            f"{name}, averaged passes, minus multi-head attention's",
+            f"stochastic,block={row}",
+            "stochastic,block=multi_head",
+            figure(key, "averaged"),
+            figure(key),
+        )
+        for family, row in (("Weibull", "bayesian_weibull"), ("log-normal", "bayesian_log_normal"))
+        for name, key in (("ECE", "ece"), ("NLL", "nll"))
+    ),
+    Claim(
+        "Uncertainty-aware attention",
+        "its uncertainty predicts errors",
+        "AUROC of errors by confidence, averaged passes, minus 0.5",
+        "stochastic,head=uncertainty_aware",
+        0.5,
+        figure("error_auroc", "averaged"),
+        more=True,
+    ),
+    Claim(
+        "Uncertainty-aware attention",
+        "and does so better than its soft twin's",
+        "area under risk and coverage, averaged passes, in points minus RETAIN's",
+        "stochastic,head=uncertainty_aware",
+        "stochastic,head=retain",
+        figure("aurc", "averaged", 100),
+        figure("aurc", times=100),
+    ),
+    Claim(
+        "Uncertainty-aware attention",
+        "calibrates better than its soft twin",
+        "ECE, averaged passes, minus RETAIN's",
+        "stochastic,head=uncertainty_aware",
+        "stochastic,head=retain",
+        figure("ece", "averaged"),
+        figure("ece"),
+    ),
+    Claim(
+        "Variational attention",
+        "beats soft attention in likelihood",
+        "NLL, averaged passes, minus soft's",
+        "variational-sampled-digits",
+        "variational-soft-digits",
+        figure("nll", "averaged"),
+        figure("nll"),
+    ),
+    Claim(
+        "Variational attention",
+        "beats hard attention in likelihood",
+        "NLL, averaged passes, minus hard's",
+        "variational-sampled-digits",
+        "variational-hard-digits",
+        figure("nll", "averaged"),
+    ),
+    Claim(
+        "Variational attention",
+        "its relaxed (Dirichlet) form is behind the categorical one",
+        "NLL, averaged passes, minus the categorical one's",
+        "variational-dirichlet-digits",
+        "variational-sampled-digits",
+        figure("nll", "averaged"),
+        more=True,
+    ),
+    Claim(
+        "Reinforced self-attention",
+        "keeps its accuracy at a tenth of the tokens",
+        "error in points minus that with every token, and less than 2 more",
+        "reinforced",
+        "reinforced-dense",
+        ERROR,
+        bound=2.0,
+    ),
+    Claim(
+        "Reinforced self-attention",
+        "chooses tokens better than chance",
+        "error in points minus that with as many tokens at random",
+        "reinforced",
+        "reinforced-random",
+        ERROR,
+    ),
+    Claim(
+        "GATCluster",
+        "clusters with no label, far above chance",
+        "accuracy in points minus 10",
+        "gat-cluster-digits",
+        10.0,
+        correct,
+        more=True,
+    ),
+    Claim(
+        "EM attention",
+        "few bases do: 4 of them for 144 places",
+        "error in points minus that of non-local attention, and less than 2 more",
+        "stochastic,block=em_attention,bases=4",
+        "stochastic,block=non_local",
+        ERROR,
+        bound=2.0,
+    ),
+    Claim(
+        "Attention-based dropout",
+        "widens the class activation map over the object",
+        "MaxBoxAcc of the class activation map in points minus that without",
+        "stochastic,block=attention_dropout",
+        "stochastic",
+        figure("activation_box_accuracy", times=100),
+        more=True,
+    ),
+    Claim(
+        "Harmonious attention",
+        "learned hard regions add to the soft part",
+        "error in points minus that of the soft part alone",
+        "stochastic,head=harmonious_regions",
+        "stochastic,block=harmonious",
+        ERROR,
+    ),
+)
+
+
+def rows(results: Path = RESULTS) -> list[dict[str, str]]:
+    """One for each claim: what was measured, and whether it held."""
+    return [_row(one, results) for one in CLAIMS]
+
+
+def _row(one: Claim, results: Path) -> dict[str, str]:
+    from hardattn.report.columns import estimate_text
+    from hardattn.stats import paired_difference
+
+    said = {"paper": one.paper, "claim": one.claim, "test": one.test}
+    mine = runs(results, one.one)
+    theirs = runs(results, one.other) if isinstance(one.other, str) else mine
+    seeds = sorted(mine.keys() & theirs.keys())
+    if not seeds:
+        return {**said, "measured": "", "seeds": "0", "verdict": "not measured"}
+    of_other = one.figure_of_other or one.figure
+    gap = paired_difference(
+        [one.figure(mine[seed]) for seed in seeds],
+        [of_other(theirs[s]) if isinstance(one.other, str) else one.other for s in seeds],
+    )
+    verdict = "cannot be told"
+    if gap.low is not None and gap.high is not None:
+        below, above = gap.high < one.bound, gap.low > one.bound
+        if below or above:
+            verdict = "held" if above == one.more else "**did not hold**"
+    measured = estimate_text(gap, one.decimals, sign=True)
+    return {**said, "measured": measured, "seeds": str(len(seeds)), "verdict": verdict}
+
+
+def runs(results: Path, name: str) -> dict[int, dict[str, Any]]:
+    """The committed runs of a name, by seed; none where there is no such file."""
+    path = results / f"{name}.json"
+    if not path.exists():
+        return {}
+    return {run["seed"]: run for run in json.loads(path.read_text())}
+
+
+def markdown(results: Path = RESULTS) -> str:
+    """The table of README.md."""
+    heads = ("paper", "claim", "test", "measured", "seeds", "verdict")
+    lines = ["| " + " | ".join(heads) + " |", "| --- | --- | --- | ---: | ---: | --- |"]
+    lines += ["| " + " | ".join(row[head] for head in heads) + " |" for row in rows(results)]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.claims", description=__doc__)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    given = parser.parse_args(arguments)
+    print(markdown(given.results), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
