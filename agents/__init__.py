@@ -19,7 +19,7 @@ from .sequential import Sequential
 from .show_attend_tell import ShowAttendTell
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
 from .temporal import TemporalRAM
-from .variational import Variational
+from .variational import Variational, VariationalDirichlet
 
 AGENTS: dict[str, Callable[..., Any]] = {
     "ram": RAM,
@@ -29,6 +29,7 @@ AGENTS: dict[str, Callable[..., Any]] = {
     "mram": MRAM,
     "show_attend_tell": ShowAttendTell,
     "variational": Variational,
+    "variational_dirichlet": VariationalDirichlet,
     "sequential": Sequential,
     "scal": SCAL,
     "draw": DrawReader,
@@ -66,6 +67,7 @@ __all__ = [
     "SpreadRAM",
     "TemporalRAM",
     "Variational",
+    "VariationalDirichlet",
     "ZoomRAM",
     "no_block",
 ]

@@ -138,7 +138,9 @@ class Learning:
     reward_only: bool | None = None
     """Let looks learn from the reward alone, as RAM was published (score functions)."""
     temperature: float | None = None
-    """Of the relaxation (gumbel_softmax, straight_through, rebar, relax)."""
+    """Of the relaxation (gumbel_softmax, straight_through, rebar, relax, variational_gumbel)."""
+    pretraining: int | None = None
+    """Updates by the policy's own draws, before those of the guide (variational_pathwise)."""
     entropy: float | None = None
     """Weight of the entropy of the looks (entropy_bonus, moving_average)."""
     soft: float | None = None
@@ -179,7 +181,7 @@ class Learning:
         at_least(self, 1, "images", "batch", "validate_every")
         at_least(self, 2, "samples", "population")
         at_least(self, 1, "epochs")
-        at_least(self, 0, "weight_decay", "warmup", "momentum")
+        at_least(self, 0, "weight_decay", "warmup", "momentum", "pretraining")
         positive(self, "lr", "clip")
         finite(self, "lr", "momentum", "weight_decay")
         if self.momentum >= 1:
@@ -193,7 +195,7 @@ class Learning:
 
         options = (
             *("samples", "reward_only", "temperature", "entropy", "soft", "trace", "ratio"),
-            *("epochs", "discount", "population", "spread"),
+            *("epochs", "discount", "population", "spread", "pretraining"),
         )
         bound = bind("estimator", ESTIMATORS, self.estimator, self, options)
         return bound(agent, world) if inspect.isclass(ESTIMATORS[self.estimator]) else bound

@@ -108,7 +108,7 @@ def names(kind: str) -> list[str]:
         return list(MASKS)
     if kind == "point":
         return [*dict.fromkeys((*MASKS[:4], "learned_baseline", "nvil", *POINTS))]
-    others = ("pathwise", "arm", "disarm", "self_critical_attention")
+    others = ("pathwise", "variational_pathwise", "arm", "disarm", "self_critical_attention")
     return [name for name in ESTIMATORS if name not in others]
 
 

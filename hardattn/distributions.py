@@ -11,7 +11,14 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, Independent, Normal, constraints
+from torch.distributions import (
+    Categorical,
+    Dirichlet,
+    Distribution,
+    Independent,
+    Normal,
+    constraints,
+)
 from torch.nn import functional as F
 
 
@@ -24,6 +31,13 @@ class Places(Distribution):
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
         """One value a row of the batch, (B, P)."""
         raise NotImplementedError
+
+    def likely(self, generator: torch.Generator | None = None) -> Tensor:
+        """The most probable value; of a distribution that has none, a draw."""
+        try:
+            return self.mode
+        except NotImplementedError:
+            return self.draw(generator)
 
 
 class Gaussian(Independent, Places):
@@ -100,6 +114,62 @@ class Choice(Places):
 
     def entropy(self) -> Tensor:
         return self.choice.entropy()
+
+
+class Simplex(Places):
+    """Weights over N cells, at least zero and of sum one: a Dirichlet distribution.
+
+    concentration: (B, N), positive. A value is (B, N). Its mean is the concentration divided by
+    its sum; the larger the sum, the nearer draws are to the mean, and the smaller, to one cell.
+    """
+
+    arg_constraints = {}
+    has_rsample = True
+    support = constraints.simplex
+
+    def __init__(self, concentration: Tensor):
+        self.dirichlet = Dirichlet(concentration, validate_args=False)
+        super().__init__(concentration.shape[:-1], concentration.shape[-1:], validate_args=False)
+
+    @property
+    def concentration(self) -> Tensor:
+        """(B, N)."""
+        return self.dirichlet.concentration
+
+    @property
+    def mode(self) -> Tensor:
+        """(B, N): max(concentration - 1, 0), normalised.
+
+        A concentration below 1 has no density that is largest, but one that grows without bound as
+        its weight goes to 0. So the weight is 0 there; and where none is above 1 all weight is on
+        the cell of the largest, towards which the density grows fastest.
+        """
+        above = (self.concentration - 1).clamp_min(0)
+        total = above.sum(-1, keepdim=True)
+        corner = F.one_hot(self.concentration.argmax(-1), above.shape[-1]).to(above)
+        return torch.where(total > 0, above / torch.where(total > 0, total, 1), corner)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.dirichlet.mean
+
+    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+        """Gamma variates, normalised, with the implicit gradient (Figurnov et al. 2018).
+
+        (arXiv:1805.08498.) Gamma(a) is Gamma(a + 1) U^(1/a), whose logarithm does not underflow
+        where a is small; as it is, all variates of a row could be 0.
+        """
+        shape = self.concentration.contiguous()
+        gamma = torch._standard_gamma(shape + 1, generator=generator)
+        noise = shape.new_empty(shape.shape).exponential_(generator=generator)
+        return torch.softmax(gamma.log() - noise / shape, -1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """(B,): the density of the first N - 1 weights. 0 counts as the least positive number."""
+        return self.dirichlet.log_prob(value.clamp_min(torch.finfo(value.dtype).tiny))
+
+    def entropy(self) -> Tensor:
+        return self.dirichlet.entropy()
 
 
 class Mask(Places):
@@ -201,6 +271,46 @@ class Fixed(Places):
 
     def entropy(self) -> Tensor:
         return torch.zeros_like(self.place[..., 0])
+
+
+class Both(Places):
+    """Two distributions next to each other, drawn independently: where to look, and what to do.
+
+    A value is (B, P + Q), the first's P numbers and then the second's Q.
+    """
+
+    arg_constraints = {}
+    support = constraints.real_vector
+
+    def __init__(self, first: Places, second: Places):
+        self.first, self.second = first, second
+        self.widths = [first.event_shape[0], second.event_shape[0]]
+        super().__init__(first.batch_shape, torch.Size([sum(self.widths)]), validate_args=False)
+
+    @property
+    def has_rsample(self) -> bool:  # type: ignore[override]
+        return self.first.has_rsample and self.second.has_rsample
+
+    @property
+    def mode(self) -> Tensor:
+        return torch.cat([self.first.mode, self.second.mode], -1)
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.cat([self.first.mean, self.second.mean], -1)
+
+    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+        return torch.cat([self.first.draw(generator), self.second.draw(generator)], -1)
+
+    def likely(self, generator: torch.Generator | None = None) -> Tensor:
+        return torch.cat([self.first.likely(generator), self.second.likely(generator)], -1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        first, second = value.split(self.widths, -1)
+        return self.first.log_prob(first) + self.second.log_prob(second)
+
+    def entropy(self) -> Tensor:
+        return self.first.entropy() + self.second.entropy()
 
 
 class Stop(Places):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Choice, Gaussian, Mask, Places, Stop
+from hardattn.distributions import Choice, Gaussian, Mask, Places, Simplex, Stop
 from hardattn.rollout import Decision, Trajectory, rollout
 from hardattn.scenes import Scenes
 from hardattn.world import Observation, World
@@ -17,8 +17,8 @@ class Tiny(nn.Module):
     """An agent small enough to enumerate, in which every weight can be moved by every gradient.
 
     places: "points" chooses one of four points, "cells" one of four cells (one-hot), "mask" any of
-    four patches, "gaussian" a point of the plane. halts: draws when to stop. `guide` is a
-    posterior that sees the label.
+    four patches, "gaussian" a point of the plane, "weights" weights over two cells. halts: draws
+    when to stop. `guide` is a posterior of the same kind that sees the label.
     """
 
     def __init__(self, pixels: int, classes: int, places: str = "points", halts: bool = False):
@@ -26,8 +26,9 @@ class Tiny(nn.Module):
         self.places, self.halts = places, halts
         self.core = nn.Linear(pixels + (4 if places in ("cells", "mask") else 2) + 1 + 4, 4)
         self.answer = nn.Linear(4, classes)
-        self.where = nn.Linear(4, 2 if places == "gaussian" else 4)
-        self.posterior = nn.Linear(4 + classes, 4)
+        width = 2 if places in ("gaussian", "weights") else 4
+        self.where = nn.Linear(4, width)
+        self.posterior = nn.Linear(4 + classes, width)
         self.classes = classes
         self.stop = nn.Linear(4, 1)
         self.critic = nn.Linear(4, 1)
@@ -41,26 +42,30 @@ class Tiny(nn.Module):
     def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
         inputs = [seen.glimpse.flatten(1), seen.location, seen.step[:, None], state]
         state = torch.tanh(self.core(torch.cat(inputs, 1)))
-        where = self.where(state)
-        place: Places = {
+        halt = Stop(self.stop(state)[:, 0]) if self.halts else None
+        value = self.critic(state.detach())[:, 0]
+        place, cost = self.over(self.where(state)), 0.1 * state.pow(2).sum(1)
+        return state, Decision(place, self.answer(state), value, cost, halt)
+
+    def guide(self, state: Tensor, target: Tensor) -> Places:
+        label = nn.functional.one_hot(target, self.classes).to(state.dtype)
+        return self.over(self.posterior(torch.cat([state, label], 1)))
+
+    def over(self, where: Tensor) -> Places:
+        kinds: dict[str, Callable[[], Places]] = {
             "points": lambda: Choice(2 * where, self.centres),
             "cells": lambda: Choice(2 * where),
             "mask": lambda: Mask(2 * where),
             "gaussian": lambda: Gaussian(0.5 * torch.tanh(where), 0.3),
-        }[self.places]()
-        halt = Stop(self.stop(state)[:, 0]) if self.halts else None
-        value = self.critic(state.detach())[:, 0]
-        return state, Decision(place, self.answer(state), value, 0.1 * state.pow(2).sum(1), halt)
-
-    def guide(self, state: Tensor, target: Tensor) -> Places:
-        label = nn.functional.one_hot(target, self.classes).to(state.dtype)
-        return Choice(2 * self.posterior(torch.cat([state, label], 1)))
+            "weights": lambda: Simplex(1.5 + where.exp()),
+        }
+        return kinds[self.places]()
 
 
 def support(places: Places) -> tuple[Tensor, Tensor]:
     """Values (n, ...) that cover a distribution, and the log-volume that each stands for (n,).
 
-    A Gaussian is covered by a grid fixed in space: the density carries the gradient.
+    A Gaussian and weights are covered by grids fixed in space: the density carries the gradient.
     """
     if isinstance(places, Stop):
         return torch.tensor([0.0, 1.0]), torch.zeros(2)
@@ -68,6 +73,9 @@ def support(places: Places) -> tuple[Tensor, Tensor]:
         return torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 4), torch.zeros(16)
     if isinstance(places, Choice):
         return places.centres, torch.zeros(len(places.centres))
+    if isinstance(places, Simplex):
+        one = (torch.arange(1000) + 0.5) / 1000
+        return torch.stack([one, 1 - one], 1), torch.full((1000,), math.log(1 / 1000))
     line = torch.linspace(-2.2, 2.2, 75)
     values = torch.cartesian_prod(line, line)
     return values, torch.full((len(values),), 2 * math.log((line[1] - line[0]).item()))

@@ -23,7 +23,7 @@ MAY = {
     "maps": "",
     "noise": "",
     "blocks": "layers maps noise",
-    "stochastic": "blocks layers maps noise",
+    "stochastic": "blocks distributions layers maps noise",
     "stats": "",
     "device": "",
     "checkpoint": "",

@@ -1,11 +1,13 @@
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Independent, Normal, kl_divergence
+from torch.distributions import Beta, Categorical, Independent, Normal, kl_divergence
 
-from hardattn.distributions import Choice, Fixed, Gaussian, Places, Somewhere, Stop
+from hardattn.distributions import Choice, Fixed, Gaussian, Places, Simplex, Somewhere, Stop
 from hardattn.rollout import greedy, pathwise, sample
 
 
@@ -27,6 +29,8 @@ EVERY = {
     "gaussian, float64": (lambda: Gaussian(normals(5, 2, dtype=torch.float64), 1), (2,)),
     "cells": (lambda: Choice(normals(5, 12), GRID), (2,)),
     "cells of masks": (lambda: Choice(normals(5, 7), torch.eye(7)), (7,)),
+    "weights": (lambda: Simplex(1 + normals(5, 7).exp()), (7,)),
+    "weights, nearly all on one": (lambda: Simplex(0.01 * normals(5, 7).exp()), (7,)),
     "somewhere": (lambda: Somewhere(normals(5, 9)), (2,)),
     "somewhere in 3": (lambda: Somewhere(normals(5, 9), 3), (3,)),
     "fixed": (lambda: Fixed(normals(5, 2)), (2,)),
@@ -75,7 +79,12 @@ def test_draws_do_not_depend_on_strides():
     values = normals(4, 3)
     turned = values.T.contiguous().T
     assert turned.stride() != values.stride()
-    for make in (lambda x: Gaussian(x, 1.0), lambda x: Choice(x, torch.eye(3)), Stop):
+    for make in (
+        lambda x: Gaussian(x, 1.0),
+        lambda x: Choice(x, torch.eye(3)),
+        lambda x: Simplex(x.exp()),
+        Stop,
+    ):
         assert torch.equal(make(values).draw(numbers(0)), make(turned).draw(numbers(0)))
 
 
@@ -238,3 +247,124 @@ def test_fixed_is_where_it_is():
     assert not value.requires_grad
     assert torch.equal(log_prob, torch.zeros(5))
     assert torch.equal(fixed.entropy(), torch.zeros(5))
+
+
+# Weights over cells. Concentrations that are large, small, and of both kinds.
+CONCENTRATIONS = {
+    "large": [30.0, 10.0, 5.0],
+    "one": [1.0, 1.0, 1.0],
+    "small": [0.3, 0.5, 0.1],
+    "tiny": [0.02, 0.03],
+    "mixed": [8.0, 0.05, 0.4, 1.5],
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", CONCENTRATIONS)
+def test_weights_have_the_moments_of_a_dirichlet(name: str, dtype: torch.dtype) -> None:
+    count, a = 100_000, torch.tensor(CONCENTRATIONS[name], dtype=dtype)
+    value = Simplex(a.expand(count, -1)).draw(numbers(0))
+    assert value.dtype == dtype and value.min() >= 0
+    assert torch.allclose(value.sum(-1), torch.ones(count, dtype=dtype), atol=1e-5)
+    a, total, value = a.double(), a.double().sum(), value.double()
+    assert torch.allclose(Simplex(a).mean, a / total)
+    second = a[:, None] * (a + torch.eye(len(a))) / (total * (total + 1))
+    for found, wanted in (
+        (value, a / total),
+        ((value[:, :, None] * value[:, None]).flatten(1), second.flatten()),
+    ):
+        z = (found.mean(0) - wanted) / (found.std(0) / count**0.5)
+        assert z.abs().max() < 4
+
+
+def slope(draw: Callable[[Tensor, torch.Generator], Tensor], a: list[float], dtype: Any) -> float:
+    """How many standard errors the pathwise gradient of E[w_0^2] is off, at most."""
+    count = 100_000
+    exact = torch.tensor(a, dtype=torch.float64, requires_grad=True)
+    square = exact[0] * (exact[0] + 1) / (exact.sum() * (exact.sum() + 1))
+    (wanted,) = torch.autograd.grad(square, exact)
+    many = torch.tensor(a, dtype=dtype).repeat(count, 1).requires_grad_()
+    (found,) = torch.autograd.grad(draw(many, numbers(1))[:, 0].square().sum(), many)
+    found = found.double()
+    return ((found.mean(0) - wanted) / (found.std(0) / count**0.5)).abs().max().item()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", CONCENTRATIONS)
+def test_weights_have_a_pathwise_gradient(name: str, dtype: torch.dtype) -> None:
+    a = CONCENTRATIONS[name]
+    assert slope(lambda many, g: pathwise(Simplex(many), g)[0], a, dtype) < 4
+
+
+def test_weights_of_two_cells_against_quadrature() -> None:
+    """A function that is no polynomial, integrated against the density of Beta."""
+    a = torch.tensor([2.5, 1.7], dtype=torch.float64, requires_grad=True)
+    x = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
+    integral = (Beta(a[0], a[1]).log_prob(x).exp() * torch.sin(5 * x)).mean()
+    (wanted,) = torch.autograd.grad(integral, a)
+    many = a.detach().repeat(100_000, 1).requires_grad_()
+    value = Simplex(many).draw(numbers(2))
+    (found,) = torch.autograd.grad(torch.sin(5 * value[:, 0]).sum(), many)
+    z = (found.mean(0) - wanted) / (found.std(0) / len(found) ** 0.5)
+    assert z.abs().max() < 4
+    assert torch.allclose(
+        Simplex(a).log_prob(torch.stack([x, 1 - x], 1)), Beta(a[0], a[1]).log_prob(x)
+    )
+
+
+def detached_normaliser(a: Tensor, generator: torch.Generator) -> Tensor:
+    gamma = torch._standard_gamma(a, generator=generator)
+    return gamma / gamma.sum(-1, keepdim=True).detach()
+
+
+def clamped(a: Tensor, generator: torch.Generator) -> Tensor:
+    gamma = torch._standard_gamma(a, generator=generator).clamp(0.3, 3.0)
+    return gamma / gamma.sum(-1, keepdim=True)
+
+
+def underflowing(a: Tensor, generator: torch.Generator) -> Tensor:
+    """Right in exact arithmetic: but where all variates of a row underflow, they come out alike."""
+    gamma = torch._standard_gamma(a, generator=generator)
+    return gamma / gamma.sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    "draw, name",
+    [(detached_normaliser, "large"), (clamped, "one"), (underflowing, "tiny")],
+)
+def test_catches_a_wrong_pathwise_gradient(draw: Any, name: str) -> None:
+    assert slope(draw, CONCENTRATIONS[name], torch.float32) > 8
+    if draw is underflowing:
+        assert slope(draw, CONCENTRATIONS["large"], torch.float32) < 4
+
+
+@pytest.mark.parametrize(
+    "concentration, wanted",
+    [
+        ([3.0, 2.0, 2.0], [0.5, 0.25, 0.25]),
+        ([3.0, 0.2, 2.0], [2 / 3, 0.0, 1 / 3]),
+        ([0.2, 0.4, 0.3], [0.0, 1.0, 0.0]),
+        ([0.5, 1.0, 0.5], [0.0, 1.0, 0.0]),
+        ([1.0, 1.0, 1.0], [1.0, 0.0, 0.0]),
+    ],
+)
+def test_the_mode_of_weights(concentration: list[float], wanted: list[float]) -> None:
+    a = torch.tensor([concentration, [5.0, 5.0, 5.0]], requires_grad=True)
+    mode = Simplex(a).mode
+    assert torch.allclose(mode, torch.tensor([wanted, [1 / 3] * 3]))
+    (through,) = torch.autograd.grad(mode.square().sum(), a)
+    assert through.isfinite().all()
+
+
+@pytest.mark.parametrize("name", CONCENTRATIONS)
+def test_divergence_and_entropy_of_weights_by_monte_carlo(name: str) -> None:
+    count, a = 100_000, torch.tensor(CONCENTRATIONS[name], dtype=torch.float64)
+    b = 1.7 * a.flip(0)
+    q, p = Simplex(a.expand(count, -1)), Simplex(b.expand(count, -1))
+    value = q.draw(numbers(3))
+    for found, wanted in (
+        (q.log_prob(value) - p.log_prob(value), kl_divergence(q.dirichlet, p.dirichlet)[0]),
+        (-q.log_prob(value), q.entropy()[0]),
+    ):
+        assert abs(found.mean() - wanted) < 4 * found.std() / count**0.5 + 1e-9
+    assert kl_divergence(q.dirichlet, q.dirichlet)[0].abs() < 1e-9

@@ -13,6 +13,7 @@ from hardattn.distributions import Places
 from hardattn.estimators import BIASED, ESTIMATORS, Loss, pathwise, reinforce
 from hardattn.estimators.actor_critic import generalised_advantage
 from hardattn.estimators.score_function import credit, surrogate
+from hardattn.estimators.variational import Guided
 from hardattn.rollout import greedy, rollout, sample, soft
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, GaussianWindow, Patches, Retina
@@ -24,21 +25,27 @@ from tests.exact import (
     exact_gradient,
     exact_moments,
     flat_gradient,
+    support,
 )
 
 Setting = tuple[Tiny, World]
 CLASSES = 3
 UNBIASED = 5.0  # standard errors; the largest of ~100 weights exceeds it once in 20,000 seeds
 CAUGHT = 8.0
-OF_FEATURES = ("self_critical_attention",)  # tested with the agents that have them
-GUIDED = ("variational_enumerated", "variational_sampled", "wake_sleep")
+# Tested with the agents that have what they need, and what that is.
+OF_FEATURES = {"self_critical_attention": "features"}
+GUIDED = (
+    *("variational_enumerated", "variational_sampled", "variational_pathwise"),
+    *("variational_gumbel", "wake_sleep"),
+)
 
 # How far each estimator reaches. What is not listed takes any number of draws of any kind.
 ONE_DRAW = dict.fromkeys(("unordered_set", "rebar", "relax"), "cells")
 ONE_DRAW.update(dict.fromkeys(("arm", "disarm"), "mask"))
-CHOICES_ONLY = ("gumbel_softmax", "straight_through", "enumerated", "marginal_likelihood")
-SMOOTH = ("pathwise", "soft_attention")
-NO_REWARD = (*SMOOTH, *CHOICES_ONLY[:2], "marginal_likelihood", "vimco", "reweighted_wake_sleep")
+RELAXED = ("gumbel_softmax", "straight_through", "variational_gumbel")
+CHOICES_ONLY = (*RELAXED, "enumerated", "marginal_likelihood")
+SMOOTH = ("pathwise", "soft_attention", "variational_pathwise")
+NO_REWARD = (*SMOOTH, *RELAXED, "marginal_likelihood", "vimco", "reweighted_wake_sleep")
 
 
 @pytest.fixture
@@ -82,6 +89,13 @@ def plane(sensor: GaussianWindow, bonus: float = 0.7) -> Setting:
     torch.manual_seed(2)
     world = World(sensor, Classify(CLASSES, each=True, bonus=bonus), 2, first="centre")
     return Tiny(4, CLASSES, "gaussian"), world
+
+
+def weights() -> Setting:
+    """Two looks, the second through drawn weights over two cells: an integral over a line."""
+    torch.manual_seed(3)
+    world = World(Cells(1, 2), Classify(CLASSES), 2, first="centre")
+    return Tiny(8, CLASSES, "weights"), world
 
 
 def make(name: str, agent: nn.Module, world: World, **options: object) -> Callable[..., Loss]:
@@ -154,6 +168,14 @@ def test_unbiased_by_quadrature(name: str, scenes: Scenes) -> None:
     agent, world = plane(GaussianWindow(2, sigma=0.8), bonus=0.0 if name == "pathwise" else 0.7)
     exact = exact_gradient(agent, world, scenes)
     z = z_scores(make(name, agent, world), agent, world, scenes, exact)
+    assert z.abs().max() < UNBIASED
+
+
+def test_drawn_weights_are_differentiated_without_bias(scenes: Scenes) -> None:
+    agent, world = weights()
+    exact = exact_gradient(agent, world, scenes)
+    z = z_scores(ESTIMATORS["pathwise"], agent, world, scenes, exact)
+    assert len(z) > 50
     assert z.abs().max() < UNBIASED
 
 
@@ -481,13 +503,15 @@ def generator_of(seed: int) -> torch.Generator:
 def evidence(agent: Tiny, world: World, scenes: Scenes) -> Tensor:
     """(): the negative evidence bound by hand: sum_z q(z) (loss(z) + log q(z) - log p(z))."""
     path, _ = enumerate_episodes(agent, world, scenes)
-    loss = (path.loss + path.cost).sum(0).unflatten(0, (3, 4))
+    loss = (path.loss + path.cost).sum(0).unflatten(0, (3, -1))
     view = world.open(scenes)
     state, decision = agent.step(
         agent.start(world.context(scenes)), world.observe(view, world.first(scenes), 0)
     )
-    log_q = agent.guide(state, scenes.target).logits
-    return (log_q.exp() * (loss + log_q - decision.location.logits)).sum(1).mean()
+    values, volume = support(decision.location)
+    log_q = agent.guide(state, scenes.target).log_prob(values[:, None]).T
+    log_p = decision.location.log_prob(values[:, None]).T
+    return ((log_q + volume).exp() * (loss + log_q - log_p)).sum(1).mean()
 
 
 def test_the_enumerated_evidence_bound_is_exact(scenes: Scenes) -> None:
@@ -510,6 +534,59 @@ def test_variational_sampling_is_unbiased_for_the_evidence_bound(scenes: Scenes)
     exact = flat_gradient(agent, evidence(agent, world, scenes))
     estimator = make("variational_sampled", agent, world)
     assert z_scores(estimator, agent, world, scenes, exact).abs().max() < UNBIASED
+
+
+@pytest.mark.parametrize(
+    "setting", [weights, partial(plane, GaussianWindow(2, sigma=0.8), bonus=0.0)]
+)
+def test_variational_paths_are_unbiased_for_the_evidence_bound(
+    setting: Callable[[], Setting], scenes: Scenes
+) -> None:
+    agent, world = setting()
+    exact = flat_gradient(agent, evidence(agent, world, scenes))
+    estimator = make("variational_pathwise", agent, world)
+    assert z_scores(estimator, agent, world, scenes, exact).abs().max() < UNBIASED
+
+    def planted(agent: Tiny, world: World, scenes: Scenes, generator: torch.Generator) -> Loss:
+        """The draw is detached, and no score makes up for it."""
+        path = rollout(Guided(agent, world, scenes.target), world, scenes, sample, generator)
+        return Loss((path.loss + path.cost).sum(0).mean(), path, torch.zeros_like(path.loss))
+
+    found = estimates(planted, agent, world, scenes, 50, 64)
+    error = (found.std(0) / 50**0.5).clamp_min(1e-5)
+    assert ((found.mean(0) - exact) / error).abs().max() > CAUGHT
+
+
+def test_the_guide_is_introduced_after_pretraining(scenes: Scenes) -> None:
+    agent, world = weights()
+    of = {
+        name: make(name, agent, world)(agent, world, scenes, generator_of(0)).total.item()
+        for name in ("pathwise", "variational_pathwise")
+    }
+    assert of["pathwise"] != of["variational_pathwise"]
+
+    def total(estimator: nn.Module) -> float:
+        return estimator(agent, world, scenes, generator_of(0)).total.item()
+
+    estimator = make("variational_pathwise", agent, world, pretraining=2)
+    assert total(estimator) == total(estimator.train()) == of["pathwise"]  # eval() counts nothing
+    resumed = make("variational_pathwise", agent, world, pretraining=2).train()
+    resumed.load_state_dict(estimator.state_dict())
+    assert [total(resumed) for _ in range(3)] == [of["pathwise"], *[of["variational_pathwise"]] * 2]
+
+
+def test_bias_of_a_relaxed_guide_shrinks_with_temperature(scenes: Scenes) -> None:
+    """Its loss does as well: in the limit it is that of the cell that was drawn."""
+    agent, world = cells()
+    exact = flat_gradient(agent, evidence(agent, world, scenes))
+    hot = bias("variational_gumbel", exact, (agent, world), scenes, temperature=3.0)
+    cold = bias("variational_gumbel", exact, (agent, world), scenes, temperature=0.1)
+    assert cold < hot / 2
+    assert cold < 0.15
+    sharp = make("variational_gumbel", agent, world, temperature=1e-5)
+    path = rollout(Guided(agent, world, scenes.target), world, scenes, sample, generator_of(0))
+    wanted = (path.loss + path.cost).sum(0).mean()
+    assert torch.allclose(sharp(agent, world, scenes, generator_of(0)).total, wanted, atol=1e-5)
 
 
 def test_wake_sleep_follows_the_likelihood_as_samples_grow(scenes: Scenes) -> None:
@@ -752,8 +829,8 @@ def test_refuses_what_it_cannot_do(name: str, scenes: Scenes) -> None:
     """One clear line, never a wrong number."""
     agent, world = points()
     if name in OF_FEATURES:
-        with pytest.raises(ValueError, match="features"):
-            make(name, agent, world)
+        with pytest.raises(ValueError, match=OF_FEATURES[name]):
+            make(name, agent, world)(agent, world, scenes)
     if name in ONE_DRAW:
         with pytest.raises(ValueError, match=r"two looks|mask"):
             make(name, agent, world)(agent, world, scenes)

@@ -40,7 +40,9 @@ from hardattn.estimators.score_function import (
 )
 from hardattn.estimators.score_function import Loss as Loss
 from hardattn.estimators.variational import (
+    VariationalPathwise,
     variational_enumerated,
+    variational_gumbel,
     variational_sampled,
     wake_sleep,
 )
@@ -74,6 +76,8 @@ ESTIMATORS: dict[str, Callable[..., Any]] = {
     "self_critical_attention": SelfCriticalAttention,
     "variational_enumerated": variational_enumerated,
     "variational_sampled": variational_sampled,
+    "variational_pathwise": VariationalPathwise,
+    "variational_gumbel": variational_gumbel,
     "wake_sleep": wake_sleep,
 }
 
@@ -94,5 +98,7 @@ BIASED: dict[str, str] = {
     "self_critical_attention": "by a critic's guess of what attention is worth",
     "variational_enumerated": "of the evidence bound",
     "variational_sampled": "of the evidence bound",
+    "variational_pathwise": "of the evidence bound",
+    "variational_gumbel": "of the evidence bound at the relaxed look",
     "wake_sleep": "of the likelihood, and self-normalised",
 }

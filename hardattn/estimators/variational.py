@@ -9,11 +9,12 @@ gradient. In use the agent looks by its policy alone.
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
-from hardattn.distributions import Choice, Gaussian, Places
+from hardattn.distributions import Choice, Gaussian, Places, Simplex
 from hardattn.estimators.enumerated import enumerated
+from hardattn.estimators.relaxed import gumbel_softmax, pathwise
 from hardattn.estimators.score_function import Loss, credit, surrogate
 from hardattn.rollout import Agent, Decision, rollout, sample, soft
 from hardattn.scenes import Scenes
@@ -62,6 +63,8 @@ def divergence(q: Places, p: Places) -> Tensor:
         return kl_divergence(q.choice, p.choice)
     if isinstance(q, Gaussian) and isinstance(p, Gaussian):
         return kl_divergence(q.base_dist, p.base_dist).sum(-1)
+    if isinstance(q, Simplex) and isinstance(p, Simplex):
+        return kl_divergence(q.dirichlet, p.dirichlet)
     raise ValueError(f"no KL between {type(q).__name__} and {type(p).__name__}")
 
 
@@ -98,6 +101,58 @@ def variational_sampled(
         calm = rollout(agent, world, scenes, soft, generator, first)
     advantage = credit(path) - credit(calm)
     return Loss(surrogate(path, advantage), path, advantage)
+
+
+class VariationalPathwise(nn.Module):
+    """The same by a pathwise draw of the guide (Deng et al. 2018, alg. 2, relaxed attention).
+
+    For guides with such a draw, Dirichlet or Gaussian, and where `pathwise` applies. Unbiased for
+    the bound, so biased for E_p[loss].
+
+    pretraining: for how many updates the policy draws, not the guide, which is E_p[loss]. Without
+    them the authors saw guides stay uniform.
+    """
+
+    def __init__(self, agent: GuidedAgent, world: World, *, pretraining: int = 0):
+        super().__init__()
+        self.pretraining, self.updates = pretraining, 0
+
+    def get_extra_state(self) -> int:
+        return self.updates
+
+    def set_extra_state(self, state: int) -> None:
+        self.updates = state
+
+    def forward(
+        self,
+        agent: GuidedAgent,
+        world: World,
+        scenes: Scenes,
+        generator: torch.Generator | None = None,
+    ) -> Loss:
+        guided = Guided(agent, world, scenes.target)
+        early = self.updates < self.pretraining
+        if self.training:
+            self.updates += 1
+        return pathwise(agent if early else guided, world, scenes, generator)
+
+
+def variational_gumbel(
+    agent: GuidedAgent,
+    world: World,
+    scenes: Scenes,
+    generator: torch.Generator | None = None,
+    *,
+    temperature: float = 0.5,
+) -> Loss:
+    """The same by a relaxed draw of a guide that chooses a cell (`gumbel_softmax`). Biased.
+
+    Biased for the bound as well: the loss is that of a mixture of cells where the model reads one,
+    and the divergence, in closed form, is that of the choice, not of the mixture. So the sum bounds
+    no likelihood (Maddison et al. 2017, arXiv:1611.00712), but in the limit of temperature 0.
+    """
+    guided = Guided(agent, world, scenes.target)
+    return gumbel_softmax(guided, world, scenes, generator, temperature=temperature)
 
 
 def wake_sleep(

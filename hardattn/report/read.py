@@ -259,7 +259,8 @@ def soft(result: dict[str, Any]) -> str | None:
     recipe = result["recipe"]
     if not {"block", "head"} <= recipe.keys():
         return None
-    block = [recipe["block"]] if recipe["block"] != "none" else []
+    bases = f", {recipe['bases']} bases" if recipe.get("bases") else ""
+    block = [recipe["block"] + bases] if recipe["block"] != "none" else []
     head = [f"{recipe['head']} (head)"] if recipe["head"] != "mean" else []
     return " + ".join(block + head) or "no block"
 

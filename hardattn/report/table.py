@@ -148,7 +148,7 @@ def control(group: Group, here: Sequence[Group]) -> Group | None:
     """
     mine = group.first["recipe"]
     if soft(group.first) is not None:
-        bare = {**mine, "block": "none", "head": "mean"}
+        bare = {**mine, "block": "none", "head": "mean", "bases": None}
         alike = [other for other in here if _given(other.first["recipe"]) == _given(bare)]
         return next((other for other in alike if other is not group), None)
 
