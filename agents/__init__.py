@@ -7,6 +7,7 @@ from .dram import DRAM
 from .dt_ram import DTRAM
 from .edram import EDRAM
 from .full_view import NETS, FullView
+from .gat_cluster import GATCluster
 from .gaussian import DrawReader, SpreadRAM, ZoomRAM
 from .glance_focus import GlanceFocus
 from .guided import GuidedRAM
@@ -39,6 +40,7 @@ AGENTS: dict[str, Callable[..., Any]] = {
     "glance_focus": GlanceFocus,
     "temporal": TemporalRAM,
     "kalman": KalmanRAM,
+    "gat_cluster": GATCluster,
     "full_view": FullView,
     "soft": SoftAgent,
 }
@@ -56,6 +58,7 @@ __all__ = [
     "SCRIPTS",
     "DrawReader",
     "FullView",
+    "GATCluster",
     "GlanceFocus",
     "GuidedRAM",
     "KalmanRAM",

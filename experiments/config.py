@@ -71,6 +71,8 @@ class Problem:
     """What the agent is told before it looks: none, coarse, whole, or target (for oracles)."""
     draw: str = "greedy"
     """How it looks when it is measured: greedy, or soft for soft attention."""
+    task: Literal["classify", "cluster"] = "classify"
+    """What is asked: which class; or which belong together, of which no label is told."""
     each: bool = True
     """Ask after every look and average; otherwise only after the last."""
     bonus: float = 0.0
@@ -113,7 +115,7 @@ class Problem:
         """The World, for that many answers."""
         from hardattn.rollout import greedy, soft
         from hardattn.sensors import SENSORS
-        from hardattn.tasks import Classify, Sequence, Task
+        from hardattn.tasks import Classify, Cluster, Sequence, Task
         from hardattn.world import CONTEXTS, FIRST_LOOKS, World
 
         options = ("size", "scales", "stride", "sigma", "cover", "rows", "columns")
@@ -124,6 +126,8 @@ class Problem:
         task: Task = Classify(classes, self.each, self.bonus)
         if self.scene == "sequence":
             task = Sequence(classes, self.bonus)
+        if self.task == "cluster":
+            task = Cluster(classes)
         return World(sensor, task, self.looks, self.first, self.context)
 
 

@@ -18,6 +18,7 @@ import torch
 
 from experiments.config import Recipe, Run, UsageError
 from hardattn import checkpoint
+from hardattn.clustering import ari, named, nmi
 from hardattn.cost import flops
 from hardattn.data import load
 from hardattn.device import choose, tune
@@ -27,6 +28,7 @@ from hardattn.maps import CONTROLS, recorded, replaced
 from hardattn.metrics import figures
 from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
 from hardattn.scenes import Scenes, frozen
+from hardattn.tasks import Cluster, Task
 from hardattn.train import Trained, train
 from hardattn.world import World
 
@@ -105,7 +107,7 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             "world": _world(problem.sensor, world, answers, image),
             "parameters": sum(weight.numel() for weight in agent.parameters()),
             "flops": flops(agent, world, test, DRAWS[problem.draw]),
-            "figures": _figures(measured),
+            "figures": _figures(measured, world.task),
             "training": _training(trained),
             "made_with": made_with(device, run.threads, product),
         }
@@ -133,18 +135,24 @@ def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> di
 
     All three are one and the same for an agent that sees everything and draws nothing.
     """
-    use = evaluate(agent, world, scenes, draw)
-    one = evaluate(agent, world, scenes, sample)
+
+    def look(draw: Draw, seed: int = 0) -> Columns:
+        return named(evaluate(agent, world, scenes, draw, seed), world.task)
+
+    use, one = look(draw), look(sample)
     if world.sensor.everything and torch.equal(one.log_probability, use.log_probability):
         return {"greedy": use, "sampled": use, "averaged": use}
-    passes = [one, *(evaluate(agent, world, scenes, sample, seed) for seed in range(1, PASSES))]
+    passes = [one, *(look(sample, seed) for seed in range(1, PASSES))]
     return {"greedy": use, "sampled": passes[0], "averaged": average(passes)}
 
 
-def _figures(measured: dict[str, Columns]) -> dict[str, Any]:
+def _figures(measured: dict[str, Columns], task: Task) -> dict[str, Any]:
     """The figures of each kind; those of one and the same pass are computed once."""
     once = {id(columns): columns for columns in measured.values()}
-    known = {key: figures(columns) for key, columns in once.items()}
+    known: dict[int, dict[str, Any]] = {key: figures(columns) for key, columns in once.items()}
+    if isinstance(task, Cluster):
+        for key, columns in once.items():
+            known[key] |= {"nmi": nmi(columns), "ari": ari(columns)}
     return {kind: dict(known[id(columns)]) for kind, columns in measured.items()}
 
 
@@ -161,7 +169,7 @@ def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, 
     found = {}
     for name, change in CONTROLS.items():
         with replaced(change):
-            found[name] = figures(evaluate(agent, world, scenes, draw))
+            found[name] = figures(named(evaluate(agent, world, scenes, draw), world.task))
     return found
 
 

@@ -24,6 +24,7 @@ from experiments.agents import (
 from experiments.config import Learning, Problem, Recipe
 from experiments.families import CLUTTERED_60, DIGITS, MNIST, PAIR
 from experiments.viewers import (
+    GatCluster,
     Scal,
     Sequential,
     ShowAttendTell,
@@ -367,6 +368,38 @@ AT_ONCE: dict[str, Recipe] = {
     ),
 }
 
+CLUSTERING: dict[str, Recipe] = {
+    "gat-cluster-digits": Recipe(
+        title="GATCluster",
+        about=(
+            "GATCluster (Niu et al. 2020): ten clusters by Gaussian attention, without a label in "
+            "training or in choosing weights. Error is one minus the accuracy under the best "
+            "matching of clusters with classes. Digits doubled to 16x16, anywhere on a blank 24x24 "
+            "canvas."
+        ),
+        problem=Problem(
+            scene="translated",
+            canvas=24,
+            zoom=2,
+            sensor="whole",
+            looks=1,
+            first="centre",
+            task="cluster",
+            test_draws=4,
+        ),
+        agent=GatCluster(),
+        learning=Learning(
+            estimator="gat_cluster",
+            images=256_000,
+            batch=256,
+            lr=3e-3,
+            warmup=0,
+            validate_every=64_000,
+            keep="last",
+        ),
+    ),
+}
+
 
 def measured(name: str, recipe: Recipe) -> Recipe:
     """The recipe with what its committed result, if there is one, says to expect."""
@@ -393,6 +426,7 @@ _ALL: dict[str, Recipe] = {
     **CLUTTERED_60.members("cluttered-60"),
     **PAIRS,
     **AT_ONCE,
+    **CLUSTERING,
 }
 
 RECIPES: dict[str, Recipe] = {name: measured(name, recipe) for name, recipe in _ALL.items()}

@@ -159,3 +159,24 @@ class Soft:
             least, more = (sum(w.numel() for w in net.parameters()) for net in (one, two))
             options["middle"] = max(1, 1 + round((self.weights - least) / (more - least)))
         return SoftAgent(glimpse, world.task.classes, **options)
+
+
+@dataclass(frozen=True)
+class GatCluster:
+    """GATCluster (Niu et al. 2020): Gaussian attention that clusters without labels."""
+
+    backbone: str = "cnn"
+    """cnn or vit."""
+    width: int = 32
+    """Channels of the backbone."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 8, "width")
+
+    def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
+        """The agent, for images of that shape."""
+        from hardattn.agents import BACKBONES, GATCluster
+
+        choose("backbone", BACKBONES, self.backbone)
+        classes = world.task.classes
+        return GATCluster(glimpse, classes, backbone=self.backbone, width=self.width)

@@ -6,12 +6,14 @@ canvas. Distractors come from the split that the target comes from, so no test i
 in training.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from hardattn.data import Split
 
@@ -321,3 +323,46 @@ def _add(canvas: Tensor, width: int, patches: Tensor, top: Tensor, left: Tensor)
     where = (y[..., :, None] * width + x[..., None, :])[:, None].expand(-1, channels, -1, -1, -1)
     values = patches.transpose(1, 2).reshape(count, channels, -1).to(canvas.dtype)
     canvas.scatter_add_(2, where.reshape(count, channels, -1), values)
+
+
+def warped(scenes: Scenes, matrix: Tensor) -> Scenes:
+    """What is at p goes to A p + t, in locations: (B, 2, 3) matrices (A | t), one an image.
+
+    Read bilinearly, 0 outside the image. A box becomes the upright box around it, within the image.
+    """
+    linear, moved = matrix[..., :2], matrix[..., 2:]
+    back = torch.linalg.inv(linear)
+    image = scenes.image.to(matrix.dtype)
+    grid = F.affine_grid(
+        torch.cat([back, -back @ moved], -1), list(image.shape), align_corners=False
+    )
+    image = F.grid_sample(image, grid, align_corners=False).round().clamp(0, 255)
+    x0, y0, x1, y1 = scenes.box.to(matrix.dtype).unbind(-1)
+    corners = torch.stack([x0, y0, x1, y0, x0, y1, x1, y1], -1).unflatten(-1, (4, 2))
+    corners = corners @ linear.mT[:, None] + moved.mT[:, None]
+    box = torch.cat([corners.amin(2), corners.amax(2)], -1).clamp(-1, 1)
+    return Scenes(image.to(torch.uint8), scenes.target, box.to(scenes.box), *scenes[3:])
+
+
+def jittered(
+    scenes: Scenes,
+    generator: torch.Generator | None = None,
+    *,
+    turn: float,
+    stretch: float,
+    shift: float,
+) -> Scenes:
+    """The scenes as they might have been as well: turned, magnified and shifted, never mirrored.
+
+    About the centre, uniformly: by up to `turn` degrees either way, by up to a factor of `stretch`
+    up or down (uniform in its logarithm), and by up to `shift` along x and y, in locations.
+    """
+    height, width = scenes.image.shape[2:]
+    drawn = torch.empty(len(scenes), 4, device=scenes.box.device)
+    drawn.uniform_(-1.0, 1.0, generator=generator)
+    angle, factor = math.radians(turn) * drawn[:, 0], (math.log(stretch) * drawn[:, 1]).exp()
+    cos, sin = factor * angle.cos(), factor * angle.sin()
+    # Pixels are turned, not locations, whose units differ where the image is not square.
+    x = torch.stack([cos, -sin * height / width, shift * drawn[:, 2]], 1)
+    y = torch.stack([sin * width / height, cos, shift * drawn[:, 3]], 1)
+    return warped(scenes, torch.stack([x, y], 1))

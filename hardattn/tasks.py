@@ -107,4 +107,26 @@ class Sequence:
         return looks // target.shape[1]
 
 
-TASKS = {"classify": Classify, "sequence": Sequence}
+class Cluster:
+    """Put what is alike together. Nothing is rewarded and nothing lost: no label is ever read.
+
+    The answers are clusters, whose numbers mean nothing. `loss` is 0, so that there is nothing to
+    learn from but an estimator that knows one for itself, as `gat_cluster` does; `belief` is the
+    probability of the likeliest cluster. What is found is measured by `hardattn.clustering`.
+    """
+
+    rewarding = False
+
+    def __init__(self, classes: int):
+        self.classes = classes
+
+    def __call__(
+        self, logits: Tensor, target: Tensor, final: Tensor, looks: int
+    ) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(final), torch.zeros_like(final)
+
+    def belief(self, logits: Tensor, target: Tensor) -> Tensor:
+        return logits.softmax(-1).amax(-1)
+
+
+TASKS = {"classify": Classify, "sequence": Sequence, "cluster": Cluster}

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn import checkpoint
+from hardattn.clustering import named
 from hardattn.data import Dataset
 from hardattn.estimators import Loss
 from hardattn.evaluate import evaluate, right
@@ -156,6 +157,7 @@ def train(
                 log.progress(seen, seconds, tally.mean("loss"))
             if validate:
                 columns = evaluate(cast(Agent, agent), world, validation, draw)
+                columns = named(columns, world.task)
                 measured = figures(columns)
                 curve.append((seen, error(columns)))
                 log.validation(seen, tally.means(), measured, columns, validation)

@@ -30,16 +30,19 @@ MAY = {
     "world": "scenes sensors tasks",
     "rollout": "distributions noise scenes world",
     "estimators": "distributions rollout scenes world",
+    "clustering": "evaluate tasks",
     "localisation": "scenes",
     "cost": "rollout scenes world",
     "evaluate": "maps rollout scenes sensors world",
     "metrics": "evaluate localisation",
     "log": "checkpoint evaluate metrics report rollout scenes world",
-    "train": "checkpoint data device estimators evaluate log metrics rollout scenes world",
+    "train": "checkpoint clustering data device estimators evaluate log metrics rollout scenes "
+    "world",
     "report": "checkpoint evaluate metrics scenes sensors stats",
 }
 # Packages beside torch, numpy and the standard library: inside functions, and at the top of a file.
 LAZILY = {
+    "clustering": {"scipy", "sklearn"},
     "data": {"sklearn", "PIL", "datasets"},
     "log": {"tensorboard", "rich", "PIL"},
     "report": {"rich"},

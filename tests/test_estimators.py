@@ -33,7 +33,7 @@ CLASSES = 3
 UNBIASED = 5.0  # standard errors; the largest of ~100 weights exceeds it once in 20,000 seeds
 CAUGHT = 8.0
 # Tested with the agents that have what they need, and what that is.
-OF_FEATURES = {"self_critical_attention": "features"}
+OF_FEATURES = {"self_critical_attention": "features", "gat_cluster": "answer without attention"}
 GUIDED = (
     *("variational_enumerated", "variational_sampled", "variational_pathwise"),
     *("variational_gumbel", "wake_sleep"),

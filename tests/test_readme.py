@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from experiments.recipes import RECIPES
+from hardattn import blocks, stochastic
 from hardattn.agents import AGENTS
-from hardattn.blocks import BLOCKS, HEADS
 from hardattn.estimators import ESTIMATORS
 
 TEXT = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
@@ -19,7 +19,10 @@ def test_snippets_run(number: int) -> None:
     exec(compile(SNIPPETS[number], f"README.md, snippet {number}", "exec"), {})
 
 
-@pytest.mark.parametrize("name", [*AGENTS, *BLOCKS, *HEADS, *ESTIMATORS])
+LAYERS = (*blocks.BLOCKS, *blocks.HEADS, *stochastic.BLOCKS, *stochastic.HEADS)
+
+
+@pytest.mark.parametrize("name", [*AGENTS, *LAYERS, *ESTIMATORS])
 def test_every_row_is_named(name: str) -> None:
     assert f"`{name}`" in TEXT
 

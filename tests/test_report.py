@@ -413,7 +413,9 @@ def test_collect(made: Path, runs: Path, tmp_path: Path, capsys: Any) -> None:
 
 
 MARKS = "\n".join(
-    f"<!-- {name}:{end} -->" for name in ("results", "claims", "gradients") for end in ("begin", "end")
+    f"<!-- {name}:{end} -->"
+    for name in ("results", "claims", "gradients")
+    for end in ("begin", "end")
 )
 
 
@@ -523,6 +525,6 @@ def test_a_page_for_whatever_was_looked_through(name: str, made: Path, tmp_path:
 
 
 OPTIONS: dict[str, dict[str, int]] = {
-    name: {"rows": 3, "columns": 3} if name in ("cells", "patches") else {"size": 3}
+    name: {"rows": 3, "columns": 3} if name in ("cells", "patches", "pairs") else {"size": 3}
     for name in SENSORS
 } | {"whole": {}}

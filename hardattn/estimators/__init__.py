@@ -11,6 +11,7 @@ from typing import Any
 
 from hardattn.estimators.actor_critic import a2c, ppo
 from hardattn.estimators.bernoulli import arm, disarm
+from hardattn.estimators.clustering import gat_cluster
 from hardattn.estimators.critic import SelfCriticalAttention
 from hardattn.estimators.enumerated import enumerated, marginal_likelihood
 from hardattn.estimators.evolution import SNES
@@ -79,6 +80,7 @@ ESTIMATORS: dict[str, Callable[..., Any]] = {
     "variational_pathwise": VariationalPathwise,
     "variational_gumbel": variational_gumbel,
     "wake_sleep": wake_sleep,
+    "gat_cluster": gat_cluster,
 }
 
 # Why an estimate is not, in the mean, the gradient of E[loss + cost - reward].
@@ -101,4 +103,5 @@ BIASED: dict[str, str] = {
     "variational_pathwise": "of the evidence bound",
     "variational_gumbel": "of the evidence bound at the relaxed look",
     "wake_sleep": "of the likelihood, and self-normalised",
+    "gat_cluster": "of tasks that need no label, not of the loss",
 }

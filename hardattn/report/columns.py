@@ -10,12 +10,21 @@ from hardattn.stats import Estimate
 METHODS = {"student-t": "Student's t"}
 # What tells agents apart that see everything at once; of the others it takes two tables.
 AT_ONCE = (
-    *("agent", "seeds", "error", "difference", "beats", "mean_map", "foreign_map", "pointing"),
+    *(
+        "agent",
+        "seeds",
+        "error",
+        "difference",
+        "beats",
+        "nmi",
+        "ari",
+        "mean_map",
+        "foreign_map",
+        "pointing",
+    ),
     *("box_accuracy", "map_entropy", "activation_pointing", "parameters", "flops", "speed"),
     "control",
 )
-# What is of interest besides where attention is a random variable.
-DRAWN = ("averaged", "nll", "ece", "ece_averaged", "aurc", "box_iou", "gini", "kept", "seconds")
 
 
 class Column(NamedTuple):
@@ -68,6 +77,8 @@ def results(table: Table) -> list[Column]:
                 lambda r: None if r.difference is None else r.difference.point,
             ),
             _words("beats", "beats it", "yes, no (cannot be told) or worse", lambda r: r.verdict),
+            _number("nmi", "NMI", "of clusters with classes", lambda r: r.nmi, 2),
+            _number("ari", "ARI", "of clusters with classes", lambda r: r.ari, 2),
             _number("hit", "hit %", "chosen looks inside the target's box", lambda r: r.hit, 1),
             _number(
                 "entropy", "entropy", "of where chosen looks may fall, nats", lambda r: r.entropy, 2
@@ -161,8 +172,7 @@ def details(table: Table) -> list[Column]:
 def at_once(table: Table) -> list[Column]:
     """What to know of agents that all see everything at once, in one table."""
     both = [*results(table), *details(table)]
-    wanted = {*AT_ONCE, *(DRAWN if somebody_draws(table) else ())}
-    return [column for column in both if column.key in wanted]
+    return [column for column in both if column.key in AT_ONCE]
 
 
 def somebody_looks(table: Table) -> bool:
@@ -230,6 +240,12 @@ def notes(table: Table, columns: Sequence[Column]) -> list[str]:
             "difference by chance."
         )
     shown = {column.key for column in columns}
+    if "nmi" in shown:
+        said.append(
+            "Clusters: nobody was told a label. Error is that of the best one-to-one matching of "
+            "clusters with classes (Kuhn 1955); NMI and ARI are 1 where they agree and about 0 by "
+            "chance."
+        )
     if "entropy" in shown:
         said.append(
             "Entropy: mean over chosen looks, in nats. Of one among N cells it is 0 to ln N; of a "

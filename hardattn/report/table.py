@@ -44,6 +44,8 @@ class Row(NamedTuple):
     ece: float | None
     ece_averaged: float | None  # of the average of sampled passes, where something is drawn
     aurc: float | None  # percent, the same where something is drawn
+    nmi: float | None  # in [0, 1], of clusters with classes
+    ari: float | None  # at most 1, the same
     pointing: float | None  # of where it attended, as the next two: percent
     box_accuracy: float | None  # percent
     box_iou: float | None  # percent
@@ -259,6 +261,8 @@ def _row(group: Group, title: str, other: Group | None) -> Row:
         ece=_figure(group, "greedy", "ece"),
         ece_averaged=_figure(group, "averaged", "ece") if draws else None,
         aurc=_percent(_figure(group, "averaged", "aurc")),
+        nmi=_figure(group, "greedy", "nmi"),
+        ari=_figure(group, "greedy", "ari"),
         pointing=_percent(_figure(group, "greedy", "pointing")),
         box_accuracy=_percent(_figure(group, "greedy", "box_accuracy")),
         box_iou=_percent(_figure(group, "greedy", "box_iou")),

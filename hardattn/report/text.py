@@ -11,6 +11,7 @@ from hardattn.report.columns import (
     details,
     notes,
     results,
+    somebody_draws,
     somebody_looks,
 )
 from hardattn.report.table import Row, Table
@@ -18,7 +19,7 @@ from hardattn.report.table import Row, Table
 # What a narrow terminal does without, first to go first.
 SPARE = (
     *("control", "parameters", "speed", "nll", "ece", "averaged", "entropy", "activation_pointing"),
-    *("aurc", "kept", "gini", "box_iou", "ece_averaged"),
+    *("ari", "nmi", "aurc", "kept", "gini", "box_iou", "ece_averaged"),
     *("flops", "map_entropy", "box_accuracy", "sampled", "seconds", "pixels", "hit", "seeds"),
     *("mean_map", "estimator", "pointing", "foreign_map", "beats"),
 )
@@ -28,12 +29,12 @@ LEFT = ("agent", "estimator", "beats", "recipe", "control")
 def markdown(tables: Sequence[Table], level: int = 3) -> str:
     """Each set of scenes in Markdown: the results, what they cost, and how to have them again.
 
-    Where all see everything at once, which many blocks of soft attention do, it is one table.
+    Where all see everything at once and draw nothing, as soft attention does, it is one table.
     """
     recipe = Column("recipe", "recipe", "", lambda r, d: r.group.name, lambda r: r.group.name)
     parts, said = [], set[str]()
     for table in tables:
-        two = somebody_looks(table)
+        two = somebody_looks(table) or somebody_draws(table)
         agent, *found = results(table) if two else at_once(table)
         costs = details(table) if two else []
         lines = [f"{'#' * level} {table.scenes}", "", *_grid(table, [agent, *found]), ""]

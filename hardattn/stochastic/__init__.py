@@ -11,6 +11,7 @@ from collections.abc import Callable
 from torch import nn
 
 from hardattn.stochastic.bayesian import BayesianLogNormal, BayesianWeibull
+from hardattn.stochastic.gaussian import GaussianAttention
 from hardattn.stochastic.harmonious_regions import HarmoniousRegions
 from hardattn.stochastic.uncertainty_aware import UncertaintyAware
 
@@ -20,11 +21,13 @@ BLOCKS: dict[str, Callable[..., nn.Module]] = {
 }
 
 HEADS: dict[str, Callable[..., nn.Module]] = {
+    "gaussian": GaussianAttention,
     "harmonious_regions": HarmoniousRegions,
     "uncertainty_aware": UncertaintyAware,
 }
 
 # Why a layer of this branch draws nothing.
 DETERMINISTIC: dict[str, str] = {
+    "gaussian": "its Gaussian is a shape over places, not a distribution that is drawn from",
     "harmonious_regions": "its hard regions are crops by a spatial transformer",
 }

@@ -1,0 +1,70 @@
+"""How clusters agree with classes that nobody was told of: matching, NMI and ARI of `Columns`."""
+
+import torch
+from torch import Tensor
+
+from hardattn.evaluate import Columns
+from hardattn.tasks import Cluster, Task
+
+
+def matched(columns: Columns) -> Columns:
+    """The same with each cluster in the column of one class, one to one, so that most are right.
+
+    The Hungarian assignment (Kuhn 1955) of final answers: every metric of `Columns` then reads as
+    of a classifier, and 1 - error is what papers on clustering call accuracy. It is chosen with
+    the labels of these very examples; of few examples to a cluster chance alone gets more than
+    1/K right. Of more clusters than classes the rest are answers that are never right.
+
+    Raises ValueError for sequences, and for fewer clusters than classes.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    _, cluster_of = linear_sum_assignment(table(columns).T.numpy(), maximize=True)
+    order = torch.from_numpy(cluster_of)
+    return columns._replace(log_probability=columns.log_probability[..., order])
+
+
+def named(columns: Columns, task: Task) -> Columns:
+    """`matched` of a task whose answers are clusters; of any other the columns as they are."""
+    return matched(columns) if isinstance(task, Cluster) else columns
+
+
+def nmi(columns: Columns) -> float:
+    """Normalised mutual information of final answers and classes, by the mean of their entropies.
+
+    0 where independent, 1 where one says the other. Cluster numbers do not matter.
+    """
+    from sklearn.metrics import normalized_mutual_info_score
+
+    return float(normalized_mutual_info_score(_classes(columns), _clusters(columns)))
+
+
+def ari(columns: Columns) -> float:
+    """Adjusted Rand index (Hubert & Arabie 1985) of final answers and classes.
+
+    Of pairs put together or apart alike; 0 by chance, 1 where they agree. Numbers do not matter.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    return float(adjusted_rand_score(_classes(columns), _clusters(columns)))
+
+
+def table(columns: Columns) -> Tensor:
+    """(K, K) int64: how many examples of each class (columns) each cluster (rows) has."""
+    classes, clusters = _classes(columns), _clusters(columns)
+    count = columns.log_probability.shape[-1]
+    if classes.amax() >= count:
+        raise ValueError(
+            f"{count} clusters cannot be matched with {int(classes.amax()) + 1} classes"
+        )
+    return torch.bincount(clusters * count + classes, minlength=count**2).view(count, count)
+
+
+def _classes(columns: Columns) -> Tensor:
+    if columns.target.dim() > 1:
+        raise ValueError("clusters are of images with one label, not of sequences")
+    return columns.target
+
+
+def _clusters(columns: Columns) -> Tensor:
+    return columns.prediction[:, -1]
