@@ -14,6 +14,7 @@ from .guided import GuidedRAM
 from .kalman import KalmanRAM
 from .mram import MRAM
 from .ram import RAM
+from .reinforced import ReSAN
 from .scal import SCAL
 from .scripted import SCRIPTS, Scripted
 from .sequential import Sequential
@@ -40,6 +41,7 @@ AGENTS: dict[str, Callable[..., Any]] = {
     "glance_focus": GlanceFocus,
     "temporal": TemporalRAM,
     "kalman": KalmanRAM,
+    "reinforced": ReSAN,
     "gat_cluster": GATCluster,
     "full_view": FullView,
     "soft": SoftAgent,
@@ -63,6 +65,7 @@ __all__ = [
     "GuidedRAM",
     "KalmanRAM",
     "MeanPool",
+    "ReSAN",
     "Scripted",
     "Sequential",
     "ShowAttendTell",

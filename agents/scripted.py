@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hardattn.distributions import Fixed, Places, Somewhere
 from hardattn.rollout import Decision
-from hardattn.sensors import Sensor
+from hardattn.sensors import Grid, Sensor
 from hardattn.world import Observation
 
 # What has been seen, the context, the number of looks -> over points (x, y).
@@ -64,14 +64,24 @@ class Scripted(nn.Module):
 
     observer: any agent; what an oracle is told, it is not. looks: of the world, for scripts that
     plan. sensor: of the world, where its places are not points: a script's points become the
-    places that lie there.
+    places that lie there. share: of the cells of a grid, where places are masks: random takes as
+    many anywhere, any other script those that are nearest to its point.
     """
 
-    def __init__(self, observer: Any, script: str, looks: int, sensor: Sensor | None = None):
+    def __init__(
+        self,
+        observer: Any,
+        script: str,
+        looks: int,
+        sensor: Sensor | None = None,
+        share: float | None = None,
+    ):
         super().__init__()
-        self.sensor = sensor
+        self.sensor, self.share = sensor, share
         if script not in SCRIPTS:
             raise ValueError(f"no script {script!r}: choose one of {', '.join(SCRIPTS)}")
+        if share is not None and not (isinstance(sensor, Grid) and 0 < share <= 1):
+            raise ValueError(f"a share is of the cells of a grid, above 0 and up to 1, not {share}")
         self.observer, self.script, self.looks = observer, script, looks
 
     def start(self, context: Tensor) -> tuple[Any, Tensor]:
@@ -82,10 +92,27 @@ class Scripted(nn.Module):
         inner, context = state
         inner, decision = self.observer.step(inner, seen)
         location = SCRIPTS[self.script](seen, context, self.looks)
-        if self.sensor is not None:
+        if self.share is not None:
+            location = self._masks(location)
+        elif self.sensor is not None:
             at = self.sensor.at
             if isinstance(location, Somewhere):
                 location = Somewhere(location.like, at=at, places=self.sensor.places)
             else:
                 location = Fixed(at(location.mode))
         return (inner, context), decision._replace(location=location)
+
+    def _masks(self, location: Places) -> Places:
+        """From points to masks of the share of the cells."""
+        assert isinstance(self.sensor, Grid) and self.share is not None
+        grid, cells = self.sensor, self.sensor.rows * self.sensor.columns
+        count = max(1, round(self.share * cells))
+
+        def foremost(rank: Tensor) -> Tensor:
+            chosen = rank.topk(count).indices
+            return grid.over(torch.zeros_like(rank).scatter(1, chosen, 1.0))
+
+        if isinstance(location, Somewhere):
+            return Somewhere(location.like, cells, foremost, grid.places)
+        point = location.mode
+        return Fixed(foremost(-torch.cdist(point, grid.centres(point))))

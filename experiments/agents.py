@@ -25,13 +25,14 @@ class Looking:
 
         fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}  # type: ignore[arg-type]
         del fields["script"]
+        share = fields.pop("share", None)
         options = fields | self.told(world, image)
         agent = AGENTS[self.row](glimpse, world.task.classes, **options)
         if self.script is None:
             return agent
         choose("script", SCRIPTS, self.script)
         sensor = None if world.sensor.places == 2 else world.sensor
-        return Scripted(agent, self.script, world.looks, sensor)
+        return Scripted(agent, self.script, world.looks, sensor, share)
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,8 @@ class Learning:
     """Let looks learn from the reward alone, as RAM was published (score functions)."""
     temperature: float | None = None
     """Of the relaxation (gumbel_softmax, straight_through, rebar, relax, variational_gumbel)."""
+    phases: tuple[int, int] | None = None
+    """Updates of the answer alone, then of the selection alone (three_phases)."""
     pretraining: int | None = None
     """Updates by the policy's own draws, before those of the guide (variational_pathwise)."""
     entropy: float | None = None
@@ -199,7 +201,7 @@ class Learning:
 
         options = (
             *("samples", "reward_only", "temperature", "entropy", "soft", "trace", "ratio"),
-            *("epochs", "discount", "population", "spread", "pretraining"),
+            *("epochs", "discount", "population", "spread", "pretraining", "phases"),
         )
         bound = bind("estimator", ESTIMATORS, self.estimator, self, options)
         return bound(agent, world) if inspect.isclass(ESTIMATORS[self.estimator]) else bound

@@ -148,6 +148,15 @@ DIGITS = Family(
     },
 )
 
+CLUTTERED_DIGITS = replace(
+    DIGITS,
+    problem=replace(DIGITS.problem, scene="cluttered", pieces=4, piece=8, test_draws=4),
+    scene=(
+        "Digits doubled to 16x16 on a 48x48 canvas with four pieces of clutter; six looks of 6x6, "
+        "3 scales."
+    ),
+)
+
 MNIST = Family(
     problem=Problem(dataset="mnist", sensor="retina", size=8, scales=1, looks=6),
     scene="MNIST as it is, 28x28; six looks of 8x8, one scale.",

@@ -22,9 +22,10 @@ from experiments.agents import (
     ZoomRam,
 )
 from experiments.config import Learning, Problem, Recipe
-from experiments.families import CLUTTERED_60, DIGITS, MNIST, PAIR
+from experiments.families import CLUTTERED_60, CLUTTERED_DIGITS, DIGITS, MNIST, PAIR
 from experiments.viewers import (
     GatCluster,
+    Reinforced,
     Scal,
     Sequential,
     ShowAttendTell,
@@ -295,6 +296,13 @@ def _controls() -> dict[str, Recipe]:
     return controls
 
 
+# Beside what Stable-Baselines3 learns on the same scenes: see experiments/sb3.py.
+CLUTTERED: dict[str, Recipe] = {
+    name: recipe
+    for name, recipe in CLUTTERED_DIGITS.members("cluttered-digits").items()
+    if name.startswith(("ram-cluttered", "random-"))
+}
+
 PAIRS: dict[str, Recipe] = {
     "ram-pairs": PAIR.recipe(
         "RAM, learned baseline",
@@ -400,6 +408,50 @@ CLUSTERING: dict[str, Recipe] = {
     ),
 }
 
+RESA = DIGITS.recipe(
+    "reinforced self-attention",
+    "ReSAN (Shen et al. 2018): selects which of 64 patches of 6x6 pixels attend, and which are "
+    "attended to; the rest is dropped.",
+    Reinforced(sparsity=12.0),
+    sensor="pairs",
+    size=None,
+    scales=None,
+    rows=8,
+    columns=8,
+    looks=2,
+    context="whole",
+    each=False,
+    test_draws=4,
+    estimator="three_phases",
+    phases=(500, 200),
+    samples=2,
+    images=102_400,
+    batch=64,
+    lr=3e-3,
+    warmup=20,
+    clip=5.0,
+    validate_every=25_600,
+    keep="last",
+)
+UNLEARNED = replace(RESA.learning, estimator="reinforce", phases=None, samples=None)
+SELECTING: dict[str, Recipe] = {
+    "reinforced-digits": RESA,
+    "reinforced-all-digits": replace(
+        RESA,
+        title="self-attention, all tokens",
+        about=f"The same network with all patches selected, from start to end. {DIGITS.scene}",
+        agent=replace(RESA.agent, script="centre", share=1.0),
+        learning=UNLEARNED,
+    ),
+    "random-reinforced-digits": replace(
+        RESA,
+        title="random tokens",
+        about=f"The same network with 7 of the 64 patches, anywhere. {DIGITS.scene}",
+        agent=replace(RESA.agent, script="random", share=0.11),
+        learning=UNLEARNED,
+    ),
+}
+
 
 def measured(name: str, recipe: Recipe) -> Recipe:
     """The recipe with what its committed result, if there is one, says to expect."""
@@ -422,11 +474,13 @@ _ALL: dict[str, Recipe] = {
     **DIGITS.members("digits"),
     **OTHERS,
     **_controls(),
+    **CLUTTERED,
     **MNIST.members("mnist"),
     **CLUTTERED_60.members("cluttered-60"),
     **PAIRS,
     **AT_ONCE,
     **CLUSTERING,
+    **SELECTING,
 }
 
 RECIPES: dict[str, Recipe] = {name: measured(name, recipe) for name, recipe in _ALL.items()}

@@ -69,6 +69,33 @@ class VariationalDirichlet(Variational):
 
 
 @dataclass(frozen=True)
+class Reinforced(Looking):
+    """ReSAN (Shen et al. 2018): selects tokens, and attends between these alone."""
+
+    row = "reinforced"
+    features: int = 64
+    """Width of a token."""
+    hidden: int = 128
+    groups: int = 8
+    """Of features that share a score."""
+    sparsity: float = 1.0
+    """Charged for all tokens in both masks."""
+    prior: float = 0.9
+    """Probability of a token's selection, to begin with."""
+    share: float | None = None
+    """Of the tokens, which a script selects."""
+    script: str | None = None
+    """random, centre or raster select instead of the agent."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "features", "hidden", "groups")
+        at_least(self, 0, "sparsity")
+
+    def told(self, world: Any, image: Shape) -> dict[str, Any]:
+        return {"context": image, "grid": (world.sensor.rows, world.sensor.columns)}
+
+
+@dataclass(frozen=True)
 class Sequential(Looking):
     """S3TA (Zoran et al. 2020): the soft twin of RAM."""
 

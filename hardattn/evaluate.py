@@ -165,9 +165,8 @@ def _columns(path: Any, world: World, scenes: Scenes, maps: list[Map]) -> Column
 def _density(path: Any, place: Tensor, world: World, maps: list[Map]) -> Tensor:
     """Of looks over cells their mean place, but for the first; otherwise the last block's map."""
     if isinstance(world.sensor, Grid) and len(place) > 1:
-        chosen = path.alive[1:, :, None]
-        mean = (place[1:] * chosen).sum(0) / chosen.sum(0).clamp_min(1)
-        return mean.unflatten(1, (world.sensor.rows, world.sensor.columns))
+        chosen = path.alive[1:, :, None, None]
+        return (world.sensor.density(place[1:]) * chosen).sum(0) / chosen.sum(0).clamp_min(1)
     return _last(maps, activation=False, like=path.logits)
 
 

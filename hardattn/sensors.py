@@ -180,11 +180,20 @@ class Grid:
         column = (share[:, 0] * self.columns).floor().clamp(0, self.columns - 1)
         row = (share[:, 1] * self.rows).floor().clamp(0, self.rows - 1)
         cell = (row * self.columns + column).long()
-        return F.one_hot(cell, self.places).to(point.dtype)
+        return self.over(F.one_hot(cell, self.rows * self.columns).to(point.dtype))
+
+    def over(self, cells: Tensor) -> Tensor:
+        """(..., N) weights of the cells, row by row -> (..., P), the place that is all of them."""
+        return cells
+
+    def density(self, place: Tensor) -> Tensor:
+        """(..., P) -> (..., rows, columns): the weight of each cell in a place."""
+        return place.unflatten(-1, (self.rows, self.columns))
 
     def point(self, place: Tensor) -> Tensor:
-        total = place.sum(-1, keepdim=True).clamp_min(torch.finfo(place.dtype).tiny)
-        return (place / total) @ self.centres(place)
+        cells = self.density(place).flatten(-2)
+        total = cells.sum(-1, keepdim=True).clamp_min(torch.finfo(place.dtype).tiny)
+        return (cells / total) @ self.centres(place)
 
     def cut(self, images: Tensor) -> tuple[int, int]:
         """Height and width of a cell. Raises ValueError where the grid does not fit."""
@@ -244,8 +253,28 @@ class Patches(Grid):
 
     def look(self, view: Tensor, place: Tensor) -> Tensor:
         height, width = self.cut(view)
-        mask = place.to(view.dtype).view(-1, 1, self.rows, self.columns)
+        mask = self.density(place.to(view.dtype))[:, None]
         return view * mask.repeat_interleave(height, 2).repeat_interleave(width, 3)
+
+
+class Pairs(Patches):
+    """Patches under two masks, those that ask and those that are asked: either shows a patch.
+
+    A place is both masks, one after the other, of N cells each: (B, 2 * rows * columns). So it
+    chooses pairs of patches, as reinforced self-attention does (Shen et al. 2018,
+    arXiv:1801.10296).
+    """
+
+    def __init__(self, rows: int, columns: int):
+        super().__init__(rows, columns)
+        self.places = 2 * rows * columns
+
+    def over(self, cells: Tensor) -> Tensor:
+        return torch.cat([cells, cells], -1)
+
+    def density(self, place: Tensor) -> Tensor:
+        one, other = place.unflatten(-1, (2, self.rows, self.columns)).unbind(-3)
+        return one + other - one * other
 
 
 SENSORS: dict[str, Any] = {
@@ -254,6 +283,7 @@ SENSORS: dict[str, Any] = {
     "affine": Affine,
     "cells": Cells,
     "patches": Patches,
+    "pairs": Pairs,
     "filterbank": Filterbank,
     "zoom": Zoom,
     "whole": Whole,

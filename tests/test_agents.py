@@ -20,7 +20,7 @@ from hardattn.layers import CORES
 from hardattn.maps import Map, recorded
 from hardattn.rollout import Decision, Trajectory, greedy, rollout, sample
 from hardattn.scenes import Scenes, frozen, translated
-from hardattn.sensors import SENSORS, Affine, Cells, GaussianWindow, Retina, Whole
+from hardattn.sensors import SENSORS, Affine, Cells, GaussianWindow, Pairs, Retina, Whole
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
 from tests.exact import Tiny
@@ -30,6 +30,7 @@ SMALL: dict[str, Any] = dict(hidden=12, what=9, where=7)
 
 # Who needs more than a retina: the options, the sensor and what is told before the first look.
 GRID: dict[str, Any] = dict(sensor=Cells(3, 3), context="whole")
+TOKENS = dict(features=8, hidden=12, groups=2, prior=0.5)
 OTHERS: dict[str, dict[str, Any]] = {
     "dram": dict(hidden=12, features=9, filters=4, sensor=Retina(5, 2), context="coarse"),
     "edram": dict(hidden=12, features=9, filters=4, sensor=Affine(6), context="coarse"),
@@ -39,6 +40,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "variational": dict(GRID, features=8, hidden=12),
     "variational_dirichlet": dict(GRID, features=8, hidden=12),
     "gat_cluster": dict(sensor=Whole(), width=8),
+    "reinforced": dict(sensor=Pairs(3, 3), context="whole", grid=(3, 3), **TOKENS),
     "sequential": dict(GRID, hidden=12, keys=4, values=6),
     "scal": dict(GRID, features=16, hidden=12, reduction=2, attention="both"),
     "draw": dict(SMALL, sensor=SENSORS["filterbank"](4)),
@@ -56,6 +58,7 @@ MEANT_FOR = {
     "variational": "variational_sampled",
     "variational_dirichlet": "variational_pathwise",
     "gat_cluster": "gat_cluster",
+    "reinforced": "three_phases",
     "guided_ram": "variational_sampled",
     "show_attend_tell": "soft_attention",
     "sequential": "soft_attention",

@@ -17,6 +17,7 @@ EXAMPLES = {
     "affine": dict(size=4),
     "cells": dict(rows=2, columns=3),
     "patches": dict(rows=2, columns=3),
+    "pairs": dict(rows=2, columns=3),
     "filterbank": dict(size=4),
     "zoom": dict(size=4),
 }
@@ -309,7 +310,7 @@ def test_points_and_places(name):
     sensor = SENSORS[name](**EXAMPLES.get(name, {}))
     point = torch.tensor([[-1.0, 1.0], [0.3, -0.2], [1.0, 1.0], [0.0, 0.0]])
     place = sensor.at(point)
-    near = 0.51 if name in ("cells", "patches") else 1e-6
+    near = 0.51 if name in ("cells", "patches", "pairs") else 1e-6
     assert (sensor.point(place) - point).abs().max() <= near
     assert torch.equal(sensor.bound(place), place)
     wild = torch.full_like(place, torch.nan)
@@ -357,11 +358,24 @@ def test_upright_affine_glimpse_is_a_crop():
     assert torch.autograd.gradcheck(lambda p: affine.look(view, p), place + 0.013)
 
 
-@pytest.mark.parametrize("name", ["cells", "patches"])
+def test_pairs_show_what_is_in_either_mask():
+    images, pairs = pictures(1, 2, 4, 6), SENSORS["pairs"](2, 2)
+    place = torch.tensor([[1.0, 0.0, 0.0, 0.5, 1.0, 0.0, 0.5, 0.5]])
+    union = torch.tensor([[1.0, 0.0, 0.5, 0.75]])
+    patches = SENSORS["patches"](2, 2)
+    wanted = patches.look(patches.open(images), union)
+    assert torch.allclose(pairs.look(pairs.open(images), place), wanted)
+    assert torch.equal(pairs.density(place), union.view(1, 2, 2))
+    assert torch.allclose(pairs.point(place), patches.point(union))
+    assert torch.equal(pairs.at(torch.tensor([[0.5, -0.5]])), pairs.over(torch.eye(4)[[1]]))
+    assert torch.equal(pairs.density(pairs.over(torch.eye(4))), torch.eye(4).view(4, 2, 2))
+
+
+@pytest.mark.parametrize("name", ["cells", "patches", "pairs"])
 def test_grids_are_differentiable_in_the_weights(name):
     sensor = SENSORS[name](2, 3)
     view = sensor.open(pictures(2, 1, 4, 6)).double()
-    weights = torch.rand(2, 6, dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(2, sensor.places, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda w: sensor.look(view, w), weights)
 
 

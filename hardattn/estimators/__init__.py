@@ -40,6 +40,7 @@ from hardattn.estimators.score_function import (
     soft_baseline,
 )
 from hardattn.estimators.score_function import Loss as Loss
+from hardattn.estimators.three_phases import ThreePhases
 from hardattn.estimators.variational import (
     VariationalPathwise,
     variational_enumerated,
@@ -75,6 +76,7 @@ ESTIMATORS: dict[str, Callable[..., Any]] = {
     "ppo": ppo,
     "snes": SNES,
     "self_critical_attention": SelfCriticalAttention,
+    "three_phases": ThreePhases,
     "variational_enumerated": variational_enumerated,
     "variational_sampled": variational_sampled,
     "variational_pathwise": VariationalPathwise,
