@@ -109,9 +109,13 @@ def glimpses(image: Any, locations: Any, sensor: Sensor, width: int = 240, gap: 
     place = torch.as_tensor(locations, dtype=torch.float32)
     looks = len(place)
     images = torch.as_tensor(np.asarray(image))[None].expand(looks, -1, -1, -1)
-    seen = sensor.look(sensor.open(images), place).double()
-    scales = sensor.scales if isinstance(sensor, Retina) else 1
-    seen = seen.view(looks, scales, -1, *seen.shape[-2:])
+    return seen_glimpses(sensor.look(sensor.open(images), place), sensor, width, gap)
+
+
+def seen_glimpses(seen: Any, sensor: Sensor, width: int = 240, gap: int = 4) -> Picture:
+    """`glimpses` that are at hand, (T, ...) as the sensor gave them."""
+    looks, scales = len(seen), sensor.scales if isinstance(sensor, Retina) else 1
+    seen = seen.double().view(looks, scales, -1, *seen.shape[-2:])
     extent = seen.shape[-1] * 2 ** (scales - 1)
     across = -(-looks // -(-looks // 4))
     square = (width - gap * (across - 1)) // across
