@@ -73,7 +73,7 @@ class Scripted(nn.Module):
         observer: Any,
         script: str,
         looks: int,
-        sensor: Sensor | None = None,
+        sensor: Sensor | Grid | None = None,
         share: float | None = None,
     ):
         super().__init__()

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 class Kept(NamedTuple):
     """What a mask keeps of each image's N tokens, moved together."""
 
-    index: Tensor  # (B, K) int64, K the most of any image; (1, N) if that is all
+    index: Tensor  # type: ignore[assignment]  # (B, K) int64, K the most of any; (1, N) if all
     weight: Tensor  # (B, K) of these in the mask; 0 of those that fill up a shorter row
 
 
