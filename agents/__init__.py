@@ -12,7 +12,9 @@ from .gaussian import DrawReader, SpreadRAM, ZoomRAM
 from .glance_focus import GlanceFocus
 from .guided import GuidedRAM
 from .kalman import KalmanRAM
+from .move import MoveRAM
 from .mram import MRAM
+from .player import Player
 from .ram import RAM
 from .reinforced import ReSAN
 from .scal import SCAL
@@ -37,14 +39,16 @@ AGENTS: dict[str, Callable[..., Any]] = {
     "draw": DrawReader,
     "zoom_ram": ZoomRAM,
     "spread_ram": SpreadRAM,
+    "move_ram": MoveRAM,
+    "player": Player,
     "guided_ram": GuidedRAM,
     "glance_focus": GlanceFocus,
     "temporal": TemporalRAM,
     "kalman": KalmanRAM,
-    "reinforced": ReSAN,
-    "gat_cluster": GATCluster,
     "full_view": FullView,
     "soft": SoftAgent,
+    "reinforced": ReSAN,
+    "gat_cluster": GATCluster,
 }
 
 __all__ = [
@@ -65,6 +69,8 @@ __all__ = [
     "GuidedRAM",
     "KalmanRAM",
     "MeanPool",
+    "MoveRAM",
+    "Player",
     "ReSAN",
     "Scripted",
     "Sequential",

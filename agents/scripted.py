@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Fixed, Places, Somewhere
+from hardattn.distributions import Both, Fixed, Places, Somewhere
 from hardattn.rollout import Decision
 from hardattn.sensors import Grid, Sensor
 from hardattn.world import Observation
@@ -62,6 +62,7 @@ SCRIPTS: dict[str, Script] = {
 class Scripted(nn.Module):
     """An agent whose looking is replaced by a script, and whose answering is kept.
 
+    One that also acts (`Both`) goes on acting.
     observer: any agent; what an oracle is told, it is not. looks: of the world, for scripts that
     plan. sensor: of the world, where its places are not points: a script's points become the
     places that lie there. share: of the cells of a grid, where places are masks: random takes as
@@ -100,6 +101,8 @@ class Scripted(nn.Module):
                 location = Somewhere(location.like, at=at, places=self.sensor.places)
             else:
                 location = Fixed(at(location.mode))
+        if isinstance(decision.location, Both):
+            location = Both(location, decision.location.second)
         return (inner, context), decision._replace(location=location)
 
     def _masks(self, location: Places) -> Places:

@@ -174,6 +174,25 @@ class SpreadRam(Ram):
 
 
 @dataclass(frozen=True)
+class MoveRam(Ram):
+    """RAM that says how far to move, and sees contrast; for problems with a reach."""
+
+    row = "move_ram"
+
+    def told(self, world: Any, image: Shape) -> dict[str, Any]:
+        return {} if world.reach is None else {"reach": world.reach}
+
+
+@dataclass(frozen=True)
+class Player(Ram):
+    """RAM that acts as well as looks; scene catch."""
+
+    row = "player"
+    joint: bool = True
+    """Let what was won train the core; nothing else does."""
+
+
+@dataclass(frozen=True)
 class GuidedRam(Ram):
     """RAM with a guide that sees the label, for variational_sampled and wake_sleep."""
 

@@ -31,7 +31,7 @@ class Problem:
     dataset: str = "digits"
     """digits, mnist, fashion_mnist, folder:PATH or hub:OWNER/NAME."""
     scene: str = "plain"
-    """plain, translated, cluttered, pair or sequence."""
+    """plain, translated, cluttered, pair, sequence, circle_square or catch."""
     canvas: int | None = None
     """Side of the canvas in pixels (all but plain)."""
     zoom: int | None = None
@@ -49,9 +49,9 @@ class Problem:
     gap: int | None = None
     """The widest gap between them in pixels (sequence)."""
     sensor: str = "retina"
-    """retina, gaussian_window, filterbank, affine, cells, patches or whole."""
+    """retina, gaussian_window, filterbank, affine, crop, cells, patches, pairs or whole."""
     size: int | None = None
-    """Side of the glimpse in pixels (retina, gaussian_window, filterbank, affine)."""
+    """Side of the glimpse in pixels (retina, gaussian_window, filterbank, affine, crop)."""
     scales: int | None = None
     """Concentric patches, each twice as wide (retina)."""
     stride: float | None = None
@@ -59,14 +59,16 @@ class Problem:
     sigma: float | None = None
     """Width of the filters in pixels (gaussian_window)."""
     cover: float | None = None
-    """Share of a side that an upright glimpse covers (affine)."""
+    """Share of a side that an upright glimpse covers (affine, crop)."""
     rows: int | None = None
-    """Rows of the grid (cells, patches)."""
+    """Rows of the grid (cells, patches, pairs)."""
     columns: int | None = None
-    """Columns of the grid (cells, patches)."""
+    """Columns of the grid (cells, patches, pairs)."""
     looks: int = 6
     first: str = "random"
     """Where the first look falls: random, centre or target."""
+    reach: float | None = None
+    """How far a look may fall from the one before, in half-sides of the image; None: anywhere."""
     context: str = "none"
     """What the agent is told before it looks: none, coarse, whole, or target (for oracles)."""
     draw: str = "greedy"
@@ -86,8 +88,8 @@ class Problem:
         at_least(self, 1, "canvas", "zoom", "piece", "size", "scales", "looks", "test_draws")
         at_least(self, 1, "rows", "columns", "digits")
         at_least(self, 0, "pieces", "gap", "test_seed")
-        positive(self, "stride", "sigma", "cover")
-        finite(self, "stride", "sigma", "cover", "bonus")
+        positive(self, "stride", "sigma", "cover", "reach")
+        finite(self, "stride", "sigma", "cover", "reach", "bonus")
         seedable(self, "test_seed")
 
     def scenes(self) -> str:
@@ -99,20 +101,26 @@ class Problem:
 
     def maker(self, classes: int) -> Callable[..., Any]:
         """The function that makes scenes of that many classes, with this problem's options."""
+        from hardattn.catch import catch
         from hardattn.scenes import SCENES
 
-        made = bind("scene", SCENES, self.scene, self, SCENE)
-        several = "classes" in inspect.signature(SCENES[self.scene]).parameters
+        table = {**SCENES, "catch": catch}
+        made = bind("scene", table, self.scene, self, SCENE)
+        several = "classes" in inspect.signature(table[self.scene]).parameters
         return partial(made, classes=classes) if several else made
 
     def answers(self, classes: tuple[str, ...]) -> tuple[str, ...]:
         """What can be answered, for a dataset of these classes."""
+        from hardattn.catch import ENDS
         from hardattn.scenes import answers
 
+        if self.scene == "catch":
+            return ENDS
         return answers(self.scene, classes, self.answer or "pair")
 
     def world(self, classes: int) -> Any:
         """The World, for that many answers."""
+        from hardattn.catch import Catch
         from hardattn.rollout import greedy, soft
         from hardattn.sensors import SENSORS
         from hardattn.tasks import Classify, Cluster, Sequence, Task
@@ -128,7 +136,9 @@ class Problem:
             task = Sequence(classes, self.bonus)
         if self.task == "cluster":
             task = Cluster(classes)
-        return World(sensor, task, self.looks, self.first, self.context)
+        if self.scene == "catch":
+            return Catch(sensor, self.looks, self.first, self.context, self.reach)
+        return World(sensor, task, self.looks, self.first, self.context, self.reach)
 
 
 @dataclass(frozen=True)
@@ -143,10 +153,6 @@ class Learning:
     """Let looks learn from the reward alone, as RAM was published (score functions)."""
     temperature: float | None = None
     """Of the relaxation (gumbel_softmax, straight_through, rebar, relax, variational_gumbel)."""
-    phases: tuple[int, int] | None = None
-    """Updates of the answer alone, then of the selection alone (three_phases)."""
-    pretraining: int | None = None
-    """Updates by the policy's own draws, before those of the guide (variational_pathwise)."""
     entropy: float | None = None
     """Weight of the entropy of the looks (entropy_bonus, moving_average)."""
     soft: float | None = None
@@ -163,6 +169,10 @@ class Learning:
     """Weights tried at each update (snes)."""
     spread: float | None = None
     """Standard deviation of the weights tried, at first (snes)."""
+    phases: tuple[int, int] | None = None
+    """Updates of the answer alone, then of the selection alone (three_phases)."""
+    pretraining: int | None = None
+    """Updates by the policy's own draws, before those of the guide (variational_pathwise)."""
     images: int = 1_000_000
     """Scenes looked at in training."""
     batch: int = 256
@@ -219,7 +229,7 @@ class Recipe:
     """Of training, on a core of that machine; 0 if it was not measured."""
     problem: Problem = field(default_factory=Problem)
     agent: Any = None
-    learning: Learning = field(default_factory=Learning)
+    learning: Any = field(default_factory=Learning)
 
     def settings(self) -> dict[str, Any]:
         """Everything that the result depends on, flat: {"dataset": ..., "std": ..., "lr": ...}."""

@@ -7,27 +7,28 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from experiments.config import Recipe, Run, UsageError
+from experiments.config import Problem, Recipe, Run, UsageError
 from hardattn import checkpoint
 from hardattn.clustering import ari, named, nmi
 from hardattn.cost import flops
-from hardattn.data import load
+from hardattn.data import Dataset, load
 from hardattn.device import choose, tune
 from hardattn.evaluate import Columns, average, evaluate
 from hardattn.log import Log
 from hardattn.maps import CONTROLS, recorded, replaced
 from hardattn.metrics import figures
 from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
-from hardattn.scenes import Scenes, frozen
+from hardattn.scenes import MakeScenes, Scenes, frozen
+from hardattn.sensors import Retina
 from hardattn.tasks import Cluster, Task
 from hardattn.train import Trained, train
 from hardattn.world import World
@@ -40,8 +41,35 @@ class Busy(RuntimeError):
     """Another process runs in the same folder."""
 
 
-def execute(name: str, recipe: Recipe, run: Run, command: str) -> dict[str, Any]:
-    """Train and measure, or take up where a stopped run was, or read what was already found."""
+Work = Callable[[str, Recipe, Run, str, Path], dict[str, Any]]
+
+
+class Setting(NamedTuple):
+    """A recipe's problem, alive on a device."""
+
+    device: torch.device
+    product: str  # which matrix product it has
+    dataset: Dataset
+    make: MakeScenes
+    world: World
+    answers: tuple[str, ...]
+    validation: Scenes
+    image: tuple[int, int, int]
+
+    @property
+    def retina(self) -> tuple[int, int] | None:
+        """Size and scales, if it is looked through one."""
+        sensor = self.world.sensor
+        return (sensor.size, sensor.scales) if isinstance(sensor, Retina) else None
+
+
+def execute(
+    name: str, recipe: Recipe, run: Run, command: str, work: Work | None = None
+) -> dict[str, Any]:
+    """Train and measure, or take up where a stopped run was, or read what was already found.
+
+    work: does so in a folder that is its own, and returns the result; by default with `train`.
+    """
     folder = Path(run.out) / name / f"seed-{run.seed}"
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
@@ -49,32 +77,39 @@ def execute(name: str, recipe: Recipe, run: Run, command: str) -> dict[str, Any]
         done = folder / "result.json"
         if done.exists():
             return json.loads(done.read_text())
-        return _execute(name, recipe, run, command, folder)
+        result = (work or _execute)(name, recipe, run, command, folder)
+        checkpoint.replace_text(done, json.dumps(result, indent=1) + "\n")
+        return result
 
 
-def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
+def prepare(problem: Problem, run: Run) -> Setting:
+    """Load the data, freeze the validation scenes, build the world."""
     product = tune(run.threads)
     device = choose(run.device)
-    problem, learning = recipe.problem, recipe.learning
     dataset = load(problem.dataset, run.root, device)
     answers = problem.answers(dataset.classes)
     make, world = problem.maker(len(dataset.classes)), problem.world(len(answers))
     validation = frozen(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
-    image = (validation.image.shape[1], validation.image.shape[2], validation.image.shape[3])
+    _, channels, height, width = validation.image.shape
+    image = (channels, height, width)
+    return Setting(device, product, dataset, make, world, answers, validation, image)
+
+
+def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
+    setting, learning = prepare(recipe.problem, run), recipe.learning
+    world = setting.world
     torch.manual_seed(run.seed)
-    agent = recipe.agent.build(world.sensor.shape(image), world, image).to(device)
-    retina = None
-    if problem.sensor == "retina":
-        retina = (world.sensor.size, world.sensor.scales)
-    log = Log(folder, f"{name} seed {run.seed}", retina=retina, classes=answers)
+    agent = recipe.agent.build(world.sensor.shape(setting.image), world, setting.image)
+    agent = agent.to(setting.device)
+    log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
     try:
         trained = train(
             agent,
             world,
             learning.gradient(agent, world),
-            make,
-            dataset,
-            validation,
+            setting.make,
+            setting.dataset,
+            setting.validation,
             folder,
             images=learning.images,
             seed=run.seed,
@@ -89,45 +124,66 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             curriculum=learning.curriculum,
             validate_every=learning.validate_every,
             keep=learning.keep,
-            draw=DRAWS[problem.draw],
+            draw=DRAWS[recipe.problem.draw],
             log=log,
         )
-        agent.eval()
-        test = frozen(make, dataset.test, problem.test_seed, problem.test_draws)
-        measured = measure(agent, world, test, DRAWS[problem.draw])
-        result = {
-            "format": 1,
-            "name": name,
-            "title": recipe.title,
-            "seed": run.seed,
-            "command": command,
-            "recipe": plain(recipe.settings()),
-            "sees": world.sees,
-            "scenes": problem.scenes(),
-            "world": _world(problem.sensor, world, answers, image),
-            "parameters": sum(weight.numel() for weight in agent.parameters()),
-            "flops": flops(agent, world, test, DRAWS[problem.draw]),
-            "figures": _figures(measured, world.task),
-            "training": _training(trained),
-            "made_with": made_with(device, run.threads, product),
-        }
-        result["controls"] = controls(agent, world, test, DRAWS[problem.draw])
-        once = measured["averaged"] is measured["greedy"]
-        result["figures"]["averaged"]["passes"] = 1 if once else PASSES
-        columns = {kind: measured[kind]._asdict() for kind in ("greedy", "sampled")}
-        checkpoint.write(folder / "columns.pt", columns)
-        few = test.slice(0, EXAMPLES).to("cpu")
-        kept = {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
-        checkpoint.write(folder / "examples.pt", kept)
-        greedy = result["figures"]["greedy"]
-        log.finish(
-            plain(recipe.settings()) | {"seed": run.seed},
-            {f"test/{key}": value for key, value in greedy.items() if isinstance(value, float)},
-        )
-        checkpoint.replace_text(folder / "result.json", json.dumps(result, indent=1) + "\n")
+        result = conclude(setting, name, recipe, run, command, folder, agent, trained)
+        finish(log, recipe, run, result)
         return result
     finally:
         log.close()
+
+
+def conclude(
+    setting: Setting,
+    name: str,
+    recipe: Recipe,
+    run: Run,
+    command: str,
+    folder: Path,
+    agent: Any,
+    trained: Trained,
+) -> dict[str, Any]:
+    """Measure the agent on the test scenes; leave columns and pictures; return the result."""
+    problem, world = recipe.problem, setting.world
+    draw = DRAWS[problem.draw]
+    agent.eval()
+    test = frozen(setting.make, setting.dataset.test, problem.test_seed, problem.test_draws)
+    measured = measure(agent, world, test, draw)
+    result = {
+        "format": 1,
+        "name": name,
+        "title": recipe.title,
+        "seed": run.seed,
+        "command": command,
+        "recipe": plain(recipe.settings()),
+        "sees": world.sees,
+        "scenes": problem.scenes(),
+        "world": _world(problem.sensor, world, setting.answers, setting.image),
+        "parameters": sum(weight.numel() for weight in agent.parameters()),
+        "flops": flops(agent, world, test, draw),
+        "figures": _figures(measured, world.task),
+        "training": _training(trained),
+        "made_with": made_with(setting.device, run.threads, setting.product),
+        "controls": controls(agent, world, test, draw),
+    }
+    once = measured["averaged"] is measured["greedy"]
+    result["figures"]["averaged"]["passes"] = 1 if once else PASSES
+    columns = {kind: measured[kind]._asdict() for kind in ("greedy", "sampled")}
+    checkpoint.write(folder / "columns.pt", columns)
+    few = test.slice(0, EXAMPLES).to("cpu")
+    kept = {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
+    checkpoint.write(folder / "examples.pt", kept)
+    return result
+
+
+def finish(log: Log, recipe: Recipe, run: Run, result: dict[str, Any]) -> None:
+    """Tell TensorBoard what came of which settings."""
+    greedy = result["figures"]["greedy"]
+    log.finish(
+        plain(recipe.settings()) | {"seed": run.seed},
+        {f"test/{key}": value for key, value in greedy.items() if isinstance(value, float)},
+    )
 
 
 def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> dict[str, Columns]:
@@ -212,6 +268,7 @@ def _world(
         "sensor": sensor,
         **look,
         "image": list(image),
+        "changes": world.changes,
         "classes": list(answers),
     }
 

@@ -14,27 +14,40 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from experiments.config import Learning, Problem, Recipe, Run, UsageError, nearest
+from experiments.config import Problem, Recipe, Run, UsageError, nearest
 from experiments.recipes import RECIPES
 
 LONGEST_NAME = 200  # bytes; file systems allow a folder 255
 
 
-def main(arguments: list[str] | None = None) -> int:
+class Program(NamedTuple):
+    """A command line over a table of recipes."""
+
+    words: str
+    about: str | None
+    recipes: dict[str, Recipe]
+    prefix: str = ""  # of the names of its runs
+    work: Any = None  # see `execute`
+
+
+RUN = Program("python -m experiments.run", __doc__, RECIPES)
+
+
+def main(arguments: list[str] | None = None, program: Program = RUN) -> int:
     """The command line. Returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        name, recipe, run = parse(arguments)
-        return start(name, recipe, run, command_for(arguments))
+        name, recipe, run = parse(arguments, program)
+        return start(name, recipe, run, command_for(arguments, program), program.work)
     except UsageError as fault:
         return _fail(fault, 2)
     except KeyboardInterrupt:
         return _fail(RuntimeError("stopped; the same command goes on"), 130)
 
 
-def command_for(arguments: list[str]) -> str:
+def command_for(arguments: list[str], program: Program = RUN) -> str:
     """The command as others may repeat it: without the folders of this machine."""
     kept, skip = [], False
     for word in arguments:
@@ -42,29 +55,30 @@ def command_for(arguments: list[str]) -> str:
         if not skip and option not in ("--out", "--root"):
             kept.append(word)
         skip = not skip and option in ("--out", "--root") and not value
-    return shlex.join(["python", "-m", "experiments.run", *kept])
+    return f"{program.words} {shlex.join(kept)}"
 
 
-def parse(arguments: list[str]) -> tuple[str, Recipe, Run]:
+def parse(arguments: list[str], program: Program = RUN) -> tuple[str, Recipe, Run]:
     """Name with overrides, recipe, run. Raises UsageError; --help exits 0."""
     import tyro
 
+    recipes = program.recipes
     name = next((word for word in arguments if not word.startswith("-")), "")
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: python -m experiments.run RECIPE [--field value ...]\n\n{__doc__}")
+        print(f"usage: {program.words} RECIPE [--field value ...]\n\n{program.about}")
         print("recipes (RECIPE --help lists the fields; python -m experiments.list tells more):")
-        print("\n".join(f"  {each:26}{recipe.title}" for each, recipe in RECIPES.items()))
+        print("\n".join(f"  {each:26}{recipe.title}" for each, recipe in recipes.items()))
         raise SystemExit(0 if arguments else 2)
-    if arguments[0] != name or name not in RECIPES:
-        raise UsageError(f"no recipe is called {arguments[0]!r}: {nearest(arguments[0], RECIPES)}")
-    base = RECIPES[name]
+    if arguments[0] != name or name not in recipes:
+        raise UsageError(f"no recipe is called {arguments[0]!r}: {nearest(arguments[0], recipes)}")
+    base = recipes[name]
 
     # Every part of the recipe is offered flat, so that it is --lr and not --learning.lr.
     parts = {
         "run": (Run, Run()),
         "problem": (Problem, base.problem),
         "agent": (type(base.agent), base.agent),
-        "learning": (Learning, base.learning),
+        "learning": (type(base.learning), base.learning),
     }
     fields = [(key, kind, dataclasses.field(default=value)) for key, (kind, value) in parts.items()]
     flat = dataclasses.make_dataclass("Command", fields, frozen=True)
@@ -73,7 +87,7 @@ def parse(arguments: list[str]) -> tuple[str, Recipe, Run]:
         given: Any = tyro.cli(
             flat,
             args=arguments[1:],
-            prog=f"python -m experiments.run {name}",
+            prog=f"{program.words} {name}",
             description=f"{base.title}. {base.about} Expect: {base.expect}.",
             config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff),
         )
@@ -82,21 +96,21 @@ def parse(arguments: list[str]) -> tuple[str, Recipe, Run]:
     )
     before, after = base.settings(), recipe.settings()
     changed = [f"{key}={after[key]}" for key in after if after[key] != before[key]]
-    label = ",".join([name, *changed]).replace("/", "_")
+    label = program.prefix + ",".join([name, *changed]).replace("/", "_")
     if len(label.encode()) > LONGEST_NAME:
-        label = f"{name},{hashlib.sha256(label.encode()).hexdigest()[:16]}"
+        label = f"{program.prefix}{name},{hashlib.sha256(label.encode()).hexdigest()[:16]}"
     return label, recipe, given.run
 
 
-def start(name: str, recipe: Recipe, run: Run, command: str) -> int:
-    """Run to the end, or to the reason why not; returns the exit code."""
+def start(name: str, recipe: Recipe, run: Run, command: str, work: Any = None) -> int:
+    """Run to the end, or to the reason why not; returns the exit code. work: of `execute`."""
     from experiments.execute import Busy, execute
     from hardattn.checkpoint import CheckpointError
     from hardattn.data import DataError
     from hardattn.train import NotFinite, Stopped
 
     try:
-        result = execute(name, recipe, run, command)
+        result = execute(name, recipe, run, command, work)
     except (UsageError, DataError) as fault:
         return _fail(fault, 2)
     except ValueError as fault:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -11,8 +12,17 @@ from hardattn.scenes import Scenes
 from hardattn.world import World
 
 
+def _lstm(sequence: Tensor, above: Tensor, before: Tensor, *rest: Any, **named: Any) -> int:
+    """Of a layer of nn.LSTM on the CPU, for which torch has none: (T, B, F), two of its weights."""
+    steps, batch = sequence.shape[:2]
+    return 2 * steps * batch * (above.numel() + before.numel())
+
+
+FORMULAS: dict[Any, Any] = {torch.ops.aten.mkldnn_rnn_layer: _lstm}
+
+
 class Operations(TorchDispatchMode):
-    """Adds up what torch's own formulas say of every operation inside.
+    """Adds up what torch's own formulas say of every operation inside, and ours where it has none.
 
     torch's FlopCounterMode also says in which module, which fails where a module differentiates.
     """
@@ -24,7 +34,8 @@ class Operations(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        formula = flop_registry.get(func._overloadpacket)
+        operation = func._overloadpacket
+        formula = flop_registry.get(operation) or FORMULAS.get(operation)
         if formula is not None:
             self.total += int(formula(*args, **kwargs, out_val=out))
         return out

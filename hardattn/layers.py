@@ -8,6 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def contrast(glimpse: Tensor, floor: float = 0.02) -> Tensor:
+    """Each channel less its mean, divided by sqrt(its variance + floor^2): (B, C, G, G) -> same.
+
+    A faint slope and a bright edge become alike; what varies by less than the floor stays small.
+    """
+    return F.layer_norm(glimpse, glimpse.shape[2:], eps=floor**2)
+
+
 class GlimpseNet(nn.Module):
     """What and where, added: g = relu(Lin(relu(Lin(glimpse))) + Lin(relu(Lin(place)))).
 

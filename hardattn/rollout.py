@@ -68,10 +68,7 @@ def sample(places: Places, generator: torch.Generator | None = None) -> tuple[Te
 
 def greedy(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
     """The most probable place; uniform distributions, which have none, are drawn from."""
-    try:
-        value = places.mode.detach()
-    except NotImplementedError:
-        return sample(places, generator)
+    value = places.likely(generator).detach()
     return value, places.log_prob(value)
 
 
@@ -141,6 +138,7 @@ def rollout(
     )
     alive = torch.cat([torch.ones_like(final[:1]), (1 - final[:-1]).cumprod(0)])
     target = branched(scenes.target, episodes // len(scenes))
+    logits = world.answers(view, logits)
     reward, loss = world.outcome(view, logits, target, final)
     return Trajectory(
         location,

@@ -1,6 +1,6 @@
 """What an image becomes before anyone looks: a scene, drawn afresh from an explicit generator.
 
-Every function here takes a split, (B,) indices into it and a generator, all on one device, and
+Every function of SCENES takes a split, (B,) indices into it and a generator, all on one device, and
 returns `Scenes`; nothing loops over the batch. Whatever is placed is placed wholly inside the
 canvas. Distractors come from the split that the target comes from, so no test image is ever seen
 in training.
@@ -8,6 +8,7 @@ in training.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
@@ -15,7 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hardattn import streams
 from hardattn.data import Split
+from hardattn.streams import Generator
+
+UNCUED = torch.empty(0, 0)
 
 
 class Scenes(NamedTuple):
@@ -25,6 +30,7 @@ class Scenes(NamedTuple):
     target: Tensor  # (B,) int64; (B, S) of a sequence, -1 where it is over
     box: Tensor  # (B, M, 4) x0, y0, x1, y1 of M targets, in the coordinates of locations; NaN: none
     index: Tensor  # type: ignore[assignment]  # (B,) int64, the image of the split that is the first
+    cue: Tensor = UNCUED  # (B, D) what may be told of the task beforehand; (0, 0): nothing
 
     def __len__(self) -> int:
         return len(self.image)
@@ -42,6 +48,10 @@ class Scenes(NamedTuple):
         """Every scene `times` times, copies next to each other: (B * times, ...)."""
         return Scenes(*(field.repeat_interleave(times, 0) for field in self))
 
+    def rows(self, which: Tensor) -> "Scenes":
+        """The scenes of these numbers, (R,) int64."""
+        return Scenes(*(field[which] if len(field) else field for field in self))
+
     def slice(self, start: int, stop: int) -> "Scenes":
         """The scenes from `start` up to `stop`."""
         return Scenes(*(field[start:stop] for field in self))
@@ -54,14 +64,17 @@ def inside(point: Tensor, box: Tensor) -> Tensor:
 
 
 Size = int | tuple[int, int]
-MakeScenes = Callable[[Split, Tensor, torch.Generator | None], Scenes]
+CENTRE = 4  # pixels from the middle of a circle or square to its last
+CELLS = 3  # cells of a search, rows and columns
+PLACES = 5  # places of `localise`, rows and columns
+MakeScenes = Callable[[Split, Tensor, Generator | None], Scenes]
 
 
 def plain(
-    split: Split, index: Tensor, generator: torch.Generator | None = None, *, zoom: int = 1
+    split: Split, index: Tensor, generator: Generator | None = None, *, zoom: int = 1
 ) -> Scenes:
     """The image itself, each pixel `zoom` pixels wide; the target fills it."""
-    image = split.images[index]
+    image = split.images.index_select(0, index)
     if zoom > 1:
         image = image.repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
     box = torch.ones(len(index), 1, 4, device=index.device)
@@ -72,7 +85,7 @@ def plain(
 def translated(
     split: Split,
     index: Tensor,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
     *,
     canvas: Size,
     zoom: int = 1,
@@ -88,7 +101,7 @@ def translated(
 def cluttered(
     split: Split,
     index: Tensor,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
     *,
     canvas: Size,
     zoom: int = 1,
@@ -114,7 +127,7 @@ def cluttered(
 def pair(
     split: Split,
     index: Tensor,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
     *,
     canvas: Size,
     zoom: int = 1,
@@ -143,7 +156,7 @@ def pair(
 def sequence(
     split: Split,
     index: Tensor,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
     *,
     canvas: Size,
     zoom: int = 1,
@@ -182,6 +195,104 @@ def sequence(
     return Scenes(scene.image(), target, box.masked_fill(~there[..., None], torch.nan), index)
 
 
+def search(
+    split: Split,
+    index: Tensor,
+    generator: Generator | None = None,
+    *,
+    canvas: Size,
+    zoom: int = 1,
+    distractors: int = 4,
+    classes: int = 10,
+) -> Scenes:
+    """A target among images of other classes, each in a cell of its own of 3 x 3; where is it?
+
+    The answer is the cell, 0 to 8, row by row; the cue is the target's class, one-hot. Cells are
+    drawn without replacement, places within them and distractors uniformly.
+    """
+    scene = _Canvas(split, index, generator, canvas)
+    count, device, (h, w) = len(index), index.device, scene.fits(zoom)
+    high, wide = scene.height // CELLS, scene.width // CELLS
+    if h > high or w > wide:
+        raise ValueError(f"an image of {h}x{w} pixels does not fit a cell of {high}x{wide}")
+    if not 0 <= distractors < CELLS**2:
+        raise ValueError(f"{CELLS**2} cells have room for {CELLS**2 - 1} distractors at most")
+    cell = scene.below(2**31, count, CELLS**2).argsort(1)[:, : 1 + distractors]
+    top = cell // CELLS * high + scene.below(high - h + 1, count, 1 + distractors)
+    left = cell % CELLS * wide + scene.below(wide - w + 1, count, 1 + distractors)
+    members = torch.cat([index[:, None], scene.of_other_classes(index, distractors)], 1)
+    there = torch.ones(count, 1, dtype=torch.bool, device=device)
+    box = scene.paste(members, top, left, zoom, there)
+    cue = F.one_hot(split.labels[index], classes).to(box.dtype)
+    return Scenes(scene.image(), cell[:, 0], box[:, :1], index, cue)
+
+
+def localise(
+    split: Split,
+    index: Tensor,
+    generator: Generator | None = None,
+    *,
+    canvas: Size,
+    zoom: int = 1,
+    pieces: int = 4,
+    piece: int = 8,
+) -> Scenes:
+    """`cluttered`, with the image at one of 5 x 5 places, evenly spread; at which one?
+
+    From a place to the next there are as many whole pixels as fit. The answer is the place, 0 to
+    24, row by row; what it is worth says `tasks.Localise`.
+    """
+    scene = _Canvas(split, index, generator, canvas)
+    count, (h, w) = len(index), scene.fits(zoom)
+    down, across = (scene.height - h) // (PLACES - 1), (scene.width - w) // (PLACES - 1)
+    if not down or not across:
+        raise ValueError(
+            f"{PLACES} x {PLACES} places of {h}x{w} pixels do not fit a canvas of "
+            f"{scene.height}x{scene.width}"
+        )
+    scene.clutter(pieces, piece, zoom)
+    place = scene.below(PLACES**2, count, 1)
+    top = (scene.height - h) % (PLACES - 1) // 2 + place // PLACES * down
+    left = (scene.width - w) % (PLACES - 1) // 2 + place % PLACES * across
+    box = scene.paste(index[:, None], top, left, zoom, torch.ones_like(place, dtype=torch.bool))
+    return Scenes(scene.image(), place[:, 0], box, index)
+
+
+def circle_square(
+    split: Split,
+    index: Tensor,
+    generator: Generator | None = None,
+    *,
+    canvas: Size = 28,
+) -> Scenes:
+    """A square of 9 x 9 pixels (target 0) or a disc as wide (1), white, around a uniform pixel.
+
+    It may be cut off by the border. Everywhere else the image is the darker the farther from it:
+    255 (1 - distance / diagonal). This is CircleSquare of ap_gym 0.7 (see also APPLE,
+    arXiv:2505.06182), whose numbers are not rounded. Of the split there is only its number of
+    channels: no image and no label of it is used.
+    """
+    height, width = (canvas, canvas) if isinstance(canvas, int) else canvas
+    count, device = len(index), index.device
+
+    def below(bound: int) -> Tensor:
+        return streams.below(bound, (count, 1), generator, device)
+
+    target, row, column = below(2)[:, 0], below(height), below(width)
+    dy = (torch.arange(height, device=device) - row)[:, :, None]
+    dx = (torch.arange(width, device=device) - column)[:, None, :]
+    squared = dy**2 + dx**2
+    field = 255 * (1 - squared.sqrt() / math.hypot(height, width))
+    square = (dy.abs() <= CENTRE) & (dx.abs() <= CENTRE)
+    shape = torch.where(target[:, None, None] == 0, square, squared <= CENTRE**2)
+    image = field.round().masked_fill(shape, 255).to(torch.uint8)[:, None]
+    extent = torch.tensor([-CENTRE, 1 + CENTRE], device=device)
+    x, y = (column + extent).clamp(0, width), (row + extent).clamp(0, height)
+    size = torch.tensor([width, height, width, height], device=device)
+    box = torch.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], 1) / size * 2 - 1
+    return Scenes(image.expand(-1, split.images.shape[1], -1, -1), target, box[:, None], index)
+
+
 def _which_pair(one: Tensor, other: Tensor, classes: int) -> Tensor:
     low, high = torch.minimum(one, other), torch.maximum(one, other)
     return low * classes - low * (low - 1) // 2 + high - low
@@ -199,11 +310,19 @@ SCENES: dict[str, Callable[..., Scenes]] = {
     "cluttered": cluttered,
     "pair": pair,
     "sequence": sequence,
+    "search": search,
+    "localise": localise,
+    "circle_square": circle_square,
 }
 
 
 def answers(scene: str, classes: Sequence[str], answer: str = "pair") -> tuple[str, ...]:
     """The names of all that can be answered about a scene of such classes; `len` of it is K."""
+    if scene in ("search", "localise"):
+        side = range(CELLS if scene == "search" else PLACES)
+        return tuple(f"row {row} column {column}" for row in side for column in side)
+    if scene == "circle_square":
+        return ("square", "circle")
     if scene == "sequence":
         return (*classes, "end")
     if scene != "pair":
@@ -229,12 +348,53 @@ def frozen(make: MakeScenes, split: Split, seed: int, draws: int = 1) -> Scenes:
     )
 
 
+def warped(scenes: Scenes, matrix: Tensor) -> Scenes:
+    """What is at p goes to A p + t, in locations: (B, 2, 3) matrices (A | t), one an image.
+
+    Read bilinearly, 0 outside the image. A box becomes the upright box around it, within the image.
+    """
+    linear, moved = matrix[..., :2], matrix[..., 2:]
+    back = torch.linalg.inv(linear)
+    image = scenes.image.to(matrix.dtype)
+    grid = F.affine_grid(
+        torch.cat([back, -back @ moved], -1), list(image.shape), align_corners=False
+    )
+    image = F.grid_sample(image, grid, align_corners=False).round().clamp(0, 255)
+    x0, y0, x1, y1 = scenes.box.to(matrix.dtype).unbind(-1)
+    corners = torch.stack([x0, y0, x1, y0, x0, y1, x1, y1], -1).unflatten(-1, (4, 2))
+    corners = corners @ linear.mT[:, None] + moved.mT[:, None]
+    box = torch.cat([corners.amin(2), corners.amax(2)], -1).clamp(-1, 1)
+    return Scenes(image.to(torch.uint8), scenes.target, box.to(scenes.box), *scenes[3:])
+
+
+def jittered(
+    scenes: Scenes,
+    generator: torch.Generator | None = None,
+    *,
+    turn: float,
+    stretch: float,
+    shift: float,
+) -> Scenes:
+    """The scenes as they might have been as well: turned, magnified and shifted, never mirrored.
+
+    About the centre, uniformly: by up to `turn` degrees either way, by up to a factor of `stretch`
+    up or down (uniform in its logarithm), and by up to `shift` along x and y, in locations.
+    """
+    height, width = scenes.image.shape[2:]
+    drawn = torch.empty(len(scenes), 4, device=scenes.box.device)
+    drawn.uniform_(-1.0, 1.0, generator=generator)
+    angle, factor = math.radians(turn) * drawn[:, 0], (math.log(stretch) * drawn[:, 1]).exp()
+    cos, sin = factor * angle.cos(), factor * angle.sin()
+    # Pixels are turned, not locations, whose units differ where the image is not square.
+    x = torch.stack([cos, -sin * height / width, shift * drawn[:, 2]], 1)
+    y = torch.stack([sin * width / height, cos, shift * drawn[:, 3]], 1)
+    return warped(scenes, torch.stack([x, y], 1))
+
+
 class _Canvas:
     """Scenes in the making: (B, C, H * W) sums, and the draws that make them."""
 
-    def __init__(
-        self, split: Split, index: Tensor, generator: torch.Generator | None, canvas: Size
-    ):
+    def __init__(self, split: Split, index: Tensor, generator: Generator | None, canvas: Size):
         self.split, self.generator, self.device = split, generator, index.device
         self.height, self.width = (canvas, canvas) if isinstance(canvas, int) else canvas
         self.count, self.channels = len(index), split.images.shape[1]
@@ -243,7 +403,14 @@ class _Canvas:
 
     def below(self, bound: int, *shape: int) -> Tensor:
         """Uniform integers from 0 up to bound - 1."""
-        return torch.randint(bound, shape, generator=self.generator, device=self.device)
+        return streams.below(bound, shape, self.generator, self.device)
+
+    def of_other_classes(self, index: Tensor, count: int) -> Tensor:
+        """(B, count): uniform images among those whose class is not that of image `index`."""
+        order, size, before = _by_class(self.split.labels)
+        label = self.split.labels[index][:, None]
+        rank = self.below(2**31, self.count, count) * (len(order) - size[label]) >> 31
+        return order[torch.where(rank < before[label], rank, rank + size[label])]
 
     def fits(self, zoom: int, digits: int = 1, gap: int = 0) -> tuple[int, int]:
         """Height and width of a zoomed image; raises where a row of them does not fit."""
@@ -302,6 +469,15 @@ class _Canvas:
         return self.sums.clamp(max=255).to(torch.uint8).view(size)
 
 
+@lru_cache(maxsize=8)
+def _by_class(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Images class by class, (N,), and of each class how many there are and how many precede it."""
+    size = torch.bincount(labels)
+    if size.max() == len(labels):
+        raise ValueError("a search needs images of two classes at least")
+    return labels.argsort(stable=True), size, size.cumsum(0) - size
+
+
 def _crop(
     images: Tensor, source: Tensor, top: Tensor, left: Tensor, size: tuple[int, int], zoom: int
 ) -> Tensor:
@@ -323,46 +499,3 @@ def _add(canvas: Tensor, width: int, patches: Tensor, top: Tensor, left: Tensor)
     where = (y[..., :, None] * width + x[..., None, :])[:, None].expand(-1, channels, -1, -1, -1)
     values = patches.transpose(1, 2).reshape(count, channels, -1).to(canvas.dtype)
     canvas.scatter_add_(2, where.reshape(count, channels, -1), values)
-
-
-def warped(scenes: Scenes, matrix: Tensor) -> Scenes:
-    """What is at p goes to A p + t, in locations: (B, 2, 3) matrices (A | t), one an image.
-
-    Read bilinearly, 0 outside the image. A box becomes the upright box around it, within the image.
-    """
-    linear, moved = matrix[..., :2], matrix[..., 2:]
-    back = torch.linalg.inv(linear)
-    image = scenes.image.to(matrix.dtype)
-    grid = F.affine_grid(
-        torch.cat([back, -back @ moved], -1), list(image.shape), align_corners=False
-    )
-    image = F.grid_sample(image, grid, align_corners=False).round().clamp(0, 255)
-    x0, y0, x1, y1 = scenes.box.to(matrix.dtype).unbind(-1)
-    corners = torch.stack([x0, y0, x1, y0, x0, y1, x1, y1], -1).unflatten(-1, (4, 2))
-    corners = corners @ linear.mT[:, None] + moved.mT[:, None]
-    box = torch.cat([corners.amin(2), corners.amax(2)], -1).clamp(-1, 1)
-    return Scenes(image.to(torch.uint8), scenes.target, box.to(scenes.box), *scenes[3:])
-
-
-def jittered(
-    scenes: Scenes,
-    generator: torch.Generator | None = None,
-    *,
-    turn: float,
-    stretch: float,
-    shift: float,
-) -> Scenes:
-    """The scenes as they might have been as well: turned, magnified and shifted, never mirrored.
-
-    About the centre, uniformly: by up to `turn` degrees either way, by up to a factor of `stretch`
-    up or down (uniform in its logarithm), and by up to `shift` along x and y, in locations.
-    """
-    height, width = scenes.image.shape[2:]
-    drawn = torch.empty(len(scenes), 4, device=scenes.box.device)
-    drawn.uniform_(-1.0, 1.0, generator=generator)
-    angle, factor = math.radians(turn) * drawn[:, 0], (math.log(stretch) * drawn[:, 1]).exp()
-    cos, sin = factor * angle.cos(), factor * angle.sin()
-    # Pixels are turned, not locations, whose units differ where the image is not square.
-    x = torch.stack([cos, -sin * height / width, shift * drawn[:, 2]], 1)
-    y = torch.stack([sin * width / height, cos, shift * drawn[:, 3]], 1)
-    return warped(scenes, torch.stack([x, y], 1))

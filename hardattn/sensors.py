@@ -5,6 +5,7 @@ A sensor has two steps. `open(images)` does once an episode what does not depend
 corner at top left, so that x = 2 c / W - 1 for a column edge c. Outside the image a retina reads 0.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hardattn.windows import Affine as Affine
+from hardattn.windows import Crop as Crop
 from hardattn.windows import Filterbank as Filterbank
 from hardattn.windows import GaussianWindow as GaussianWindow
 from hardattn.windows import Points
@@ -59,6 +61,9 @@ class Pyramid(NamedTuple):
 
     Of scale s there are H + 2**s + 1 rows and W + 2**s + 1 columns, squares that start at pixel
     -2**s up to H or W; the outermost lie off the image and are 0. Scale after scale, flattened.
+
+    Of a single scale it is the image, with G rows of 0 above, G + 1 below and G columns before:
+    what reaches beyond the end of a row is in the blank that the next one starts with.
     """
 
     sums: Tensor  # (B, C, M), uint8 for one scale, else int16 or int32
@@ -94,9 +99,11 @@ class Retina(Points):
 
     def open(self, images: Tensor) -> Pyramid:
         height, width = images.shape[-2:]
-        if self.scales > 1:
-            # 4**s pixels of at most 255 each: int16 holds them up to scale 3.
-            images = images.to(torch.int16 if self.scales <= 4 else torch.int32)
+        if self.scales == 1:
+            whole = F.pad(images, (self.size, 0, self.size, self.size + 1))
+            return Pyramid(whole.contiguous().flatten(2), height, width)
+        # 4**s pixels of at most 255 each: int16 holds them up to scale 3.
+        images = images.to(torch.int16 if self.scales <= 4 else torch.int32)
         level = F.pad(images, (1,) * 4)
         levels = [level.flatten(2)]
         for s in range(1, self.scales):
@@ -109,31 +116,73 @@ class Retina(Points):
         return Pyramid(torch.cat(levels, 2).contiguous(), height, width)
 
     def look(self, view: Pyramid, place: Tensor) -> Tensor:
-        batch, channels, length = view.sums.shape
-        many, device = view.sums.numel() > INT32_LIMIT, place.device
-        whole = torch.int64 if many else torch.int32
+        batch, channels = view.sums.shape[:2]
+        whole = torch.int64 if view.sums.numel() > INT32_LIMIT else torch.int32
+        kind, image = torch.get_default_dtype(), (view.height, view.width)
+        plan = _plan(self.size, self.scales, image, view.sums.shape, whole, kind, place.device)
         # float32, because half precision cannot name every pixel of a large image.
-        x, y = ((place.detach().float() + 1) / 2).unbind(1)
-        grid = torch.arange(self.size, device=device, dtype=whole)
-        first = torch.arange(batch * channels, device=device, dtype=whole) * length
-        first = first.view(batch, channels, 1, 1)
-        indices = []
-        for s in range(self.scales):
-            square = 2**s
-            nearest = 0.5 + TIE - self.size * square / 2
-            left = torch.floor(x * view.width + nearest).to(whole)[:, None] + grid * square
-            top = torch.floor(y * view.height + nearest).to(whole)[:, None] + grid * square
-            # What starts further out than the outermost squares is as empty as they are.
-            left = left.clamp(-square, view.width) + square
-            top = top.clamp(-square, view.height) + square
-            wide, high = view.width + square + 1, view.height + square + 1
-            indices.append(first + (top * wide)[:, None, :, None] + left[:, None, None, :])
-            first = first + high * wide
-        index = torch.stack(indices, 1).flatten()
-        values = view.sums.view(-1).index_select(0, index).view(batch, self.scales, -1)
-        weight = 1.0 / (255.0 * 4.0 ** torch.arange(self.scales, device=device))
-        glimpse = values.to(weight.dtype) * weight[:, None]
-        return glimpse.view(batch, self.scales * channels, self.size, self.size)
+        at = place.float() if self.scales == 1 else place.float()[:, None, :, None]
+        corner = torch.addcmul(plan.shift, at, plan.half).to(whole)
+        # What starts further out than the outermost is as empty as they are.
+        left, top = corner.clamp_(plan.near, plan.far).unbind(-1 if self.scales == 1 else 2)
+        if self.scales == 1:
+            index = plan.cells + torch.addcmul(left, top, plan.wide).view(batch, 1, 1)
+        else:
+            rows = torch.addcmul(plan.cells, top[:, :, None, :, None], plan.wide)
+            index = rows + left[:, :, None, None, :]
+        values = view.sums.view(-1).index_select(0, index.view(-1))
+        if self.scales > 1:
+            values = values.view(batch, self.scales, -1)
+        shape = (batch, self.scales * channels, self.size, self.size)
+        return (values * plan.weight).view(shape)
+
+
+class _Plan(NamedTuple):
+    """How a retina finds its pixels in sums of one shape.
+
+    `place * half + shift`, within near and far, are the corners of all its squares, in rows of
+    `wide`; of a single scale that of its only patch, from which `cells` are counted.
+    """
+
+    half: Tensor  # (2, 1) half of the image's width and height; of a single scale (2,)
+    shift: Tensor  # (S, 2, G); (2,)
+    near: Tensor  # (1,)
+    far: Tensor  # (S, 2, 1); (2,)
+    wide: Tensor  # (S, 1, 1, 1); ()
+    cells: Tensor  # (B, S, C, 1, 1) where the sums of a scale begin; (B, C, G * G)
+    weight: Tensor  # (S, 1); ()
+
+
+@lru_cache(maxsize=16)
+def _plan(
+    size: int,
+    scales: int,
+    image: tuple[int, int],
+    sums: tuple[int, int, int],
+    whole: torch.dtype,
+    kind: torch.dtype,
+    device: torch.device,
+) -> _Plan:
+    height, width = image
+    sides = torch.tensor([[width], [height]])
+    grid, square = torch.arange(size), 2 ** torch.arange(scales)[:, None, None]
+    first = torch.arange(sums[0] * sums[1]).view(-1, 1, sums[1], 1, 1) * sums[2]
+    if scales == 1:
+        # The patch is bounded as a whole, and the image blank for as far as it reaches.
+        shift, far, wide = sides[:, 0] / 2 + size / 2, sides[:, 0] + size, sides[0, 0] + size
+        cells = (first + grid[:, None] * wide + grid).view(sums[0], sums[1], -1)
+    else:
+        shift = sides / 2 + (grid + 1 - size / 2) * square
+        far = sides + square
+        wide, high = far[:, :1, :, None] + 1, far[:, 1:, :, None] + 1
+        cells = first + (wide * high).cumsum(0) - wide * high
+    near, half = torch.zeros(1), sides / 2 if scales > 1 else sides[:, 0] / 2
+    near, far, wide, cells = (each.to(device, whole) for each in (near, far, wide, cells))
+    weight = 1.0 / (255.0 * 4.0 ** torch.arange(scales, dtype=kind))[:, None]
+    half, shift = (each.to(device, torch.float32) for each in (half, shift + (0.5 + TIE)))
+    weight = weight.to(device)
+    weight = weight if scales > 1 else weight.view(())
+    return _Plan(half, shift, near, far, wide, cells, weight)
 
 
 class Whole(Points):
@@ -281,6 +330,7 @@ SENSORS: dict[str, Any] = {
     "retina": Retina,
     "gaussian_window": GaussianWindow,
     "affine": Affine,
+    "crop": Crop,
     "cells": Cells,
     "patches": Patches,
     "pairs": Pairs,

@@ -5,6 +5,7 @@ elsewhere, because the answer's parameters do not move it, is `reward`. An estim
 E[loss + cost - reward].
 """
 
+import math
 from typing import Protocol
 
 import torch
@@ -17,6 +18,7 @@ class Task(Protocol):
 
     classes: int  # the width of `Decision.logits`
     rewarding: bool  # whether reward is ever other than zero
+    last_only: bool  # whether all hangs on the row of the last look, which knows nothing of others
 
     def __call__(
         self, logits: Tensor, target: Tensor, final: Tensor, looks: int
@@ -42,7 +44,7 @@ class Classify:
 
     def __init__(self, classes: int, each: bool = False, bonus: float = 0.0):
         self.classes, self.each, self.bonus = classes, each, bonus
-        self.rewarding = bonus != 0
+        self.rewarding, self.last_only = bonus != 0, not each
 
     def __call__(
         self, logits: Tensor, target: Tensor, final: Tensor, looks: int
@@ -53,12 +55,35 @@ class Classify:
             weight = torch.where(final.bool(), left[:, None].to(final), 1 / looks)
         truth = target.expand(final.shape)
         loss = F.cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none")
-        good = (logits.argmax(-1) == truth).to(loss.dtype)
-        return weight * self.bonus * good, weight * loss.view_as(final)
+        worth = self.worth(logits.argmax(-1), truth).to(loss.dtype)
+        return weight * self.bonus * worth, weight * loss.view_as(final)
+
+    def worth(self, answer: Tensor, truth: Tensor) -> Tensor:
+        """What an answer is worth, from 0 to 1."""
+        return answer == truth
 
     def belief(self, logits: Tensor, target: Tensor) -> Tensor:
         truth = target[:, None].expand(*logits.shape[:-1], 1)
         return logits.softmax(-1).gather(-1, truth)[..., 0]
+
+
+class Localise(Classify):
+    """Where is it? One of K equal boxes, n x n of them row by row; worth their overlap, the IoU.
+
+    step: from a box to the next, in sides of a box. The loss is the cross-entropy of the boxes.
+    """
+
+    def __init__(self, classes: int, each: bool = False, bonus: float = 0.0, step: float = 0.5):
+        super().__init__(classes, each, bonus)
+        self.across, self.step = math.isqrt(classes), step
+        if self.across**2 != classes or step <= 0:
+            raise ValueError(f"a square of boxes, apart, is needed, not {classes} by {step}")
+
+    def worth(self, answer: Tensor, truth: Tensor) -> Tensor:
+        row = (answer // self.across - truth // self.across).abs()
+        column = (answer % self.across - truth % self.across).abs()
+        shared = (1 - self.step * row).clamp_min(0) * (1 - self.step * column).clamp_min(0)
+        return shared / (2 - shared)
 
 
 class Sequence:
@@ -72,7 +97,7 @@ class Sequence:
 
     def __init__(self, classes: int, bonus: float = 1.0):
         self.classes, self.bonus = classes, bonus
-        self.rewarding = bonus != 0
+        self.rewarding, self.last_only = bonus != 0, False
 
     def __call__(
         self, logits: Tensor, target: Tensor, final: Tensor, looks: int
@@ -116,6 +141,7 @@ class Cluster:
     """
 
     rewarding = False
+    last_only = True
 
     def __init__(self, classes: int):
         self.classes = classes
@@ -129,4 +155,4 @@ class Cluster:
         return logits.softmax(-1).amax(-1)
 
 
-TASKS = {"classify": Classify, "sequence": Sequence, "cluster": Cluster}
+TASKS = {"classify": Classify, "localise": Localise, "sequence": Sequence, "cluster": Cluster}

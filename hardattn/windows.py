@@ -99,6 +99,34 @@ class Affine(Window):
         return torch.cat([point, matrix], 1)
 
 
+class Crop(Window):
+    """A bilinear upright crop that never leaves the image, as the glimpses of `ap_gym` are.
+
+    It covers the share `cover` of each side, and its centre is (1 - cover) times the place: at the
+    border of the image the crop lies flush with it. So a place is always within its own crop, but
+    its centre only in the middle. With cover = size / side it reads at the distance of pixels.
+    Differentiable in the place.
+
+    (B, C, H, W) uint8, (B, 2) -> (B, C, size, size).
+    """
+
+    def __init__(self, size: int, cover: float):
+        if size < 1 or not 0 < cover <= 1:
+            raise ValueError(
+                f"a crop needs a size of at least 1 and a cover of at most 1, not {size}, {cover}"
+            )
+        self.size, self.cover = size, cover
+
+    def look(self, view: Tensor, place: Tensor) -> Tensor:
+        steps = torch.arange(self.size, device=view.device, dtype=view.dtype)
+        offset = self.cover * ((2 * steps + 1) / self.size - 1)
+        centre = (1 - self.cover) * place.to(view.dtype)
+        x, y = (centre[:, :, None] + offset).unbind(1)
+        along = [-1, self.size, self.size]
+        grid = torch.stack([x[:, None].expand(along), y[:, :, None].expand(along)], -1)
+        return F.grid_sample(view, grid, align_corners=False)
+
+
 class Filterbank(Window):
     """The reader of DRAW (Gregor et al. 2015, arXiv:1502.04623): its width is read, too.
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from hardattn.scenes import Scenes
 from hardattn.sensors import Sensor
+from hardattn.streams import Generator, uniform
 from hardattn.tasks import Task
 
 
@@ -48,11 +49,17 @@ def whole(scenes: Scenes) -> Tensor:
     return scenes.image.to(torch.get_default_dtype()) / 255.0
 
 
+def cue(scenes: Scenes) -> Tensor:
+    """What a scene's task is about, as far as it is told: (B, D)."""
+    return scenes.cue
+
+
 CONTEXTS: dict[str, Callable[[Scenes], Tensor]] = {
     "none": nothing,
     "target": target_centre,
     "coarse": coarse,
     "whole": whole,
+    "cue": cue,
 }
 FIRST_LOOKS: dict[str, Callable[[Scenes], Tensor] | None] = {
     "random": None,
@@ -72,8 +79,10 @@ class World:
     None: anywhere.
 
     A world that changes while it is looked at overrides `advance`, one in which looking itself is
-    judged `outcome`.
+    judged `answers` or `outcome`.
     """
+
+    changes = False  # whether scenes change while they are looked at
 
     def __init__(
         self,
@@ -92,6 +101,7 @@ class World:
             raise ValueError(f"a reach is for places that are points, not for {sensor.places}")
         self.sensor, self.task, self.looks = sensor, task, looks
         self.first_name, self.context_name, self.reach = first, context, reach
+        self.places = sensor.places  # P, the numbers that name a place
         self.horizon = looks  # the looks that `Observation.step` counts as 1
 
     def upto(self, looks: int) -> "World":
@@ -119,20 +129,20 @@ class World:
         """What agents are told before the first look, (B, ...); (B, 0) for nothing."""
         return CONTEXTS[self.context_name](scenes)
 
-    def context_shape(self, image: tuple[int, int, int]) -> tuple[int, ...]:
-        """The shape of one context, for images of (C, H, W)."""
+    def context_shape(self, image: tuple[int, int, int], cue: int = 0) -> tuple[int, ...]:
+        """The shape of one context, for images of (C, H, W) and cues of so many numbers."""
         blank = torch.zeros(1, *image, dtype=torch.uint8)
         nowhere = torch.zeros(1, dtype=torch.int64)
-        scene = Scenes(blank, nowhere, torch.zeros(1, 1, 4), nowhere)
+        scene = Scenes(blank, nowhere, torch.zeros(1, 1, 4), nowhere, torch.zeros(1, cue))
         return tuple(self.context(scene).shape[1:])
 
-    def first(self, scenes: Scenes, generator: torch.Generator | None = None) -> Tensor:
+    def first(self, scenes: Scenes, generator: Generator | None = None) -> Tensor:
         """The first place, (B, P). Drawn where the generator lives, then moved to the scenes."""
         point = FIRST_LOOKS[self.first_name]
         if point is not None:
             return self.sensor.at(point(scenes))
         device = scenes.box.device if generator is None else generator.device
-        drawn = torch.empty(len(scenes), 2, device=device).uniform_(-1.0, 1.0, generator=generator)
+        drawn = uniform(-1.0, 1.0, (len(scenes), 2), generator, device)
         return self.sensor.at(drawn.to(scenes.box))
 
     def place(self, location: Tensor, before: Tensor | None = None) -> Tensor:
@@ -169,8 +179,15 @@ class World:
         location: the place, or any numbers, which stand for the place nearest to them.
         """
         place = self.place(location)
-        step = torch.full_like(place[:, 0], look / self.horizon)
+        step = place.new_full(place.shape[:1], look / self.horizon)
         return Observation(self.sensor.look(view, place), place, step)
+
+    def answers(self, view: Any, logits: Tensor) -> Tensor:
+        """(T, B, K) what the agent answered -> what counts as the answer, here the same.
+
+        view: as in `outcome`.
+        """
+        return logits
 
     def outcome(
         self, view: Any, logits: Tensor, target: Tensor, final: Tensor
@@ -179,4 +196,4 @@ class World:
 
         view: the scenes as they are after the last look.
         """
-        return self.task(logits, target, final, self.looks)
+        return self.task(self.answers(view, logits), target, final, self.looks)

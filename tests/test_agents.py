@@ -39,17 +39,19 @@ OTHERS: dict[str, dict[str, Any]] = {
     "show_attend_tell": dict(GRID, features=8, hidden=12),
     "variational": dict(GRID, features=8, hidden=12),
     "variational_dirichlet": dict(GRID, features=8, hidden=12),
-    "gat_cluster": dict(sensor=Whole(), width=8),
-    "reinforced": dict(sensor=Pairs(3, 3), context="whole", grid=(3, 3), **TOKENS),
     "sequential": dict(GRID, hidden=12, keys=4, values=6),
     "scal": dict(GRID, features=16, hidden=12, reduction=2, attention="both"),
     "draw": dict(SMALL, sensor=SENSORS["filterbank"](4)),
     "zoom_ram": dict(SMALL, sensor=SENSORS["zoom"](4), joint=True),
     "spread_ram": dict(SMALL, sensor=Retina(3, 2), joint=True),
+    "move_ram": dict(SMALL, sensor=SENSORS["crop"](4, 0.4), joint=True),
+    "player": dict(SMALL, sensor=SENSORS["zoom"](4), joint=True),
     "guided_ram": dict(SMALL, sensor=Retina(3, 2), joint=True),
     "glance_focus": dict(sensor=Retina(6), context="coarse", hidden=12, features=9),
     "temporal": dict(SMALL, sensor=Retina(3, 2), joint=True, attention=5),
     "kalman": dict(SMALL, sensor=Retina(3, 2), joint=True),
+    "gat_cluster": dict(sensor=Whole(), width=8),
+    "reinforced": dict(sensor=Pairs(3, 3), context="whole", grid=(3, 3), **TOKENS),
 }
 # The estimator that every weight is there for, where it is not that of RAM.
 MEANT_FOR = {
@@ -57,12 +59,12 @@ MEANT_FOR = {
     "draw": "pathwise",
     "variational": "variational_sampled",
     "variational_dirichlet": "variational_pathwise",
-    "gat_cluster": "gat_cluster",
-    "reinforced": "three_phases",
     "guided_ram": "variational_sampled",
     "show_attend_tell": "soft_attention",
     "sequential": "soft_attention",
     "scal": "self_critical_attention",
+    "gat_cluster": "gat_cluster",
+    "reinforced": "three_phases",
 }
 
 EVERYONE = [f"ram {core}" for core in CORES]
@@ -168,7 +170,7 @@ def test_no_image_knows_of_another(who: str) -> None:
             one, of_all = getattr(alone, name)[:, 0], getattr(whole, name)[:, i]
             assert torch.allclose(one, of_all, atol=1e-4), (name, i)
     order = torch.randperm(len(scenes()), generator=torch.Generator().manual_seed(1))
-    mixed = quiet(agent, world, Scenes(*(field[order] for field in scenes())), first[order])
+    mixed = quiet(agent, world, scenes().rows(order), first[order])
     assert torch.allclose(mixed.logits, whole.logits[:, order], atol=1e-4)
 
 

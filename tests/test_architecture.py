@@ -14,7 +14,8 @@ CORE, SIDES = "hardattn", ("envs", "agents")
 MAY = {
     "idx": "",
     "data": "idx",
-    "scenes": "data",
+    "streams": "",
+    "scenes": "data streams",
     "sensors": "windows",
     "windows": "",
     "distributions": "",
@@ -27,31 +28,39 @@ MAY = {
     "stats": "",
     "device": "",
     "checkpoint": "",
-    "world": "scenes sensors tasks",
+    "world": "scenes sensors streams tasks",
+    "catch": "data scenes sensors streams tasks world",
     "rollout": "distributions noise scenes world",
     "estimators": "distributions rollout scenes world",
-    "clustering": "evaluate tasks",
     "localisation": "scenes",
     "cost": "rollout scenes world",
     "evaluate": "maps rollout scenes sensors world",
     "metrics": "evaluate localisation",
+    "clustering": "evaluate tasks",
     "log": "checkpoint evaluate metrics report rollout scenes world",
     "train": "checkpoint clustering data device estimators evaluate log metrics rollout scenes "
     "world",
     "report": "checkpoint evaluate metrics scenes sensors stats",
 }
-# Packages beside torch, numpy and the standard library: inside functions, and at the top of a file.
+# Packages beside torch, numpy and the standard library: inside functions, and at the top of a file;
+# of a room, or of a single module in it.
 LAZILY = {
-    "clustering": {"scipy", "sklearn"},
     "data": {"sklearn", "PIL", "datasets"},
+    "clustering": {"scipy", "sklearn"},
     "log": {"tensorboard", "rich", "PIL"},
     "report": {"rich"},
+    "envs": {"PIL", "matplotlib"},
 }
-AT_THE_TOP = {"report": {"PIL", "plotly", "matplotlib"}, "envs": {"gymnasium"}}
+AT_THE_TOP = {
+    "report": {"PIL", "plotly", "matplotlib"},
+    "envs": {"gymnasium"},
+    "envs.sb3": {"stable_baselines3"},
+}
 ALWAYS = {"torch", "numpy", *sys.stdlib_module_names}
 BANNED_STEMS = {"util", "utils", "helper", "helpers", "common", "base", "manager", "managers"}
 # What the core must not need to be imported; and what only drawing rooms may need.
 HEAVY = "torchvision timm sklearn scipy tensorboard datasets tyro yaml rich".split()
+BRIDGES = ["stable_baselines3", "sb3_contrib"]
 DRAWING = ["PIL", "plotly", "matplotlib"]
 
 
@@ -99,7 +108,8 @@ def faults(root):
     """Every import that goes against the direction of the house, as `file:line: why`."""
     found = []
     for path in python_files(root, CORE, *SIDES):
-        here = room(dotted(root, path))
+        module = dotted(root, path)
+        here = room(module)
         for name, eager, line in imports(root, path):
             first, there = name.split(".")[0], room(name)
             why = None
@@ -113,7 +123,8 @@ def faults(root):
                 elif here not in SIDES and there not in (here, *MAY.get(here, "").split()):
                     why = f"{here or CORE} may not import {there or CORE}"
             elif first not in ALWAYS:
-                allowed = AT_THE_TOP.get(here, set())
+                places = here, module.removeprefix(f"{CORE}.")
+                allowed = set().union(*(AT_THE_TOP.get(place, ()) for place in places))
                 if first not in (allowed if eager else allowed | LAZILY.get(here, set())):
                     why = f"{here} may not import {first}{' at the top of a file' * eager}"
             if why:
@@ -159,6 +170,8 @@ def test_every_room_is_in_the_table_and_the_table_has_no_cycle():
         ("hardattn/log.py", "from hardattn.report.pictures import sheet"),
         ("hardattn/report/page.py", "import rich"),
         ("agents/new.py", "import gymnasium"),
+        ("envs/new.py", "import stable_baselines3"),
+        ("agents/sb3.py", "import stable_baselines3"),
     ],
 )
 def test_a_planted_import_is_caught(tmp_path, path, line):
@@ -178,6 +191,7 @@ def test_a_planted_import_is_caught(tmp_path, path, line):
         ("hardattn/log.py", "def f():\n    from hardattn.report.pictures import sheet"),
         ("agents/new.py", "from ..world import World\nfrom .ram import RAM"),
         ("envs/new.py", "import gymnasium\nfrom hardattn.world import World"),
+        ("envs/sb3.py", "import gymnasium\nfrom stable_baselines3 import PPO"),
     ],
 )
 def test_a_proper_import_is_let_through(tmp_path, path, line):
@@ -210,11 +224,11 @@ def test_every_module_imports_without_the_optional_packages():
     assert {"hardattn.data", "hardattn.world", "hardattn.envs", "hardattn.agents.ram"} <= set(names)
     code = f"""
 import importlib, sys
-for name in {HEAVY + DRAWING}:
+for name in {HEAVY + DRAWING + BRIDGES}:
     sys.modules[name] = None
-for name in {[name for name in names if room(name) != "report"]}:
+for name in {[name for name in names if room(name) != "report" and name != "hardattn.envs.sb3"]}:
     importlib.import_module(name)
-for name in {DRAWING}:
+for name in {DRAWING + BRIDGES}:
     del sys.modules[name]
 for name in {names}:
     importlib.import_module(name)

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from hardattn.agents import DRAM, RAM, FullView, SoftAgent, no_block
 from hardattn.blocks import HEADS
 from hardattn.blocks.sagan import SAGAN
-from hardattn.cost import flops
+from hardattn.cost import Operations, flops
 from hardattn.data import load
 from hardattn.rollout import greedy, rollout
 from hardattn.scenes import Scenes, frozen, translated
@@ -40,6 +40,12 @@ def test_self_attention_by_hand(scenes: Scenes) -> None:
     plain, attending = (flops(block(block=each), ONCE, scenes) for each in (no_block, SAGAN))
     places, projections = 16, 16 * (2 + 2 + 16)
     assert attending - plain == 2 * 2 * (places * projections + places**2 * (2 + 16))
+
+
+def test_a_fused_lstm_by_hand() -> None:
+    with torch.no_grad(), Operations() as counter:
+        torch.nn.LSTM(7, 5, 2)(torch.randn(3, 4, 7))
+    assert counter.total == 2 * 3 * 4 * (4 * 5 * (7 + 5) + 4 * 5 * (5 + 5))
 
 
 @pytest.mark.parametrize("who", ["ram", "dram", "cnn", "vit"])

@@ -14,10 +14,14 @@ from hardattn.scenes import (
     cluttered,
     frozen,
     inside,
+    jittered,
+    localise,
     pair,
     plain,
+    search,
     sequence,
     translated,
+    warped,
 )
 
 CANVASES = {
@@ -26,6 +30,9 @@ CANVASES = {
     "cluttered": dict(canvas=20, piece=3),
     "pair": dict(canvas=(13, 17)),
     "sequence": dict(canvas=(12, 27)),
+    "search": dict(canvas=(20, 24)),
+    "localise": dict(canvas=(14, 15), piece=3),
+    "circle_square": {},
 }
 
 
@@ -206,7 +213,7 @@ def test_every_scene(name, channels):
     assert (box[:, :2] < box[:, 2:]).all()
     assert torch.equal(scenes.centre, (scenes.box[:, 0, :2] + scenes.box[:, 0, 2:]) / 2)
     assert torch.equal(scenes.index, index)
-    if name not in ("pair", "sequence"):
+    if name in ("plain", "translated", "cluttered"):
         assert torch.equal(scenes.target, split.labels[index])
     assert len(scenes) == 4
     for field, same in zip(scenes, make(split, index, numbers(0)), strict=True):
@@ -248,8 +255,8 @@ def test_repeat_and_slice_keep_rows_together():
     scenes = translated(make_split(), torch.tensor([2, 8, 5]), numbers(0), canvas=10)
     twice = scenes.repeat(2)
     assert twice.index.tolist() == [2, 2, 8, 8, 5, 5]
-    for field, wanted in zip(twice.slice(2, 4), scenes, strict=True):
-        assert torch.equal(field, wanted[[1, 1]])
+    for field, wanted in zip(twice.slice(2, 4), scenes.rows(torch.tensor([1, 1])), strict=True):
+        assert torch.equal(field, wanted)
     assert isinstance(twice.to("cpu"), Scenes)
 
 
@@ -474,3 +481,163 @@ def test_inside_is_in_any_box_that_there_is():
     points = torch.tensor([[-0.7, 0.0], [0.5, 1.0], [0.0, 0.0]])
     found = inside(points[:, None].expand(3, 2, 2), box)
     assert found.tolist() == [[True, True], [True, False], [False, False]]
+
+
+# Scenes moved as a whole.
+
+
+def matrices(*rows: list[list[float]]) -> Tensor:
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+def boxed(height: int, width: int, count: int = 2) -> Scenes:
+    """Noise of two channels, with one box of whole pixels and one that is not there."""
+    image = torch.randint(256, (count, 2, height, width), generator=numbers(3)).byte()
+    edges = torch.tensor([2.0, 1.0, 5.0, 3.0]) / torch.tensor([width, height, width, height])
+    box = torch.stack([edges * 2 - 1, torch.full((4,), torch.nan)]).expand(count, 2, 4)
+    return Scenes(image, torch.arange(count), box, torch.arange(count) + 7)
+
+
+def test_what_is_moved_by_whole_pixels_is_the_same_pixels():
+    """Each image by its own matrix; what leaves the image is gone, and what comes in is 0."""
+    height, width, some = 6, 8, boxed(6, 8)
+    right, down = 2 / width, 2 / height  # of one pixel, in locations
+    one, other = [[1, 0, 2 * right], [0, 1, down]], [[1, 0, 0], [0, 1, -3 * down]]
+    found = warped(some, matrices(one, other))
+    wanted = torch.zeros_like(some.image)
+    wanted[0, :, 1:, 2:] = some.image[0, :, :-1, :-2]
+    wanted[1, :, :-3] = some.image[1, :, 3:]
+    assert found.image.dtype == torch.uint8 and torch.equal(found.image, wanted)
+    assert torch.equal(found.target, some.target) and torch.equal(found.index, some.index)
+    assert pixels_of(found.box[0, 0], height, width) == [4, 2, 7, 4]
+    assert pixels_of(found.box[1, 0], height, width) == [2, 0, 5, 0]  # it has left
+    assert found.box[:, 1].isnan().all() and found.box.shape == some.box.shape
+
+
+def test_a_quarter_turn_and_a_doubling_are_exact():
+    some = boxed(6, 6)
+    found = warped(some, matrices([[0, -1, 0], [1, 0, 0]], [[2, 0, 0], [0, 2, 0]]))
+    # y points down, so that x -> y is clockwise on the screen.
+    assert torch.equal(found.image[0], some.image[0].rot90(-1, (1, 2)))
+    assert pixels_of(found.box[0, 0], 6, 6) == [3, 2, 5, 5]
+    assert pixels_of(found.box[1, 0], 6, 6) == [1, 0, 6, 3]
+    # The centre of pixel 3 comes from a quarter of a pixel short of that of pixel 3.
+    near = some.image[1, :, 2:4, 2:4].double()
+    share = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    read = torch.einsum("cij,i,j->c", near, share, share)
+    assert torch.equal(found.image[1, :, 3, 3], read.round().byte())
+    assert torch.equal(some.image, boxed(6, 6).image)
+
+
+@pytest.mark.parametrize("height, width", [(20, 20), (16, 28)])
+def test_jitter_keeps_the_target_in_its_box(height, width):
+    image = torch.zeros(200, 1, height, width, dtype=torch.uint8)
+    image[:, :, 6:9, 8:14] = 255
+    edges = torch.tensor([8.0, 6.0, 14.0, 9.0]) / torch.tensor([width, height, width, height])
+    box = (edges * 2 - 1).expand(200, 1, 4)
+    some = Scenes(image, torch.zeros(200).long(), box, torch.arange(200))
+    found = jittered(some, numbers(1), turn=30, stretch=1.2, shift=0.2)
+    size = torch.tensor([width, height, width, height])
+    edges = (found.box[:, 0] + 1) / 2 * size
+    for one, (x0, y0, x1, y1) in zip(found.image[:, 0], edges.tolist(), strict=True):
+        rows, columns = (one > 140).nonzero().unbind(1)
+        # The centres of what is brighter than half lie in the box, and reach its sides.
+        assert y0 - 0.1 <= rows.min() + 0.5 and rows.max() + 0.5 <= y1 + 0.1
+        assert x0 - 0.1 <= columns.min() + 0.5 and columns.max() + 0.5 <= x1 + 0.1
+        assert rows.min() - y0 < 1.5 and x1 - columns.max() - 1 < 1.5
+    # Its area is that of the box of old, times the square of the magnification.
+    area = found.image.double().sum((1, 2, 3)) / 255 / 18
+    assert 1 / 1.2**2 - 0.1 < area.min() < 0.8 and 1.25 < area.max() < 1.2**2 + 0.1
+    assert len({tuple(each) for each in found.box[:, 0].tolist()}) == 200
+
+
+def test_jitter_draws_from_its_generator_and_as_far_as_it_may():
+    some = boxed(6, 8)
+    still = jittered(some, numbers(0), turn=0, stretch=1, shift=0)
+    assert torch.equal(still.image, some.image)
+    assert torch.allclose(still.box, some.box, equal_nan=True)
+    far = dict(turn=15, stretch=1.1, shift=0.1)
+    one, again, other = (jittered(some, numbers(seed), **far) for seed in (1, 1, 2))
+    assert torch.equal(one.image, again.image) and not torch.equal(one.image, other.image)
+    middle = torch.tensor([-0.5, -0.5, 0.25, 0.25]).expand(4000, 1, 4)  # which stays inside
+    many = Scenes(*boxed(4, 4, 4000)[:2], middle, torch.arange(4000))
+    moved = jittered(many, numbers(3), turn=0, stretch=1, shift=0.3).centre - many.centre
+    assert moved.abs().max() <= 0.3 + 1e-5
+    for axis in moved.double().T:
+        assert stats.kstest(axis.numpy(), stats.uniform(-0.3, 0.6).cdf).pvalue > 1e-4
+
+
+# Scenes that ask where something is.
+
+
+def test_a_search_is_for_the_one_image_of_its_class():
+    """Each digit in a cell of its own; the named one is the image, none of the others its class."""
+    split = Split(
+        torch.arange(1, 13).byte()[:, None, None, None].expand(12, 1, 4, 5).clone(),
+        torch.arange(12) % 4,
+    )
+    index = torch.arange(12).repeat(250)
+    scenes = search(split, index, numbers(0), canvas=(15, 18), distractors=3, classes=4)
+    assert torch.equal(scenes.cue, torch.nn.functional.one_hot(split.labels[index], 4).float())
+    assert scenes.box.shape == (3000, 1, 4)
+    cells = scenes.image.view(-1, 3, 5, 3, 6).transpose(2, 3).flatten(1, 2).flatten(2)
+    shown = cells.max(-1).values.long()  # the image in each cell, counted from 1; 0: none
+    assert ((shown > 0).sum(1) == 4).all() and ((cells > 0).sum(-1) == 20 * (shown > 0)).all()
+    assert torch.equal(shown.gather(1, scenes.target[:, None])[:, 0], index + 1)
+    others = shown.scatter(1, scenes.target[:, None], 0)
+    same = split.labels[others - 1] == split.labels[index][:, None]
+    assert not (same & (others > 0)).any()
+    # Uniform over cells, over the images of other classes, and over places within a cell.
+    assert stats.chisquare(scenes.target.bincount(minlength=9)).pvalue > 1e-3
+    assert (
+        stats.chisquare(
+            others[index == 0].flatten().bincount(minlength=13)[1:][split.labels != 0]
+        ).pvalue
+        > 1e-3
+    )
+    left, top, *_ = ((scenes.box[:, 0] + 1) / 2 * torch.tensor([18, 15, 18, 15])).round().long().T
+    assert torch.equal(top // 5 * 3 + left // 6, scenes.target)
+    assert (top % 5).unique().tolist() == [0, 1] and (left % 6).unique().tolist() == [0, 1]
+
+
+def test_a_search_refuses_what_it_cannot_make():
+    split = make_split()
+    for options, message in (
+        (dict(canvas=17), "does not fit a cell"),
+        (dict(canvas=24, distractors=9), "at most"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            search(split, torch.arange(3), numbers(0), **options)
+    alike = Split(split.images, torch.zeros(12, dtype=torch.int64))
+    with pytest.raises(ValueError, match="two classes"):
+        search(alike, torch.arange(3), numbers(0), canvas=24)
+
+
+def test_where_it_is_is_one_of_places_that_share_the_canvas():
+    white = Split(torch.full((3, 1, 4, 4), 255, dtype=torch.uint8), torch.arange(3))
+    scenes = localise(white, torch.zeros(2000).long(), numbers(0), canvas=12, pieces=0)
+    for one, box, place in zip(scenes.image[:50], scenes.box[:, 0], scenes.target, strict=False):
+        top, left = 2 * int(place // 5), 2 * int(place % 5)
+        assert pixels_of(box, 12, 12) == [left, top, left + 4, top + 4]
+        assert one[0, top : top + 4, left : left + 4].all() and one.long().sum() == 16 * 255
+    assert stats.chisquare(scenes.target.bincount(minlength=25)).pvalue > 1e-3
+    wider = localise(white, torch.zeros(500).long(), numbers(0), canvas=(15, 14), pieces=0)
+    left, top = ((wider.box[:, 0, :2] + 1) / 2 * torch.tensor([14, 15])).round().long().T
+    assert top.unique().tolist() == [1, 3, 5, 7, 9] and left.unique().tolist() == [1, 3, 5, 7, 9]
+    with pytest.raises(ValueError, match="do not fit"):
+        localise(white, torch.zeros(2).long(), numbers(0), canvas=7, pieces=0)
+
+
+def test_a_cue_goes_where_its_scene_goes():
+    split = make_split()
+    scenes = search(split, torch.arange(6), numbers(0), canvas=(20, 24))
+    assert torch.equal(scenes.repeat(2).cue[::2], scenes.cue)
+    assert torch.equal(scenes.slice(2, 4).cue, scenes.cue[2:4])
+    order = torch.tensor([3, 0, 0])
+    for field, whole in zip(scenes.rows(order), scenes, strict=True):
+        assert torch.equal(field, whole[order])
+    plainly = plain(split, torch.arange(6))
+    assert plainly.rows(order).cue.numel() == 0 and plainly.slice(1, 2).cue.numel() == 0
+    assert jittered(scenes, numbers(0), turn=9, stretch=1.1, shift=0.1).cue is scenes.cue
+    make = partial(search, canvas=(20, 24))
+    assert frozen(make, split, 1).cue.shape == (12, 10)

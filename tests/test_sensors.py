@@ -15,6 +15,7 @@ EXAMPLES = {
     "retina": dict(size=5, scales=3),
     "gaussian_window": dict(size=4, stride=1.5),
     "affine": dict(size=4),
+    "crop": dict(size=4, cover=0.4),
     "cells": dict(rows=2, columns=3),
     "patches": dict(rows=2, columns=3),
     "pairs": dict(rows=2, columns=3),

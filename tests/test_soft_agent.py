@@ -158,7 +158,7 @@ def test_a_control_takes_the_attention_away_and_nothing_else(
     real, false = logits(agent, scenes()), logits(agent, scenes(), control)
     assert (real - false).abs().amax(1).min() > 1e-4  # rounding is below 1e-5
     # Images that are all the same have each other's map, and the mean one.
-    same = Scenes(*(field[:1].expand(COUNT, *field.shape[1:]) for field in scenes()))
+    same = scenes().rows(torch.zeros(COUNT, dtype=torch.int64))
     torch.testing.assert_close(logits(agent, same, control), logits(agent, same))
     # Without attention there is nothing to take away: class activation is not on the way.
     plain = build(backbone=backbone)

@@ -19,7 +19,7 @@ from hardattn.log import Log
 from hardattn.metrics import figures
 from hardattn.scenes import answers, frozen, pair, sequence
 from hardattn.sensors import Retina
-from hardattn.tasks import TASKS, Classify, Sequence, Task
+from hardattn.tasks import TASKS, Classify, Cluster, Localise, Sequence, Task
 from hardattn.train import train
 from hardattn.world import World
 
@@ -195,14 +195,59 @@ def test_stopping_escapes_no_loss(bonus: float) -> None:
 def test_every_task(name: str) -> None:
     """Shapes as promised, and whether it rewards."""
     target = TARGET if name == "sequence" else guesses(8)[-1].argmax(-1)
-    for bonus in (0.0, 0.7):
-        task = TASKS[name](CLASSES, bonus=bonus)
+    for bonus in (None,) if name == "cluster" else (0.0, 0.7):
+        task = TASKS[name](CLASSES) if bonus is None else TASKS[name](CLASSES, bonus=bonus)
         final = torch.zeros(8, 5)
         final[-1] = 1
         reward, loss = task(guesses(8), target, final, 8)
         assert reward.shape == loss.shape == task.belief(guesses(8), target).shape == (8, 5)
-        assert task.rewarding == bool(reward.any()) == (bonus > 0)
+        assert task.rewarding == bool(reward.any()) == bool(bonus)
         assert task.classes == CLASSES
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_hangs_on_the_last_row_hangs_on_no_other(name: str) -> None:
+    """`last_only`: an environment that judges step by step then need not keep the rows before."""
+    target = TARGET if name == "sequence" else guesses(8)[-1].argmax(-1)
+    for each in (False, True) if name in ("classify", "localise") else (None,):
+        task = TASKS[name](CLASSES) if each is None else TASKS[name](CLASSES, each, bonus=1.0)
+        last = torch.tensor([0, 3, 7, 7, 5])
+        final = (torch.arange(8)[:, None] == last).float()
+        logits = guesses(8)
+        whole = torch.stack(task(logits, target, final, 8))
+        row = logits.gather(0, last[None, :, None].expand(1, -1, CLASSES))
+        alone = torch.stack(task(row, target, torch.ones(1, 5), 8))
+        found = whole.gather(1, last.expand(2, 1, -1))
+        hangs = torch.equal(found, alone) and not whole[:, final == 0].any()
+        assert task.last_only == hangs == (name == "cluster" or each is False)
+
+
+def test_a_place_is_worth_its_overlap() -> None:
+    """Against boxes counted pixel by pixel: 5 x 5 of 8 pixels, 3 apart."""
+    task = Localise(25, bonus=2.0, step=3 / 8)
+    boxes = torch.zeros(25, 20, 20, dtype=torch.bool)
+    for place in range(25):
+        top, left = 3 * (place // 5), 3 * (place % 5)
+        boxes[place, top : top + 8, left : left + 8] = True
+    shared = (boxes[:, None] & boxes).sum((2, 3)) / (boxes[:, None] | boxes).sum((2, 3))
+    logits = torch.eye(25).repeat_interleave(25, 0)[None]
+    target = torch.arange(25).repeat(25)
+    reward, loss = task(logits, target, torch.ones(1, 625), 1)
+    assert torch.allclose(reward[0].view(25, 25), 2 * shared)
+    same = Classify(25)(logits, target, torch.ones(1, 625), 1)[1]
+    assert torch.equal(loss, same)
+    for classes, step in ((24, 0.5), (25, 0.0)):
+        with pytest.raises(ValueError, match="square of boxes"):
+            Localise(classes, step=step)
+
+
+def test_clustering_asks_for_nothing_and_reads_no_label() -> None:
+    task, final = Cluster(CLASSES), torch.ones(8, 5)
+    nobody = torch.full((5,), -7)
+    reward, loss = task(guesses(8), nobody, final, 8)
+    assert not reward.any() and not loss.any()
+    belief = task.belief(guesses(8), nobody)
+    assert torch.equal(belief, guesses(8).softmax(-1).max(-1).values)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ class RELAX(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(float(temperature)).log())
         self.strength = nn.Parameter(torch.ones(()))
         self.net = nn.Sequential(
-            nn.Linear(world.sensor.places, hidden), nn.ReLU(), nn.Linear(hidden, 1)
+            nn.Linear(world.places, hidden), nn.ReLU(), nn.Linear(hidden, 1)
         )
 
     def forward(

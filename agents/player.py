@@ -1,0 +1,44 @@
+"""RAM that plays (Mnih, Heess, Graves, Kavukcuoglu 2014, arXiv:1406.6247, section 4.2)."""
+
+import torch
+from torch import Tensor, nn
+
+from hardattn.distributions import Both, Choice
+from hardattn.layers import GlimpseNet
+from hardattn.rollout import Decision
+from hardattn.world import Observation
+
+from .ram import RAM
+
+
+class Player(RAM):
+    """RAM that acts as well as looks: a Gaussian over the next place, a softmax over actions.
+
+    Places are (x, y, action), the actions being spread evenly over [-1, 1]. It knows what it did:
+    its glimpse net reads all three. Trained by what it wins, so `joint`, unlike for RAM, is on.
+    """
+
+    def __init__(
+        self,
+        glimpse: tuple[int, ...],
+        classes: int,
+        *,
+        actions: int = 3,
+        hidden: int = 256,
+        what: int = 128,
+        where: int = 128,
+        joint: bool = True,
+        **options: object,
+    ):
+        sizes = dict(hidden=hidden, what=what, where=where)
+        super().__init__(glimpse, classes, joint=joint, **sizes, **options)  # type: ignore[arg-type]
+        self.glimpse = GlimpseNet(torch.Size(glimpse).numel(), 3, what, where, hidden)
+        self.actor = nn.Linear(hidden, actions)
+        self.register_buffer("actions", torch.linspace(-1, 1, actions)[:, None], persistent=False)
+
+    def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
+        state, decision = super().step(state, seen)
+        seen_so_far = self.core.output(state)
+        logits = self.actor(seen_so_far if self.joint else seen_so_far.detach())
+        action = Choice(logits, self.actions)
+        return state, decision._replace(location=Both(decision.location, action))

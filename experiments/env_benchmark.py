@@ -1,0 +1,121 @@
+"""How many steps a second environments take, side by side on one core.
+
+`python -m experiments.env_benchmark [--save]`. 28x28 images of random pixels, six looks of 8x8 and
+a class at the last: our faces, and Gymnasium's SyncVectorEnv over the environment that one would
+write first. CPU seconds of this process, the least of many short rounds in turn, episodes ended and
+begun included. `--save` writes them to experiments/measurements/envs.json.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import torch
+from gymnasium.vector import SyncVectorEnv
+
+from experiments.execute import made_with
+from experiments.sb3_benchmark import ENVS, LOOKS, Naive, adapters, problem
+from hardattn.device import tune
+from hardattn.envs import GlimpseEnv, GlimpseVectorEnv
+
+SAVED = Path(__file__).parent / "measurements" / "envs.json"
+IMAGES = 55_000  # as many as MNIST has
+ROUNDS, LEAST = 40, 0.03  # rounds of so many seconds: short ones, of which some are undisturbed
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print, and save if asked."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.env_benchmark", description=__doc__
+    )
+    parser.add_argument("--save", action="store_true", help=f"write {SAVED.name}")
+    given = parser.parse_args(arguments)
+    product = tune(threads=1)
+    rows = faces()
+    if find_spec("stable_baselines3"):
+        rows += adapters()
+    for row in rows:
+        print(f"{row['what']:64}{row['rate']:>12,.0f} {row['unit']:10}{row['ratio']:6.2f} x")
+    if given.save:
+        made = made_with(torch.device("cpu"), 1, product)
+        result = {"rows": rows, "rounds": ROUNDS, "made_with": made}
+        SAVED.write_text(json.dumps(result, indent=1) + "\n")
+        print(SAVED)
+    return 0
+
+
+def faces(count: int = ENVS, rounds: int = ROUNDS, least: float = LEAST) -> list[dict[str, Any]]:
+    """Rates of our faces and of naive ones; `ratio` is how many times as fast the first one is."""
+    ours = problem(IMAGES)
+    images, labels = ours.split.images[:, 0].numpy(), ours.split.labels.numpy()
+    tensors = GlimpseVectorEnv(ours, count, tensors=True)
+    draw = torch.Generator().manual_seed(0)
+    action = {
+        "location": torch.empty(count, 2).uniform_(-1, 1, generator=draw),
+        "answer": torch.randint(len(ours.answers), (count,), generator=draw),
+    }
+    ways: dict[str, tuple[Callable[[], None], int]] = {
+        f"torch tensors, {count} environments": (vector(tensors, action), count),
+        f"NumPy arrays, {count} environments": (vector(GlimpseVectorEnv(ours, count)), count),
+        f"SyncVectorEnv over naive ones, {count} of them": (
+            vector(SyncVectorEnv([lambda: Naive(images, labels)] * count)),
+            count,
+        ),
+        "a single one": (single(GlimpseEnv(ours)), 1),
+        "a single naive one": (single(Naive(images, labels)), 1),
+    }
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(rounds):
+        for name, (episode, _) in ways.items():
+            calls, since = 0, time.process_time()
+            while (taken := time.process_time() - since) < least:
+                episode()
+                calls += 1
+            best[name] = min(best[name], taken / (calls * LOOKS * ways[name][1]))
+    first = next(iter(best.values()))
+    return [
+        {
+            "what": name,
+            "rate": round(1 / taken, 1),
+            "unit": "steps/s",
+            "ratio": round(taken / first, 3),
+        }
+        for name, taken in best.items()
+    ]
+
+
+def vector(env: Any, action: Any = None) -> Callable[[], None]:
+    """An episode of each environment."""
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    action = env.action_space.sample() if action is None else action
+
+    def episode() -> None:
+        for _ in range(LOOKS):
+            env.step(action)
+
+    return episode
+
+
+def single(env: gymnasium.Env[Any, Any]) -> Callable[[], None]:
+    """An episode of one."""
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    action = env.action_space.sample()
+
+    def episode() -> None:
+        env.reset()
+        for _ in range(LOOKS):
+            env.step(action)
+
+    return episode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,400 @@
+"""Train an algorithm of Stable-Baselines3 and measure it: `python -m experiments.sb3 ALGORITHM`.
+
+ALGORITHM is ppo, recurrent-ppo, a2c or sac. They learn on the scenes of ram-cluttered-digits, and
+are measured on its test scenes by the same harness, so that the results stand in one table. Needs
+`pip install 'hardattn[sb3]'`. A run that is stopped begins again. Exit codes are those of
+experiments.run.
+"""
+
+import math
+import os
+import sys
+import time
+import warnings
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments.config import Recipe, Run, UsageError, at_least, finite, positive
+from experiments.families import CLUTTERED_DIGITS
+from experiments.recipes import measured
+from experiments.run import Program, _warning
+from experiments.run import main as run_main
+
+
+@dataclass(frozen=True)
+class Feedforward:
+    """A policy and a critic of two layers each, which remember nothing but the last glimpse."""
+
+    action: Literal["place", "move", "cell"] = "place"
+    """A place or a move, with logits, whose cross-entropy is charged; or a cell, with a class."""
+    grid: int = 7
+    """Cells a side (cell)."""
+    std: float = 0.15
+    """Standard deviation at first, of numbers from -1 to 1 (place, move)."""
+    hidden: int = 128
+    """Units of each layer."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "grid", "hidden")
+        positive(self, "std")
+        finite(self, "std")
+
+    def arguments(self) -> dict[str, Any]:
+        """What an environment is to be made with."""
+        if self.action == "cell":
+            return {"action": "cell", "cells": (self.grid, self.grid), "answer": "class"}
+        return {"action": self.action, "answer": "logits"}
+
+    def policy(self) -> dict[str, Any]:
+        """What a policy is to be made with."""
+        return {"net_arch": [self.hidden, self.hidden], "log_std_init": math.log(self.std)}
+
+
+@dataclass(frozen=True)
+class Recurrent(Feedforward):
+    """The same above an LSTM, which policy and critic share."""
+
+    memory: int = 128
+    """Units of the LSTM."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "memory")
+
+    def policy(self) -> dict[str, Any]:
+        """What a policy is to be made with."""
+        shared = {"shared_lstm": True, "enable_critic_lstm": False}
+        return super().policy() | shared | {"lstm_hidden_size": self.memory}
+
+
+@dataclass(frozen=True)
+class Squashed:
+    """SAC's: a policy that squashes its numbers, and two critics, of two layers each."""
+
+    action: Literal["place", "move"] = "place"
+    """A place or a move, with logits, whose cross-entropy is charged."""
+    hidden: int = 256
+    """Units of each layer."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "hidden")
+
+    def arguments(self) -> dict[str, Any]:
+        """What an environment is to be made with."""
+        return {"action": self.action, "answer": "logits"}
+
+    def policy(self) -> dict[str, Any]:
+        """What a policy is to be made with."""
+        return {"net_arch": [self.hidden, self.hidden]}
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """What all algorithms have in common."""
+
+    images: int = 320_000
+    """Scenes looked at in training."""
+    envs: int = 64
+    lr: float = 1e-3
+    """At first; it falls linearly to 0."""
+    discount: float = 0.9
+    validate_every: int = 20_000
+    """Scenes between validations, of which the best keeps its weights."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "images", "envs", "validate_every")
+        positive(self, "lr")
+        finite(self, "lr")
+        for name in ("discount", "trace"):
+            if not 0 <= getattr(self, name, 0.0) <= 1:
+                raise UsageError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
+
+    def falling(self, left: float) -> float:
+        """The learning rate when that share of training is left."""
+        return self.lr * left
+
+
+@dataclass(frozen=True)
+class A2c(Interaction):
+    """Of Mnih et al. (2016)."""
+
+    steps: int = 12
+    """Of each environment from update to update."""
+    trace: float = 0.95
+    """Lambda of the generalised advantage."""
+    entropy: float = 0.01
+    """Weight of the entropy of actions."""
+    clip: float = 0.5
+    """Largest norm of the gradient."""
+    estimator: str = field(default="A2C", init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "steps")
+        at_least(self, 0, "entropy")
+        positive(self, "clip")
+
+    def common(self) -> dict[str, Any]:
+        """What on-policy algorithms are to be made with."""
+        return {
+            "n_steps": self.steps,
+            "gamma": self.discount,
+            "gae_lambda": self.trace,
+            "ent_coef": self.entropy,
+            "max_grad_norm": self.clip,
+        }
+
+    def model(self, env: Any, **named: Any) -> Any:
+        """The algorithm, with these options more."""
+        from stable_baselines3 import A2C
+
+        return A2C("MlpPolicy", env, **(self.common() | named))
+
+
+@dataclass(frozen=True)
+class Ppo(A2c):
+    """Of Schulman et al. (2017)."""
+
+    steps: int = 48
+    """Of each environment from one round of updates to the next."""
+    batch: int = 512
+    """Steps to an update."""
+    epochs: int = 4
+    """Updates from the same steps."""
+    ratio: float = 0.2
+    """How far a ratio of probabilities may go from 1."""
+    estimator: str = field(default="PPO", init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "epochs")
+        at_least(self, 2, "batch")
+        positive(self, "ratio")
+
+    def common(self) -> dict[str, Any]:
+        """What on-policy algorithms are to be made with."""
+        more = {"batch_size": self.batch, "n_epochs": self.epochs, "clip_range": self.ratio}
+        return super().common() | more
+
+    def model(self, env: Any, **named: Any) -> Any:
+        """The algorithm, with these options more."""
+        from stable_baselines3 import PPO
+
+        return PPO("MlpPolicy", env, **(self.common() | named))
+
+
+@dataclass(frozen=True)
+class RecurrentPpo(Ppo):
+    """PPO through an LSTM, of sb3-contrib."""
+
+    estimator: str = field(default="recurrent PPO", init=False)
+
+    def model(self, env: Any, **named: Any) -> Any:
+        """The algorithm, with these options more."""
+        from sb3_contrib import RecurrentPPO
+
+        return RecurrentPPO("MlpLstmPolicy", env, **(self.common() | named))
+
+
+@dataclass(frozen=True)
+class Sac(Interaction):
+    """Of Haarnoja et al. (2018)."""
+
+    batch: int = 256
+    """Remembered steps to an update."""
+    updates: int = 8
+    """After each step of all environments."""
+    buffer: int = 200_000
+    """Steps that are remembered."""
+    start: int = 1_000
+    """Steps at random before it learns."""
+    estimator: str = field(default="SAC", init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "batch", "updates", "buffer")
+        at_least(self, 0, "start")
+
+    def model(self, env: Any, **named: Any) -> Any:
+        """The algorithm, with these options more."""
+        from stable_baselines3 import SAC
+
+        return SAC(
+            "MlpPolicy",
+            env,
+            gamma=self.discount,
+            batch_size=self.batch,
+            gradient_steps=self.updates,
+            buffer_size=self.buffer,
+            learning_starts=self.start,
+            **named,
+        )
+
+
+def _recipe(title: str, about: str, agent: Any, learning: Any) -> Recipe:
+    problem = replace(CLUTTERED_DIGITS.problem, bonus=1.0)
+    return Recipe(
+        title, f"{about} {CLUTTERED_DIGITS.scene}", problem=problem, agent=agent, learning=learning
+    )
+
+
+PREFIX = "sb3-"
+DIVERGED = "a weight or an action is not finite: lower the learning rate (--lr)"
+_ALL: dict[str, Recipe] = {
+    "ppo": _recipe(
+        "PPO (SB3)",
+        "Stable-Baselines3's PPO, which answers and looks by reward alone, and has no memory.",
+        Feedforward(),
+        Ppo(),
+    ),
+    "recurrent-ppo": _recipe(
+        "recurrent PPO (SB3)",
+        "sb3-contrib's PPO with an LSTM, which answers and looks by reward alone.",
+        Recurrent(),
+        RecurrentPpo(),
+    ),
+    "a2c": _recipe(
+        "A2C (SB3)",
+        "Stable-Baselines3's A2C, which answers and looks by reward alone, and has no memory.",
+        Feedforward(),
+        A2c(),
+    ),
+    "sac": _recipe(
+        "SAC (SB3)",
+        "Stable-Baselines3's SAC, whose places and logits are numbers; it has no memory.",
+        Squashed(),
+        Sac(images=64_000, validate_every=8_000),
+    ),
+}
+RECIPES: dict[str, Recipe] = {
+    name: measured(PREFIX + name, recipe) for name, recipe in _ALL.items()
+}
+
+
+def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
+    """Train and measure: see `experiments.execute.execute`."""
+    try:
+        import stable_baselines3
+
+        from hardattn.envs.sb3 import GlimpseVecEnv
+    except ImportError as fault:
+        raise UsageError(f"{fault.name} is missing: pip install 'hardattn[sb3]'") from fault
+    from experiments.execute import conclude, finish, prepare
+    from hardattn.agents.sb3 import SB3Agent
+    from hardattn.envs import Problem
+    from hardattn.log import Log
+    from hardattn.train import mix
+
+    setting = prepare(recipe.problem, run)
+    split = setting.dataset.train
+    problem = Problem(setting.world, setting.make, split, setting.answers)
+    env = GlimpseVecEnv(problem, recipe.learning.envs, **recipe.agent.arguments())
+    try:
+        model = recipe.learning.model(
+            env,
+            learning_rate=recipe.learning.falling,
+            policy_kwargs=recipe.agent.policy(),
+            # Environments of neighbouring seeds would share all of their episodes but a few.
+            seed=mix(run.seed) % 2**31,
+            device=setting.device,
+        )
+    except (AssertionError, ImportError) as fault:
+        raise UsageError(str(fault).splitlines()[0]) from fault
+    agent = SB3Agent(model, env).to(setting.device)
+    log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
+    try:
+        trained, cpu = learn(model, agent, setting, recipe, log)
+        result = conclude(setting, name, recipe, run, command, folder, agent, trained)
+        result["training"]["cpu_seconds"] = round(cpu, 2)
+        result["made_with"]["stable_baselines3"] = stable_baselines3.__version__
+        model.save(folder / "unfinished.zip")
+        os.replace(folder / "unfinished.zip", folder / "model.zip")
+        finish(log, recipe, run, result)
+        return result
+    finally:
+        log.close()
+
+
+class Validations:
+    """What a model calls after each step: validates at times, and keeps the best weights."""
+
+    def __init__(self, model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any):
+        self.model, self.agent, self.setting, self.log = model, agent, setting, log
+        self.every, self.draw = recipe.learning.validate_every, recipe.problem.draw
+        self.curve: list[tuple[int, float]] = []
+        self.best: dict[str, Any] = {}
+        self.seconds = self.cpu = 0.0
+        self.go_on()
+
+    @property
+    def images(self) -> int:
+        return self.model.num_timesteps // self.setting.world.looks
+
+    def go_on(self) -> None:
+        """Training goes on from here."""
+        self.since, self.cpu_since = time.perf_counter(), time.process_time()
+
+    def __call__(self, local: Any, everywhere: Any) -> bool:
+        if self.images >= (self.curve[-1][0] if self.curve else 0) + self.every:
+            self.validate()
+        return True
+
+    def validate(self) -> None:
+        """Measure, and take note; none of it is training."""
+        from hardattn.evaluate import evaluate
+        from hardattn.metrics import error, figures
+        from hardattn.rollout import DRAWS
+        from hardattn.train import best_of
+
+        self.seconds += time.perf_counter() - self.since
+        self.cpu += time.process_time() - self.cpu_since
+        world, scenes = self.setting.world, self.setting.validation
+        columns = evaluate(self.agent, world, scenes, DRAWS[self.draw])
+        self.curve.append((self.images, error(columns)))
+        ended = [episode["r"] for episode in self.model.ep_info_buffer or []]
+        reward = sum(ended) / len(ended) if ended else math.nan
+        self.log.validation(self.images, {"reward": reward}, figures(columns), columns, scenes)
+        self.log.progress(self.images, self.seconds, -reward)
+        if best_of(self.curve)[0] == self.images:
+            held = self.model.policy.state_dict()
+            self.best = {name: value.clone() for name, value in held.items()}
+        self.go_on()
+
+
+def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> tuple[Any, float]:
+    """The model with the best of its weights -> `Trained`, and seconds of processor time.
+
+    Raises NotFinite for weights that are not, Stopped where somebody interrupts.
+    """
+    from hardattn.train import NotFinite, Stopped, Trained, best_of
+
+    agent.eval()
+    log.start(0, recipe.learning.images)
+    watch = Validations(model, agent, setting, recipe, log)
+    try:
+        model.learn(recipe.learning.images * setting.world.looks, watch)
+    except KeyboardInterrupt as fault:
+        raise Stopped("stopped; the same command begins again", 130) from fault
+    except ValueError as fault:  # of torch.distributions, which refuse such numbers
+        raise NotFinite(DIVERGED) from fault
+    if not all(weight.isfinite().all() for weight in agent.parameters()):
+        raise NotFinite(DIVERGED)
+    if not watch.curve or watch.curve[-1][0] < watch.images:
+        watch.validate()
+    model.policy.load_state_dict(watch.best)
+    best = best_of(watch.curve)[0]
+    return Trained(watch.images, watch.seconds, best, watch.curve), watch.cpu
+
+
+SB3 = Program("python -m experiments.sb3", __doc__, RECIPES, PREFIX, work)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit code."""
+    return run_main(arguments, SB3)
+
+
+if __name__ == "__main__":
+    warnings.formatwarning = _warning
+    sys.exit(main())
