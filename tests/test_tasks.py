@@ -19,7 +19,7 @@ from hardattn.log import Log
 from hardattn.metrics import figures
 from hardattn.scenes import answers, frozen, pair, sequence
 from hardattn.sensors import Retina
-from hardattn.tasks import TASKS, Classify, Sequence, Task
+from hardattn.tasks import TASKS, Classify, Cluster, Sequence, Task
 from hardattn.train import train
 from hardattn.world import World
 
@@ -195,14 +195,23 @@ def test_stopping_escapes_no_loss(bonus: float) -> None:
 def test_every_task(name: str) -> None:
     """Shapes as promised, and whether it rewards."""
     target = TARGET if name == "sequence" else guesses(8)[-1].argmax(-1)
-    for bonus in (0.0, 0.7):
-        task = TASKS[name](CLASSES, bonus=bonus)
+    for bonus in (None,) if name == "cluster" else (0.0, 0.7):
+        task = TASKS[name](CLASSES) if bonus is None else TASKS[name](CLASSES, bonus=bonus)
         final = torch.zeros(8, 5)
         final[-1] = 1
         reward, loss = task(guesses(8), target, final, 8)
         assert reward.shape == loss.shape == task.belief(guesses(8), target).shape == (8, 5)
-        assert task.rewarding == bool(reward.any()) == (bonus > 0)
+        assert task.rewarding == bool(reward.any()) == bool(bonus)
         assert task.classes == CLASSES
+
+
+def test_clustering_asks_for_nothing_and_reads_no_label() -> None:
+    task, final = Cluster(CLASSES), torch.ones(8, 5)
+    nobody = torch.full((5,), -7)
+    reward, loss = task(guesses(8), nobody, final, 8)
+    assert not reward.any() and not loss.any()
+    belief = task.belief(guesses(8), nobody)
+    assert torch.equal(belief, guesses(8).softmax(-1).max(-1).values)
 
 
 @pytest.mark.parametrize(
