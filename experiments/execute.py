@@ -247,11 +247,14 @@ def made_with(device: torch.device, threads: int, product: str) -> dict[str, Any
 
 
 def plain(settings: dict[str, Any]) -> dict[str, Any]:
-    """The same, with infinities as words, so that it is JSON everywhere."""
-    return {
-        key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in settings.items()
-    }
+    """The same as JSON has it everywhere: infinities as words, several values as a list."""
+
+    def as_json(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return list(value)
+        return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+    return {key: as_json(value) for key, value in settings.items()}
 
 
 def _world(

@@ -111,7 +111,8 @@ def _write(
     measured: dict[str, Any] | None = None,
 ) -> Path:
     found: dict[str, Any] = {draw: figures(one) for draw, one in kept.items()}
-    found["averaged"] = {**found["sampled"], "passes": 10}
+    passes = 1 if world.sensor.everything else 10  # soft attention draws nothing
+    found["averaged"] = {**found["sampled"], "passes": passes}
     if error is not None:
         found["greedy"]["error"] = error
     name, seed = named["name"], named["seed"]

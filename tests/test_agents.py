@@ -526,7 +526,7 @@ def test_a_trajectory_is_what_was_drawn(each: bool, halts: bool) -> None:
         return value, log_prob
 
     with torch.no_grad():
-        path = rollout(agent, world, scenes(), recording, torch.Generator().manual_seed(0))
+        path = rollout(agent, world, scenes(), recording, torch.Generator().manual_seed(2))
     places = [(one, value) for one, value in drawn if not isinstance(one, Stop)]
     stops = [(one, value) for one, value in drawn if isinstance(one, Stop)]
     # What follows the last look is never drawn.

@@ -735,7 +735,7 @@ def with_draw(draw: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., Loss]
 class Squashing(World):
     """Looks fall at tanh of what was drawn."""
 
-    def place(self, location: Tensor) -> Tensor:
+    def place(self, location: Tensor, before: Tensor | None = None) -> Tensor:
         return torch.tanh(location)
 
 

@@ -23,8 +23,8 @@ from experiments.recipes import RECIPES
 from experiments.run import main, parse
 from experiments.sweep import every
 from experiments.viewers import FullView
+from hardattn import blocks, stochastic
 from hardattn.agents import BACKBONES
-from hardattn.blocks import BLOCKS, HEADS
 from hardattn.checkpoint import CheckpointError
 from hardattn.data import DataError, Dataset, Split, load
 from hardattn.metrics import METRICS
@@ -115,7 +115,7 @@ def test_measuring_leaves_the_weights_alone(tiny: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(execute, "evaluate", watched)
     assert go(tiny, "soft", "--block", "se", *TINY) == 0
-    assert len(seen) == 3  # as it is, and with each control
+    assert len(seen) == 4  # as it is, sampled, and with each control
     for later in seen[1:]:
         for name, value in seen[0].items():
             assert torch.equal(later[name], value), name
@@ -123,9 +123,10 @@ def test_measuring_leaves_the_weights_alone(tiny: Path, monkeypatch: pytest.Monk
 
 def test_all_stands_for_every_row() -> None:
     rows = every(["--block", "all", "--lr=0.1"])
-    assert rows == [["--block", name, "--lr", "0.1"] for name in BLOCKS]
+    names = [*blocks.BLOCKS, *stochastic.BLOCKS]
+    assert rows == [["--block", name, "--lr", "0.1"] for name in names]
     both = every(["--backbone=all", "--head", "all"])
-    assert len(both) == len(BACKBONES) * len(HEADS)
+    assert len(both) == len(BACKBONES) * (len(blocks.HEADS) + len(stochastic.HEADS))
     assert every(["--lr", "0.1"]) == [["--lr", "0.1"]] and every([]) == [[]]
     with pytest.raises(UsageError, match="--lr"):
         every(["--lr", "all"])
@@ -143,7 +144,8 @@ def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[
     assert found["name"].startswith(name) and found["command"].startswith("python -m experiments")
     assert set(found["figures"]) == {"greedy", "sampled", "averaged"}
     for kind, figures in found["figures"].items():
-        assert set(figures) - {"passes"} == {"n", *METRICS} and figures["n"] == 24
+        of_clusters = {"nmi", "ari"} if found["recipe"]["task"] == "cluster" else set()
+        assert set(figures) - {"passes"} == {"n", *METRICS, *of_clusters} and figures["n"] == 24
         looks = found["world"]["looks"]
         assert 0 <= figures["error"] <= 1 and len(figures["error_after"]) == looks, kind
     assert found["training"]["images"] == 16 and found["training"]["images_per_second"] > 0
@@ -182,7 +184,7 @@ def test_every_recipe_says_what_to_expect(name: str) -> None:
     recipe = RECIPES[name]
     assert recipe.title and recipe.about.endswith(".") and recipe.expect and recipe.minutes >= 0
     assert all(
-        value is None or isinstance(value, str | int | float | bool)
+        value is None or isinstance(value, str | int | float | bool | tuple)
         for value in recipe.settings().values()
     )
     assert recipe.settings() == dataclasses.replace(recipe).settings()
