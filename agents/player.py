@@ -18,6 +18,8 @@ class Player(RAM):
     its glimpse net reads all three. Trained by what it wins, so `joint`, unlike for RAM, is on.
     """
 
+    actions: Tensor
+
     def __init__(
         self,
         glimpse: tuple[int, ...],

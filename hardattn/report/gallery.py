@@ -133,8 +133,8 @@ def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
     where = f"{looks} looks" if looked else "the whole image"
     images = _image(picture, f"{row.title}, scene {scene + 1}: {where}, answer {word}")
     sensor = sensor_of(world)
-    # Columns hold points: of places that are more than a point, the glimpse is not to be had; nor is
-    # it of a scene that was another one at each look.
+    # Columns hold points: of places that are more than a point, the glimpse is not to be had; nor
+    # is it of a scene that was another one at each look.
     if looked and sensor is not None and sensor.places == 2 and not world.get("changes"):
         strip = glimpses(kept["image"][scene], places, sensor, SIDE)
         images += _image(strip, "what was seen, look by look")
