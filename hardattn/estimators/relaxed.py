@@ -114,9 +114,7 @@ class RELAX(nn.Module):
         super().__init__()
         self.log_temperature = nn.Parameter(torch.tensor(float(temperature)).log())
         self.strength = nn.Parameter(torch.ones(()))
-        self.net = nn.Sequential(
-            nn.Linear(world.places, hidden), nn.ReLU(), nn.Linear(hidden, 1)
-        )
+        self.net = nn.Sequential(nn.Linear(world.places, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
     def forward(
         self,
