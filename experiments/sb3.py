@@ -30,15 +30,17 @@ class Feedforward:
     """A place or a move, with logits, whose cross-entropy is charged; or a cell, with a class."""
     grid: int = 7
     """Cells a side (cell)."""
-    std: float = 0.15
-    """Standard deviation at first, of numbers from -1 to 1 (place, move)."""
+    std: float = 0.2
+    """Standard deviation of a place at first, in half-sides of the image, or of a move."""
+    doubt: float = 0.5
+    """Standard deviation of a logit at first."""
     hidden: int = 128
     """Units of each layer."""
 
     def __post_init__(self) -> None:
         at_least(self, 1, "grid", "hidden")
-        positive(self, "std")
-        finite(self, "std")
+        positive(self, "std", "doubt")
+        finite(self, "std", "doubt")
 
     def arguments(self) -> dict[str, Any]:
         """What an environment is to be made with."""
@@ -48,7 +50,19 @@ class Feedforward:
 
     def policy(self) -> dict[str, Any]:
         """What a policy is to be made with."""
-        return {"net_arch": [self.hidden, self.hidden], "log_std_init": math.log(self.std)}
+        return {"net_arch": [self.hidden, self.hidden]}
+
+    def begin(self, model: Any, env: Any) -> None:
+        """Set what a policy has no option for."""
+        import torch
+
+        from hardattn.envs.actions import FLAT
+
+        if self.action != "cell":
+            logits = env.actions.space.shape[0] - env.actions.wide
+            stds = [self.std] * env.actions.wide + [self.doubt / FLAT] * logits
+            with torch.no_grad():
+                model.policy.log_std.copy_(torch.tensor(stds).log())
 
 
 @dataclass(frozen=True)
@@ -88,6 +102,9 @@ class Squashed:
         """What a policy is to be made with."""
         return {"net_arch": [self.hidden, self.hidden]}
 
+    def begin(self, model: Any, env: Any) -> None:
+        """Leave it as it is."""
+
 
 @dataclass(frozen=True)
 class Interaction:
@@ -98,7 +115,7 @@ class Interaction:
     envs: int = 64
     lr: float = 1e-3
     """At first; it falls linearly to 0."""
-    discount: float = 0.9
+    discount: float = 0.5
     validate_every: int = 20_000
     """Scenes between validations, of which the best keeps its weights."""
 
@@ -123,7 +140,7 @@ class A2c(Interaction):
     """Of each environment from update to update."""
     trace: float = 0.95
     """Lambda of the generalised advantage."""
-    entropy: float = 0.01
+    entropy: float = 0.0
     """Weight of the entropy of actions."""
     clip: float = 0.5
     """Largest norm of the gradient."""
@@ -276,6 +293,7 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
     """Train and measure: see `experiments.execute.execute`."""
     try:
         import stable_baselines3
+        from stable_baselines3.common.logger import Logger
 
         from hardattn.envs.sb3 import GlimpseVecEnv
     except ImportError as fault:
@@ -301,6 +319,8 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
         )
     except (AssertionError, ImportError) as fault:
         raise UsageError(str(fault).splitlines()[0]) from fault
+    recipe.agent.begin(model, env)
+    model.set_logger(Logger(None, []))  # or it would make folders of its own
     agent = SB3Agent(model, env).to(setting.device)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
     try:

@@ -517,14 +517,14 @@ def test_a_page_for_whatever_was_looked_through(name: str, made: Path, tmp_path:
     run = tmp_path / "ram" / "seed-0"
     shutil.copytree(made / "ram" / "seed-0", run)
     result = json.loads((run / "result.json").read_text())
-    options = {"size": 3, "scales": 1, "rows": 3, "columns": 3}
+    options = {"size": 3, "scales": 1, "rows": 3, "columns": 3, "cover": 0.5}
     change(run / "result.json", world={**result["world"], **options, "sensor": name})
     text = page(read([run]))
     points = SENSORS[name](**OPTIONS[name]).places == 2
     assert ("what was seen, look by look" in text) == points
 
 
-OPTIONS: dict[str, dict[str, int]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     name: {"rows": 3, "columns": 3} if name in ("cells", "patches", "pairs") else {"size": 3}
     for name in SENSORS
-} | {"whole": {}}
+} | {"whole": {}, "crop": {"size": 3, "cover": 0.5}}

@@ -19,6 +19,7 @@ from sb3_contrib import RecurrentPPO
 from stable_baselines3 import A2C, PPO, SAC, TD3
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize
 
 from experiments import execute, run, sb3_benchmark
@@ -224,7 +225,9 @@ def model_of(
     if algorithm is RecurrentPPO:
         policy = "MlpLstmPolicy"
         small["policy_kwargs"] |= {"lstm_hidden_size": 8, "n_lstm_layers": 2}
-    return algorithm(policy, env, seed=0, device="cpu", **small).learn(steps), env
+    model = algorithm(policy, env, seed=0, device="cpu", **small)
+    model.set_logger(Logger(None, []))  # which leaves nothing on the disk
+    return model.learn(steps), env
 
 
 def looked(model: Any, kind: dict[str, Any]) -> dict[str, Any]:
@@ -344,7 +347,9 @@ def test_memory_is_carried_and_begins_anew() -> None:
 def test_a_context_is_seen_too() -> None:
     told = problem(context="coarse")
     env = GlimpseVecEnv(told, ENVS, **CELL)
-    model = A2C("MlpPolicy", env, device="cpu").learn(ENVS * 5)
+    model = A2C("MlpPolicy", env, device="cpu")
+    model.set_logger(Logger(None, []))
+    model.learn(ENVS * 5)
     scenes = frozen(plain, told.split, 1)
     columns = evaluate(SB3Agent(model, env), told.world, scenes, batch=ENVS)
     test = GlimpseVectorEnv(told, ENVS, flat_actions=True, flat_observations=True, **CELL)
@@ -363,6 +368,7 @@ def test_a_model_of_another_problem_is_refused() -> None:
 def test_it_learns_through_the_bridge() -> None:
     env = GlimpseVecEnv(problem(), 32, **CELL)
     model = PPO("MlpPolicy", env, 1e-2, LOOKS, batch_size=128, n_epochs=4, gamma=0.0, seed=0)
+    model.set_logger(Logger(None, []))
     model.learn(32 * LOOKS * 20)
     columns = measured(model, env, CELL)
     assert columns.correct[:, -1].double().mean() > 0.9
