@@ -1,5 +1,8 @@
 """Reinforced self-attention: its layers against slow loops, its masks, its three phases."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -7,14 +10,19 @@ from torch.nn import functional as F
 
 from hardattn.agents import ReSAN, Scripted
 from hardattn.distributions import Choice, Mask
-from hardattn.estimators import ESTIMATORS
+from hardattn.estimators import ESTIMATORS, Loss, leave_one_out
+from hardattn.estimators.score_function import credit, surrogate
 from hardattn.estimators.three_phases import ThreePhases, everything
-from hardattn.rollout import greedy, rollout
+from hardattn.evaluate import evaluate
+from hardattn.metrics import figures
+from hardattn.rollout import greedy, rollout, sample
 from hardattn.scenes import Scenes
-from hardattn.sensors import Pairs
-from hardattn.stochastic.reinforced import ReSA, Source2Token, keep, take
+from hardattn.sensors import Pairs, Retina
+from hardattn.stochastic.reinforced import ReSA, Selector, Source2Token, keep, take
 from hardattn.tasks import Classify
 from hardattn.world import World
+from tests.exact import exact_gradient
+from tests.test_estimators import CAUGHT, UNBIASED, z_scores
 
 ROWS, COLUMNS, SIDE, CLASSES = 3, 4, 4, 5
 CELLS = ROWS * COLUMNS
@@ -103,6 +111,20 @@ def test_pooling_is_a_softmax_over_the_selected_for_each_feature() -> None:
     assert torch.equal(layer(tokens, 0 * weight), torch.zeros(1, 8, dtype=torch.float64))
 
 
+def test_a_selector_sees_a_token_and_the_mean_of_all() -> None:
+    torch.manual_seed(0)
+    layer = Selector(8, 6, 0.9).double()
+    tokens = torch.randn(2, CELLS, 8, generator=seeded(2), dtype=torch.float64)
+    found, mean = layer(tokens), tokens.mean(1)
+    for t in range(CELLS):
+        seen = torch.cat([tokens[:, t], mean, tokens[:, t] * mean], 1)
+        wanted = layer.logit(F.relu(layer.hidden(seen)))[:, 0]
+        torch.testing.assert_close(found[:, t], wanted)
+    with torch.no_grad():
+        layer.logit.weight.zero_()
+    torch.testing.assert_close(layer(tokens).sigmoid(), torch.full_like(found, 0.9))
+
+
 def test_what_is_kept_is_what_the_mask_has() -> None:
     mask = masks(5, 0.3)[:, :CELLS]
     tokens = torch.arange(5 * CELLS).view(5, CELLS, 1)
@@ -189,6 +211,54 @@ def test_each_phase_moves_what_it_is_for() -> None:
     assert selected[0] == 1 and all(0.2 < share < 0.8 for share in selected[1:])
 
 
+def pair() -> tuple[ReSAN, World, Scenes]:
+    """Two patches, so that all sixteen masks can be visited; three scenes."""
+    torch.manual_seed(1)
+    image = torch.randint(256, (3, 1, 4, 4), generator=seeded(0), dtype=torch.uint8)
+    world = World(Pairs(1, 2), Classify(3), looks=2, context="whole")
+    sizes = dict(features=6, hidden=5, groups=2, sparsity=2.0, prior=0.5)
+    agent = ReSAN((1, 4, 4), 3, context=(1, 4, 4), grid=(1, 2), **sizes)
+    with torch.no_grad():
+        for name, weight in agent.named_parameters():
+            if "logit" in name or "answer.2" in name:
+                weight.mul_(4)
+    return agent, world, pictured(image)
+
+
+def test_masks_learn_by_the_exact_gradient_and_planted_bugs_do_not() -> None:
+    agent, world, some = pair()
+    exact = exact_gradient(agent, world, some)
+    estimator = ThreePhases(agent, world)
+    told = partial(z_scores, agent=agent, world=world, scenes=some, exact=exact, copies=16)
+    assert told(estimator).abs().max() < UNBIASED
+
+    def crossed(places: Mask, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Each selector is told how the other's mask did."""
+        value, _ = sample(places, generator)
+        return value, places.log_prob(torch.cat(value.chunk(2, 1)[::-1], 1))
+
+    def misled(*given: Any) -> Loss:
+        *rest, generator = given
+        path = rollout(*rest, crossed, generator)
+        return Loss(surrogate(path, credit(path)), path, credit(path))
+
+    def free(*given: Any) -> Loss:
+        """What is charged is told to nobody."""
+        path = estimator(*given).path
+        path = path._replace(cost=torch.zeros_like(path.cost))
+        return Loss(surrogate(path, credit(path)), path, credit(path))
+
+    for planted in (misled, free):
+        assert told(planted).abs().max() > CAUGHT
+
+
+def test_the_third_phase_is_leave_one_out() -> None:
+    agent, some = build(), scenes()
+    mine = ThreePhases(agent, WORLD, samples=3)(agent, WORLD, some, seeded(0))
+    wanted = leave_one_out(agent, WORLD, some, seeded(0), samples=3)
+    assert torch.equal(mine.total, wanted.total)
+
+
 def test_a_run_that_is_taken_up_is_in_the_same_phase() -> None:
     agent, some = build(), scenes()
     one = ThreePhases(agent, WORLD, phases=(1, 1))
@@ -205,6 +275,41 @@ def test_who_has_no_masks_is_told() -> None:
     with pytest.raises(ValueError, match="no updates or more"):
         ThreePhases(build(), WORLD, phases=(-1, 0))
     assert ESTIMATORS["three_phases"] is ThreePhases
+
+
+@pytest.mark.parametrize("script", ["centre", "oracle"])
+def test_other_controls_select_what_is_nearest(script: str) -> None:
+    agent, some = build(), scenes()
+    world = WORLD if script == "centre" else World(WORLD.sensor, WORLD.task, 2, context="target")
+    box = torch.tensor([0.4, -1.0, 1.0, -0.4]).expand(6, 1, 4)
+    some = Scenes(some.image, some.target, box, some.index)
+    control = Scripted(agent, script, 2, world.sensor, (2 if script == "centre" else 4) / CELLS)
+    with torch.no_grad():
+        path = rollout(control, world, some, greedy, seeded(0))
+    cells = world.sensor.density(path.location[1]).long()
+    wanted = torch.zeros(ROWS, COLUMNS, dtype=torch.long)
+    if script == "centre":
+        wanted[1, 1:3] = 1
+    else:
+        wanted[:2, 2:] = 1
+    assert torch.equal(cells, wanted.expand_as(cells)) and path.logits.isfinite().all()
+
+
+def test_a_share_is_of_a_grid() -> None:
+    for sensor, share in ((Retina(3), 0.1), (WORLD.sensor, 0.0), (WORLD.sensor, 1.1)):
+        with pytest.raises(ValueError, match="of the cells of a grid"):
+            Scripted(build(), "random", 2, sensor, share)
+
+
+def test_what_it_looked_at_is_either_mask() -> None:
+    agent, some = build(prior=0.5), scenes()
+    columns = evaluate(agent, WORLD, some)
+    with torch.no_grad():
+        heads, dependents = rollout(agent, WORLD, some, greedy).location[1].chunk(2, 1)
+    either = torch.maximum(heads, dependents)
+    assert torch.equal(columns.density.flatten(1), either)
+    assert figures(columns)["kept"] == pytest.approx(either.mean().item())
+    assert not torch.equal(heads, dependents)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
