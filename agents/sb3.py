@@ -29,7 +29,7 @@ class SB3Agent(nn.Module):
     differentiable through a Box, so there is nothing here to be trained further.
 
     Departures from how such models act in training: the noise of a Box is added to an action that
-    is clipped, where they clip their sum; answers, and whether to stop at a Box, carry no noise.
+    is clipped, where they clip their sum; answers carry no noise.
     """
 
     low: Tensor

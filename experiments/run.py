@@ -83,7 +83,7 @@ def parse(arguments: list[str], program: Program = RUN) -> tuple[str, Recipe, Ru
     fields = [(key, kind, dataclasses.field(default=value)) for key, (kind, value) in parts.items()]
     flat = dataclasses.make_dataclass("Command", fields, frozen=True)
     _know([each.name for kind, _ in parts.values() for each in dataclasses.fields(kind)], arguments)
-    with _in_one_line():
+    with _quietly():
         given: Any = tyro.cli(
             flat,
             args=arguments[1:],
@@ -147,7 +147,7 @@ def _know(fields: list[str], arguments: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def _in_one_line() -> Iterator[None]:
+def _quietly() -> Iterator[None]:
     """What tyro would print into a frame becomes a UsageError of one line."""
     said = io.StringIO()
     try:
@@ -166,7 +166,7 @@ def _fail(fault: Exception, code: int) -> int:
     return code
 
 
-def _warning(
+def in_one_line(
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -178,5 +178,5 @@ def _warning(
 
 
 if __name__ == "__main__":
-    warnings.formatwarning = _warning
+    warnings.formatwarning = in_one_line
     sys.exit(main())

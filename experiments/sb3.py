@@ -18,7 +18,7 @@ from typing import Any, Literal
 from experiments.config import Recipe, Run, UsageError, at_least, finite, positive
 from experiments.families import CLUTTERED_DIGITS
 from experiments.recipes import measured
-from experiments.run import Program, _warning
+from experiments.run import Program, in_one_line
 from experiments.run import main as run_main
 
 
@@ -26,8 +26,8 @@ from experiments.run import main as run_main
 class Feedforward:
     """A policy and a critic of two layers each, which remember nothing but the last glimpse."""
 
-    action: Literal["place", "move", "cell"] = "place"
-    """A place or a move, with logits, whose cross-entropy is charged; or a cell, with a class."""
+    action: Literal["cell", "place", "move"] = "cell"
+    """A cell of a grid, with a class; or a place, or a move, with logits: their loss is charged."""
     grid: int = 7
     """Cells a side (cell)."""
     std: float = 0.2
@@ -140,7 +140,7 @@ class A2c(Interaction):
     """Of each environment from update to update."""
     trace: float = 0.95
     """Lambda of the generalised advantage."""
-    entropy: float = 0.0
+    entropy: float = 0.01
     """Weight of the entropy of actions."""
     clip: float = 0.5
     """Largest norm of the gradient."""
@@ -281,7 +281,7 @@ _ALL: dict[str, Recipe] = {
         "SAC (SB3)",
         "Stable-Baselines3's SAC, whose places and logits are numbers; it has no memory.",
         Squashed(),
-        Sac(images=64_000, validate_every=8_000),
+        Sac(images=32_000, validate_every=4_000),
     ),
 }
 RECIPES: dict[str, Recipe] = {
@@ -416,5 +416,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    warnings.formatwarning = _warning
+    warnings.formatwarning = in_one_line
     sys.exit(main())
