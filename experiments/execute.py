@@ -182,7 +182,7 @@ def finish(log: Log, recipe: Recipe, run: Run, result: dict[str, Any]) -> None:
     greedy = result["figures"]["greedy"]
     log.finish(
         plain(recipe.settings()) | {"seed": run.seed},
-        {f"test/{key}": value for key, value in greedy.items() if isinstance(value, float)},
+        {f"test/{key}": value for key, value in greedy.items() if isinstance(value, float | list)},
     )
 
 

@@ -9,19 +9,37 @@ import math
 import os
 import sys
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from hardattn import checkpoint
 from hardattn.evaluate import Columns
+from hardattn.scanpath import chosen
 from hardattn.scenes import Scenes
+
+PICTURES = 8  # scenes that are shown at each validation
+# The Custom Scalars page: each chart shows what matches, as a rule one curve a run. TensorBoard
+# merges the layouts of all runs by the titles of categories and drops charts that are equal, so
+# hard and soft stand on one chart just because every run has this layout, whoever looks.
+LAYOUT = {
+    "hard and soft": {
+        "error": ["Multiline", ["validation/error$"]],
+        "looked at the target": ["Multiline", ["validation/looked$"]],
+        "share of looks that hit": ["Multiline", ["validation/hit$"]],
+        "calibration error": ["Multiline", ["validation/ece$"]],
+        "area under risk and coverage": ["Multiline", ["validation/aurc$"]],
+        "test error after each look (across: looks)": ["Multiline", ["test/error_after$"]],
+    },
+    "each look": {"error after each look": ["Multiline", ["error_after_look/"]]},
+}
 
 
 class Log:
     """Writes to `folder`; shows a bar on a terminal, and prints a line a while to any other stderr.
 
-    size, scales: the retina, for pictures of glimpse paths; None where looks are not places.
+    retina: its size and scales, for pictures of glimpse paths; None where looks have no squares.
     quiet: print nothing. every: updates between looks at the clock.
     """
 
@@ -62,6 +80,7 @@ class Log:
             self._say("TensorBoard is not installed (pip install tensorboard): no event files")
         else:
             self.board = SummaryWriter(str(self.folder), purge_step=seen + 1)
+            self.board.add_custom_scalars(LAYOUT)
 
     def progress(self, seen: int, seconds: float, loss: float) -> None:
         """Where the run is, how fast, and when it will be over."""
@@ -104,22 +123,29 @@ class Log:
                     self.board.add_scalar(f"{part}/{name}", value, seen)
         for look, error in enumerate(measured["error_after"], 1):
             self.board.add_scalar(f"error_after_look/{look:02d}", error, seen)
-        if self.retina is not None:
-            if columns.location.shape[1] > 1:
-                for axis, name in enumerate("xy"):
-                    self.board.add_histogram(f"places/{name}", columns.location[:, 1:, axis], seen)
-            self.board.add_image("looks", self._picture(columns, scenes), seen, dataformats="HWC")
+        which = chosen(columns)
+        if which is not None:
+            for axis, name in enumerate("xy"):
+                self.board.add_histogram(f"places/{name}", columns.location[which][:, axis], seen)
+        for name, picture in self._pictures(columns, scenes):
+            self.board.add_image(name, picture, seen, dataformats="HWC")
         self.board.flush()
 
-    def finish(self, settings: dict[str, Any], measured: dict[str, float]) -> None:
-        """Hyperparameters beside the final figures, for TensorBoard's HPARAMS page."""
+    def finish(self, settings: dict[str, Any], measured: dict[str, float | list[float]]) -> None:
+        """Hyperparameters beside the final figures, for TensorBoard's HPARAMS page; of what was
+        measured after each look a curve, looks across.
+        """
         if self.board is not None:
+            for name, value in measured.items():
+                for look, each in enumerate(value if isinstance(value, list) else [], 1):
+                    self.board.add_scalar(name, each, look)
             table = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
             self.board.add_text("settings", f"| setting | value |\n|---|---|\n{table}")
             plain = {
                 k: v if isinstance(v, bool | int | float) else str(v) for k, v in settings.items()
             }
-            self.board.add_hparams(plain, measured, run_name=".", global_step=self.total)
+            single = {k: v for k, v in measured.items() if not isinstance(v, list)}
+            self.board.add_hparams(plain, single, run_name=".", global_step=self.total)
 
     def close(self) -> None:
         """Flush, and let go of the files and the terminal."""
@@ -128,12 +154,19 @@ class Log:
         if self.board is not None:
             self.board.close()
 
-    def _picture(self, columns: Columns, scenes: Scenes) -> Any:
+    def _pictures(self, columns: Columns, scenes: Scenes) -> Iterator[tuple[str, Any]]:
+        from hardattn.report.board import map_sheet, places_picture, reliability_picture
         from hardattn.report.pictures import sheet
 
-        count = min(8, len(scenes))
-        assert self.retina is not None
-        return sheet(scenes.slice(0, count).to("cpu"), columns, *self.retina, self.classes)
+        few = scenes.slice(0, min(PICTURES, len(scenes))).to("cpu")
+        if not columns.location.isnan().any():
+            yield "looks", sheet(few, columns, *(self.retina or (0, 1)), self.classes)
+        if chosen(columns) is not None:
+            yield "places", places_picture(columns)
+        for name, density in (("attention", columns.density), ("activation", columns.activation)):
+            if density.numel():
+                yield f"maps/{name}", map_sheet(few, density, columns, self.classes)
+        yield "reliability", reliability_picture(columns)
 
     def _say(self, line: str) -> None:
         if not self.quiet:
