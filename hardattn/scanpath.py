@@ -36,6 +36,8 @@ def hit(columns: Columns) -> float | None:
 
 def has_target(columns: Columns) -> Tensor:
     """(N,) bool: whether there is a box, of some extent, that attention could find."""
+    if not columns.box.numel():
+        return torch.zeros(len(columns.target), dtype=torch.bool)
     return (columns.box[..., 2:] > columns.box[..., :2]).all(-1).any(-1)
 
 

@@ -38,12 +38,13 @@ MAY = {
     "calibration": "evaluate",
     "tradeoff": "evaluate",
     "scanpath": "evaluate",
+    "states": "evaluate localisation scanpath",
     "metrics": "calibration evaluate localisation scanpath tradeoff",
     "clustering": "evaluate tasks",
-    "log": "checkpoint evaluate metrics report rollout scenes world",
+    "log": "checkpoint evaluate metrics report rollout scanpath scenes world",
     "train": "checkpoint clustering data device estimators evaluate log metrics rollout scenes "
     "world",
-    "report": "checkpoint evaluate metrics scenes sensors stats",
+    "report": "checkpoint evaluate metrics scanpath scenes sensors stats",
 }
 # Packages beside torch, numpy and the standard library: inside functions, and at the top of a file;
 # of a room, or of a single module in it.

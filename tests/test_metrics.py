@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hardattn import localisation
+from hardattn.evaluate import NOWHERE
 from hardattn.metrics import METRICS, figures, looked_and_answered, references
 from tests.handmade import MAPS, columns, looking, mapped
 
@@ -109,6 +110,12 @@ def test_images_without_a_target_do_not_count() -> None:
         for name in ("pointing", "energy", "pxap", "box_accuracy_v2", "mass_iou", "looked"):
             assert METRICS[name](empty) is None, name
         json.dumps(figures(empty), allow_nan=False)
+
+
+def test_columns_without_boxes_still_tell_of_the_rest() -> None:
+    found = figures(columns(box=NOWHERE))
+    assert found["hit"] == 0.25 and found["map_entropy"] == pytest.approx(BY_HAND["map_entropy"])
+    assert found["looked"] is found["pointing"] is found["pxap"] is None
 
 
 def test_of_a_hard_agent_images_without_a_target_do_not_count_either() -> None:
