@@ -201,7 +201,7 @@ def pxap(density: Tensor, box: Tensor, thresholds: int = 1000) -> float:
     flat = density.double().flatten(1)
     low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
     scaled = (flat - low) / (high - low).clamp_min(torch.finfo(torch.float64).tiny)
-    level = (scaled * thresholds).long().flatten()
+    level = (scaled.nan_to_num(nan=0.0) * thresholds).long().flatten()
     # Cells above each threshold, from the highest; and how much of them lies in a box.
     count = torch.bincount(level, minlength=thresholds + 1).flip(0).cumsum(0)
     found = torch.bincount(level, inside, thresholds + 1).flip(0).cumsum(0)
@@ -268,7 +268,7 @@ def _neighbours(part: Board, bits: int) -> Board:
 
 def _first(board: Board) -> Board:
     """The first cell alone, row by row, of each."""
-    words = board.reshape(-1, board.shape[2])
+    words = board.reshape(board.shape[0] * board.shape[1], board.shape[2])
     row, mask = (words != 0).argmax(0), np.arange(words.shape[1])
     word = words[row, mask]
     only = np.zeros_like(words)

@@ -80,6 +80,13 @@ def test_parts_hang_together_by_corners_too() -> None:
     ]
 
 
+def test_maps_that_are_alike_everywhere_are_one_part_or_none() -> None:
+    flat = torch.full((2, 4, 4), 0.3)
+    assert localisation.parts(flat > 1).which.tolist() == []
+    found = localisation.overlap(flat, MIDDLE.expand(2, -1, -1))
+    assert found[0].tolist() == pytest.approx([0.25, 0.25]) and not found[1:].any()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 8), (9, 9), (5, 17), (4, 33), (6, 64), (5, 150)])
 @pytest.mark.parametrize("share", [0.2, 0.45, 0.7])
 def test_parts_against_scipy(size: tuple[int, int], share: float) -> None:

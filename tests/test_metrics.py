@@ -84,6 +84,10 @@ def test_figures_are_json_even_from_a_diverged_net() -> None:
     found = figures(columns(log_probability=torch.full((4, 2, 4), torch.nan)))
     json.dumps(found, allow_nan=False)
     assert found["nll"] is None and found["n"] == 4 and found["error"] is not None
+    lost = torch.full((4, 5, 5), torch.nan)
+    found = figures(columns(density=lost, activation=lost))
+    json.dumps(found, allow_nan=False)
+    assert found["energy"] is None and found["box_accuracy"] == 0.0
     sure = torch.tensor([0.0, -math.inf, -math.inf, -math.inf]).expand(4, 2, 4)
     found = figures(columns(log_probability=sure))
     assert found["nll"] is None and found["error"] == 0.5 and found["brier"] == 1.0
