@@ -38,8 +38,9 @@ MAY = {
     "metrics": "evaluate localisation",
     "clustering": "evaluate tasks",
     "log": "checkpoint evaluate metrics report rollout scenes world",
+    "sharpness": "estimators",
     "train": "checkpoint clustering data device estimators evaluate log metrics rollout scenes "
-    "world",
+    "sharpness world",
     "report": "checkpoint evaluate metrics scenes sensors stats",
 }
 # Packages beside torch, numpy and the standard library: inside functions, and at the top of a file;
