@@ -120,10 +120,10 @@ def train(
     validate_every: in scenes looked at, rounded up to whole batches. clip: on the global norm of
     the gradient. warmup: updates of linearly growing learning rate. momentum: Adam's first beta.
     weight_decay: a penalty in the gradient of adam and sgd, apart from it in adamw and sam. rho:
-    how far uphill sam takes its gradient. curriculum: the share of training over which the looks grow from one to those of the world (see
-    `looks_after`); validation always has them all. keep: a row of KEEP, by which weights are chosen
-    among those of the validations. draw: how to look in validation. An estimator that is a module
-    learns and is kept as the agent.
+    how far uphill sam takes its gradient. curriculum: the share of training over which the looks
+    grow from one to those of the world (see `looks_after`); validation always has them all. keep: a
+    row of KEEP, by which weights are chosen among those of the validations. draw: how to look in
+    validation. An estimator that is a module learns and is kept as the agent.
 
     Raises NotFinite before a non-finite update, Stopped after a signal, CheckpointError.
     """

@@ -36,6 +36,8 @@ MAY = {
     "cost": "rollout scenes world",
     "evaluate": "maps rollout scenes sensors world",
     "metrics": "evaluate localisation",
+    "corruptions": "scenes",
+    "stability": "evaluate",
     "clustering": "evaluate tasks",
     "log": "checkpoint evaluate metrics report rollout scenes world",
     "sharpness": "estimators",

@@ -1,4 +1,4 @@
-"""SAM: its gradient in closed form, its second pass on the draws of the first, and what it keeps."""
+"""SAM: its gradient in closed form, its second pass on the draws of the first, what it keeps."""
 
 import math
 from collections.abc import Callable
@@ -101,7 +101,7 @@ def random_looks(seed: int) -> Scripted:
 def test_the_second_pass_draws_the_same_looks_at_the_same_scenes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of a script to the bit; of a policy they move with its mean, by no draw of their own."""
+    """Those of a script to the bit; those of a policy move with its mean alone."""
     for made, most in ((random_looks, 0.0), (agent_of, 0.02)):
         monkeypatch.setattr("test_train.agent_of", made)
         estimator, calls = watched()
