@@ -18,6 +18,9 @@ from experiments.config import Run, UsageError, nearest
 NAME = "characterisation.json"
 SAVED = Path(__file__).parent / "measurements" / NAME
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+ON_A_SHARE = (
+    "learned from a share of the images, and is a point of another run's curve; not measured"
+)
 
 
 def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[str]:
@@ -32,6 +35,9 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
     for one in (one for group in read(paths) for one in group.runs):
         if one.folder is None:
             faults.append(f"{one.source}: committed figures, without the agent's weights")
+            continue
+        if one.result["recipe"].get("labels") is not None:
+            print(f"{one.source}: {ON_A_SHARE}", file=sys.stderr)
             continue
         found = stored(one.folder, one.result)
         missing = [name for name in what if name not in {**found["found"], **found["left_out"]}]
@@ -86,19 +92,15 @@ def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[lis
 
     faults, commands, wanted = [], [], []
     for one in (one for group in read(paths) for one in group.runs):
-        if one.folder is None:
+        if one.folder is None or one.result["recipe"].get("labels") is not None:
             continue
         found = stored(one.folder, one.result)
-        if "labels" in {**found["found"], **found["left_out"]}:
+        if "labels" in found["found"]:
             continue
         try:
-            recipe = recipe_of(one.result)
+            recipe_of(one.result)
         except UsageError as fault:
             faults.append(str(fault))
-            continue
-        if recipe.learning.labels is not None:
-            found["left_out"]["labels"] = "is itself trained on a share of the images"
-            _write(one.folder, found)
             continue
         words = shlex.split(one.result["command"])[3:]
         options = ["--out", str(one.folder.parent.parent), "--device", run.device]

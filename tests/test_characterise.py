@@ -241,9 +241,11 @@ def test_learning_from_fewer_images(
         )
     whole = json.loads((place / "result.json").read_text())["figures"]["greedy"]["error"]
     assert curve["error"][-1] == whole
-    # They are runs as any other, and trained on a share themselves.
-    assert go(runs / next(iter(names)), "--what", "position", "--train") == 0
-    assert len(asked) == 4 and "is itself trained on a share" in capsys.readouterr().out
+    before = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert go(place, *(runs / name for name in names), "--what", "position", "--train") == 0
+    assert len(asked) == 4 and capsys.readouterr().err.count("a point of another run's curve") == 4
+    assert {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()} == before
 
 
 def entry(name: str, seed: int, error: float, **found: Any) -> dict[str, Any]:

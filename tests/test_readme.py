@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from experiments.changes import CHANGES
 from experiments.recipes import RECIPES
 from hardattn import blocks, stochastic
 from hardattn.agents import AGENTS
 from hardattn.estimators import ESTIMATORS
+from hardattn.train import OPTIMISERS
 
 TEXT = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -22,7 +24,7 @@ def test_snippets_run(number: int) -> None:
 LAYERS = (*blocks.BLOCKS, *blocks.HEADS, *stochastic.BLOCKS, *stochastic.HEADS)
 
 
-@pytest.mark.parametrize("name", [*AGENTS, *LAYERS, *ESTIMATORS])
+@pytest.mark.parametrize("name", [*AGENTS, *LAYERS, *ESTIMATORS, *CHANGES, *OPTIMISERS])
 def test_every_row_is_named(name: str) -> None:
     assert f"`{name}`" in TEXT
 
