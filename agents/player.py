@@ -15,9 +15,11 @@ class Player(MoveRAM):
     """RAM that acts as well as looks: a Gaussian over the next place, a softmax over actions.
 
     Places are (x, y, action), the actions being spread evenly over [-1, 1]. It knows what it did:
-    its glimpse net reads all three. Trained by what it wins, so `joint`, unlike for RAM, is on.
+    its glimpse net reads all three. Trained by what it wins, so `joint`, unlike for RAM, is on,
+    and then the critic trains the core as well.
 
-    Departures: those of MoveRAM, whose `reach` is only how far the mean may move here.
+    Departures: those of MoveRAM, whose `reach` is only how far the mean may move here; and the
+    critic's part, without which it still missed half of the balls after a million games.
     """
 
     actions: Tensor
@@ -44,6 +46,7 @@ class Player(MoveRAM):
     def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
         state, decision = super().step(state, seen)
         seen_so_far = self.core.output(state)
-        logits = self.actor(seen_so_far if self.joint else seen_so_far.detach())
-        action = Choice(logits, self.actions)
-        return state, decision._replace(location=Both(decision.location, action))
+        learned_from = seen_so_far if self.joint else seen_so_far.detach()
+        action = Choice(self.actor(learned_from), self.actions)
+        value = self.critic(learned_from)[:, 0]
+        return state, decision._replace(location=Both(decision.location, action), value=value)

@@ -62,7 +62,13 @@ ACTIVE: dict[str, Recipe] = {
         "RAM that moves, A2C", f"{MOVES} A2C.", MOVING, estimator="a2c", **WIDELY
     ),
     "ppo-circle-square": _circle_square(
-        "RAM that moves, PPO", f"{MOVES} PPO.", MOVING, estimator="ppo", **WIDELY
+        "RAM that moves, PPO",
+        f"{MOVES} PPO.",
+        MOVING,
+        estimator="ppo",
+        epochs=3,
+        batch=256,
+        lr=3e-3,
     ),
     "reinforce-circle-square": _circle_square(
         "RAM that moves, learned baseline",
