@@ -176,11 +176,17 @@ class Learning:
     images: int = 1_000_000
     """Scenes looked at in training."""
     batch: int = 256
-    optimiser: Literal["adam", "sgd"] = "adam"
+    labels: float | None = None
+    """Learn from this share of the training images alone, class by class (by default from all)."""
+    optimiser: Literal["adam", "adamw", "sgd", "sam"] = "adam"
+    """sam: AdamW's step by a gradient taken a little uphill; two passes an update."""
     lr: float = 1e-3
     momentum: float = 0.9
     """Of SGD; Adam's first beta."""
     weight_decay: float = 0.0
+    """A penalty in the gradient of adam and sgd; apart from it in adamw and sam."""
+    rho: float | None = None
+    """How far uphill, in the norm of all weights (sam; by default 0.05)."""
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
     warmup: int = 200
     """Updates of growing learning rate."""
@@ -198,8 +204,12 @@ class Learning:
         at_least(self, 2, "samples", "population")
         at_least(self, 1, "epochs")
         at_least(self, 0, "weight_decay", "warmup", "momentum", "pretraining")
-        positive(self, "lr", "clip")
-        finite(self, "lr", "momentum", "weight_decay")
+        positive(self, "lr", "clip", "rho", "labels")
+        finite(self, "lr", "momentum", "weight_decay", "rho")
+        if self.labels is not None and not self.labels <= 1:
+            raise UsageError(f"labels is a share of the images, at most 1, not {self.labels}")
+        if self.rho is not None and self.optimiser != "sam":
+            raise UsageError(f"optimiser {self.optimiser!r} takes no rho: that is for sam")
         if self.momentum >= 1:
             raise UsageError(f"momentum must be below 1, not {self.momentum}")
         if not 0 <= self.curriculum <= 1:

@@ -9,6 +9,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from experiments.config import Problem, Recipe, Run, UsageError
 from hardattn import checkpoint
 from hardattn.clustering import ari, named, nmi
 from hardattn.cost import flops
-from hardattn.data import Dataset, load
+from hardattn.data import Dataset, fewer, load
 from hardattn.device import choose, tune
 from hardattn.evaluate import Columns, average, evaluate
 from hardattn.log import Log
@@ -97,7 +98,9 @@ def prepare(problem: Problem, run: Run) -> Setting:
 
 def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
     setting, learning = prepare(recipe.problem, run), recipe.learning
-    world = setting.world
+    world, dataset = setting.world, setting.dataset
+    if learning.labels is not None:
+        dataset = replace(dataset, train=fewer(dataset.train, learning.labels, run.seed))
     torch.manual_seed(run.seed)
     agent = recipe.agent.build(world.sensor.shape(setting.image), world, setting.image)
     agent = agent.to(setting.device)
@@ -108,7 +111,7 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             world,
             learning.gradient(agent, world),
             setting.make,
-            setting.dataset,
+            dataset,
             setting.validation,
             folder,
             images=learning.images,
@@ -118,6 +121,7 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             lr=learning.lr,
             momentum=learning.momentum,
             weight_decay=learning.weight_decay,
+            rho=learning.rho,
             schedule=learning.schedule,
             warmup=learning.warmup,
             clip=learning.clip,

@@ -43,7 +43,11 @@ class Comparison(NamedTuple):
 
 
 def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
-    """Those whose runs are all there, on each set of scenes. command: what makes them."""
+    """Those whose runs are all there, on each set of scenes, and of runs that were characterised.
+
+    command: what makes them.
+    """
+    from experiments import characterised
     from hardattn.report.plot import Figure
 
     drawn = []
@@ -53,9 +57,16 @@ def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
             if one.needs <= here.keys():
                 members = _members(one, here)
                 panels = one.panels(members)
-                caption = f"{one.reading} {_reading(panels)} {_runs(members)}; {scenes}."
-                drawn.append(Figure(one.key, scenes, one.title, panels, caption, command))
-    return drawn
+                said = caption(one.reading, panels, members, scenes)
+                drawn.append(Figure(one.key, scenes, one.title, panels, said, command))
+    return [*drawn, *characterised.figures(groups, command)]
+
+
+def caption(
+    reading: str, panels: "Sequence[Curves | Dots]", members: Sequence[Member], scenes: str
+) -> str:
+    """What it shows, how marks are to be read, of which runs it is, on which scenes."""
+    return f"{reading} {_reading(panels)} {_runs(members)}; {scenes}."
 
 
 def _members(one: Comparison, here: Mapping[str, "Group"]) -> list[Member]:
@@ -91,30 +102,30 @@ def _twins(members: Sequence[Member]) -> "tuple[Curves | Dots, ...]":
 def _learning(members: Sequence[Member]) -> "Curves":
     from hardattn.report.plot import Curves
 
-    series = tuple(map(_by_images, members))
-    return Curves("training images seen, thousands", "validation error, % (log scale)", series)
+    drawn = tuple(map(_by_images, members))
+    return Curves("training images seen, thousands", "validation error, % (log scale)", drawn)
 
 
 def _final(members: Sequence[Member], figure: str) -> "Dots":
     from hardattn.report.plot import Dots
 
-    series = []
+    drawn = []
     for member in members:
         values = [run.result["figures"]["greedy"].get(figure) for run in member.group.runs]
         # A net that diverged has no finite likelihood, and so no mark.
         whole = None not in values
         seeds = [[value] for value in values] if whole else []
-        series.append(_series(member, (0.0,) * whole, seeds, figure != "nll"))
+        drawn.append(series(member, (0.0,) * whole, seeds, figure != "nll"))
     if figure == "nll":
-        return Dots("test negative log-likelihood, nats (log scale)", tuple(series), 3)
-    return Dots("test error, % (log scale)", tuple(series), 1)
+        return Dots("test negative log-likelihood, nats (log scale)", tuple(drawn), 3)
+    return Dots("test error, % (log scale)", tuple(drawn), 1)
 
 
 def _by_look(member: Member) -> "Series":
     """Test error had it stopped after each look."""
     curves = [run.result["figures"]["greedy"]["error_after"] for run in member.group.runs]
     looks = tuple(float(look + 1) for look in range(min(map(len, curves))))
-    return _series(member, looks, [curve[: len(looks)] for curve in curves], True)
+    return series(member, looks, [curve[: len(looks)] for curve in curves], True)
 
 
 def _by_images(member: Member) -> "Series":
@@ -124,13 +135,13 @@ def _by_images(member: Member) -> "Series":
     ]
     shared = sorted(set.intersection(*map(set, curves)))
     at = tuple(images / 1000 for images in shared)
-    return _series(member, at, [[curve[images] for images in shared] for curve in curves], True)
+    return series(member, at, [[curve[images] for images in shared] for curve in curves], True)
 
 
-def _series(
+def series(
     member: Member, x: tuple[float, ...], seeds: Sequence[Sequence[float]], share: bool
 ) -> "Series":
-    """seeds: a row a seed. share: in [0, 1], and drawn in percent; else at least 0."""
+    """What a member's seeds gave at each x; share: in [0, 1], and drawn in percent."""
     from hardattn.report.plot import Series
     from hardattn.report.table import percent_over_seeds
     from hardattn.stats import bootstrap_interval

@@ -61,12 +61,14 @@ def table(field: str) -> list[str]:
     from hardattn import blocks, stochastic
     from hardattn.agents import BACKBONES, NETS, SCRIPTS
     from hardattn.estimators import ESTIMATORS
+    from hardattn.train import OPTIMISERS
 
     tables: dict[str, Iterable[str]] = {
         "block": {**blocks.BLOCKS, **stochastic.BLOCKS},
         "head": {**blocks.HEADS, **stochastic.HEADS},
         "backbone": BACKBONES,
         "estimator": ESTIMATORS,
+        "optimiser": OPTIMISERS,
         "net": NETS,
         "script": SCRIPTS,
     }

@@ -1,6 +1,6 @@
 """Write the tables of README.md from the committed JSON, and from nothing else.
 
-Results and claims come from experiments/results/*.json, gradients from experiments/measurements.
+Results and claims come from experiments/results/*.json, the others from experiments/measurements.
 """
 
 import argparse
@@ -11,7 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 RESULTS = ROOT / "experiments" / "results"
-GRADIENTS = ROOT / "experiments" / "measurements" / "gradients.json"
+MEASUREMENTS = ROOT / "experiments" / "measurements"
+GRADIENTS = MEASUREMENTS / "gradients.json"
+CHARACTERISATION = MEASUREMENTS / "characterisation.json"
 
 
 def results_block(results: Path = RESULTS) -> str:
@@ -41,10 +43,20 @@ def claims_block(results: Path = RESULTS) -> str:
     return markdown(results)
 
 
+def characterisation_block() -> str:
+    """The table of agents on changed scenes."""
+    from experiments.characterised import markdown
+
+    if not CHARACTERISATION.exists():
+        return "Not measured yet.\n"
+    return markdown(json.loads(CHARACTERISATION.read_text()))
+
+
 def fresh(text: str, results: Path = RESULTS) -> str:
     """The text of a README with its tables written anew. Raises ValueError without their marks."""
     text = _between(text, "results", results_block(results))
     text = _between(text, "claims", claims_block(results))
+    text = _between(text, "characterisation", characterisation_block())
     return _between(text, "gradients", gradients_block())
 
 

@@ -201,6 +201,24 @@ def deal(labels: np.ndarray, *shares: float) -> list[np.ndarray]:
     return [np.sort(order[part == number]) for number in range(len(shares) + 1)]
 
 
+def fewer(split: Split, share: float, seed: int) -> Split:
+    """The first of each class, `share` of them (rounded up), in an order that the seed fixes.
+
+    What a smaller share of the same seed holds, a larger one holds too. In order of index.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"a share of the images lies above 0 and at most at 1, not at {share}")
+    labels = split.labels.cpu()
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    order = order[labels[order].argsort(stable=True)]
+    count = labels.bincount()
+    rank = torch.arange(len(labels)) - (count.cumsum(0) - count).repeat_interleave(count)
+    # In whole numbers where they are meant: 0.1 * 30 is a little more than 3.
+    wanted = (share * count.double() - 1e-9).ceil().long()
+    chosen = order[rank < wanted.repeat_interleave(count)].sort().values.to(split.labels.device)
+    return Split(split.images[chosen], split.labels[chosen])
+
+
 def _from_idx(name: str, root: str | Path | None, classes: tuple[str, ...], source: str) -> Dataset:
     top = Path(root or os.environ.get("HARDATTN_DATA") or "~/.cache/hardattn").expanduser()
     paths = {stem: _find_idx(top, name, stem) for stem in IDX_STEMS}

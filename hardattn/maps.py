@@ -5,6 +5,7 @@ itself, at no cost; inside `recorded` it is noted down, inside `replaced` anothe
 which is how one asks whether attending mattered. What a block charges goes through `charge`.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -189,3 +190,33 @@ def foreign_map(one: Map) -> Tensor:
 
 
 CONTROLS: dict[str, Callable[[Map], Tensor]] = {"mean": mean_map, "foreign": foreign_map}
+
+
+def strongest(share: float) -> Callable[[Map], Tensor]:
+    """Keeps the largest entries, `share` of them (rounded up), and makes the others 0.
+
+    Of a map that sums to one over some dimensions, among these, and what is left sums to one again;
+    of gates, among all of an image. Parameters of a transform, and what is only shown, stay.
+    """
+
+    def keep(one: Map) -> Tensor:
+        if one.kind in NOT_WEIGHTS:
+            return one.tensor
+        rank = one.tensor.dim()
+        over = sorted(each % rank for each in one.over) or list(range(1, rank))
+        last = list(range(rank - len(over), rank))
+        moved = one.tensor.movedim(over, last)
+        flat = moved.flatten(last[0])
+        count = math.ceil(share * flat.shape[-1] - 1e-9)
+        largest = flat.abs().topk(count, -1).indices
+        left = torch.zeros_like(flat).scatter(-1, largest, flat.gather(-1, largest))
+        if one.over:
+            total = left.sum(-1, keepdim=True)
+            left = left / torch.where(total == 0, 1.0, total)
+        return left.view_as(moved).movedim(last, over)
+
+    return keep
+
+
+# What `strongest` would not make sparser but break, and what nothing is read from.
+NOT_WEIGHTS = ("geometric", "gradient", "deviation")

@@ -348,6 +348,23 @@ def frozen(make: MakeScenes, split: Split, seed: int, draws: int = 1) -> Scenes:
     )
 
 
+def strewn(
+    scenes: Scenes,
+    split: Split,
+    generator: Generator | None = None,
+    *,
+    pieces: int,
+    piece: int = 8,
+    zoom: int = 1,
+) -> Scenes:
+    """The same scenes with `pieces` more crops of images of the split, as `cluttered` adds them."""
+    height, width = scenes.image.shape[2:]
+    scene = _Canvas(split, scenes.index, generator, (height, width))
+    scene.sums += scenes.image.flatten(2)
+    scene.clutter(pieces, piece, zoom)
+    return Scenes(scene.image(), *scenes[1:])
+
+
 def warped(scenes: Scenes, matrix: Tensor) -> Scenes:
     """What is at p goes to A p + t, in locations: (B, 2, 3) matrices (A | t), one an image.
 

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple, cast
@@ -26,6 +26,7 @@ from hardattn.log import Log
 from hardattn.metrics import error, figures
 from hardattn.rollout import Agent, Draw, greedy
 from hardattn.scenes import MakeScenes, Scenes, inside
+from hardattn.sharpness import SAM
 from hardattn.world import World
 
 
@@ -69,7 +70,17 @@ class Trained(NamedTuple):
 
 
 def _adam(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) -> Any:
+    return torch.optim.Adam(weights, lr, betas=(momentum, 0.999), weight_decay=decay, fused=True)
+
+
+def _adamw(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) -> Any:
     return torch.optim.AdamW(weights, lr, betas=(momentum, 0.999), weight_decay=decay, fused=True)
+
+
+def _sam(
+    weights: list[nn.Parameter], lr: float, momentum: float, decay: float, rho: float = 0.05
+) -> Any:
+    return SAM(weights, lr, rho, betas=(momentum, 0.999), weight_decay=decay, fused=True)
 
 
 def _sgd(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) -> Any:
@@ -81,7 +92,12 @@ def _sgd(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) 
     return descent
 
 
-OPTIMISERS: dict[str, Callable[..., Any]] = {"adam": _adam, "sgd": _sgd}
+OPTIMISERS: dict[str, Callable[..., Any]] = {
+    "adam": _adam,
+    "adamw": _adamw,
+    "sgd": _sgd,
+    "sam": _sam,
+}
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
@@ -106,6 +122,7 @@ def train(
     lr: float = 1e-3,
     momentum: float = 0.9,
     weight_decay: float = 0.0,
+    rho: float | None = None,
     schedule: str = "cosine",
     warmup: int = 200,
     clip: float = math.inf,
@@ -120,10 +137,11 @@ def train(
     folder: where checkpoints go, and where a run that was stopped is taken up again. images,
     validate_every: in scenes looked at, rounded up to whole batches. clip: on the global norm of
     the gradient. warmup: updates of linearly growing learning rate. momentum: Adam's first beta.
-    curriculum: the share of training over which the looks grow from one to those of the world (see
-    `looks_after`); validation always has them all. keep: a row of KEEP, by which weights are chosen
-    among those of the validations. draw: how to look in validation. An estimator that is a module
-    learns and is kept as the agent.
+    weight_decay: a penalty in the gradient of adam and sgd, apart from it in adamw and sam. rho:
+    how far uphill sam takes its gradient. curriculum: the share of training over which the looks
+    grow from one to those of the world (see `looks_after`); validation always has them all. keep: a
+    row of KEEP, by which weights are chosen among those of the validations. draw: how to look in
+    validation. An estimator that is a module learns and is kept as the agent.
 
     Raises NotFinite before a non-finite update, Stopped after a signal, CheckpointError.
     """
@@ -132,7 +150,8 @@ def train(
     if isinstance(estimator, nn.Module):
         learners["estimator"] = estimator.to(device)
     weights = [weight for each in learners.values() for weight in each.parameters()]
-    descent = OPTIMISERS[optimiser](weights, lr, momentum, weight_decay)
+    options = {} if rho is None else {"rho": rho}
+    descent = OPTIMISERS[optimiser](weights, lr, momentum, weight_decay, **options)
     generator = torch.Generator(device)
     updates = math.ceil(images / batch)
     every = max(1, math.ceil(validate_every / batch))
@@ -156,15 +175,19 @@ def train(
 
             index = shuffled(len(dataset.train), update, batch, seed, device)
             scenes = make(dataset.train, index, generator)
-            loss: Loss | None = estimator(agent, here, scenes, generator)
-            while loss is not None:
-                descent.zero_grad(set_to_none=True)
-                loss.total.backward()
+            look: Callable[[], Loss] | None = partial(estimator, agent, here, scenes, generator)
+            while look is not None:
+                if isinstance(descent, SAM):
+                    loss = descent.gradient(look, learners.values(), generator)
+                else:
+                    loss = look()
+                    descent.zero_grad(set_to_none=True)
+                    loss.total.backward()
                 norm = nn.utils.clip_grad_norm_(weights, clip)
                 tally.guard(descent, loss.total, norm)
                 descent.step()
                 tally.add(loss, norm, scenes, world)
-                loss = loss.again() if loss.again else None
+                look = loss.again
 
             seen = (update + 1) * batch
             validate = (update + 1) % every == 0 or update + 1 == updates

@@ -40,10 +40,13 @@ MAY = {
     "scanpath": "evaluate",
     "states": "evaluate localisation scanpath",
     "metrics": "calibration evaluate localisation scanpath tradeoff",
+    "corruptions": "scenes",
+    "stability": "evaluate",
     "clustering": "evaluate tasks",
     "log": "checkpoint evaluate metrics report rollout scanpath scenes world",
+    "sharpness": "estimators",
     "train": "checkpoint clustering data device estimators evaluate log metrics rollout scenes "
-    "world",
+    "sharpness world",
     "report": "checkpoint evaluate metrics scanpath scenes sensors stats",
 }
 # Packages beside torch, numpy and the standard library: inside functions, and at the top of a file;

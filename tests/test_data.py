@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hardattn import data
-from hardattn.data import DataError, Dataset, deal, load
+from hardattn.data import DataError, Dataset, Split, deal, fewer, load
 
 COUNTS = (20, 5, 10)
 STEMS = data.IDX_STEMS
@@ -489,3 +489,39 @@ def test_mnist_is_fetched_where_absent(hub, tmp_path, monkeypatch):
     fails("mnist", tmp_path, "ylecun/mnist test", "9 x 1 x 28 x 28")
     put(Path(tmp_path) / "mnist" / f"{STEMS[0]}-ubyte", b"")
     fails("mnist", tmp_path, STEMS[1])
+
+
+def numbered(labels):
+    """Images that are their own numbers."""
+    return Split(torch.arange(len(labels)).view(-1, 1, 1, 1), torch.tensor(labels))
+
+
+def test_fewer_is_stratified_nested_and_fixed_by_the_seed():
+    split = numbered([0] * 32 + [2] * 20 + [1] * 3)
+    before = set()
+    for share, counts in (
+        (1 / 16, [2, 1, 2]),
+        (0.1, [4, 1, 2]),
+        (0.5, [16, 2, 10]),
+        (1, [32, 3, 20]),
+    ):
+        part = fewer(split, share, seed=4)
+        assert part.labels.bincount().tolist() == counts
+        images = part.images.flatten().tolist()
+        assert images == sorted(images) and before <= set(images)
+        assert torch.equal(part.labels, split.labels[images])
+        before = set(images)
+    some = [fewer(split, 0.25, seed).images.flatten().tolist() for seed in (4, 4, 5)]
+    assert some[0] == some[1] != some[2]
+    assert torch.equal(fewer(split, 1, 0).images, split.images)
+
+
+def test_shares_that_are_whole_numbers_are_not_rounded_up():
+    split = numbered([0] * 30 + [1] * 70)
+    assert fewer(split, 0.1, 0).labels.bincount().tolist() == [3, 7]
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan")])
+def test_no_such_share(share):
+    with pytest.raises(ValueError, match="share"):
+        fewer(numbered([0, 1]), share, 0)

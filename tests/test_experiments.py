@@ -28,7 +28,7 @@ from hardattn.agents import BACKBONES
 from hardattn.checkpoint import CheckpointError
 from hardattn.data import DataError, Dataset, Split, load
 from hardattn.metrics import METRICS
-from hardattn.train import NotFinite, Stopped
+from hardattn.train import OPTIMISERS, NotFinite, Stopped
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
@@ -127,6 +127,7 @@ def test_all_stands_for_every_row() -> None:
     assert rows == [["--block", name, "--lr", "0.1"] for name in names]
     both = every(["--backbone=all", "--head", "all"])
     assert len(both) == len(BACKBONES) * (len(blocks.HEADS) + len(stochastic.HEADS))
+    assert every(["--optimiser", "all"]) == [["--optimiser", name] for name in OPTIMISERS]
     assert every(["--lr", "0.1"]) == [["--lr", "0.1"]] and every([]) == [[]]
     with pytest.raises(UsageError, match="--lr"):
         every(["--lr", "all"])
@@ -195,6 +196,7 @@ def test_every_recipe_says_what_to_expect(name: str) -> None:
     [
         [RAM_RECIPE, "--looks", "1"],
         [RAM_RECIPE, "--optimiser", "sgd", "--schedule", "linear", "--each", "False"],
+        [RAM_RECIPE, "--optimiser", "sam", "--rho", "0.1", "--labels", "0.5"],
         [RAM_RECIPE, "--estimator", "leave_one_out", "--samples", "3", "--reward-only", "True"],
         [RAM_RECIPE, "--context", "target", "--bonus", "1", "--estimator", "self_critical"],
         [RAM_RECIPE, "--scene", "cluttered", "--pieces", "2", "--piece", "5", "--core", "lstm"],
@@ -205,6 +207,28 @@ def test_every_recipe_says_what_to_expect(name: str) -> None:
 def test_what_may_be_combined_runs(tiny: Path, words: list[str]) -> None:
     assert go(tiny, *words, *TINY) == 0
     result_in(tiny)
+
+
+def test_a_share_of_the_labels_is_all_that_is_learned_from(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Validation and test stay whole."""
+    given: list[Dataset] = []
+    real = execute.train
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        given.append(arguments[4])
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(execute, "train", watched)
+    for share in ("1", "0.5"):
+        assert go(tiny, RAM_RECIPE, "--labels", share, *TINY) == 0
+    counts = [one.train.labels.bincount(minlength=10) for one in given]
+    assert counts[0].sum() == 24 and torch.equal(counts[1], (counts[0] + 1) // 2)
+    assert [len(one.validation) for one in given] == [24, 24]
+    errors = [json.loads(path.read_text()) for path in tiny.rglob("result.json")]
+    assert {one["figures"]["greedy"]["n"] for one in errors} == {24}
+    assert len({one["scenes"] for one in errors}) == 1
 
 
 def test_the_pathwise_estimator_runs(tiny: Path) -> None:
@@ -243,6 +267,9 @@ def test_the_pathwise_estimator_runs(tiny: Path) -> None:
         ([RAM_RECIPE, "--momentum", "nan"], "momentum must be"),
         ([RAM_RECIPE, "--momentum", "1"], "momentum must be below 1"),
         ([RAM_RECIPE, "--curriculum", "1.5"], "curriculum must be between 0 and 1, not 1.5"),
+        ([RAM_RECIPE, "--labels", "1.5"], "labels is a share ... at most 1, not 1.5"),
+        ([RAM_RECIPE, "--labels", "0"], "labels must be positive, not 0"),
+        ([RAM_RECIPE, "--rho", "0.1"], "optimiser 'adam' takes no rho"),
         ([RAM_RECIPE, "--bonus", "nan"], "bonus must be a finite number"),
         ([RAM_RECIPE, "--std", "-1"], "std must be positive"),
         ([RAM_RECIPE, "--threads", "0"], "threads must be at least 1"),

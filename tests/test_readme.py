@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from experiments.changes import CHANGES
 from experiments.recipes import RECIPES
 from hardattn import blocks, stochastic
 from hardattn.agents import AGENTS
 from hardattn.estimators import ESTIMATORS
 from hardattn.metrics import METRICS
+from hardattn.train import OPTIMISERS
 
 TEXT = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -23,7 +25,9 @@ def test_snippets_run(number: int) -> None:
 LAYERS = (*blocks.BLOCKS, *blocks.HEADS, *stochastic.BLOCKS, *stochastic.HEADS)
 
 
-@pytest.mark.parametrize("name", [*AGENTS, *LAYERS, *ESTIMATORS, *METRICS])
+@pytest.mark.parametrize(
+    "name", [*AGENTS, *LAYERS, *ESTIMATORS, *METRICS, *CHANGES, *OPTIMISERS]
+)
 def test_every_row_is_named(name: str) -> None:
     assert f"`{name}`" in TEXT
 

@@ -4,10 +4,12 @@ Drawn by matplotlib: panel by panel as SVG in a page, whose colours it takes, an
 """
 
 import io
+import math
 import re
 import textwrap
 from collections.abc import Callable, Sequence
 from html import escape
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -21,6 +23,7 @@ from hardattn.stats import Estimate
 
 WIDE = 7.0  # inches: both columns of a paper
 PANEL = (3.3, 2.5)
+ABREAST = 2  # panels
 SMALL = 6.5  # points: letters of the caption
 INK, SOFT, GRID = "#16191d", "#4d5660", "#dfe3e8"
 # What stands for these in a page, dark or light.
@@ -70,12 +73,13 @@ class Series(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """Values against x, on a logarithmic axis: means as lines, intervals as bands, seeds thin."""
+    """Values against x: means as lines, intervals as bands, seeds thin."""
 
     x: str
     y: str
     series: tuple[Series, ...]
     start: float = 0.0  # of the axis of x
+    log: bool = True  # whether the axis of y is; else it ends at 1, and at 0 or below
 
 
 class Dots(NamedTuple):
@@ -138,14 +142,19 @@ def printed(figure: Figure) -> dict[str, bytes]:
 
 
 def whole(figure: Figure) -> Canvas:
-    """Title, legend, panels and caption, seven inches wide."""
+    """Title, legend, panels two by two and caption, seven inches wide."""
     lines = textwrap.wrap(
         f"{figure.caption} Made by {figure.command}.", 140, break_on_hyphens=False
     )
-    canvas = Canvas((WIDE, PANEL[1] + 0.6 + 0.12 * len(lines)))
+    rows = math.ceil(len(figure.panels) / ABREAST)
+    canvas = Canvas((WIDE, rows * PANEL[1] + 0.6 + 0.12 * len(lines)))
     canvas.set_layout_engine("constrained", wspace=0.06)
-    for panel, axes in zip(figure.panels, canvas.subplots(1, len(figure.panels)), strict=True):
-        draw(panel, axes)
+    places = canvas.subplots(rows, ABREAST, squeeze=False).flat
+    for panel, axes in zip_longest(figure.panels, places):
+        if panel is None:
+            axes.remove()
+        else:
+            draw(panel, axes)
     canvas.legend(
         handles=[
             Line2D([], [], color=one.colour, marker=one.marker, markersize=4.5, label=one.label)
@@ -175,8 +184,11 @@ def _curves(panel: Curves, axes: Axes) -> None:
     axes.grid(visible=False, axis="x")
     axes.set_title(panel.y)
     axes.set_xlabel(panel.x)
-    axes.set_yscale("log")
-    cut = _logarithmic(axes.yaxis, axes.set_ylim, panel.series)
+    if panel.log:
+        axes.set_yscale("log")
+        cut = _logarithmic(axes.yaxis, axes.set_ylim, panel.series)
+    else:
+        cut = _linear(axes.set_ylim, panel.series)
     for one in panel.series:
         style: dict[str, Any] = {"color": one.colour, "clip_on": False, "zorder": 3}
         spans = [
@@ -240,6 +252,16 @@ def _logarithmic(
     axis.set_minor_locator(NullLocator())
     limit(first, last)
     return lambda value: min(max(value, first), last)
+
+
+def _linear(
+    limit: Callable[[float, float], Any], series: Sequence[Series]
+) -> Callable[[float], float]:
+    """As `_logarithmic`, for values of at most 1 of which a few may lie below 0."""
+    seen = [value for one in series for seed in one.seeds for value in seed]
+    first = math.floor(10 * min(0.0, *seen)) / 10
+    limit(first, 1.0)
+    return lambda value: min(max(value, first), 1.0)
 
 
 def _svg(canvas: Canvas, metadata: dict[str, str], transparent: bool = False) -> str:

@@ -1,0 +1,332 @@
+"""What can be changed under a trained agent, or asked of it: `CHANGES`, one function each.
+
+Each takes a `Trained` and returns plain values; most are a curve: `at` (of `x`; `trained` is what
+the agent learned with), and at each point the figures of one greedy pass over the frozen test
+scenes. Raises NoMeaning, with the reason, where a scene or an agent has nothing to change.
+"""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import torch
+
+from experiments.trained import Trained
+from hardattn import stability
+from hardattn.catch import catch
+from hardattn.corruptions import contrast, noise, occluded, shifted
+from hardattn.evaluate import Columns
+from hardattn.maps import NOT_WEIGHTS, recorded, replaced, strongest
+from hardattn.metrics import error, hit, pointing
+from hardattn.report.read import script
+from hardattn.rollout import DRAWS, rollout
+from hardattn.scenes import SCENES, MakeScenes, Scenes, frozen, strewn
+
+PIECES = (0, 1, 2, 4, 8, 16)
+FEW, MANY = 4, 16  # distractors in training, and in the test of generalisation
+CONTRASTS = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
+NOISES = (0.0, 0.05, 0.1, 0.2, 0.4)
+OCCLUSIONS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
+CANVASES = (0.5, 0.75, 1.0, 1.5, 2.0)  # times the side of the canvas it learned on
+SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+BINS = 5
+STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
+PART = 1000  # scenes that are changed at a time
+SOME = 512  # scenes on which weights are drawn anew
+ELSE = 1_000_003  # seed of weights that no run begins with
+
+
+class NoMeaning(Exception):
+    """This cannot be asked of that agent or that scene; says why."""
+
+
+def clutter(subject: Trained) -> dict[str, Any]:
+    """Error against the number of pieces; targets stay where they are, pieces are added."""
+    return _cluttered(subject, PIECES)
+
+
+def distractors(subject: Trained) -> dict[str, Any]:
+    """From the 4 pieces that it learned with to 16."""
+    trained = _pieces(subject)
+    if trained != FEW:
+        raise NoMeaning(f"it learned with {trained} pieces of clutter, not with {FEW}")
+    return _cluttered(subject, (FEW, MANY))
+
+
+def size(subject: Trained) -> dict[str, Any]:
+    """Error against the size of the target; clutter keeps its own."""
+    problem = subject.recipe.problem
+    if not {"zoom", "canvas"} <= _options(subject):
+        raise NoMeaning(f"a {problem.scene} scene has no canvas for targets of another size")
+    name = "zooms" if "zooms" in _options(subject) else "zoom"
+    side = max(subject.setting.dataset.test.images.shape[2:])
+    makes = {}
+    for zoom in range(1, (problem.canvas or 0) // side + 1):
+        make = _maker(subject, **{name: (zoom,) if name == "zooms" else zoom})
+        if _possible(subject, make):
+            makes[float(zoom * side)] = make
+    if len(makes) < 2:
+        raise NoMeaning("no target of another size fits its canvas")
+    trained = None if problem.zooms else float((problem.zoom or 1) * side)
+    points = [subject.look(_frozen(subject, make)) for make in makes.values()]
+    return _curve("side of the target, pixels", list(makes), points, trained)
+
+
+def position(subject: Trained) -> dict[str, Any]:
+    """Error against how far the target is from the centre: fifths of the test scenes."""
+    columns = subject.columns
+    if columns.box.shape[1] != 1:
+        raise NoMeaning("its scenes have more targets than one")
+    far = torch.linalg.vector_norm((columns.box[:, 0, :2] + columns.box[:, 0, 2:]) / 2, dim=1)
+    if far.max() - far.min() < 1e-6:
+        raise NoMeaning("its targets are all at the same distance from the centre")
+    parts = far.argsort(stable=True).tensor_split(BINS)
+    points = [_rows(columns, part) for part in parts]
+    at = [100 * far[part].double().mean().item() for part in parts]
+    return _curve("distance from the centre, % of half a side", at, points)
+
+
+def contrasts(subject: Trained) -> dict[str, Any]:
+    """Error against contrast."""
+    points = _changed(subject, lambda factor, _: partial(contrast, factor=factor), CONTRASTS)
+    return _curve("contrast, %", _percent(CONTRASTS), points, 100.0)
+
+
+def noises(subject: Trained) -> dict[str, Any]:
+    """Error against noise on the pixels."""
+    points = _changed(subject, lambda std, drawn: partial(noise, std=std, generator=drawn), NOISES)
+    return _curve("noise, % of white", _percent(NOISES), points, 0.0)
+
+
+def occlusion(subject: Trained) -> dict[str, Any]:
+    """Error against the share of the target that is blanked."""
+
+    def blank(share: float, drawn: torch.Generator) -> Callable[[Scenes], Scenes]:
+        return partial(occluded, share=share, generator=drawn)
+
+    points = _changed(subject, blank, OCCLUSIONS)
+    return _curve("target blanked, %", _percent(OCCLUSIONS), points, 0.0)
+
+
+def canvas(subject: Trained) -> dict[str, Any]:
+    """Error against the size of the canvas; targets and clutter keep theirs."""
+    problem = subject.recipe.problem
+    if "canvas" not in _options(subject):
+        raise NoMeaning(f"a {problem.scene} scene has no canvas")
+    trained = problem.canvas or subject.test.image.shape[-1]
+    at, points = [], []
+    for side in (round(trained * factor) for factor in CANVASES):
+        make = _maker(subject, canvas=side)
+        if _possible(subject, make) and _sees(subject, make):
+            at.append(float(side))
+            points.append(subject.look(_frozen(subject, make)))
+    if len(at) < 2:
+        raise NoMeaning(f"the agent sees no images but those of {trained} pixels a side")
+    return _curve("side of the canvas, pixels", at, points, float(trained))
+
+
+def shift(subject: Trained) -> dict[str, Any]:
+    """What one pixel changes, mean over four directions: answers, error, looks, maps."""
+    _still(subject)
+    height, width = subject.test.image.shape[2:]
+    found: list[dict[str, Any]] = []
+    for right, down in STEPS:
+        other = subject.look(shifted(subject.test, right, down))
+        found.append(
+            {
+                "answers": stability.changed(subject.columns, other),
+                "error": error(other),
+                "looks": stability.moved(subject.columns, other, height, width),
+                "maps": stability.map_correlation(subject.columns, other),
+            }
+        )
+    means: dict[str, Any] = {"n": len(subject.test)}
+    for key in found[0]:
+        values = [each[key] for each in found]
+        means[key] = None if None in values else sum(values) / len(values)
+    return means
+
+
+def randomisation(subject: Trained) -> dict[str, Any]:
+    """Whether maps, or else looks, know the weights: layers are drawn anew from the last on.
+
+    Adebayo et al. (2018, arXiv:1810.03292): rank correlation with those before.
+    """
+    scenes = subject.test.slice(0, SOME)
+    before = subject.look(scenes)
+    mapped = stability.seen(before).numel() > 0
+    if script(subject.result):
+        raise NoMeaning("its looks are scripted, so no weight decides where they fall")
+
+    def alike(after: Columns) -> float | None:
+        if mapped:
+            return stability.map_correlation(before, after, ranks=True)
+        return stability.looks_correlation(before, after)
+
+    if alike(before) is None:
+        raise NoMeaning("it has neither maps nor looks of its own")
+    layers, correlations, errors = ["none"], [alike(before)], [error(before)]
+    for name, agent in stability.cascade(subject.agent, subject.fresh(ELSE)):
+        after = subject.look(scenes, agent)
+        layers.append(name)
+        correlations.append(alike(after))
+        errors.append(error(after))
+    return {
+        "x": "layers drawn anew",
+        "at": [float(count) for count in range(len(layers))],
+        "of": "maps" if mapped else "looks",
+        "layers": layers,
+        "correlation": correlations,
+        "error": errors,
+        "n": len(scenes),
+    }
+
+
+def sparsity(subject: Trained) -> dict[str, Any]:
+    """Error against the share of every map that is kept: its largest entries."""
+    with torch.no_grad(), recorded() as maps:
+        rollout(subject.agent, subject.setting.world, subject.test.slice(0, 1), _draw(subject))
+    if all(one.kind in NOT_WEIGHTS for one in maps):
+        raise NoMeaning("it has no map of weights to make sparse")
+    points = []
+    for share in SHARES:
+        with replaced(strongest(share)):
+            points.append(subject.look(subject.test))
+    return _curve("cells kept, %", _percent(SHARES), points, 100.0)
+
+
+CHANGES: dict[str, Callable[[Trained], dict[str, Any]]] = {
+    "clutter": clutter,
+    "distractors": distractors,
+    "size": size,
+    "position": position,
+    "contrast": contrasts,
+    "noise": noises,
+    "canvas": canvas,
+    "occlusion": occlusion,
+    "shift": shift,
+    "randomisation": randomisation,
+    "sparsity": sparsity,
+}
+
+
+def _curve(
+    x: str, at: list[float], points: Iterable[Columns], trained: float | None = None
+) -> dict[str, Any]:
+    points = list(points)
+    return {
+        "x": x,
+        "at": at,
+        "trained": trained,
+        "error": [error(columns) for columns in points],
+        "hit": [hit(columns) for columns in points],
+        "pointing": [pointing(columns) for columns in points],
+        "n": [len(columns.target) for columns in points],
+    }
+
+
+def _rows(columns: Columns, which: torch.Tensor) -> Columns:
+    return Columns(*(field[which] if len(field) else field for field in columns))
+
+
+def _percent(shares: Iterable[float]) -> list[float]:
+    return [100 * share for share in shares]
+
+
+def _cluttered(subject: Trained, counts: tuple[int, ...]) -> dict[str, Any]:
+    problem, split = subject.recipe.problem, subject.setting.dataset.test.to("cpu")
+    trained = _pieces(subject)
+    zoom = problem.zoom or 1
+    piece = problem.piece or min(8, *(zoom * side for side in split.images.shape[2:]))
+    bare = _maker(subject, pieces=0) if "pieces" in _options(subject) else subject.setting.make
+    scenes = _frozen(subject, bare).to("cpu")
+    drawn = torch.Generator().manual_seed(problem.test_seed)
+    there, points = 0, []
+    for count in counts:
+        add = partial(
+            strewn, split=split, generator=drawn, pieces=count - there, piece=piece, zoom=zoom
+        )
+        scenes, there = _by_parts(scenes, add), count
+        points.append(subject.look(scenes.to(subject.setting.device)))
+    return _curve("pieces of clutter", [*map(float, counts)], points, float(trained))
+
+
+def _pieces(subject: Trained) -> int:
+    """How many pieces it learned with. Raises NoMeaning for scenes that clutter would not fit."""
+    problem = subject.recipe.problem
+    if problem.scene == "translated":
+        return 0
+    takes = inspect.signature(SCENES.get(problem.scene, catch)).parameters
+    if "pieces" not in takes:
+        raise NoMeaning(f"a {problem.scene} scene has no clutter")
+    return takes["pieces"].default if problem.pieces is None else problem.pieces
+
+
+def _changed(
+    subject: Trained,
+    change: Callable[[float, torch.Generator], Callable[[Scenes], Scenes]],
+    levels: Iterable[float],
+) -> list[Columns]:
+    """At each level, with the same random numbers at all."""
+    _still(subject)
+    points = []
+    for level in levels:
+        drawn = torch.Generator().manual_seed(subject.recipe.problem.test_seed)
+        points.append(subject.look(_by_parts(subject.test, change(level, drawn))))
+    return points
+
+
+def _still(subject: Trained) -> None:
+    if subject.setting.world.changes:
+        raise NoMeaning("its scenes change while they are looked at")
+
+
+def _by_parts(scenes: Scenes, change: Callable[[Scenes], Scenes]) -> Scenes:
+    parts = [change(scenes.slice(at, at + PART)) for at in range(0, len(scenes), PART)]
+    return Scenes(*(torch.cat(field) for field in zip(*parts, strict=True)))
+
+
+def _maker(subject: Trained, **options: Any) -> MakeScenes:
+    problem = dataclasses.replace(subject.recipe.problem, **options)
+    return problem.maker(len(subject.setting.dataset.classes))
+
+
+def _frozen(subject: Trained, make: MakeScenes) -> Scenes:
+    problem = subject.recipe.problem
+    return frozen(make, subject.setting.dataset.test, problem.test_seed, problem.test_draws)
+
+
+def _options(subject: Trained) -> set[str]:
+    """What the function of its scene takes."""
+    if subject.setting.world.changes:
+        return set()
+    return set(inspect.signature(SCENES[subject.recipe.problem.scene]).parameters)
+
+
+def _possible(subject: Trained, make: MakeScenes) -> bool:
+    """Whether there are such scenes: what is too large for a canvas is refused."""
+    split = subject.setting.dataset.test.to("cpu")
+    try:
+        make(split, torch.arange(1), torch.Generator().manual_seed(0))
+    except ValueError:
+        return False
+    return True
+
+
+def _sees(subject: Trained, make: MakeScenes) -> bool:
+    """Whether the agent's layers take such scenes."""
+    split = subject.setting.dataset.test
+    scene = make(split.to("cpu"), torch.arange(1), torch.Generator().manual_seed(0))
+    scene = scene.to(subject.setting.device)
+    try:
+        with torch.no_grad():
+            rollout(subject.agent, subject.setting.world, scene, _draw(subject))
+    except (RuntimeError, ValueError, IndexError):
+        return False
+    return True
+
+
+def _draw(subject: Trained) -> Any:
+    return DRAWS[subject.recipe.problem.draw]

@@ -1,0 +1,72 @@
+"""Finished scenes, made harder to see: contrast, noise, a blank square, a shift.
+
+What is drawn comes from an explicit generator, and a second call with its seed draws the same, so
+that one curve has one noise at all of its levels. Scenes are new; boxes stay right.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hardattn.scenes import Scenes
+
+
+def contrast(scenes: Scenes, factor: float) -> Scenes:
+    """Each pixel's distance from the mean of its image and channel, times `factor`.
+
+    As in ImageNet-C (Hendrycks & Dietterich 2019, arXiv:1903.12261). 1 changes nothing, 0 is flat.
+    """
+    image = scenes.image.to(torch.get_default_dtype())
+    mean = image.mean((2, 3), keepdim=True)
+    return Scenes(_pixels(mean + factor * (image - mean)), *scenes[1:])
+
+
+def noise(scenes: Scenes, std: float, generator: torch.Generator) -> Scenes:
+    """Independent Gaussian noise on every pixel; `std` in shares of the range from black to white.
+
+    What falls outside the range is cut off.
+    """
+    image = scenes.image.to(torch.get_default_dtype())
+    drawn = torch.randn(image.shape, generator=generator, device=generator.device)
+    return Scenes(_pixels(image + 255 * std * drawn.to(image)), *scenes[1:])
+
+
+def occluded(scenes: Scenes, share: float, generator: torch.Generator) -> Scenes:
+    """A black rectangle over `share` of the area of each target's box, at a uniform place in it.
+
+    Square where the box is, else of its proportions; rounded to whole pixels.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share of a box lies between 0 and 1, not at {share}")
+    height, width = scenes.image.shape[2:]
+    targets = (*scenes.box.shape[:2], 2)
+    drawn = torch.rand(targets, generator=generator, device=generator.device).to(scenes.box)
+    blank = torch.ones(len(scenes), 1, height, width, dtype=torch.bool, device=scenes.image.device)
+    # In floating point to the end: of a target that is absent (NaN) no comparison holds.
+    size = torch.tensor([width, height], device=scenes.box.device)
+    first = ((scenes.box[..., :2] + 1) / 2 * size).round()
+    extent = ((scenes.box[..., 2:] + 1) / 2 * size).round() - first
+    side = (extent * share**0.5).round()
+    start = first + (drawn * (extent - side + 1)).floor()
+
+    def within(axis: int, pixels: int) -> Tensor:
+        place = torch.arange(pixels, device=start.device)
+        low = start[..., axis, None]
+        return (place >= low) & (place < low + side[..., axis, None])
+
+    for across, down in zip(within(0, width).unbind(1), within(1, height).unbind(1), strict=True):
+        blank &= ~(down[:, None, :, None] & across[:, None, None, :])
+    return Scenes(scenes.image * blank, *scenes[1:])
+
+
+def shifted(scenes: Scenes, right: int, down: int) -> Scenes:
+    """All moved by whole pixels; what leaves the image is lost, and black comes in."""
+    height, width = scenes.image.shape[2:]
+    move = torch.tensor([right / width, down / height] * 2, device=scenes.box.device) * 2
+    image = F.pad(scenes.image, (right, -right, down, -down))
+    box = (scenes.box + move.to(scenes.box)).clamp(-1, 1)
+    return Scenes(image, scenes.target, box, *scenes[3:])
+
+
+def _pixels(image: Tensor) -> Tensor:
+    return image.round().clamp(0, 255).to(torch.uint8)
