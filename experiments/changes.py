@@ -19,9 +19,10 @@ from hardattn.catch import catch
 from hardattn.corruptions import contrast, noise, occluded, shifted
 from hardattn.evaluate import Columns
 from hardattn.maps import NOT_WEIGHTS, recorded, replaced, strongest
-from hardattn.metrics import error, hit, pointing
+from hardattn.metrics import error, pointing
 from hardattn.report.read import script
 from hardattn.rollout import DRAWS, rollout
+from hardattn.scanpath import hit
 from hardattn.scenes import SCENES, MakeScenes, Scenes, frozen, strewn
 
 PIECES = (0, 1, 2, 4, 8, 16)

@@ -25,9 +25,7 @@ def test_snippets_run(number: int) -> None:
 LAYERS = (*blocks.BLOCKS, *blocks.HEADS, *stochastic.BLOCKS, *stochastic.HEADS)
 
 
-@pytest.mark.parametrize(
-    "name", [*AGENTS, *LAYERS, *ESTIMATORS, *METRICS, *CHANGES, *OPTIMISERS]
-)
+@pytest.mark.parametrize("name", [*AGENTS, *LAYERS, *ESTIMATORS, *METRICS, *CHANGES, *OPTIMISERS])
 def test_every_row_is_named(name: str) -> None:
     assert f"`{name}`" in TEXT
 
