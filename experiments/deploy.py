@@ -37,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UsageError as fault:
         print(f"error: {fault}", file=sys.stderr)
         return 2
+    except ImportError as fault:
+        print(f"error: {fault.name} is missing: pip install 'hardattn[deploy]'", file=sys.stderr)
+        return 2
     except (CheckpointError, OSError) as fault:
         print(f"error: {fault}", file=sys.stderr)
         return 5
@@ -91,7 +94,9 @@ def load(folder: Path | str) -> tuple[Any, Any]:
         agent.load_state_dict(load_file(Path(folder) / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as fault:
         reason = str(fault).splitlines()[0]
-        raise UsageError(f"{Path(folder) / WEIGHTS}: not this agent's weights ({reason})") from fault
+        raise UsageError(
+            f"{Path(folder) / WEIGHTS}: not this agent's weights ({reason})"
+        ) from fault
     return agent, world
 
 
@@ -119,9 +124,7 @@ def blank(image: tuple[int, ...]) -> Any:
     from hardattn.scenes import Scenes
 
     nothing = torch.zeros(3, dtype=torch.int64)
-    return Scenes(
-        torch.zeros(3, *image, dtype=torch.uint8), nothing, torch.zeros(3, 1, 4), nothing
-    )
+    return Scenes(torch.zeros(3, *image, dtype=torch.uint8), nothing, torch.zeros(3, 1, 4), nothing)
 
 
 def card(result: dict[str, Any], files: list[str], reason: str | None) -> str:
@@ -178,7 +181,7 @@ def card(result: dict[str, Any], files: list[str], reason: str | None) -> str:
         lines.append(f"There is no ONNX graph of it: {reason}.")
     lines += [
         "## Use\n\nIn a checkout of hardattn:",
-        "```python\nfrom experiments.deploy import load\n\nagent, world = load(\".\")\n```",
+        '```python\nfrom experiments.deploy import load\n\nagent, world = load(".")\n```',
     ]
     return f"---\n{top}---\n\n" + "\n\n".join(lines) + "\n"
 
@@ -211,8 +214,8 @@ def costs(result: dict[str, Any]) -> dict[str, Any]:
         found |= {
             "pixels seen": measured["pixels"],
             "peak memory, bytes": measured["memory"]["one"],
-            f"milliseconds ({where})": f"{1000 * latency['seconds']:.3g}, quartiles "
-            f"{low:.3g} and {high:.3g}",
+            f"milliseconds, median ({where})": 1000 * latency["seconds"],
+            "its quartiles": f"{low:.4g} to {high:.4g}",
             f"images a second, {throughput['batch']} at a time": throughput["images_per_second"],
         }
     return found

@@ -6,7 +6,7 @@ from typing import Any
 from weakref import finalize
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -47,6 +47,11 @@ def _sampled(image: Tensor, grid: Tensor, mode: int, *rest: Any, out_val: Tensor
     return 0 if mode == 1 else _bilinear(out_val=out_val)  # 1 is the nearest pixel
 
 
+def _grid(*arguments: Any, out_val: Tensor, **named: Any) -> int:
+    """An affine map of (x, y, 1) to each of two coordinates."""
+    return 2 * 3 * out_val.numel()
+
+
 def _distances(one: Tensor, other: Tensor, *rest: Any, out_val: Tensor) -> int:
     """Of each pair of points: differences, squares, their sum."""
     return 3 * out_val.numel() * one.shape[-1]
@@ -62,6 +67,7 @@ FORMULAS: dict[Any, Any] = {
     torch.ops.aten._cudnn_rnn: _cudnn,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     torch.ops.aten.grid_sampler_2d: _sampled,
+    torch.ops.aten.affine_grid_generator: _grid,
     torch.ops.aten.upsample_bilinear2d: _bilinear,
     torch.ops.aten._cdist_forward: _distances,
     torch.ops.aten.mv: _product,
@@ -197,7 +203,7 @@ def flops(agent: Agent, world: World, scenes: Scenes, draw: Draw = greedy) -> in
     return operations(agent, world, scenes, draw)[0][-1]
 
 
-def memory(agent: nn.Module, world: World, scenes: Scenes, draw: Draw = greedy) -> int:
+def memory(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> int:
     """Peak bytes while these scenes are looked at: weights, images and all that is made on the way.
 
     On the CPU by `Memory`; on a GPU by its allocator, which rounds up and has kernels' workspaces.
@@ -211,15 +217,17 @@ def memory(agent: nn.Module, world: World, scenes: Scenes, draw: Draw = greedy) 
             torch.cuda.synchronize(device)
             torch.cuda.reset_peak_memory_stats(device)
             before = torch.cuda.memory_allocated(device)
-            _last(episode(agent, world, given, draw, generator, whole=True))  # type: ignore[arg-type]
+            for _ in episode(agent, world, given, draw, generator, whole=True):
+                pass
             made = torch.cuda.max_memory_allocated(device) - before
             return made + sum(each.untyped_storage().nbytes() for each in (*held, *given))
         with Memory(*held, *given) as watched:
-            _last(episode(agent, world, given, draw, generator, whole=True))  # type: ignore[arg-type]
+            for _ in episode(agent, world, given, draw, generator, whole=True):
+                pass
     return watched.peak
 
 
-def measure(agent: nn.Module, world: World, scenes: Scenes, draw: Draw = greedy) -> dict[str, Any]:
+def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> dict[str, Any]:
     """All costs of an agent in evaluation mode, on the device of the scenes, as plain values.
 
     Times are of warm passes by one thread, each over other scenes: median, and the quartiles of
@@ -227,10 +235,11 @@ def measure(agent: nn.Module, world: World, scenes: Scenes, draw: Draw = greedy)
     answered after each look. `throughput`: of BATCH images at a time, fewer where there are fewer.
     Memory is in bytes. A measurement takes one or two seconds.
     """
-    image = tuple(scenes.image.shape[1:])
+    channels, height, width = scenes.image.shape[1:]
+    image = (channels, height, width)
     told = world.context_shape(image)
     before, look = told[1] * told[2] if len(told) == 3 else 0, world.sensor.pixels(image)
-    after, uncounted = operations(agent, world, scenes, draw)  # type: ignore[arg-type]
+    after, uncounted = operations(agent, world, scenes, draw)
     batch = min(BATCH, len(scenes))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -269,9 +278,7 @@ def measure(agent: nn.Module, world: World, scenes: Scenes, draw: Draw = greedy)
     }
 
 
-def _timed(
-    agent: nn.Module, world: World, scenes: Scenes, draw: Draw, batch: int
-) -> list[list[float]]:
+def _timed(agent: Any, world: World, scenes: Scenes, draw: Draw, batch: int) -> list[list[float]]:
     """Seconds until each answer, pass by pass, after one that warms up."""
     device = scenes.image.device
     generator = torch.Generator(device).manual_seed(0)
@@ -284,7 +291,7 @@ def _timed(
             part = scenes.slice(start, start + batch)
             _wait(device)
             since, times = time.perf_counter(), []
-            for _ in episode(agent, world, part, draw, generator):  # type: ignore[arg-type]
+            for _ in episode(agent, world, part, draw, generator):
                 _wait(device)
                 times.append(time.perf_counter() - since)
             passes.append(times)
@@ -295,11 +302,6 @@ def _timed(
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _last(looked: Iterator[Tensor]) -> None:
-    for _ in looked:
-        pass
 
 
 def _spread(seconds: list[float]) -> dict[str, Any]:

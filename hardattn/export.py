@@ -121,9 +121,10 @@ def _export(graph: nn.Module, arguments: tuple[Any, ...]) -> ExportedProgram:
 
 
 def to_onnx(graphs: dict[str, ExportedProgram], folder: Path) -> list[Path]:
-    """Write NAME.onnx of each graph. Inputs and outputs are called as in `Start`, `Step`, `Forward`.
+    """Write NAME.onnx of each graph.
 
-    State tensors are state_0, state_1, ... and those of the next next_0, next_1, ...
+    start: context -> state_0, state_1, ...; step: these, glimpse, location, step -> next_0, next_1,
+    ..., place, logits, and stop if there is one; forward: images -> logits.
     """
     from onnx_ir import Shape
 
@@ -136,6 +137,7 @@ def to_onnx(graphs: dict[str, ExportedProgram], folder: Path) -> list[Path]:
             )
         assert program is not None
         for value in (*program.model.graph.inputs, *program.model.graph.outputs):
+            assert value.shape is not None
             value.shape = Shape(["batch", *value.shape[1:]])
         path = folder / f"{name}{SUFFIX}"
         program.save(str(path))
@@ -145,9 +147,8 @@ def to_onnx(graphs: dict[str, ExportedProgram], folder: Path) -> list[Path]:
 
 def _names(name: str, graph: ExportedProgram) -> tuple[list[str], list[str]]:
     """What goes into a graph and what comes out of it."""
-    takes, gives = (
-        len(each) for each in (graph.graph_signature.user_inputs, graph.graph_signature.user_outputs)
-    )
+    signature = graph.graph_signature
+    takes, gives = len(signature.user_inputs), len(signature.user_outputs)
     if name == "forward":
         return ["images"], ["logits"]
     if name == "start":
