@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import finalize
 
 import torch
@@ -227,13 +227,21 @@ def memory(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> int
     return watched.peak
 
 
+class Pass(NamedTuple):
+    """One timed episode."""
+
+    after: list[float]  # seconds from its start to the answer after each look
+    processor: float  # seconds that the processor worked on it, whatever else it had to do
+
+
 def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> dict[str, Any]:
     """All costs of an agent in evaluation mode, on the device of the scenes, as plain values.
 
-    Times are of warm passes by one thread, each over other scenes: median, and the quartiles of
-    passes, in seconds. `latency`: of one image, until the agent stops; `after`: until it has
-    answered after each look. `throughput`: of BATCH images at a time, fewer where there are fewer.
-    Memory is in bytes. A measurement takes one or two seconds.
+    Times are of warm passes by one thread, each over other scenes, in seconds: the median, the
+    quartiles, and the median time of the processor, which other programs do not lengthen (None on a
+    GPU). `latency`: of one image, until the agent stops; `after`: until it has answered after each
+    look. `throughput`: of BATCH images at a time, fewer where there are fewer. Memory is in bytes.
+    Takes one or two seconds.
     """
     channels, height, width = scenes.image.shape[1:]
     image = (channels, height, width)
@@ -249,7 +257,8 @@ def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> di
         peak = {n: memory(agent, world, scenes.slice(0, n), draw) for n in (1, batch)}
     finally:
         torch.set_num_threads(threads)
-    whole = [times[-1] for times in one]
+    answers = range(max(len(each.after) for each in one))
+    throughput = _spread(many, scenes.image.device)
     return {
         "parameters": sum(weight.numel() for weight in agent.parameters()),
         "flops": after[-1],
@@ -263,38 +272,38 @@ def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> di
             "batch": peak[batch],
         },
         "latency": {
-            **_spread(whole),
+            **_spread(one, scenes.image.device),
             "after": [
-                _quantile([times[taken] for times in one if len(times) > taken], 0.5)
-                for taken in range(max(len(times) for times in one))
+                _quantile([each.after[taken] for each in one if len(each.after) > taken], 0.5)
+                for taken in answers
             ],
         },
         "throughput": {
             "batch": batch,
-            "images_per_second": batch / _quantile([times[-1] for times in many], 0.5),
-            **_spread([times[-1] for times in many]),
+            "images_per_second": batch / throughput["seconds"],
+            **throughput,
         },
         "threads": 1,
     }
 
 
-def _timed(agent: Any, world: World, scenes: Scenes, draw: Draw, batch: int) -> list[list[float]]:
-    """Seconds until each answer, pass by pass, after one that warms up."""
+def _timed(agent: Any, world: World, scenes: Scenes, draw: Draw, batch: int) -> list[Pass]:
+    """PASSES at least, after one that warms up."""
     device = scenes.image.device
     generator = torch.Generator(device).manual_seed(0)
     starts = range(0, len(scenes) - batch + 1, batch)
-    passes: list[list[float]] = []
+    passes: list[Pass] = []
     until = None
     with torch.no_grad():
         while until is None or len(passes) <= PASSES or time.perf_counter() < until:
             start = starts[len(passes) % len(starts)]
             part = scenes.slice(start, start + batch)
             _wait(device)
-            since, times = time.perf_counter(), []
+            since, worked, after = time.perf_counter(), time.thread_time(), []
             for _ in episode(agent, world, part, draw, generator):
                 _wait(device)
-                times.append(time.perf_counter() - since)
-            passes.append(times)
+                after.append(time.perf_counter() - since)
+            passes.append(Pass(after, time.thread_time() - worked))
             until = until or time.perf_counter() + SECONDS
     return passes[1:]
 
@@ -304,9 +313,16 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _spread(seconds: list[float]) -> dict[str, Any]:
-    low, middle, high = (_quantile(seconds, share) for share in (0.25, 0.5, 0.75))
-    return {"seconds": middle, "quartiles": [low, high], "passes": len(seconds)}
+def _spread(passes: list[Pass], device: torch.device) -> dict[str, Any]:
+    whole = [each.after[-1] for each in passes]
+    low, middle, high = (_quantile(whole, share) for share in (0.25, 0.5, 0.75))
+    worked = _quantile([each.processor for each in passes], 0.5)
+    return {
+        "seconds": middle,
+        "quartiles": [low, high],
+        "processor_seconds": worked if device.type == "cpu" else None,
+        "passes": len(passes),
+    }
 
 
 def _quantile(values: list[float], share: float) -> float:

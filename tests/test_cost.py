@@ -406,6 +406,7 @@ def test_all_is_measured(scenes: Scenes, monkeypatch: pytest.MonkeyPatch) -> Non
     for times in (latency, throughput):
         low, high = times["quartiles"]
         assert 0 < low <= times["seconds"] <= high and times["passes"] == cost.PASSES
+        assert times["processor_seconds"] > 0
 
 
 def test_a_coarse_view_counts_as_pixels(small: Scenes, monkeypatch: pytest.MonkeyPatch) -> None:
