@@ -53,8 +53,6 @@ def deploy(run: Path, out: Path | None = None) -> Path:
 
     Raises UsageError, CheckpointError, OSError.
     """
-    from safetensors.torch import save_file
-
     from hardattn import __version__, checkpoint
 
     out = out or run / "deploy"
@@ -69,8 +67,7 @@ def deploy(run: Path, out: Path | None = None) -> Path:
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as within:
         folder = Path(within) / "whole"
         folder.mkdir()
-        tensors = {name: value.contiguous() for name, value in state.items()}
-        save_file(tensors, folder / WEIGHTS, {"format": "pt"})
+        save(state, folder / WEIGHTS)
         (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
         reason = _graphs(agent, world, config, folder)
         files = [path.name for path in sorted(folder.iterdir())]
@@ -79,6 +76,13 @@ def deploy(run: Path, out: Path | None = None) -> Path:
             shutil.rmtree(out)
         folder.rename(out)
     return out
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write a state_dict as the Hub has weights."""
+    from safetensors.torch import save_file
+
+    save_file({name: value.contiguous() for name, value in state.items()}, path, {"format": "pt"})
 
 
 def load(folder: Path | str) -> tuple[Any, Any]:

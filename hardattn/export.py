@@ -108,7 +108,7 @@ def programs(
                 "step": _export(Step(agent, tree, draw), (state, *seen)),
             }
     except NotImplementedError as fault:
-        raise ExportError(f"it has no graph: {fault}") from fault
+        raise ExportError("its looks are drawn, and a graph draws nothing") from fault
     finally:
         agent.train(training)
 

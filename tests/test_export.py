@@ -137,7 +137,7 @@ def test_other_weights_are_told_apart(tmp_path: Path) -> None:
 def test_who_draws_has_no_graph() -> None:
     world = World(Retina(3, 2), Classify(CLASSES), 3)
     drifting = Scripted(RAM((2, 3, 3), CLASSES, **SMALL), "random", 3)
-    with pytest.raises(ExportError, match="no mode"):
+    with pytest.raises(ExportError, match="its looks are drawn"):
         programs(drifting, world, scenes())
     with pytest.raises(ExportError, match="no noise"):
         programs(RAM((2, 3, 3), CLASSES, **SMALL), world, scenes(), sample)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 
 from experiments import deploy
 from experiments.config import Problem, UsageError
@@ -22,6 +23,7 @@ from hardattn.data import load
 from hardattn.evaluate import evaluate
 from hardattn.export import Deployed
 from hardattn.scenes import frozen
+from tests.test_agents import EVERYONE, build
 
 TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
 
@@ -206,9 +208,37 @@ def test_a_folder_that_is_no_agent_is_not_loaded(deployed: Path, tmp_path: Path)
 def test_reasons_are_found_in_the_agent() -> None:
     gain = SoftAgent((1, 12, 12), 10, width=16, head=HEADS["gain"])
     sorting = SoftAgent((1, 12, 12), 10, width=16, block=BLOCKS["smyrf"])
-    plain = SoftAgent((1, 12, 12), 10, width=16, block=BLOCKS["se"])
+    easy = SoftAgent((1, 12, 12), 10, width=16, block=BLOCKS["se"])
     resan = ReSAN((1, 12, 12), 10, context=(1, 12, 12), grid=(3, 3))
     assert "gradient" in str(deploy.not_exported(gain))
     assert "masks" in str(deploy.not_exported(resan))
     assert "sort" in str(deploy.not_in_onnx(sorting)) and deploy.not_exported(sorting) is None
-    assert deploy.not_exported(plain) is deploy.not_in_onnx(plain) is None
+    assert deploy.not_exported(easy) is deploy.not_in_onnx(easy) is None
+
+
+GRAPHS: dict[str, tuple[set[str], str | None]] = {
+    "random-digits": (set(), "its looks are drawn"),
+    "reinforced-digits": (set(), "masks"),
+    "cnn-digits": ({"forward.onnx", "forward.pt2"}, None),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graphs_or_a_reason(name: str, tmp_path: Path) -> None:
+    files, reason = GRAPHS[name]
+    settings = plain(RECIPES[name].settings())
+    config = {"recipe": settings, "world": {"image": [1, 48, 48], "classes": list("0123456789")}}
+    agent, world = deploy.build(config)
+    found = deploy._graphs(agent, world, config, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == files
+    assert found is None if reason is None else reason in str(found)
+
+
+@pytest.mark.parametrize("who", EVERYONE)
+def test_every_agent_s_weights_are_kept_to_the_bit(who: str, tmp_path: Path) -> None:
+    agent, _ = build(who)
+    deploy.save(agent.state_dict(), tmp_path / "model.safetensors")
+    other, _ = build(who, seed=1)
+    other.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    for one, copy in zip(agent.state_dict().values(), other.state_dict().values(), strict=True):
+        assert torch.equal(one, copy)
