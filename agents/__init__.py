@@ -51,6 +51,11 @@ AGENTS: dict[str, Callable[..., Any]] = {
     "gat_cluster": GATCluster,
 }
 
+# Why `torch.export` cannot take the step of an agent.
+NOT_EXPORTED: dict[str, str] = {
+    "reinforced": "how many tokens it keeps depends on its masks, and a graph has fixed shapes",
+}
+
 __all__ = [
     "AGENTS",
     "BACKBONES",
@@ -59,6 +64,7 @@ __all__ = [
     "EDRAM",
     "MRAM",
     "NETS",
+    "NOT_EXPORTED",
     "RAM",
     "SCAL",
     "SCRIPTS",

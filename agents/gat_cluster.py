@@ -34,7 +34,7 @@ class GATCluster(SoftAgent):
         self.overall = two_layers(width, classes)
 
     def start(self, context: Tensor) -> Tensor:
-        return context.new_zeros(len(context), self.classes)
+        return context.new_zeros(context.shape[0], self.classes)
 
     def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
         nought = torch.zeros_like(seen.step)

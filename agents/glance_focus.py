@@ -65,7 +65,7 @@ class GlanceFocus(nn.Module):
 
     def start(self, context: Tensor) -> Glanced:
         seen = self.glance(context.flatten(1))
-        nowhere = seen.new_zeros(len(seen), self.places)
+        nowhere = seen.new_zeros(seen.shape[0], self.places)
         return self._remember(
             Glanced(self.answering.start(seen), self.looking.start(seen)), seen, nowhere
         )

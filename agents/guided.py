@@ -57,4 +57,4 @@ class Indifferent(nn.Module):
     """No critic: (B, D) -> (B, 1) zeros."""
 
     def forward(self, features: Tensor) -> Tensor:
-        return features.new_zeros(len(features), 1)
+        return features.new_zeros(features.shape[0], 1)

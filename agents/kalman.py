@@ -60,8 +60,8 @@ class KalmanRAM(nn.Module):
 
     def start(self, context: Tensor) -> Belief:
         return Belief(
-            self.prior_mean.expand(len(context), -1),
-            self.prior_log_precision.expand(len(context), 1),
+            self.prior_mean.expand(context.shape[0], -1),
+            self.prior_log_precision.expand(context.shape[0], 1),
         )
 
     def step(self, state: Belief, seen: Observation) -> tuple[Belief, Decision]:

@@ -27,7 +27,7 @@ def random(seen: Observation, context: Tensor, looks: int) -> Places:
 
 def centre(seen: Observation, context: Tensor, looks: int) -> Places:
     """The centre of the image, always."""
-    return Fixed(seen.step.new_zeros(len(seen.step), 2))
+    return Fixed(seen.step.new_zeros(seen.step.shape[0], 2))
 
 
 def raster(seen: Observation, context: Tensor, looks: int) -> Places:

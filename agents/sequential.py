@@ -69,7 +69,7 @@ class Sequential(nn.Module):
 
     def start(self, context: Tensor) -> Glancing:
         keys, values = self.encoder(context).split(self.sizes, 2)
-        basis = self.basis.expand(len(context), -1, -1)
+        basis = self.basis.expand(context.shape[0], -1, -1)
         return Glancing(
             torch.cat([keys, basis], 2), torch.cat([values, basis], 2), self.core.start(context)
         )

@@ -67,7 +67,7 @@ class TemporalRAM(nn.Module):
 
     def start(self, context: Tensor) -> Looks:
         core = self.ram.start(context)
-        seen = core.new_zeros(len(core), self.looks, self.ram.core.hidden)
+        seen = core.new_zeros(core.shape[0], self.looks, self.ram.core.hidden)
         return Looks(core, seen, torch.zeros_like(seen[..., 0], dtype=torch.bool))
 
     def step(self, state: Looks, seen: Observation) -> tuple[Looks, Decision]:

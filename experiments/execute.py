@@ -18,9 +18,8 @@ import numpy as np
 import torch
 
 from experiments.config import Problem, Recipe, Run, UsageError
-from hardattn import checkpoint
+from hardattn import checkpoint, cost
 from hardattn.clustering import ari, named, nmi
-from hardattn.cost import flops
 from hardattn.data import Dataset, fewer, load
 from hardattn.device import choose, tune
 from hardattn.evaluate import Columns, average, evaluate
@@ -154,6 +153,7 @@ def conclude(
     agent.eval()
     test = frozen(setting.make, setting.dataset.test, problem.test_seed, problem.test_draws)
     measured = measure(agent, world, test, draw)
+    costs = cost.measure(agent, world, test, draw)
     result = {
         "format": 1,
         "name": name,
@@ -164,8 +164,9 @@ def conclude(
         "sees": world.sees,
         "scenes": problem.scenes(),
         "world": _world(problem.sensor, world, setting.answers, setting.image),
-        "parameters": sum(weight.numel() for weight in agent.parameters()),
-        "flops": flops(agent, world, test, draw),
+        "parameters": costs["parameters"],
+        "flops": costs["flops"],
+        "cost": costs,
         "figures": _figures(measured, world.task),
         "training": _training(trained),
         "made_with": made_with(setting.device, run.threads, setting.product),

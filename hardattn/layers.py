@@ -70,7 +70,7 @@ class Core(nn.Module):
 
     def start(self, like: Tensor) -> Tensor:
         """The zero state, (B, parts * hidden), for a batch and device like those of `like`."""
-        return like.new_zeros(len(like), self.parts * self.hidden)
+        return like.new_zeros(like.shape[0], self.parts * self.hidden)
 
     def output(self, state: Tensor) -> Tensor:
         """(B, hidden): what the rest of the agent reads."""

@@ -34,6 +34,7 @@ MAY = {
     "estimators": "distributions rollout scenes world",
     "localisation": "scenes",
     "cost": "rollout scenes world",
+    "export": "distributions rollout scenes world",
     "evaluate": "maps rollout scenes sensors world",
     "calibration": "evaluate",
     "tradeoff": "evaluate",
@@ -54,6 +55,7 @@ MAY = {
 LAZILY = {
     "data": {"sklearn", "PIL", "datasets"},
     "clustering": {"scipy", "sklearn"},
+    "export": {"onnx_ir", "onnxruntime"},
     "log": {"tensorboard", "rich", "PIL"},
     "report": {"rich"},
     "envs": {"PIL", "matplotlib"},
@@ -67,6 +69,7 @@ ALWAYS = {"torch", "numpy", *sys.stdlib_module_names}
 BANNED_STEMS = {"util", "utils", "helper", "helpers", "common", "base", "manager", "managers"}
 # What the core must not need to be imported; and what only drawing rooms may need.
 HEAVY = "torchvision timm sklearn scipy tensorboard datasets tyro yaml rich".split()
+HEAVY += "onnx onnx_ir onnxruntime safetensors".split()
 BRIDGES = ["stable_baselines3", "sb3_contrib"]
 DRAWING = ["PIL", "plotly", "matplotlib"]
 

@@ -23,7 +23,7 @@ from experiments.recipes import RECIPES
 from experiments.run import main, parse
 from experiments.sweep import every
 from experiments.viewers import FullView
-from hardattn import blocks, stochastic
+from hardattn import blocks, cost, stochastic
 from hardattn.agents import BACKBONES
 from hardattn.checkpoint import CheckpointError
 from hardattn.data import DataError, Dataset, Split, load
@@ -73,6 +73,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setattr(execute, "tune", lambda threads: "default")
     monkeypatch.setattr(execute, "PASSES", 2)
     monkeypatch.setattr(execute, "EXAMPLES", 4)
+    monkeypatch.setattr(cost, "SECONDS", 0.0)
     yield tmp_path
 
 
@@ -139,7 +140,7 @@ def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[
     found = result_in(tiny)
     assert set(found) == {
         *("format", "name", "title", "seed", "command", "recipe", "sees", "scenes", "world"),
-        *("parameters", "flops", "figures", "controls", "training", "made_with"),
+        *("parameters", "flops", "cost", "figures", "controls", "training", "made_with"),
     }
     assert found["title"] == RECIPES[name].title and found["seed"] == 0
     assert found["name"].startswith(name) and found["command"].startswith("python -m experiments")

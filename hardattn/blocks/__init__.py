@@ -149,3 +149,9 @@ TRAINING_ONLY: frozenset[str] = frozenset({"attention_dropout"})
 NOT_EXPORTED: dict[str, str] = {
     "gain": "its Grad-CAM is a gradient, in which export takes weights for constants",
 }
+
+# Why a block that `torch.export` takes cannot become ONNX.
+NOT_IN_ONNX: dict[str, str] = {
+    "non_local_sparse": "torch's converter knows no stable sort",
+    "smyrf": "torch's converter knows no stable sort",
+}

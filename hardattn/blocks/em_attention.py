@@ -34,7 +34,7 @@ class EMAttention(nn.Module):
     @torch.no_grad()
     def iterate(self, features: Tensor) -> Tensor:
         """(B, C, N) -> (B, C, K), the bases of each image."""
-        bases = self.bases.expand(len(features), -1, -1)
+        bases = self.bases.expand(features.shape[0], -1, -1)
         for _ in range(self.steps):
             shares = (features.mT @ bases).softmax(-1)
             shares = shares / shares.sum(1, keepdim=True).clamp_min(1e-6)

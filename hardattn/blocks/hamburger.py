@@ -41,7 +41,7 @@ class Hamburger(nn.Module):
     @torch.no_grad()
     def factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, N) -> bases (B, C, R) and codes (B, R, N)."""
-        bases = self.start.expand(len(x), -1, -1)
+        bases = self.start.expand(x.shape[0], -1, -1)
         if self.training:
             bases = torch.rand_like(bases)
         bases = F.normalize(bases, dim=1)

@@ -30,9 +30,9 @@ class KalmanPooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         rows, columns = x.shape[2:]
         places = x.flatten(2).transpose(1, 2)
-        prior = self.prior_mean.expand(len(x), 1, -1)
+        prior = self.prior_mean.expand(x.shape[0], 1, -1)
         logits = torch.cat(
-            [self.log_precision(places), self.prior_log_precision.expand(len(x), 1, 1)], 1
+            [self.log_precision(places), self.prior_log_precision.expand(x.shape[0], 1, 1)], 1
         )
         weights = emit(
             self,

@@ -94,9 +94,9 @@ class Perceiver(nn.Module):
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        positions = fourier_positions(x, self.bands).expand(len(x), -1, -1)
+        positions = fourier_positions(x, self.bands).expand(x.shape[0], -1, -1)
         places = torch.cat([x.flatten(2).transpose(1, 2), positions], 2)
-        latents = self.latents.expand(len(x), -1, -1)
+        latents = self.latents.expand(x.shape[0], -1, -1)
         for _ in range(self.rounds):
             latents = self.cross(latents, places, (x.shape[2], x.shape[3]))
             for layer in self.among:

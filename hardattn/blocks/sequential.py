@@ -58,7 +58,7 @@ class S3TA(nn.Module):
     def look(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Logits (B, K), and the map of each look, (B, queries, N)."""
         rows, columns = x.shape[2:]
-        basis = spatial_basis(rows, columns, self.frequencies, x).expand(len(x), -1, -1)
+        basis = spatial_basis(rows, columns, self.frequencies, x).expand(x.shape[0], -1, -1)
         keys, values = (
             torch.cat([part(x).flatten(2).transpose(1, 2), basis], 2)
             for part in (self.key, self.value)

@@ -69,7 +69,7 @@ class ISAB(nn.Module):
         self.give = MAB(width, heads)
 
     def forward(self, x: Tensor, places: Sides) -> Tensor:
-        points = self.gather(self.inducing.expand(len(x), -1, -1), x, places)
+        points = self.gather(self.inducing.expand(x.shape[0], -1, -1), x, places)
         return self.give(x, points, None)
 
 
@@ -87,7 +87,7 @@ class PMA(nn.Module):
         self.attend = MAB(width, heads, few=True)
 
     def forward(self, z: Tensor, places: Sides) -> Tensor:
-        seeds = self.seeds.expand(len(z), -1, -1)
+        seeds = self.seeds.expand(z.shape[0], -1, -1)
         return self.attend(seeds, F.relu(self.feedforward(z)), places)
 
 

@@ -58,7 +58,7 @@ class SlotAttention(nn.Module):
         sides = x.shape[2:]
         places = self.encode(x.flatten(2).transpose(1, 2) + self.position(margins(x)))
         key, value = self.key(places), self.value(places)
-        noise = self.start.expand(len(x), -1, -1)
+        noise = self.start.expand(x.shape[0], -1, -1)
         if self.training:
             noise = torch.randn_like(noise)
         slots = self.mean + self.log_std.exp() * noise

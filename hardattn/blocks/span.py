@@ -30,7 +30,7 @@ class Level(nn.Module):
     def neighbours(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, 9, H, W), 0 outside."""
         seen = F.unfold(x, 3, dilation=self.dilation, padding=self.dilation)
-        return seen.view(len(x), x.shape[1], 9, *x.shape[2:])
+        return seen.view(x.shape[0], x.shape[1], 9, *x.shape[2:])
 
     def forward(self, x: Tensor) -> Tensor:
         channels, (height, width) = x.shape[1], x.shape[2:]

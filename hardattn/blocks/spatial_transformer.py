@@ -41,7 +41,7 @@ class SpatialTransformer(nn.Module):
         height, width = x.shape[2:]
 
         def density(theta: Tensor) -> Tensor:
-            shape = [len(theta), 1, height, width]
+            shape = [theta.shape[0], 1, height, width]
             grid = F.affine_grid(self.matrix(theta), shape, align_corners=False)
             columns, rows = grid.flatten(1, 2).unbind(-1)
             rows, columns = ((rows + 1) * height - 1) / 2, ((columns + 1) * width - 1) / 2

@@ -1,0 +1,322 @@
+"""Hand a trained agent on: `python -m experiments.deploy RUN_FOLDER [--out FOLDER]`.
+
+The folder, by default `deploy` in that of the run, is one that the Hugging Face Hub takes as it is:
+model.safetensors, config.json with the recipe, README.md with what was measured; and graphs that
+need no hardattn, of torch.export (*.pt2) and ONNX (*.onnx), see hardattn/export.py.
+`load(folder)` is the agent and its world again. Exit codes: 0 done; 2 there is no such run, or it
+cannot be handed on; 5 a file could not be written or read.
+"""
+
+import argparse
+import dataclasses
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from experiments.config import Problem, UsageError, choose
+
+FORMAT = 1
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+KEPT = ("name", "title", "seed", "command", "recipe", "sees", "scenes", "world")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.deploy", description=__doc__)
+    parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="runs/NAME/seed-N")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: RUN_FOLDER/deploy")
+    given = parser.parse_args(arguments)
+
+    from hardattn.checkpoint import CheckpointError
+
+    try:
+        out = deploy(given.run, given.out)
+    except UsageError as fault:
+        print(f"error: {fault}", file=sys.stderr)
+        return 2
+    except ImportError as fault:
+        print(f"error: {fault.name} is missing: pip install 'hardattn[deploy]'", file=sys.stderr)
+        return 2
+    except (CheckpointError, OSError) as fault:
+        print(f"error: {fault}", file=sys.stderr)
+        return 5
+    for path in sorted(out.iterdir()):
+        print(f"{path.stat().st_size:>12,}  {path}")
+    return 0
+
+
+def deploy(run: Path, out: Path | None = None) -> Path:
+    """Write the folder, whole or not at all; one that was written before is replaced.
+
+    Raises UsageError, CheckpointError, OSError.
+    """
+    from hardattn import __version__, checkpoint
+
+    out = out or run / "deploy"
+    if out.exists() and any(out.iterdir()) and not _ours(out):
+        raise UsageError(f"{out} holds something else: choose another --out, or delete it")
+    result = _result(run)
+    config = {"format": FORMAT, "hardattn": __version__} | {key: result[key] for key in KEPT}
+    agent, world = build(config)
+    state = checkpoint.read(run / "best.pt")["agent"]
+    agent.load_state_dict(state)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as within:
+        folder = Path(within) / "whole"
+        folder.mkdir()
+        save(state, folder / WEIGHTS)
+        (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+        reason = _graphs(agent, world, config, folder)
+        files = [path.name for path in sorted(folder.iterdir())]
+        (folder / CARD).write_text(card(result, files, reason), encoding="utf-8")
+        if out.exists():
+            shutil.rmtree(out)
+        folder.rename(out)
+    return out
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write a state_dict as the Hub has weights."""
+    from safetensors.torch import save_file
+
+    save_file({name: value.contiguous() for name, value in state.items()}, path, {"format": "pt"})
+
+
+def load(folder: Path | str) -> tuple[Any, Any]:
+    """The agent as it was, in evaluation mode, and its world. Raises UsageError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    config = _json(Path(folder) / CONFIG)
+    if config.get("format") != FORMAT or "recipe" not in config:
+        raise UsageError(f"{folder}: {CONFIG} is not of an agent of this version")
+    agent, world = build(config)
+    try:
+        agent.load_state_dict(load_file(Path(folder) / WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError) as fault:
+        reason = str(fault).splitlines()[0]
+        raise UsageError(
+            f"{Path(folder) / WEIGHTS}: not this agent's weights ({reason})"
+        ) from fault
+    return agent, world
+
+
+def build(result: dict[str, Any]) -> tuple[Any, Any]:
+    """Agent, untrained, and world of a result.json or config.json. Raises UsageError."""
+    recipe, seen = result["recipe"], result["world"]
+    world = described(Problem, recipe).world(len(seen["classes"]))
+    image = tuple(seen["image"])
+    kind = choose("agent that can be handed on", _agents(), recipe["agent"])
+    agent = described(kind, recipe).build(world.sensor.shape(image), world, image)
+    return agent.eval(), world
+
+
+def described(kind: Any, settings: dict[str, Any]) -> Any:
+    """The part of a recipe that is of this dataclass, from `Recipe.settings` as JSON has them."""
+    fields = [field.name for field in dataclasses.fields(kind) if field.name in settings]
+    values = {name: settings[name] for name in fields}
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def blank(image: tuple[int, ...]) -> Any:
+    """Three scenes of that shape on which nothing is, for shapes."""
+    import torch
+
+    from hardattn.scenes import Scenes
+
+    nothing = torch.zeros(3, dtype=torch.int64)
+    return Scenes(torch.zeros(3, *image, dtype=torch.uint8), nothing, torch.zeros(3, 1, 4), nothing)
+
+
+def card(result: dict[str, Any], files: list[str], reason: str | None) -> str:
+    """The model card: YAML for the Hub, then what is in result.json, and nothing else."""
+    import yaml
+
+    greedy, world = result["figures"]["greedy"], result["world"]
+    figures = {
+        key: value
+        for key, value in greedy.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    clusters = result["recipe"]["task"] == "cluster"
+    task = "image-feature-extraction" if clusters else "image-classification"
+    metrics = [
+        {"type": key, "name": f"{key}, one pass as in use", "value": value}
+        for key, value in figures.items()
+        if key not in ("n", "looks")
+    ]
+    if not clusters:
+        named = {"type": "accuracy", "name": "accuracy, one pass as in use"}
+        metrics.insert(0, named | {"value": 1 - greedy["error"]})
+    data = {"type": result["recipe"]["dataset"], "name": result["scenes"], "split": "test"}
+    front = {
+        "license": "mit",
+        "library_name": "hardattn",
+        "pipeline_tag": task,
+        "tags": ["hardattn", "visual-attention", result["recipe"]["agent"]],
+        "model-index": [
+            {
+                "name": result["name"],
+                "results": [{"task": {"type": task}, "dataset": data, "metrics": metrics}],
+            }
+        ],
+    }
+    top = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
+    made = result["made_with"]
+    lines = [
+        f"# {result['title']}",
+        f"It {result['sees']}, in {world['looks']} look(s) of "
+        f"{world['pixels_per_look']} pixels, of images of "
+        f"{'×'.join(str(side) for side in world['image'])}.",
+        f"Trained by `{result['command']}`, seed {result['seed']}: one training, "
+        f"{result['training']['images']:,} scenes, {result['training']['seconds']:,.0f} s on "
+        f"{made['processor']}.",
+        f"## Measured\n\nOn {figures['n']:,} test scenes ({result['scenes']}), one pass as in use:",
+        _table(("figure", "value"), figures.items()),
+        "What it costs, of one image:",
+        _table(("cost", "value"), costs(result).items()),
+        "## Files",
+        _table(("file", "what it is"), [(name, ABOUT[name]) for name in files]),
+    ]
+    if reason:
+        lines.append(f"There is no ONNX graph of it: {reason}.")
+    lines += [
+        "## Use\n\nIn a checkout of hardattn:",
+        '```python\nfrom experiments.deploy import load\n\nagent, world = load(".")\n```',
+    ]
+    return f"---\n{top}---\n\n" + "\n\n".join(lines) + "\n"
+
+
+ABOUT = {
+    CONFIG: "the recipe",
+    WEIGHTS: "the weights",
+    **{
+        f"{name}{suffix}": f"{what}; {library}"
+        for name, what in (
+            ("start", "what it is told → its state before the first look"),
+            ("step", "state, glimpse, place, step → next state, next place, logits"),
+            ("forward", "images in [0, 1] → logits"),
+        )
+        for suffix, library in ((".pt2", "torch.export"), (".onnx", "ONNX"))
+    },
+}
+
+
+def costs(result: dict[str, Any]) -> dict[str, Any]:
+    """What a result says of costs, by name; older ones say less."""
+    found: dict[str, Any] = {"weights": result["parameters"]}
+    if "flops" in result:
+        found["floating-point operations"] = result["flops"]
+    if "cost" in result:
+        measured = result["cost"]
+        latency, throughput = measured["latency"], measured["throughput"]
+        low, high = (1000 * each for each in latency["quartiles"])
+        where = f"{result['made_with']['processor']}, one thread"
+        found |= {
+            "pixels seen": measured["pixels"],
+            "peak memory, bytes": measured["memory"]["one"],
+            f"milliseconds, median ({where})": 1000 * latency["seconds"],
+            "its quartiles": f"{low:.4g} to {high:.4g}",
+            f"images a second, {throughput['batch']} at a time": throughput["images_per_second"],
+        }
+    return found
+
+
+def _table(head: tuple[str, str], rows: Any) -> str:
+    lines = [f"| {head[0]} | {head[1]} |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {name} | {_shown(value)} |" for name, value in rows)])
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _graphs(agent: Any, world: Any, config: dict[str, Any], folder: Path) -> str | None:
+    """Write the graphs there can be; returns why there are none, or no ONNX."""
+    import torch
+
+    from hardattn import export
+    from hardattn.rollout import DRAWS
+
+    reason = not_exported(agent)
+    if reason:
+        return reason
+    try:
+        scenes = blank(tuple(config["world"]["image"]))
+        graphs = export.programs(agent, world, scenes, DRAWS[config["recipe"]["draw"]])
+    except export.ExportError as fault:
+        return str(fault)
+    for name, graph in graphs.items():
+        torch.export.save(graph, folder / f"{name}.pt2")
+    reason = not_in_onnx(agent)
+    if reason is None:
+        export.to_onnx(graphs, folder)
+    return reason
+
+
+def not_exported(agent: Any) -> str | None:
+    """Why torch.export cannot take an agent, by the tables; None where it can."""
+    from hardattn import agents, blocks
+
+    tables = {**agents.AGENTS, **blocks.BLOCKS, **blocks.HEADS}
+    return _listed(agent, tables, {**agents.NOT_EXPORTED, **blocks.NOT_EXPORTED})
+
+
+def not_in_onnx(agent: Any) -> str | None:
+    """Why an agent that torch.export takes cannot become ONNX; None where it can."""
+    from hardattn import blocks
+
+    return _listed(agent, {**blocks.BLOCKS, **blocks.HEADS}, blocks.NOT_IN_ONNX)
+
+
+def _listed(agent: Any, table: dict[str, Any], reasons: dict[str, str]) -> str | None:
+    kinds = {type(part) for part in agent.modules()}
+    return next((why for name, why in reasons.items() if table[name] in kinds), None)
+
+
+def _agents() -> dict[str, Any]:
+    """The dataclasses of recipes that build an agent, by name."""
+    from experiments import agents, viewers
+
+    return {
+        name: kind
+        for module in (agents, viewers)
+        for name, kind in vars(module).items()
+        if dataclasses.is_dataclass(kind) and hasattr(kind, "build")
+    }
+
+
+def _result(run: Path) -> dict[str, Any]:
+    if not run.is_dir():
+        raise UsageError(f"{run}: no such folder; give that of one run, runs/NAME/seed-N")
+    if not (run / "result.json").exists():
+        raise UsageError(f"{run}: no finished run in it (no result.json); give runs/NAME/seed-N")
+    result = _json(run / "result.json")
+    if not (run / "best.pt").exists():
+        raise UsageError(f"{run}: no best.pt, the weights that `experiments.run` leaves")
+    return result
+
+
+def _ours(out: Path) -> bool:
+    return (out / CONFIG).exists() and (out / WEIGHTS).exists()
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise UsageError(f"{path}: cannot be read ({fault.strerror or fault})") from fault
+    except ValueError as fault:
+        raise UsageError(f"{path}: not JSON, or cut short ({fault})") from fault
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: not what was expected, an object")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
