@@ -111,6 +111,14 @@ def sensor_of(world: dict[str, Any]) -> Sensor | None:
     return sensor
 
 
+def glimpsed(world: dict[str, Any], sensor: Sensor, places: Tensor) -> bool:
+    """Whether what was seen can be made anew from the points that columns hold.
+
+    Not where a place is more than a point, or the scene was another one at each look.
+    """
+    return sensor.places == 2 and not world.get("changes") and not bool(places.isnan().any())
+
+
 def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
     run = row.group.runs[0]
     world, kept = run.result["world"], examples(row)
@@ -133,9 +141,7 @@ def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
     where = f"{looks} looks" if looked else "the whole image"
     images = _image(picture, f"{row.title}, scene {scene + 1}: {where}, answer {word}")
     sensor = sensor_of(world)
-    # Columns hold points: of places that are more than a point, the glimpse is not to be had; nor
-    # is it of a scene that was another one at each look.
-    if looked and sensor is not None and sensor.places == 2 and not world.get("changes"):
+    if sensor is not None and glimpsed(world, sensor, places):
         strip = glimpses(kept["image"][scene], places, sensor, SIDE)
         images += _image(strip, "what was seen, look by look")
     return (

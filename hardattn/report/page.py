@@ -7,13 +7,14 @@ from typing import Any
 
 from hardattn.report.charts import Style, charts, styles
 from hardattn.report.columns import Column, columns, notes
-from hardattn.report.gallery import gallery, looking
+from hardattn.report.gallery import gallery, looking, with_examples
 from hardattn.report.heat import attending, heat
+from hardattn.report.player import player
 from hardattn.report.plot import Figure, inline, legend
 from hardattn.report.read import Group
 from hardattn.report.table import Row, Table, tables
 from hardattn.report.text import seeds_text
-from hardattn.report.theme import SCRIPT, STYLE
+from hardattn.report.theme import asset
 from hardattn.report.words import Finding, findings
 
 FEW = 8  # rows that captions name
@@ -54,19 +55,21 @@ def page(
         for number, table in enumerate(done)
     ]
     drawn = json.dumps(figures, separators=(",", ":")).replace("</", "<\\/")
+    style = asset("page.css") + asset("player.css")
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<link rel="icon" href="data:,">',
-            f"<title>hardattn: {escape(_heading(done))}</title><style>{STYLE}</style></head>",
+            f"<title>hardattn: {escape(_heading(done))}</title><style>{style}</style></head>",
             f"<body><main><header>{_eyebrow(done[0]) if len(done) == 1 else ''}",
             f"<h1>{escape(_heading(done))}</h1>{_lede(done)}</header>",
             *sections,
             _runs(done, command, left_out),
             "</main>",
             f'<script type="application/json" id="charts">{drawn}</script>',
-            f"<script>{get_plotlyjs()}</script><script>{SCRIPT}</script></body></html>",
+            f"<script>{get_plotlyjs()}</script><script>{asset('page.js')}</script>"
+            f"<script>{asset('player.js')}</script></body></html>",
         ]
     )
 
@@ -127,6 +130,7 @@ def _section(
     return (
         f'<section class="scenes">{head}'
         f'<div class="findings">{cards}</div>{_filter(table)}'
+        f"{_player(table, number, command)}"
         f"<h2>All figures</h2>{_table(table, look)}"
         f'<p class="made soft">{made}</p>'
         f"<h2>Curves</h2>{_legend(table, look)}"
@@ -134,6 +138,22 @@ def _section(
         f"<figcaption>{made}</figcaption></figure>"
         f"{''.join(_printable(one) for one in printable if one.scenes == table.scenes)}"
         f"{_maps(table, number, command)}{_looks(table, command)}</section>"
+    )
+
+
+def _player(table: Table, number: int, command: str) -> str:
+    html = player(table, number)
+    if not html:
+        return ""
+    return (
+        "<h2>Look by look</h2>"
+        '<p class="soft">The first test scenes, not chosen. Choose a scene and two agents, and '
+        "step: by the buttons, or by the arrow keys. What was not looked at yet is dark, what was "
+        "seen coarsely in between; looks are numbered from first"
+        '<span class="key" role="img" aria-label="blue to yellow"></span>to last, the dashed frame '
+        "is the target, and the true answer is underlined.</p>"
+        f"<figure>{html}"
+        f"<figcaption>{_made(with_examples(table), command, first=True)}</figcaption></figure>"
     )
 
 
