@@ -1,15 +1,24 @@
 """Curves of the page, as plotly figures: colours of text and grid are the page's to set."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from hardattn.report.pareto import COSTS, Cost, Front, fronts
 from hardattn.report.table import MANY, Row, Table, error_after, pixels
 from hardattn.report.theme import GREYS, PALETTE
 from hardattn.stats import Estimate
 
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "pentagon")
+FRONTS = ("dot", "dash", "longdash", "dashdot")  # of the classes, in the table's order
+SAID = {
+    "pixels": "What each answer cost in pixels",
+    "flops": "Million operations for one image",
+    "seconds": "Seconds of training",
+    "latency": "Milliseconds for one image, alone",
+}
 
 
 class Style(NamedTuple):
@@ -45,32 +54,17 @@ def styles(tables: Sequence[Table]) -> dict[str, Style]:
 
 
 def charts(table: Table, styles: dict[str, Style]) -> list[Chart]:
-    """Error against looks and pixels seen, where any were chosen; against operations and pointing,
-    where they were measured; and validation error against training images.
+    """Error against looks, where any were chosen; against what it cost, with the front of each
+    class; against pointing, where it was measured; and validation error against training images.
     """
     after = {row.group.name: error_after(row.group) for row in table.rows}
-    looking = [
-        Chart(
-            "looks",
-            "Error after each look",
-            "Bands are 95 % intervals. A line across the whole width saw everything in one look.",
-            _against_looks(table, styles, after),
-        ),
-        Chart(
-            "pixels",
-            "Error against pixels seen",
-            "What each answer cost in pixels, on a logarithmic scale: lower left is better.",
-            _against_pixels(table, styles, after),
-        ),
-    ]
-    cost = Chart(
-        "flops",
-        "Error against operations",
-        "Million operations for one image, on a logarithmic scale, with 95 % intervals: lower left "
-        "is better.",
-        _against(table, styles, "MFLOP", [row.flops and row.flops / 1e6 for row in table.rows]),
+    looking = max(map(len, after.values())) > 1
+    looks = Chart(
+        "looks",
+        "Error after each look",
+        "Bands are 95 % intervals. A line across the whole width saw everything in one look.",
+        _against_looks(table, styles, after) if looking else go.Figure(),
     )
-    cost.figure.update_xaxes(type="log")
     pointing = Chart(
         "pointing",
         "Error against pointing",
@@ -86,11 +80,58 @@ def charts(table: Table, styles: dict[str, Style]) -> list[Chart]:
         else "One thin line a training seed; the thick one is their mean.",
         _while_training(table, styles),
     )
+    costs = [_cost(table, styles, cost, after) for cost in COSTS if looking or cost.key != "pixels"]
     return [
-        *(looking if max(map(len, after.values())) > 1 else []),
-        *(chart for chart in (cost, pointing) if chart.figure.data),
+        *(chart for chart in (looks, *costs, pointing) if chart.figure.data),
         training,
     ]
+
+
+def _cost(
+    table: Table, styles: dict[str, Style], cost: Cost, after: dict[str, list[Estimate]]
+) -> Chart:
+    """Lower left is better; a dotted staircase for the front of each class."""
+    if cost.key == "pixels":
+        figure = _against_pixels(table, styles, after)
+    else:
+        points = [cost.points(row) for row in table.rows]
+        values = [found[0].cost if found else None for found in points]
+        figure = _against(table, styles, f"{cost.name}, {cost.unit}", values)
+        _decades(figure, [value for value in values if value is not None])
+    for front, dash in zip(fronts(table, cost), FRONTS * 2, strict=False):
+        _staircase(figure, front, dash)
+    said = SAID[cost.key]
+    return Chart(
+        cost.key,
+        f"Error against {cost.name}",
+        f"{said}, on a logarithmic scale: lower left is better. Grey steps are the front of each "
+        "class.",
+        figure,
+    )
+
+
+def _staircase(figure: go.Figure, front: Front, dash: str) -> None:
+    """What the best agent of a class reaches for a budget."""
+    figure.add_scatter(
+        x=[*(point.cost for point in front.points), front.most],
+        y=[*(point.error for point in front.points), front.points[-1].error],
+        mode="lines",
+        line={"color": GREYS[0], "width": 3, "dash": dash, "shape": "hv"},
+        opacity=0.55,
+        customdata=[[front.sees, one.title] for one in (*front.points, front.points[-1])],
+        hovertemplate="front of %{customdata[0]}: %{customdata[1]}, %{y:.2f} %<extra></extra>",
+    )
+
+
+def _decades(figure: go.Figure, values: Sequence[float]) -> None:
+    """A logarithmic axis with plain numbers, over at least half a decade."""
+    marks = [mark * 10.0**power for power in range(-6, 10) for mark in (1, 2, 5)]
+    if values:
+        low, high = min(values), max(values)
+        spare = max(1.12, (3 * low / high) ** 0.5)
+        span = [math.log10(low / spare), math.log10(high * spare)]
+        figure.update_xaxes(range=span)
+    figure.update_xaxes(type="log", tickvals=marks, ticktext=[f"{mark:,g}" for mark in marks])
 
 
 def _against_looks(
@@ -117,8 +158,7 @@ def _against_pixels(
         curve = after[row.group.name]
         at = [pixels(row.group, look) for look in range(1, len(curve) + 1)]
         _line(figure, row, styles, at, curve, "%{x:,} pixels")
-    marks = [mark * 10**power for power in range(9) for mark in (1, 2, 5)]
-    figure.update_xaxes(type="log", tickvals=marks, ticktext=[f"{mark:,}" for mark in marks])
+    _decades(figure, [])
     return figure
 
 

@@ -139,11 +139,11 @@ def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
         side=SIDE,
     )
     where = f"{looks} looks" if looked else "the whole image"
-    images = _image(picture, f"{row.title}, scene {scene + 1}: {where}, answer {word}")
+    images = image(picture, f"{row.title}, scene {scene + 1}: {where}, answer {word}")
     sensor = sensor_of(world)
     if sensor is not None and glimpsed(world, sensor, places):
         strip = glimpses(kept["image"][scene], places, sensor, SIDE)
-        images += _image(strip, "what was seen, look by look")
+        images += image(strip, "what was seen, look by look")
     return (
         f'<div class="look" data-title="{escape(row.title)}">{images}<div>{answered(row, scene)} '
         f'<span class="soft">at {100 * confidence:.0f} %</span></div></div>'
@@ -161,10 +161,11 @@ def _check_same(one: Run, other: Run) -> None:
             )
 
 
-def _image(picture: Picture, words: str) -> str:
+def image(picture: Picture, words: str) -> str:
+    """A picture within a page. words: what it shows."""
     # 96 colours hold greys and the path; a photograph keeps its own.
-    image = Image.fromarray(picture)
-    if image.getcolors(4096) is not None:
-        image = image.quantize(96, dither=Image.Dither.NONE)
+    drawn = Image.fromarray(picture)
+    if drawn.getcolors(4096) is not None:
+        drawn = drawn.quantize(96, dither=Image.Dither.NONE)
     size = f'width="{picture.shape[1]}" height="{picture.shape[0]}"'
-    return f'<img {size} alt="{escape(words)}" src="{data_uri(image)}">'
+    return f'<img {size} alt="{escape(words)}" src="{data_uri(drawn)}">'

@@ -41,7 +41,7 @@
       plots.forEach(function (plot) {
         if (!section.contains(plot)) return;
         Plotly.restyle(plot, { visible: plot.data.map(function (trace) {
-          return shown[trace.meta];
+          return trace.meta === undefined || shown[trace.meta];
         }) });
       });
     };

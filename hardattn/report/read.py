@@ -70,6 +70,43 @@ class Run:
                 f"{self.folder / 'columns.pt'}: not the columns of an evaluation; run it again"
             ) from fault
 
+    def figure(self, draw: str, name: str) -> Any:
+        """A figure of a pass: as it was measured, else, of a metric that came later, from columns.
+
+        None where there is neither, or where the columns lack what the metric is about.
+        """
+        stored = self.result["figures"].get(draw) or {}
+        return stored[name] if name in stored else self._later(draw, name)
+
+    @cached_property
+    def _computed(self) -> dict[tuple[str, str], Any]:
+        return {}
+
+    def _later(self, draw: str, name: str) -> Any:
+        from hardattn.metrics import METRICS
+
+        if name not in METRICS or self.columns is None or draw not in self.columns:
+            return None
+        key = draw, name
+        if key not in self._computed:
+            try:
+                self._computed[key] = METRICS[name](self.columns[draw])
+            except (RuntimeError, IndexError):  # a column that its time did not have is empty
+                self._computed[key] = None
+        return self._computed[key]
+
+    @cached_property
+    def gain(self) -> dict[str, Any] | None:
+        """What became of its answers when others chose its looks, where that was measured."""
+        file = None if self.folder is None else self.folder / "gain.json"
+        if file is None or not file.exists():
+            return None
+        content = _json(file)
+        whole = isinstance(content, dict) and {"own", "swaps"} <= content.keys()
+        if not whole or content.get("format") != FORMAT:
+            raise ReportError(f"{file}: not a policy gain of format {FORMAT}; measure it again")
+        return dict(content)
+
     @cached_property
     def examples(self) -> dict[str, Any] | None:
         """image (n, C, H, W), target (n,), box (n, M, 4) of the first scenes, or None."""

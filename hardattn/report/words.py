@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from hardattn.report.read import Group
+from hardattn.report.swaps import sentence
 from hardattn.report.table import MANY, Row, Table, basis, difference
 from hardattn.stats import Estimate
 
@@ -19,6 +20,7 @@ class Finding(NamedTuple):
     range: str  # the interval, "" for none
     claim: str  # the best row and what the comparison with its control supports
     caution: str  # what a reader should not conclude, "" for nothing
+    facts: tuple[tuple[str, str], ...]  # of the best: what it costs, and whether it looked there
 
 
 def findings(table: Table) -> list[Finding]:
@@ -74,7 +76,36 @@ def _finding(sees: str, rows: tuple[Row, ...], decimals: int) -> Finding:
         interval_text(best.error, decimals, len(best.group.runs)),
         " ".join(claim),
         " ".join(caution),
+        (
+            ("Cost", _cost(best)),
+            ("Looked at the target", _looked(best)),
+            ("Did that matter?", sentence(best.group, decimals)),
+        ),
     )
+
+
+def _cost(row: Row) -> str:
+    latency = row.cost.get("latency_ms")
+    said = [
+        f"{row.pixels:,.0f} pixels seen",
+        f"{row.flops / 1e6:,.1f} MFLOP an image" if row.flops else "",
+        f"{latency:,.2g} ms an image" if latency else "",
+        f"{row.seconds:,.0f} s of training" if row.seconds else "",
+        f"{row.group.first['parameters']:,} weights",
+    ]
+    return ", ".join(filter(None, said))
+
+
+def _looked(row: Row) -> str:
+    said = [
+        f"with {row.hit:.0f} % of the looks it chose" if row.hit is not None else "",
+        f"its map points there in {row.pointing:.0f} % of the scenes"
+        if row.pointing is not None
+        else "",
+    ]
+    if any(said) or row.looks_around:
+        return "; ".join(filter(None, said))
+    return "cannot be said: it sees everything at once, and has no map"
 
 
 def _headline(best: Row, rows: tuple[Row, ...], decimals: int) -> str:
