@@ -12,6 +12,7 @@ from hardattn.report.theme import GREYS, PALETTE
 from hardattn.stats import Estimate
 
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "pentagon")
+FEW = 8  # rows whose bands can be told apart
 FRONTS = ("dot", "dash", "longdash", "dashdot")  # of the classes, in the table's order
 SAID = {
     "pixels": "What each answer cost in pixels",
@@ -137,7 +138,7 @@ def _decades(figure: go.Figure, values: Sequence[float]) -> None:
 def _against_looks(
     table: Table, styles: dict[str, Style], after: dict[str, list[Estimate]]
 ) -> go.Figure:
-    figure = _figure("looks", "test error, %")
+    figure = axes("looks", "test error, %")
     longest = max(map(len, after.values()))
     for row in table.rows:
         curve = after[row.group.name]
@@ -153,7 +154,7 @@ def _against_looks(
 def _against_pixels(
     table: Table, styles: dict[str, Style], after: dict[str, list[Estimate]]
 ) -> go.Figure:
-    figure = _figure("pixels seen", "test error, %")
+    figure = axes("pixels seen", "test error, %")
     for row in table.rows:
         curve = after[row.group.name]
         at = [pixels(row.group, look) for look in range(1, len(curve) + 1)]
@@ -166,7 +167,7 @@ def _against(
     table: Table, styles: dict[str, Style], what: str, values: Sequence[float | None]
 ) -> go.Figure:
     """A point a row that has a value."""
-    figure = _figure(what, "test error, %")
+    figure = axes(what, "test error, %")
     for row, value in zip(table.rows, values, strict=True):
         if value is not None:
             _line(figure, row, styles, [value], [row.error], "%{x:,.4g}")
@@ -174,7 +175,7 @@ def _against(
 
 
 def _while_training(table: Table, styles: dict[str, Style]) -> go.Figure:
-    figure = _figure("training images", "validation error, %")
+    figure = axes("training images", "validation error, %")
     for row in table.rows:
         style, name = styles[row.group.name], row.group.name
         curves = [_curve(run.result) for run in row.group.runs]
@@ -230,7 +231,7 @@ def _line(
             x=[*at, *reversed(at)],
             y=[*high, *reversed(low)],
             fill="toself",
-            fillcolor=_clear(style.colour, 0.16),
+            fillcolor=_clear(style.colour, 0.16 if len(styles) <= FEW else 0.06),
             line={"width": 0},
             mode="lines",
             meta=name,
@@ -265,7 +266,31 @@ def _clear(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
-def _figure(x: str, y: str) -> go.Figure:
+def trace(
+    figure: go.Figure,
+    row: Row,
+    styles: dict[str, Style],
+    x: Sequence[float],
+    y: Sequence[float],
+    said: str,
+    data: Sequence[str] | None,
+) -> None:
+    """A line of a row, without an interval. said: what pointing at it shows, in plotly's terms."""
+    style = styles[row.group.name]
+    figure.add_scatter(
+        x=list(x),
+        y=list(y),
+        mode="lines" if data is None else "lines+markers",
+        line={"color": style.colour, "width": 2, "dash": style.dash},
+        marker={"symbol": style.marker, "size": 6},
+        meta=row.group.name,
+        customdata=data,
+        hovertemplate=f"{row.title}<br>{said}<extra></extra>",
+    )
+
+
+def axes(x: str, y: str) -> go.Figure:
+    """An empty figure that a page's script colours."""
     axis = {"automargin": True, "zeroline": False, "ticks": "", "showline": False}
     layout = go.Layout(
         template="none",

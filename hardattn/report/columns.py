@@ -12,8 +12,8 @@ QUARTERED = 4  # seeds from which on the interquartile mean is another than the 
 # What a run measured on its device, where it did.
 COST = (
     ("latency_ms", "latency ms", "for one image, alone", 2),
-    ("throughput", "answers/s", "images a second, in large batches", 0),
-    ("peak_mib", "peak MiB", "memory beyond the weights", 1),
+    ("throughput", "answers/s", "images a second, in batches", 0),
+    ("peak_mib", "peak MiB", "memory for one image, weights included", 1),
 )
 # What tells agents apart that see everything at once; of the others it takes two tables.
 AT_ONCE = (

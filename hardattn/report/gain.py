@@ -4,31 +4,49 @@ from collections.abc import Callable
 from typing import Any
 
 from hardattn.report.read import Group
-from hardattn.stats import Estimate, bootstrap_interval
+from hardattn.stats import Estimate, bootstrap_interval, paired_cluster_difference
 
-# In the order of the table of swaps; "policy gain" is over the first that was measured.
+# Who else chose the looks or the map, in the order of the table of swaps.
 SWAPS = {
     "random": "random",
-    "mean_map": "mean map",
     "centre": "centre",
     "raster": "raster",
+    "mean": "the mean one",
+    "mean_map": "the mean one",
     "shuffled": "another image's",
-    "foreign_map": "another image's map",
+    "foreign": "another image's",
+    "foreign_map": "another image's",
     "reversed": "its own, reversed",
     "oracle": "oracle",
 }
+AGAINST = {"random": "random looks", "mean": "the mean map", "mean_map": "the mean map"}
+
+
+def reference(group: Group) -> str:
+    """The swap that the policy gain is over: random looks, of soft attention the mean map; ""
+    where neither was measured for every seed.
+    """
+    return next((name for name in AGAINST if added(group, name) is not None), "")
 
 
 def gain(group: Group) -> Estimate | None:
-    """Points of error more with random looks, or of soft attention with the mean map, and the
-    interval over training seeds. None where it was not measured for every seed.
-    """
-    return next(filter(None, (added(group, name) for name in ("random", "mean_map"))), None)
+    """Points of error more under the `reference`, and the interval, as in `added`."""
+    name = reference(group)
+    return added(group, name) if name else None
 
 
 def added(group: Group, swap: str) -> Estimate | None:
-    """Points of error more under a swap than by its own looks; below 0 the swap is better."""
-    return _points(group, lambda found: (found["swaps"].get(swap) or {}).get("error"))
+    """Points of error more under a swap than by its own looks; below 0 the swap is better.
+
+    The interval is over training seeds; of a single one over test images, where it was kept who was
+    right. None where a seed was not measured.
+    """
+    found = _points(group, lambda found: (found["swaps"].get(swap) or {}).get("error"))
+    right = group.runs[0].gain_right if len(group.runs) == 1 else None
+    if found is None or right is None or swap not in right:
+        return found
+    theirs, own = (100.0 * (~right[name]).double().numpy() for name in (swap, "own"))
+    return paired_cluster_difference(theirs, own, right["index"].numpy(), resamples=4000)
 
 
 def retrained(group: Group) -> Estimate | None:

@@ -27,7 +27,7 @@ def page(
     """HTML that needs nothing else, no network either.
 
     against: as for `tables`. command: what made this page. left_out: runs that are not finished.
-    printable: figures that stand below the curves of their scenes.
+    printable: figures that stand below the charts of their scenes.
     """
     from plotly.offline import get_plotlyjs
 

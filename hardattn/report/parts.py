@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from hardattn.report import failures, pareto
+from hardattn.report import failures, pareto, trust
 from hardattn.report.charts import Chart, Style, charts
 from hardattn.report.gallery import gallery, looking, with_examples
 from hardattn.report.grid import grid, swatch
@@ -43,12 +43,14 @@ def parts(
         Part("looks", "Look by look", _player(table, number, command)),
         Part("table", "All figures", f'{grid(table, look)}<p class="made soft">{made}</p>'),
         Part("cost", "Error, and what it costs", _charts(table, number, look, figures, made)),
+        Part("looked", "Right because it looked there?", _looked(table, made)),
+        Part("gain", "Did looking there matter?", _swaps(table, made)),
+        Part("trust", "Does it know when it is wrong?", _trust(table, number, look, figures, made)),
         *(
             Part(f"figure-{one.key}", one.title, _printable(one))
             for one in printable
             if one.scenes == table.scenes
         ),
-        Part("gain", "Did looking there matter?", _swaps(table, made)),
         Part("maps", "Where they attended", _maps(table, number, command)),
         Part("paths", "Where they looked, and what they saw", _looks(table, command)),
         Part("failures", "Where they were wrong", _failures(table, command)),
@@ -89,6 +91,26 @@ def _chart(chart: Chart, number: int, figures: dict[str, Any]) -> str:
     )
 
 
+def _looked(table: Table, made: str) -> str:
+    html = trust.looked(table)
+    if not html:
+        return ""
+    return (
+        '<p class="soft">Percent of the test scenes. Looked: a look that the agent chose, or the '
+        "largest value of its map, lies in the target's frame. Right answers where it missed are "
+        f"right for another reason.</p><figure>{html}<figcaption>{made}</figcaption></figure>"
+    )
+
+
+def _trust(
+    table: Table, number: int, look: dict[str, Style], figures: dict[str, Any], made: str
+) -> str:
+    shown = "".join(_chart(one, number, figures) for one in trust.charts(table, look))
+    if not shown:
+        return ""
+    return f'<figure><div class="charts">{shown}</div><figcaption>{made}</figcaption></figure>'
+
+
 def _swaps(table: Table, made: str) -> str:
     html = swaps([(row.title, row.group) for row in table.rows], table.decimals)
     if not html:
@@ -110,9 +132,18 @@ def _maps(table: Table, number: int, command: str) -> str:
         'from nothing <span class="key heat" role="img" aria-label="clear to orange"></span> to '
         "its own largest value; of looks over cells, where they fell. Where an agent has no map "
         "of places, heat is its class activation: what the answer is read from. The frame is the "
-        f"target.</p><figure>{heat(rows, table, number)}"
+        f"target.</p><figure>{heat(rows, table, number)}{_found(table)}"
         f"<figcaption>{origin(rows, command, first=True)}</figcaption></figure>"
     )
+
+
+def _found(table: Table) -> str:
+    html = trust.maps(table)
+    said = (
+        "Percent, means over seeds; a centre map and a random map never saw an image. PxAP takes "
+        "the frame for the object's outline."
+    )
+    return f'{html}<p class="soft">{said}</p>' if html else ""
 
 
 def _looks(table: Table, command: str) -> str:

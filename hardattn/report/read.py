@@ -108,6 +108,12 @@ class Run:
         return dict(content)
 
     @cached_property
+    def gain_right(self) -> dict[str, Any] | None:
+        """Who was right then: (N,) bool of each swap and of "own"; "index", (N,), of the images."""
+        file = None if self.folder is None else self.folder / "gain.pt"
+        return None if file is None or not file.exists() else _read_tensors(file)
+
+    @cached_property
     def examples(self) -> dict[str, Any] | None:
         """image (n, C, H, W), target (n,), box (n, M, 4) of the first scenes, or None."""
         if self.folder is None:

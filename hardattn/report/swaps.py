@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from html import escape
 
 from hardattn.report.columns import estimate_text
-from hardattn.report.gain import SWAPS, added, gain, order, retrained
+from hardattn.report.gain import AGAINST, SWAPS, added, gain, order, reference, retrained
 from hardattn.report.read import Group
 from hardattn.stats import Estimate
+
+RETRAINED = "best fixed order, retrained"
 
 
 def sentence(group: Group, decimals: int) -> str:
@@ -14,50 +16,62 @@ def sentence(group: Group, decimals: int) -> str:
     found = gain(group)
     if found is None:
         return ""
-    soft = added(group, "random") is None
-    other = "the mean map" if soft else "random looks"
+    other = AGAINST[reference(group)]
     size = f"{abs(found.point):.{decimals}f} points"
     if found.low is None or found.high is None:
         side = "more" if found.point >= 0 else "less"
-        said = f"With {other} the same observer errs {size} {side} (one seed, so no interval)."
+        said = f"With {other} the same observer errs {size} {side} (no interval)."
     elif found.low > 0:
         said = (
             f"Where it looks matters: with {other} the same observer errs {size} more "
             f"({found.low:.{decimals}f} to {found.high:.{decimals}f})."
         )
     else:
-        interval = f"{found.low:+.{decimals}f} to {found.high:+.{decimals}f}".replace("-", "−")
-        said = f"Its looking is no better than {other}: {size} of gain ({interval})."
+        word = "worse" if found.high < 0 else "no better"
+        said = f"Its looking is {word} than {other}: {size} of gain ({_range(found, decimals)})."
     again = retrained(group)
     if again is None:
         return said
     side = "more" if again.point >= 0 else "less"
+    sure = f" ({_range(again, decimals)})" if again.low is not None else ""
     return (
         f"{said} An observer trained for the best fixed order ({order(group)}) errs "
-        f"{abs(again.point):.{decimals}f} points {side} than it."
+        f"{abs(again.point):.{decimals}f} points {side} than it{sure}."
     )
 
 
 def swaps(rows: Sequence[tuple[str, Group]], decimals: int) -> str:
     """A table of titles and groups that were measured, as HTML; "" where none was."""
-    measured = [(title, group) for title, group in rows if gain(group) is not None]
-    heads = [name for name in SWAPS if any(added(group, name) is not None for _, group in measured)]
-    fixed = any(retrained(group) is not None for _, group in measured)
-    if not measured:
+    found = {title: _found(group) for title, group in rows}
+    heads = [
+        head for head in (*SWAPS.values(), RETRAINED) if any(head in one for one in found.values())
+    ]
+    heads = list(dict.fromkeys(heads))
+    lines = [
+        f'<tr data-title="{escape(title)}"><th scope="row">{escape(title)}</th>'
+        + "".join(f"<td>{_text(one.get(head), decimals)}</td>" for head in heads)
+        + "</tr>"
+        for title, one in found.items()
+        if one
+    ]
+    if not lines:
         return ""
-    named = [SWAPS[name] for name in heads] + ["best fixed order, retrained"] * fixed
-    lines = []
-    for title, group in measured:
-        found = [added(group, name) for name in heads] + [retrained(group)] * fixed
-        cells = "".join(f"<td>{_text(one, decimals)}</td>" for one in found)
-        lines.append(
-            f'<tr data-title="{escape(title)}"><th scope="row">{escape(title)}</th>{cells}</tr>'
-        )
     return (
         '<div class="scroll"><table class="plain"><thead><tr><th scope="col">agent</th>'
-        + "".join(f'<th scope="col">{escape(name)}</th>' for name in named)
+        + "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
         + f"</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
+
+
+def _found(group: Group) -> dict[str, Estimate]:
+    """What was measured, by the heads of the table."""
+    measured = [(head, added(group, name)) for name, head in SWAPS.items()]
+    measured.append((RETRAINED, retrained(group)))
+    return {head: estimate for head, estimate in measured if estimate is not None}
+
+
+def _range(found: Estimate, decimals: int) -> str:
+    return f"{found.low:+.{decimals}f} to {found.high:+.{decimals}f}".replace("-", "−")
 
 
 def _text(found: Estimate | None, decimals: int) -> str:

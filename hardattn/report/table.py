@@ -305,9 +305,19 @@ def _chance(errors: list[float], others: list[float]) -> Estimate:
 
 def _cost(group: Group) -> dict[str, float]:
     """What was measured of every seed on its device, the mean of each."""
-    measured = [run.result.get("cost") or {} for run in group.runs]
+    measured = [_measured_cost(run.result.get("cost") or {}) for run in group.runs]
     means = {name: _mean([one.get(name) for one in measured]) for name in measured[0]}
     return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def _measured_cost(cost: dict[str, Any]) -> dict[str, float]:
+    """In the units of the table, of what `hardattn.cost.measure` found."""
+    found = {
+        "latency_ms": (cost.get("latency") or {}).get("seconds", math.nan) * 1e3,
+        "throughput": (cost.get("throughput") or {}).get("images_per_second", math.nan),
+        "peak_mib": (cost.get("memory") or {}).get("one", math.nan) / 2**20,
+    }
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def _added(group: Group, name: str) -> float | None:
