@@ -2,12 +2,26 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from hardattn import localisation
+from hardattn import localisation, scanpath
+from hardattn.calibration import aurc as aurc
+from hardattn.calibration import brier as brier
+from hardattn.calibration import ece as ece
+from hardattn.calibration import error_auroc as error_auroc
+from hardattn.calibration import error_when_sure as error_when_sure
+from hardattn.calibration import looks_needed as looks_needed
+from hardattn.calibration import nll as nll
+from hardattn.calibration import reliability as reliability
+from hardattn.calibration import risk_coverage as risk_coverage
 from hardattn.evaluate import Columns
+from hardattn.tradeoff import error_at_cost as error_at_cost
+from hardattn.tradeoff import error_by_cost as error_by_cost
+from hardattn.tradeoff import pareto as pareto
+from hardattn.tradeoff import pareto_area as pareto_area
 
 Figure = float | list[float] | None
 
@@ -22,121 +36,115 @@ def error_after(columns: Columns) -> list[float]:
     return [1 - share for share in columns.correct.double().mean(0).tolist()]
 
 
-def nll(columns: Columns) -> float:
-    """Mean negative log-likelihood of the final answer, in nats."""
-    return columns.nll[:, -1].double().mean().item()
+class LookedAndAnswered(NamedTuple):
+    """Shares of the images with a target, which sum to one; and what they say of the answer."""
+
+    looked_right: float
+    looked_wrong: float  # wrong although it looked
+    missed_right: float  # right, but not because it looked
+    missed_wrong: float
+    accuracy_looked: float | None  # among those where it looked at the target; None: there are none
+    accuracy_missed: float | None
 
 
-def brier(columns: Columns) -> float | None:
-    """Mean squared distance of the final probabilities from the one-hot target (Brier 1950)."""
-    if columns.target.dim() > 1:  # the probabilities of all sequences are not at hand
-        return None
-    probability = columns.log_probability[:, -1].double().exp()
-    truth = torch.nn.functional.one_hot(columns.target, probability.shape[-1])
-    return ((probability - truth) ** 2).sum(-1).mean().item()
+def looked_and_answered(columns: Columns) -> LookedAndAnswered | None:
+    """Did it look at the target, and was the answer right?
 
-
-def ece(columns: Columns, bins: int = 15) -> float:
-    """Expected calibration error, bins of equal width (Guo et al. 2017, arXiv:1706.04599)."""
-    confidence = columns.confidence[:, -1].double()
-    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-    which = torch.bucketize(confidence, edges[1:-1])
-    gap = columns.correct[:, -1].double() - confidence
-    total = torch.zeros(bins, dtype=torch.float64).index_add_(0, which, gap)
-    return (total.abs().sum() / len(gap)).item()
-
-
-def hit(columns: Columns) -> float | None:
-    """Share of looks that fall in the target's box, of those the agent chose: all but the first."""
-    chosen = _taken(columns)
-    chosen[:, 0] = False
-    if not chosen.any() or columns.location.isnan().any():
-        return None
-    return columns.hit[chosen].double().mean().item()
-
-
-def spread(columns: Columns) -> float | None:
-    """How far looks differ between images: standard deviation of places, mean of chosen looks.
-
-    0 is a policy that ignores its input; sqrt(1/3) = 0.577 is uniform over the image.
+    It looked where a chosen look lies in a target's box; where nothing was chosen, where the map
+    points there. None where there is neither, or no target.
     """
-    chosen = _taken(columns)
-    chosen[:, 0] = False
-    if not chosen.any() or columns.location.isnan().any():
+    which, there = scanpath.chosen(columns), scanpath.has_target(columns)
+    if not there.any() or (which is None and not columns.density.numel()):
         return None
-    weight, place = chosen[..., None].double(), columns.location.double()
-    count = weight.sum(0)
-    mean = (weight * place).sum(0) / count.clamp(min=1)
-    deviation = ((weight * (place - mean) ** 2).sum(0) / count.clamp(min=1)).sqrt()
-    return ((deviation.mean(-1) * count[:, 0]).sum() / count.sum()).item()
+    if which is not None:
+        looked = (columns.hit & which).any(1)
+    else:
+        looked = localisation.pointing(columns.density, columns.box)
+    looked, right = looked[there], columns.correct[there, -1]
+    shares = [
+        (looks & answer).double().mean().item()
+        for looks in (looked, ~looked)
+        for answer in (right, ~right)
+    ]
+    accuracies = [
+        right[looks].double().mean().item() if looks.any() else None for looks in (looked, ~looked)
+    ]
+    return LookedAndAnswered(*shares, *accuracies)
 
 
-def entropy(columns: Columns) -> float | None:
-    """Mean entropy, in nats, of the distributions that the chosen places came from."""
-    chosen = _taken(columns)
-    chosen[:, 0] = False
-    if not chosen.any() or columns.location.isnan().any():
-        return None
-    return columns.entropy[chosen].double().mean().item()
+def looked(columns: Columns) -> float | None:
+    """Share of images on whose target the agent looked, or its map pointed: any look will do."""
+    found = looked_and_answered(columns)
+    return None if found is None else found.looked_right + found.looked_wrong
 
 
-def looks(columns: Columns) -> float:
-    """Mean number of looks taken."""
-    return columns.looks.double().mean().item()
+def accuracy_looked(columns: Columns) -> float | None:
+    """Share of right answers where it looked at the target."""
+    found = looked_and_answered(columns)
+    return None if found is None else found.accuracy_looked
 
 
-def aurc(columns: Columns) -> float:
-    """Area under the risk-coverage curve (Geifman et al. 2019, arXiv:1805.08206): the error among
-    the most confident answers, mean over how many of them are given. Equally confident answers are
-    given in any order, and the mean over orders is taken.
-    """
-    confidence, group = columns.confidence[:, -1].unique(return_inverse=True)
-    wrong = (~columns.correct[:, -1]).double()
-    size = torch.zeros(len(confidence), dtype=torch.float64).index_add_(
-        0, group, torch.ones_like(wrong)
-    )
-    share = torch.zeros_like(size).index_add_(0, group, wrong) / size
-    # In the order of falling confidence, each answer with the error of all that are as confident.
-    risk = share[group[group.argsort(descending=True)]].cumsum(0)
-    return (risk / torch.arange(1, len(risk) + 1)).mean().item()
-
-
-def error_auroc(columns: Columns) -> float | None:
-    """How well confidence tells errors: the chance that a wrong answer is less confident than a
-    right one, equals counting half. 0.5 is no better than a coin; None if all are right, or wrong.
-    """
-    good = columns.correct[:, -1]
-    right, wrong = columns.confidence[good, -1], columns.confidence[~good, -1]
-    if not len(right) or not len(wrong):
-        return None
-    right = right.sort().values
-    below, upto = (torch.searchsorted(right, wrong, right=side) for side in (False, True))
-    return 1 - ((below + upto).double().mean() / 2 / len(right)).item()
+def accuracy_missed(columns: Columns) -> float | None:
+    """Share of right answers where it did not look at the target: right for another reason."""
+    found = looked_and_answered(columns)
+    return None if found is None else found.accuracy_missed
 
 
 def pointing(columns: Columns) -> float | None:
     """Pointing game of what was attended to."""
-    return _of(columns.density, lambda map: localisation.pointing(map, columns.box))
+    return _found(columns, columns.density, localisation.pointing)
 
 
-def box_accuracy(columns: Columns) -> float | None:
-    """MaxBoxAcc at an IoU of 0.5 of what was attended to."""
-    return _of(columns.density, lambda map: localisation.max_box_acc(map, columns.box))
+def box_accuracy(columns: Columns, iou: float = 0.5) -> float | None:
+    """MaxBoxAcc, at an IoU of 0.5, of what was attended to."""
+    return _found(
+        columns, columns.density, lambda map, box: localisation.max_box_acc(map, box, iou)
+    )
+
+
+def box_accuracy_30(columns: Columns) -> float | None:
+    """MaxBoxAcc at an IoU of 0.3."""
+    return box_accuracy(columns, 0.3)
+
+
+def box_accuracy_70(columns: Columns) -> float | None:
+    """MaxBoxAcc at an IoU of 0.7."""
+    return box_accuracy(columns, 0.7)
+
+
+def box_accuracy_v2(columns: Columns) -> float | None:
+    """MaxBoxAccV2 of what was attended to."""
+    return _found(columns, columns.density, localisation.max_box_acc_v2)
 
 
 def box_iou(columns: Columns) -> float | None:
     """Mean IoU of the target's box and that of what was attended to, at the best threshold."""
-    return _of(columns.density, lambda map: localisation.max_box_iou(map, columns.box))
+    return _found(columns, columns.density, localisation.max_box_iou)
+
+
+def mass_iou(columns: Columns) -> float | None:
+    """Mean IoU of the target's box and the box around the cells that hold half of attention."""
+    return _found(columns, columns.density, localisation.mass_iou)
+
+
+def pxap(columns: Columns) -> float | None:
+    """Pixel average precision of what was attended to; the box stands in for the mask."""
+    return _found(columns, columns.density, localisation.pxap)
 
 
 def energy(columns: Columns) -> float | None:
     """Mean share of what was attended to that lies in a target's box."""
-    return _of(columns.density, lambda map: localisation.energy(map, columns.box))
+    return _found(columns, columns.density, localisation.energy)
 
 
 def map_entropy(columns: Columns) -> float | None:
     """Mean entropy of what was attended to: 0 is one cell, 1 is all alike."""
     return _of(columns.density, localisation.entropy)
+
+
+def effective_cells(columns: Columns) -> float | None:
+    """Mean share of cells over which attention spreads: the exponential of its entropy."""
+    return _of(columns.density, localisation.effective_cells)
 
 
 def gini(columns: Columns) -> float | None:
@@ -151,13 +159,30 @@ def kept(columns: Columns) -> float | None:
 
 def activation_pointing(columns: Columns) -> float | None:
     """Pointing game of the class activation map."""
-    return _of(columns.activation, lambda map: localisation.pointing(map, columns.box))
+    return _found(columns, columns.activation, localisation.pointing)
 
 
 def activation_box_accuracy(columns: Columns) -> float | None:
     """MaxBoxAcc at an IoU of 0.5 of the class activation map."""
-    return _of(columns.activation, lambda map: localisation.max_box_acc(map, columns.box))
+    return _found(columns, columns.activation, localisation.max_box_acc)
 
+
+# What `density` says of where it attended.
+MAPS: dict[str, Callable[[Columns], Figure]] = {
+    "pointing": pointing,
+    "box_accuracy_30": box_accuracy_30,
+    "box_accuracy": box_accuracy,
+    "box_accuracy_70": box_accuracy_70,
+    "box_accuracy_v2": box_accuracy_v2,
+    "box_iou": box_iou,
+    "mass_iou": mass_iou,
+    "pxap": pxap,
+    "energy": energy,
+    "map_entropy": map_entropy,
+    "effective_cells": effective_cells,
+    "gini": gini,
+    "kept": kept,
+}
 
 METRICS: dict[str, Callable[[Columns], Figure]] = {
     "error": error,
@@ -167,17 +192,21 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
     "ece": ece,
     "aurc": aurc,
     "error_auroc": error_auroc,
-    "hit": hit,
-    "spread": spread,
-    "entropy": entropy,
-    "looks": looks,
-    "pointing": pointing,
-    "box_accuracy": box_accuracy,
-    "box_iou": box_iou,
-    "energy": energy,
-    "map_entropy": map_entropy,
-    "gini": gini,
-    "kept": kept,
+    "looks_needed": looks_needed,
+    "error_when_sure": error_when_sure,
+    "looks": scanpath.looks,
+    "hit": scanpath.hit,
+    "looked": looked,
+    "accuracy_looked": accuracy_looked,
+    "accuracy_missed": accuracy_missed,
+    "spread": scanpath.spread,
+    "diversity": scanpath.diversity,
+    "entropy": scanpath.entropy,
+    "saccade": scanpath.saccade,
+    "coverage": scanpath.coverage,
+    "revisits": scanpath.revisits,
+    "centre_distance": scanpath.centre_distance,
+    **MAPS,
     "activation_pointing": activation_pointing,
     "activation_box_accuracy": activation_box_accuracy,
 }
@@ -185,22 +214,52 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
 
 def figures(columns: Columns) -> dict[str, Figure | int]:
     """Every metric of the table, and n, the number of examples."""
-    table: dict[str, Figure | int] = {"n": len(columns.target)}
-    for name, metric in METRICS.items():
+    found = _measured(METRICS, columns)
+    return {"n": len(columns.target), **found}
+
+
+def references(columns: Columns, side: int = 12, seed: int = 0) -> dict[str, dict[str, Figure]]:
+    """What maps that never saw the image score on the same targets: rows beside any agent's.
+
+    They have as many cells as the agent's map or, where it has none, `side` a side.
+    """
+    like = next((map for map in (columns.density, columns.activation) if map.numel()), None)
+    height, width = (side, side) if like is None else like.shape[1:]
+    size = len(columns.target), height, width
+    generator = torch.Generator().manual_seed(seed)
+    maps = {
+        "centre map": localisation.centre_map(*size),
+        "random map": localisation.random_map(*size, generator),
+    }
+    return {name: _measured(MAPS, columns._replace(density=map)) for name, map in maps.items()}
+
+
+def _measured(table: dict[str, Callable[[Columns], Figure]], columns: Columns) -> dict[str, Figure]:
+    """Every metric of a table, as JSON has it."""
+    found: dict[str, Figure] = {}
+    for name, metric in table.items():
         figure = metric(columns)
         # A diverged net answers with NaN or infinity, which are no JSON.
-        table[name] = None if isinstance(figure, float) and not math.isfinite(figure) else figure
-    return table
+        found[name] = None if isinstance(figure, float) and not math.isfinite(figure) else figure
+    localisation.forget()
+    return found
 
 
-def _of(density: Tensor, measure: Callable[[Tensor], Tensor | float]) -> float | None:
+def _of(density: Tensor, measure: Callable[[Tensor], Tensor]) -> float | None:
     """What a measure says of maps, mean over images; None where there are no maps."""
-    if not density.numel():
+    return measure(density).double().mean().item() if density.numel() else None
+
+
+def _found(
+    columns: Columns, density: Tensor, measure: Callable[[Tensor, Tensor], Tensor | float]
+) -> float | None:
+    """What a measure says of maps and targets, over the images that have one; None without any."""
+    if not density.numel() or not columns.box.numel():
         return None
-    found = measure(density)
+    box, there = columns.box, scanpath.has_target(columns)
+    if not there.any():
+        return None
+    if not there.all():
+        density, box = density[there], box[there]
+    found = measure(density, box)
     return found.double().mean().item() if isinstance(found, Tensor) else found
-
-
-def _taken(columns: Columns) -> Tensor:
-    """(N, T) bool: looks that were taken before the agent stopped."""
-    return torch.arange(columns.hit.shape[1]) < columns.looks[:, None]

@@ -35,7 +35,10 @@ MAY = {
     "localisation": "scenes",
     "cost": "rollout scenes world",
     "evaluate": "maps rollout scenes sensors world",
-    "metrics": "evaluate localisation",
+    "calibration": "evaluate",
+    "tradeoff": "evaluate",
+    "scanpath": "evaluate",
+    "metrics": "calibration evaluate localisation scanpath tradeoff",
     "clustering": "evaluate tasks",
     "log": "checkpoint evaluate metrics report rollout scenes world",
     "train": "checkpoint clustering data device estimators evaluate log metrics rollout scenes "

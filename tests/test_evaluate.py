@@ -1,6 +1,5 @@
-"""The harness and its figures, on answers made by hand, among them the traps of known code."""
+"""The harness: who looks at what, when an answer stands, and that nothing else changes a figure."""
 
-import json
 import math
 from functools import lru_cache, partial
 from typing import Any
@@ -14,141 +13,12 @@ from hardattn.agents import RAM, SCRIPTS, FullView, Scripted
 from hardattn.data import load
 from hardattn.distributions import Fixed, Stop
 from hardattn.evaluate import Columns, average, evaluate
-from hardattn.metrics import METRICS, aurc, ece, error_auroc, figures
+from hardattn.metrics import METRICS, figures
 from hardattn.rollout import Decision, greedy, sample
 from hardattn.scenes import Scenes, frozen, plain, translated
 from hardattn.sensors import Retina, Whole
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
-
-# Final probabilities of four examples, and of the look before; four classes.
-BEFORE = [[0.1, 0.7, 0.1, 0.1], [0.2, 0.5, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], [0.6, 0.2, 0.1, 0.1]]
-FINAL = [
-    [0.7, 0.1, 0.1, 0.1],  # target 0: right
-    [0.4, 0.3, 0.2, 0.1],  # target 1: above 1/K, and yet another class is more probable: wrong
-    [0.4, 0.4, 0.1, 0.1],  # target 0: a tie, of which the first is the answer: right
-    [0.4, 0.4, 0.1, 0.1],  # target 1: the same tie: wrong
-]
-TARGET = [0, 1, 0, 1]
-MAPS = [[[1.0, 0], [0, 0]], [[0.0, 1], [0, 0]], [[1.0, 1], [0, 0]], [[1.0, 1], [1, 1]]]
-
-
-def columns(**changes: Tensor) -> Columns:
-    """Four examples and two looks, all taken."""
-    place = torch.tensor([[[0.9, 0.9], [x, y]] for x, y in [(0.0, 0), (1, 0), (0, 0.5), (1, 0.5)]])
-    made = Columns(
-        log_probability=torch.tensor([BEFORE, FINAL]).transpose(0, 1).log(),
-        location=place,
-        hit=torch.tensor([[True, False], [True, True], [True, False], [False, False]]),
-        entropy=torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0], [0.0, 4.0]]),
-        looks=torch.full((4,), 2),
-        target=torch.tensor(TARGET),
-        index=torch.arange(4),
-        box=torch.tensor([[[-1.0, -1.0, 0.0, 0.0]]]).expand(4, 1, 4),  # the cell at top left
-        density=torch.tensor(MAPS),
-        activation=torch.tensor(MAPS[:1]).expand(4, 2, 2),
-    )
-    return made._replace(**changes)
-
-
-BY_HAND = {
-    "error": 0.5,
-    "error_after": [0.75, 0.5],  # after the first look only the second example is right
-    "nll": -(math.log(0.7) + math.log(0.3) + 2 * math.log(0.4)) / 4,
-    "brier": (0.12 + 0.70 + 0.54 + 0.54) / 4,
-    "ece": (abs(1 - 0.7) + abs(1 - 3 * 0.4)) / 4,  # one right of 0.7; one right of three of 0.4
-    "aurc": (0 + (2 / 3) / 2 + (4 / 3) / 3 + 2 / 4) / 4,  # of the three of 0.4, two are wrong
-    "error_auroc": (1 + 1 + 1 / 2 + 1 / 2) / 4,  # right ones of 0.7 and 0.4, wrong ones of 0.4
-    "hit": 0.25,  # the first look was not chosen
-    "spread": (0.5 + 0.25) / 2,
-    "entropy": 2.5,
-    "looks": 2.0,
-    "pointing": 0.75,  # of equal cells the first
-    "energy": (1 + 0 + 1 / 2 + 1 / 4) / 4,
-    "map_entropy": (0 + 0 + 1 / 2 + 1) / 4,
-    "gini": (3 / 4 + 3 / 4 + 1 / 2 + 0) / 4,
-    "kept": (1 / 4 + 1 / 4 + 1 / 2 + 1) / 4,
-    "box_iou": (1 + 0 + 1 / 2 + 0) / 4,  # the fourth is found at threshold 0 alone
-    "box_accuracy": 0.5,  # the third box is twice too wide, an IoU of just 1/2
-    "activation_pointing": 1.0,
-    "activation_box_accuracy": 1.0,
-}
-
-
-@pytest.mark.parametrize("name", list(METRICS))
-def test_by_hand(name: str) -> None:
-    assert METRICS[name](columns()) == pytest.approx(BY_HAND[name])
-
-
-def test_by_hand_where_agents_stopped() -> None:
-    """Two stopped after the first look: what they would have looked at next counts nowhere."""
-    found = figures(columns(looks=torch.tensor([2, 1, 2, 1])))
-    assert found["looks"] == 1.5 and found["hit"] == 0.0 and found["entropy"] == 2.0
-    assert found["spread"] == pytest.approx((0.0 + 0.25) / 2)
-    nobody = figures(columns(looks=torch.ones(4, dtype=torch.long)))
-    assert nobody["hit"] is nobody["spread"] is nobody["entropy"] is None
-
-
-def test_columns_by_hand() -> None:
-    made = columns()
-    assert made.prediction[:, 1].tolist() == [0, 0, 0, 0]
-    assert made.correct[:, 1].tolist() == [True, False, True, False]
-    assert made.confidence[:, 1].tolist() == pytest.approx([0.7, 0.4, 0.4, 0.4])
-    assert made.nll[:, 0].exp().tolist() == pytest.approx([10, 2, 10, 5])
-
-
-def test_calibration_error_against_a_slow_loop() -> None:
-    generator = torch.Generator().manual_seed(0)
-    logits = 3 * torch.randn(500, 1, 3, generator=generator)
-    target = torch.randint(3, (500,), generator=generator)
-    made = columns()._replace(log_probability=logits.log_softmax(-1), target=target)
-    for bins in (1, 4, 15):
-        total = 0.0
-        for b in range(bins):
-            inside = [
-                (made.correct[i, 0].item(), made.confidence[i, 0].item())
-                for i in range(500)
-                if b / bins < made.confidence[i, 0].item() <= (b + 1) / bins
-            ]
-            if inside:
-                right = sum(each for each, _ in inside) / len(inside)
-                sure = sum(each for _, each in inside) / len(inside)
-                total += len(inside) / 500 * abs(right - sure)
-        assert ece(made, bins) == pytest.approx(total, abs=1e-6)
-
-
-def test_risk_and_coverage_against_all_orders() -> None:
-    generator = torch.Generator().manual_seed(0)
-    confidence = 0.6 + 0.1 * torch.randint(4, (40,), generator=generator)
-    good = torch.rand(40, generator=generator) < confidence
-    answer = torch.stack([confidence, 1 - confidence], -1)[:, None].log()
-    made = columns()._replace(log_probability=answer, target=(~good).long())
-    risks = []
-    for _ in range(400):
-        shuffled = torch.randperm(40, generator=generator)
-        order = shuffled[confidence[shuffled].argsort(descending=True, stable=True)]
-        wrong = (~good)[order].double().cumsum(0)
-        risks.append((wrong / torch.arange(1, 41)).mean().item())
-    error = torch.tensor(risks).std().item() / 20
-    assert abs(aurc(made) - sum(risks) / 400) < 4 * error
-    pairs = [
-        1.0 * (yes > no) + 0.5 * (yes == no)
-        for yes in confidence[good].tolist()
-        for no in confidence[~good].tolist()
-    ]
-    assert error_auroc(made) == pytest.approx(sum(pairs) / len(pairs))
-    assert error_auroc(made._replace(target=torch.zeros(40, dtype=torch.int64))) is None
-
-
-def test_figures_are_json_even_from_a_diverged_net() -> None:
-    found = figures(columns(log_probability=torch.full((4, 2, 4), torch.nan)))
-    json.dumps(found, allow_nan=False)
-    assert found["nll"] is None and found["n"] == 4 and found["error"] is not None
-    sure = torch.tensor([0.0, -math.inf, -math.inf, -math.inf]).expand(4, 2, 4)
-    found = figures(columns(log_probability=sure))
-    assert found["nll"] is None and found["error"] == 0.5 and found["brier"] == 1.0
-    json.dumps(found, allow_nan=False)
-
 
 # Agents whose every step is written down.
 

@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from hardattn import localisation
@@ -69,22 +71,41 @@ def test_gini_of_one_cell_of_equals_and_of_halves() -> None:
     assert localisation.gini(some).item() == pytest.approx((gaps / 2 / some.mean()).item())
 
 
-def test_the_largest_part_hangs_together_by_corners_too() -> None:
-    part = localisation.largest(MAP > 0)
-    assert part.nonzero().tolist() == [[0, 1, 1], [0, 2, 2]]
-    assert not localisation.largest(torch.zeros(2, 3, 3, dtype=torch.bool)).any()
+def test_parts_hang_together_by_corners_too() -> None:
+    which, size, box = localisation.parts(torch.cat([MAP > 0, MAP < 0, MAP > 2]))
+    assert sorted(zip(which.tolist(), size.tolist(), box.tolist(), strict=True)) == [
+        (0, 1, [0.5, -1.0, 1.0, -0.5]),
+        (0, 2, [-0.5, -0.5, 0.5, 0.5]),
+        (2, 1, [0.5, -1.0, 1.0, -0.5]),
+    ]
 
 
-def test_the_largest_part_of_a_snake_is_the_snake() -> None:
-    snake = torch.ones(1, 9, 9, dtype=torch.bool)
-    for row in range(1, 9, 2):
-        snake[0, row, 1 if row % 4 == 1 else 0 :] = False
-        snake[0, row] = False
-        snake[0, row, 8 if row % 4 == 1 else 0] = True
-    dot = snake.clone()
-    dot[0, 1, :] = False
-    assert torch.equal(localisation.largest(snake), snake)
-    assert localisation.largest(dot).sum() == snake[0, 2:].sum()
+@pytest.mark.parametrize("size", [(1, 1), (3, 8), (9, 9), (5, 17), (4, 33), (6, 64), (5, 150)])
+@pytest.mark.parametrize("share", [0.2, 0.45, 0.7])
+def test_parts_against_scipy(size: tuple[int, int], share: float) -> None:
+    """Narrow masks and wide ones; about the middle share parts are long and winding."""
+    height, width = size
+    generator = torch.Generator().manual_seed(width)
+    mask = torch.rand(20, height, width, generator=generator) < share
+    x, y = localisation.edges(width).tolist(), localisation.edges(height).tolist()
+    wanted = []
+    for image in range(20):
+        label, _ = ndimage.label(mask[image].numpy(), np.ones((3, 3)))
+        for number, (down, across) in enumerate(ndimage.find_objects(label), 1):
+            box = (x[across.start], y[down.start], x[across.stop], y[down.stop])
+            wanted.append((image, int((label == number).sum()), box))
+    which, size, box = localisation.parts(mask)
+    found = zip(which.tolist(), size.tolist(), map(tuple, box.tolist()), strict=True)
+    assert sorted(found) == sorted(wanted)
+
+
+def test_of_parts_as_large_the_first_is_the_largest() -> None:
+    twins = torch.tensor([[[0.0, 0, 1, 0, 1], [1, 0, 0, 0, 0], [1, 0, 1, 1, 0]]])
+    twins[0, 0, 4] = 0
+    boxes = torch.tensor([[[-1.0, -1 / 3, -0.6, 1.0]], [[-0.2, 1 / 3, 0.6, 1.0]]])
+    for box, found in zip(boxes, (1, 0), strict=True):
+        assert localisation.overlap(twins, box[None], 2)[1].item() == pytest.approx(found, abs=1e-6)
+        assert localisation.overlap(twins, box[None], 2, every=True)[1].item() == pytest.approx(1)
 
 
 def test_the_box_around_the_largest_part() -> None:
@@ -109,3 +130,80 @@ def test_a_box_that_is_half_right() -> None:
     assert localisation.overlap(MAP, box).amax(0).tolist() == [pytest.approx(2 / 3)]
     assert localisation.max_box_acc(MAP, box, iou=0.7) == 0
     assert localisation.max_box_acc(MAP, box, iou=0.6) == 1
+
+
+def test_any_part_may_match_in_the_second_version() -> None:
+    """The pair is never the largest: a bar beside it is."""
+    bar = MAP.clone()
+    bar[0, 3] = 2.5
+    bar[0, 1:3] = 0
+    bar[0, 1, 1] = 2
+    box = torch.tensor([[[-0.5, -0.5, 0.0, 0.0]]])  # that of the single cell
+    assert localisation.overlap(bar, box)[1:].amax() == 0
+    assert localisation.overlap(bar, box, every=True).amax() == pytest.approx(1)
+    assert localisation.max_box_acc(bar, box) == 0
+    assert localisation.max_box_acc_v2(bar, box) == 1
+
+
+def test_the_second_version_is_the_mean_of_three() -> None:
+    # The pair's IoU with the first is 2/3, with the second 1/2, with the third 4/9.
+    boxes = [[-0.5, -0.5, 0.5, 1.0], [-0.5, -0.5, 0.5, 1.5], [-0.5, -0.5, 1.0, 1.0]]
+    maps = MAP.clone()
+    maps[0, 0, 3] = 0
+    found = localisation.max_box_acc_v2(maps.expand(3, -1, -1), torch.tensor(boxes)[:, None])
+    assert found == pytest.approx((3 / 3 + 2 / 3 + 0) / 3)
+
+
+def test_precision_and_recall_of_cells() -> None:
+    box = torch.tensor([[[-1.0, -1.0, 0.0, 1.0]]])  # the left two of four
+    for row, expected in (
+        ([4.0, 3.0, 2.0, 1.0], 1.0),
+        ([1.0, 2.0, 3.0, 4.0], (1 / 3) / 2 + (2 / 4) / 2),
+        ([4.0, 1.0, 2.0, 3.0], 1 / 2 + (2 / 4) / 2),
+        ([5.0, 5.0, 5.0, 5.0], 2 / 4),  # all or nothing
+        ([0.0, 0.0, 0.0, 0.0], 2 / 4),
+    ):
+        assert localisation.pxap(torch.tensor([[row]]), box) == pytest.approx(expected), row
+    half = torch.tensor([[[-1.0, -1.0, -0.25, 1.0]]])  # the first and half of the second
+    found = localisation.pxap(torch.tensor([[[4.0, 3.0, 2.0, 1.0]]]), half)
+    assert found == pytest.approx(1 * (1 / 1.5) + (1.5 / 2) * (0.5 / 1.5))
+    assert math.isnan(localisation.pxap(torch.ones(1, 2, 2), torch.full((1, 1, 4), NAN)))
+
+
+def test_cells_of_all_images_are_one_curve() -> None:
+    """Each map counts by its own range: one that is ten times stronger is not the surer one."""
+    box = torch.tensor([[[-1.0, -1.0, 0.0, 1.0]], [[0.0, -1.0, 1.0, 1.0]]])
+    strong = torch.tensor([[[10.0, 0.0]], [[1.0, 0.0]]])
+    assert localisation.pxap(strong, box) == pytest.approx((1 / 2) / 2 + (2 / 4) / 2)
+
+
+def test_the_box_of_half_the_mass() -> None:
+    density = torch.tensor([[[6.0, 0, 0, 1], [0, 2, 0, 0], [0, 0, 1, 0], [0, 0, 0, 2]]])
+    corner, middle = [-1.0, -1.0, -0.5, -0.5], [-1.0, -1.0, 1.0, 1.0]
+    box = torch.tensor([[corner], [middle]])
+    assert localisation.mass_iou(density, box[:1]).tolist() == [pytest.approx(1.0)]
+    # For more than half the two of weight 2 come in, both of them.
+    assert localisation.mass_iou(density, box[1:], 0.6).tolist() == [pytest.approx(1.0)]
+    assert localisation.mass_iou(torch.zeros(1, 4, 4), box[1:]).tolist() == [0]
+    assert localisation.mass_iou(density, torch.full((1, 1, 4), NAN)).tolist() == [0]
+    tenths = torch.full((1, 1, 10), 0.1)
+    assert localisation.mass_iou(tenths, box[1:]).tolist() == [pytest.approx(1.0)]
+
+
+def test_effective_cells() -> None:
+    maps = torch.zeros(3, 3, 5)
+    maps[0, 1, 2] = 7
+    maps[1, :, :2] = 0.1
+    assert localisation.effective_cells(maps).tolist() == pytest.approx([1 / 15, 6 / 15, 0])
+
+
+def test_reference_maps() -> None:
+    centre = localisation.centre_map(3, 5, 8)
+    assert centre.shape == (3, 5, 8) and centre[0].sum() == pytest.approx(1)
+    assert torch.allclose(centre, centre.flip(1).flip(2), atol=1e-7)
+    assert centre[0].argmax() in (2 * 8 + 3, 2 * 8 + 4)
+    # Within one deviation 0.6827, within two, which is all of the image, 0.9545.
+    row = localisation.centre_map(1, 1, 4)[0, 0]
+    assert row[1:3].sum() == pytest.approx(0.6827 / 0.9545, abs=1e-4)
+    one, same = (localisation.random_map(2, 3, 4, torch.Generator().manual_seed(5)) for _ in "ab")
+    assert torch.equal(one, same) and not torch.equal(one[0], one[1])
