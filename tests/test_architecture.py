@@ -43,7 +43,7 @@ MAY = {
     "log": "checkpoint evaluate metrics report rollout scenes world",
     "train": "checkpoint clustering data device estimators evaluate log metrics rollout scenes "
     "world",
-    "report": "checkpoint evaluate metrics scenes sensors stats",
+    "report": "checkpoint evaluate localisation metrics scenes sensors stats",
 }
 # Packages beside torch, numpy and the standard library: inside functions, and at the top of a file;
 # of a room, or of a single module in it.

@@ -152,7 +152,8 @@ def _measured(run: Run) -> dict[str, Any]:
 
     result, found = run.result, dict[str, Any]()
     for draw, stored in result["figures"].items():
-        named = dict.fromkeys([*(stored or {}), *METRICS])
+        later = METRICS if draw == "greedy" else ()
+        named = dict.fromkeys([*(stored or {}), *later])
         found |= _flat({name: run.figure(draw, name) for name in named}, draw)
     for part in ("controls", "cost"):
         found |= _flat(result.get(part) or {}, part)

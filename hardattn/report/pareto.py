@@ -1,8 +1,8 @@
 """What accuracy costs: the front of what no other agent of a class undercuts, and its area.
 
 An agent is on the front of its class if none that may see as much has less error for no more cost.
-The area is the mean error along the front, over the logarithm of the cost from the cheapest to the
-dearest point of the class: what whoever always takes the best agent for the budget gets on average.
+The area is over the logarithm of the cost, from the cheapest to the dearest point of the class: the
+mean error of whoever always takes the best agent for the budget.
 """
 
 import math
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import NamedTuple
 
+from hardattn.metrics import pareto, pareto_area
 from hardattn.report.table import Row, Table, error_after, pixels
 
 
@@ -71,31 +72,19 @@ def fronts(table: Table, cost: Cost) -> list[Front]:
     for sees, rows in table.sections:
         points = [point for row in rows for point in cost.points(row)]
         if points:
-            best = front(points)
+            on = pareto([point.cost for point in points], [point.error for point in points])
             most = max(point.cost for point in points)
-            found.append(Front(sees, best, most, area(best, most)))
+            found.append(Front(sees, tuple(points[at] for at in on), most, _area(points)))
     return found
 
 
-def front(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Those that no other point undercuts: of equal cost the least error, of equal error the
-    least cost, of equals in both the first.
-    """
-    kept: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.cost, point.error)):
-        if not kept or point.error < kept[-1].error:
-            kept.append(point)
-    return tuple(kept)
-
-
-def area(front: Sequence[Point], most: float) -> float:
-    """The mean error along a front, over the logarithm of the cost up to `most`."""
-    ends = [*(point.cost for point in front[1:]), most]
-    widths = [math.log(end / point.cost) for point, end in zip(front, ends, strict=True)]
-    if not sum(widths):
-        return front[-1].error
-    errors = [point.error for point in front]
-    return sum(w * e for w, e in zip(widths, errors, strict=True)) / sum(widths)
+def _area(points: Sequence[Point]) -> float:
+    """Mean error in percent, over budgets from the least cost to the most, on a log scale."""
+    costs = [math.log(point.cost) for point in points]
+    errors = [point.error for point in points]
+    if min(costs) == max(costs):
+        return min(errors)
+    return pareto_area(costs, errors, upto=max(costs), since=min(costs), worst=100.0)
 
 
 def summary(table: Table) -> str:

@@ -43,8 +43,8 @@ def parts(
         Part("looks", "Look by look", _player(table, number, command)),
         Part("table", "All figures", f'{grid(table, look)}<p class="made soft">{made}</p>'),
         Part("cost", "Error, and what it costs", _charts(table, number, look, figures, made)),
-        Part("looked", "Right because it looked there?", _looked(table, made)),
-        Part("gain", "Did looking there matter?", _swaps(table, made)),
+        Part("looked", "Right because it looked there?", _looked(table, command)),
+        Part("gain", "Did looking there matter?", _swaps(table, command)),
         Part("trust", "Does it know when it is wrong?", _trust(table, number, look, figures, made)),
         *(
             Part(f"figure-{one.key}", one.title, _printable(one))
@@ -91,14 +91,15 @@ def _chart(chart: Chart, number: int, figures: dict[str, Any]) -> str:
     )
 
 
-def _looked(table: Table, made: str) -> str:
-    html = trust.looked(table)
-    if not html:
+def _looked(table: Table, command: str) -> str:
+    found = trust.looking(table)
+    if not found:
         return ""
     return (
         '<p class="soft">Percent of the test scenes. Looked: a look that the agent chose, or the '
         "largest value of its map, lies in the target's frame. Right answers where it missed are "
-        f"right for another reason.</p><figure>{html}<figcaption>{made}</figcaption></figure>"
+        f"right for another reason.</p><figure>{trust.looked(found)}"
+        f"<figcaption>{origin([row for row, _ in found], command)}</figcaption></figure>"
     )
 
 
@@ -111,15 +112,17 @@ def _trust(
     return f'<figure><div class="charts">{shown}</div><figcaption>{made}</figcaption></figure>'
 
 
-def _swaps(table: Table, made: str) -> str:
-    html = swaps([(row.title, row.group) for row in table.rows], table.decimals)
+def _swaps(table: Table, command: str) -> str:
+    rows = [row for row in table.rows if any(run.gain for run in row.group.runs)]
+    html = swaps([(row.title, row.group) for row in rows], table.decimals)
     if not html:
         return ""
     return (
         '<p class="soft">Points of error more when, after training, the observer is kept and '
         "somebody else chooses its looks; of soft attention, its maps. Near 0 it did not matter "
-        "where it looked, below 0 the others look better. In brackets 95 % intervals over training "
-        f"seeds.</p><figure>{html}<figcaption>{made}</figcaption></figure>"
+        "where it looked, below 0 the others look better. In brackets 95 % intervals, over "
+        "training seeds; of a single one over test scenes.</p>"
+        f"<figure>{html}<figcaption>{origin(rows, command)}</figcaption></figure>"
     )
 
 

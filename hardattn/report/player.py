@@ -97,20 +97,26 @@ def _film(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _seated(rows: Sequence[Row]) -> tuple[int, int]:
-    """Who is shown first: the best that learned where to look, beside the best that has a map of
-    everything; else beside its control; else the first two there are.
+    """Who is shown first: the best that learned where to look, and to its right the best of soft
+    attention; without one its control; else the first two there are.
     """
-    looks = [at for at, row in enumerate(rows) if row.looks_around and not row.script]
-    left = looks[0] if looks else 0
+    hard = [
+        at
+        for at, row in enumerate(rows)
+        if row.looks_around and not row.script and row.estimator != "soft_attention"
+    ]
+    left = hard[0] if hard else 0
     others = [at for at in range(len(rows)) if at != left] or [left]
-    soft = [at for at in others if rows[at].sees == "sees everything" and _soft(rows[at])]
+    soft = [at for at in others if _soft(rows[at])]
     control = [at for at in others if rows[at].group.name == rows[left].control]
     return left, (soft + control + others)[0]
 
 
 def _soft(row: Row) -> bool:
+    """Whether it attends to everything at once, by a map of its own or look by look."""
     found = attended(row)
-    return row.estimator == "soft_attention" or (found is not None and not found.activation)
+    mapped = found is not None and not found.activation and not row.looks_around
+    return mapped or row.estimator == "soft_attention"
 
 
 def _agent(row: Row, count: int, classes: Sequence[str]) -> dict[str, Any]:

@@ -79,21 +79,26 @@ class Run:
         return stored[name] if name in stored else self._later(draw, name)
 
     @cached_property
-    def _computed(self) -> dict[tuple[str, str], Any]:
+    def _computed(self) -> dict[str, dict[str, Any]]:
         return {}
 
     def _later(self, draw: str, name: str) -> Any:
+        """All that is lacking of a pass is computed at once, as figures share what is slow."""
+        from hardattn.localisation import forget
         from hardattn.metrics import METRICS
 
         if name not in METRICS or self.columns is None or draw not in self.columns:
             return None
-        key = draw, name
-        if key not in self._computed:
-            try:
-                self._computed[key] = METRICS[name](self.columns[draw])
-            except (RuntimeError, IndexError):  # a column that its time did not have is empty
-                self._computed[key] = None
-        return self._computed[key]
+        if draw not in self._computed:
+            stored, found = self.result["figures"].get(draw) or {}, dict[str, Any]()
+            for lacking in METRICS.keys() - stored.keys():
+                try:
+                    found[lacking] = METRICS[lacking](self.columns[draw])
+                except (RuntimeError, IndexError):  # a column that its time did not have is empty
+                    found[lacking] = None
+            forget()
+            self._computed[draw] = found
+        return self._computed[draw][name]
 
     @cached_property
     def gain(self) -> dict[str, Any] | None:

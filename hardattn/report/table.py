@@ -39,7 +39,7 @@ class Row(NamedTuple):
     error: Estimate
     middle: Estimate  # interquartile mean of the error; of fewer than four seeds it is the mean
     difference: Estimate | None  # error minus that of the control
-    chance: Estimate | None  # percent, that a run of it has less error than one of the control
+    chance: Estimate | None  # percent, that a run has less error than one of the control
     control: str  # name of the row that `difference` is against, "" for none
     gain: Estimate | None  # points of error more when others choose its looks, or maps
     sampled: float | None
@@ -296,11 +296,12 @@ def _row(group: Group, title: str, other: Group | None) -> Row:
     )
 
 
-def _chance(errors: list[float], others: list[float]) -> Estimate:
-    """That a run has less error than one of the control, in percent: less is better here."""
+def _chance(errors: list[float], others: list[float]) -> Estimate | None:
+    """That a run has less error than one of the control, in percent; None of a single seed."""
     found = probability_of_improvement([-error for error in errors], [-error for error in others])
-    low, high = (None if end is None else 100 * end for end in (found.low, found.high))
-    return found._replace(point=100 * found.point, low=low, high=high)
+    if found.low is None or found.high is None:
+        return None
+    return found._replace(point=100 * found.point, low=100 * found.low, high=100 * found.high)
 
 
 def _cost(group: Group) -> dict[str, float]:

@@ -10,12 +10,19 @@ import torch
 from torch import Tensor
 
 from hardattn.evaluate import Columns
-from hardattn.metrics import looked_and_answered, references, reliability, risk_coverage
+from hardattn.metrics import (
+    Figure,
+    looked_and_answered,
+    references,
+    reliability,
+    risk_coverage,
+)
 from hardattn.report.charts import Chart, Style, axes, trace
 from hardattn.report.table import Row, Table
 
 STEPS = 100  # of a risk-coverage curve
 BINS = 10
+LEAST = 0.005  # of the answers: bins with fewer are left out, as they say nothing
 # What is said of maps: by the figure's name, with its head.
 MAPS = {
     "pointing": "pointing",
@@ -54,8 +61,8 @@ def charts(table: Table, styles: dict[str, Style]) -> list[Chart]:
         Chart(
             "reliability",
             "Is it as right as it is sure?",
-            "Answers by confidence, all seeds: on the diagonal it is as right as it says; below it "
-            "claims too much.",
+            "Answers by confidence in tenths, all seeds: on the diagonal it is as right as it "
+            "says, below it claims too much. Tenths of less than 0.5 % of the answers are left out.",
             sure,
         ),
         Chart(
@@ -68,27 +75,33 @@ def charts(table: Table, styles: dict[str, Style]) -> list[Chart]:
     ]
 
 
-def looked(table: Table) -> str:
-    """Looked at the target, by answered right: a line an agent, means over seeds, as HTML."""
-    lines = []
+def looking(table: Table) -> list[tuple[Row, list[float | None]]]:
+    """Looked at the target, by answered right: shares of each agent of which that can be said.
+
+    Means over seeds; then how often it was right where it looked, and where it did not.
+    """
+    kept = []
     for row in table.rows:
         found = [looked_and_answered(columns) for columns in _columns(row)]
-        kept = [one for one in found if one is not None]
-        if not kept or len(kept) < len(found):
-            continue
-        shares = [sum(one[at] for one in kept) / len(kept) for at in range(4)]
-        there, missed = shares[0] + shares[1], shares[2] + shares[3]
-        cells = [
-            *shares,
-            shares[0] / there if there else None,
-            shares[2] / missed if missed else None,
-        ]
-        lines.append(_line(row.title, cells))
+        known = [one for one in found if one is not None]
+        if known and len(known) == len(found):
+            every = [
+                (one.looked_right, one.looked_wrong, one.missed_right, one.missed_wrong)
+                for one in known
+            ]
+            shares = [sum(part) / len(every) for part in zip(*every, strict=True)]
+            parts = ((shares[0], sum(shares[:2])), (shares[2], sum(shares[2:])))
+            kept.append((row, [*shares, *(right / all if all else None for right, all in parts)]))
+    return kept
+
+
+def looked(found: Sequence[tuple[Row, list[float | None]]]) -> str:
+    """A line an agent, as HTML."""
     heads = (
-        *("looked, right", "looked, wrong", "missed, right", "missed, wrong"),
+        *("agent", "looked, right", "looked, wrong", "missed, right", "missed, wrong"),
         *("right where it looked", "right where it did not"),
     )
-    return _plain(("agent", *heads), lines)
+    return _plain(heads, [_line(row.title, cells) for row, cells in found])
 
 
 def maps(table: Table) -> str:
@@ -101,7 +114,8 @@ def maps(table: Table) -> str:
         first = first or next(iter(_columns(row)), None)
     if first is not None:
         for name, found in references(first).items():
-            lines.append(_line(name, [found.get(figure) for figure in MAPS], "reference"))
+            cells = [_number(found.get(figure)) for figure in MAPS]
+            lines.append(_line(name, cells, "reference"))
     return _plain(("agent", *MAPS.values()), lines)
 
 
@@ -121,8 +135,8 @@ def _reliable(found: Sequence[Columns]) -> tuple[list[float], list[float], list[
         return 100 * (values * count).sum(0) / count.sum(0)
 
     sure, right = pooled(lambda at: bins[at].confidence), pooled(lambda at: bins[at].accuracy)
-    some = count.sum(0) > 0
     share = count.sum(0) / count.sum()
+    some = share >= LEAST
     return sure[some].tolist(), right[some].tolist(), share[some].tolist()
 
 
@@ -148,6 +162,10 @@ def _plain(heads: Sequence[str], lines: Sequence[str]) -> str:
         + "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
         + f"</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
+
+
+def _number(figure: Figure) -> float | None:
+    return figure if isinstance(figure, float) else None
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

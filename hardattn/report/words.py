@@ -25,7 +25,7 @@ class Finding(NamedTuple):
 
 def findings(table: Table) -> list[Finding]:
     """One for each class, in the order of the table."""
-    return [_finding(sees, rows, table.decimals) for sees, rows in table.sections]
+    return [_finding(sees, rows, table) for sees, rows in table.sections]
 
 
 def interval_text(estimate: Estimate, decimals: int, seeds: int) -> str:
@@ -36,7 +36,8 @@ def interval_text(estimate: Estimate, decimals: int, seeds: int) -> str:
     return f"{low} to {high} %, {basis(estimate, seeds)}".replace("-", "−")
 
 
-def _finding(sees: str, rows: tuple[Row, ...], decimals: int) -> Finding:
+def _finding(sees: str, rows: tuple[Row, ...], table: Table) -> Finding:
+    decimals = table.decimals
     learned = [row for row in rows if not row.script]
     best = learned[0] if learned else rows[0]
     claim, caution = [], []
@@ -54,7 +55,7 @@ def _finding(sees: str, rows: tuple[Row, ...], decimals: int) -> Finding:
     else:
         claim.append(f"{best.title} has the lowest error.")
     if best.difference is not None:
-        claim.append(_against(best, _control(best, rows), decimals))
+        claim.append(_against(best, _control(best, table), decimals))
     rival = learned[1] if len(learned) > 1 else None
     if rival is not None and not ahead:
         caution.append(_lead(best.group, rival, decimals))
@@ -71,7 +72,7 @@ def _finding(sees: str, rows: tuple[Row, ...], decimals: int) -> Finding:
     return Finding(
         sees,
         best,
-        _headline(best, rows, decimals),
+        _headline(best, table),
         f"{best.error.point:.{decimals}f} %",
         interval_text(best.error, decimals, len(best.group.runs)),
         " ".join(claim),
@@ -108,11 +109,11 @@ def _looked(row: Row) -> str:
     return "cannot be said: it sees everything at once, and has no map"
 
 
-def _headline(best: Row, rows: tuple[Row, ...], decimals: int) -> str:
+def _headline(best: Row, table: Table) -> str:
     gap = best.difference
     if gap is None:
         return ""
-    control = _control(best, rows)
+    control, decimals = _control(best, table), table.decimals
     if gap.high is None or gap.low is None:
         side = "below" if gap.point < 0 else "above"
         return f"{best.title}: {abs(gap.point):.{decimals}f} points {side} {control}, unsure"
@@ -124,8 +125,8 @@ def _headline(best: Row, rows: tuple[Row, ...], decimals: int) -> str:
     return f"{best.title}: {abs(gap.point):.{decimals}f} points less error than {control}{once}"
 
 
-def _control(best: Row, rows: tuple[Row, ...]) -> str:
-    return next((row.title for row in rows if row.group.name == best.control), best.control)
+def _control(best: Row, table: Table) -> str:
+    return next((row.title for row in table.rows if row.group.name == best.control), best.control)
 
 
 def _against(best: Row, control: str, decimals: int) -> str:
