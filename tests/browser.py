@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,7 @@ document.title = "SAID" + e.data + "SAID"; });</script>
 <iframe src="page.html" style="border:0" width="%d" height="900"></iframe>"""
 
 
-def tell(
-    html: str, script: str, folder: Path, width: int, *, dark: bool = False
-) -> dict[str, Any]:
+def tell(html: str, script: str, folder: Path, width: int, *, dark: bool = False) -> dict[str, Any]:
     """What the script, which may await, puts into `said`; whether the page scrolls sideways, and
     its faults.
     """
@@ -49,6 +48,6 @@ def tell(
     done = subprocess.run([browser, *flags], capture_output=True, text=True, timeout=100)
     said = re.search(r"<title>SAID(.*?)SAID</title>", done.stdout)
     assert said, done.stderr[-2000:]
-    told: dict[str, Any] = json.loads(said[1])
+    told: dict[str, Any] = json.loads(unescape(said[1]))
     assert told["width"] == width
     return told

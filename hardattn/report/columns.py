@@ -265,7 +265,7 @@ def notes(table: Table, columns: Sequence[Column]) -> list[str]:
     shown = {column.key for column in columns}
     if "chance" in shown:
         said.append(
-            "P(better): how often a run of it has less error than one of its control, ties counted "
+            "P(better): how often a run of it has less error than one of the control, ties counted "
             "half, over all pairs of seeds (Agarwal et al. 2021); interval by Newcombe (2006)."
         )
     if "middle" in shown:

@@ -62,7 +62,7 @@ def charts(table: Table, styles: dict[str, Style]) -> list[Chart]:
             "reliability",
             "Is it as right as it is sure?",
             "Answers by confidence in tenths, all seeds: on the diagonal it is as right as it "
-            "says, below it claims too much. Tenths of less than 0.5 % of the answers are left out.",
+            "says, below it claims too much. Tenths of less than 0.5 % of answers are left out.",
             sure,
         ),
         Chart(
