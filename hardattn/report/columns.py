@@ -23,6 +23,8 @@ AT_ONCE = (
         "error",
         "difference",
         "beats",
+        "chance",
+        "gain",
         "nmi",
         "ari",
         "mean_map",

@@ -47,7 +47,7 @@ def page(
             '<link rel="icon" href="data:,">',
             f"<title>hardattn: {escape(_heading(done))}</title><style>{style}</style></head>",
             f"<body><main><header>{_eyebrow(done[0]) if len(done) == 1 else ''}",
-            f"<h1>{escape(_heading(done))}</h1>{_lede(done)}</header>",
+            f"<h1>{escape(_heading(done))}</h1>{_lede(done)}{_contents(done)}</header>",
             *sections,
             runs(done, command, left_out),
             "</main>",
@@ -88,6 +88,18 @@ def _lede(tables: Sequence[Table]) -> str:
     )
 
 
+def _contents(tables: Sequence[Table]) -> str:
+    """Links to the sets of scenes, where there are several."""
+    if len(tables) == 1:
+        return ""
+    lines = "".join(
+        f'<li><a href="#scenes-{number}">{escape(table.scenes)}</a>, {len(table.rows)} row'
+        f"{'s' * (len(table.rows) != 1)}</li>"
+        for number, table in enumerate(tables)
+    )
+    return f'<nav aria-label="Sets of scenes"><ul class="notes">{lines}</ul></nav>'
+
+
 def _tests(row: Row) -> int:
     return int(row.group.first["figures"]["greedy"]["n"])
 
@@ -109,7 +121,7 @@ def _section(
         f'<h2 id="{one.key}-{number}">{escape(one.title)}</h2>{one.html}' for one in shown
     )
     return (
-        f'<section class="scenes">{head}<div class="findings">{cards}</div>'
+        f'<section class="scenes" id="scenes-{number}">{head}<div class="findings">{cards}</div>'
         f'<nav class="jump" aria-label="Parts of this report">{jumps}<a href="#runs">The runs</a>'
         f"</nav>{_filter(table)}{body}</section>"
     )

@@ -266,6 +266,8 @@
       else return;
       event.preventDefault();
     });
+    find(".controls").hidden = film.agents.every(
+      (agent) => agent.plays.every((one) => one.says.length === 1));
     show({ look: Infinity });
   });
 })();

@@ -98,7 +98,7 @@ def _film(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _seated(rows: Sequence[Row]) -> tuple[int, int]:
     """Who is shown first: the best that learned where to look, and to its right the best of soft
-    attention; without one its control; else the first two there are.
+    attention, or else its control. Where nobody looks, the first and its control, or the second.
     """
     hard = [
         at
@@ -109,7 +109,7 @@ def _seated(rows: Sequence[Row]) -> tuple[int, int]:
     others = [at for at in range(len(rows)) if at != left] or [left]
     soft = [at for at in others if _soft(rows[at])]
     control = [at for at in others if rows[at].group.name == rows[left].control]
-    return left, (soft + control + others)[0]
+    return left, (soft * bool(hard) + control + others)[0]
 
 
 def _soft(row: Row) -> bool:
