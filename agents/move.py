@@ -29,5 +29,5 @@ class MoveRAM(RAM):
 
     def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
         state, decision = super().step(state, seen._replace(glimpse=contrast(seen.glimpse)))
-        mean = seen.location + self.reach * decision.location.mean
+        mean = seen.location[:, :2] + self.reach * decision.location.mean
         return state, decision._replace(location=Gaussian(mean, self.std))

@@ -8,14 +8,18 @@ from hardattn.layers import GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
-from .ram import RAM
+from .move import MoveRAM
 
 
-class Player(RAM):
+class Player(MoveRAM):
     """RAM that acts as well as looks: a Gaussian over the next place, a softmax over actions.
 
     Places are (x, y, action), the actions being spread evenly over [-1, 1]. It knows what it did:
-    its glimpse net reads all three. Trained by what it wins, so `joint`, unlike for RAM, is on.
+    its glimpse net reads all three. Trained by what it wins, so `joint`, unlike for RAM, is on,
+    and then the critic trains the core as well.
+
+    Departures: those of MoveRAM, whose `reach` is only how far the mean may move here; and the
+    critic's part, without which it still missed half of the balls after a million games.
     """
 
     actions: Tensor
@@ -29,11 +33,12 @@ class Player(RAM):
         hidden: int = 256,
         what: int = 128,
         where: int = 128,
+        reach: float = 0.5,
         joint: bool = True,
         **options: object,
     ):
         sizes = dict(hidden=hidden, what=what, where=where)
-        super().__init__(glimpse, classes, joint=joint, **sizes, **options)  # type: ignore[arg-type]
+        super().__init__(glimpse, classes, reach=reach, joint=joint, **sizes, **options)
         self.glimpse = GlimpseNet(torch.Size(glimpse).numel(), 3, what, where, hidden)
         self.actor = nn.Linear(hidden, actions)
         self.register_buffer("actions", torch.linspace(-1, 1, actions)[:, None], persistent=False)
@@ -41,6 +46,7 @@ class Player(RAM):
     def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
         state, decision = super().step(state, seen)
         seen_so_far = self.core.output(state)
-        logits = self.actor(seen_so_far if self.joint else seen_so_far.detach())
-        action = Choice(logits, self.actions)
-        return state, decision._replace(location=Both(decision.location, action))
+        learned_from = seen_so_far if self.joint else seen_so_far.detach()
+        action = Choice(self.actor(learned_from), self.actions)
+        value = self.critic(learned_from)[:, 0]
+        return state, decision._replace(location=Both(decision.location, action), value=value)

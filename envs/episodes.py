@@ -17,7 +17,7 @@ from hardattn.scenes import MakeScenes, Scenes, frozen
 from hardattn.streams import Streams, below
 from hardattn.world import Observation, World
 
-AHEAD = 256  # scenes that are made in one call, if there are fewer environments
+AHEAD = 1024  # scenes that are made in one call, if there are fewer environments
 PIXELS = 2**22  # and pixels of these
 EPISODE = 0xD1342543DE82EF95 - 2**64  # odd, and no small multiple of what a stream goes on by
 

@@ -154,7 +154,7 @@ class Learning:
     temperature: float | None = None
     """Of the relaxation (gumbel_softmax, straight_through, rebar, relax, variational_gumbel)."""
     entropy: float | None = None
-    """Weight of the entropy of the looks (entropy_bonus, moving_average)."""
+    """Weight of the entropy of the looks (entropy_bonus, moving_average, a2c, ppo)."""
     soft: float | None = None
     """Share of episodes with the mean look (moving_average)."""
     trace: float | None = None

@@ -295,8 +295,9 @@ def _world(
 def _training(trained: Trained) -> dict[str, Any]:
     return {
         "images": trained.images,
-        "seconds": round(trained.seconds, 2),
-        "images_per_second": round(trained.images / trained.seconds, 1),
+        "seconds": round(trained.spent.seconds, 2),
+        "cpu_seconds": round(trained.spent.cpu_seconds, 2),
+        "images_per_second": round(trained.images / trained.spent.seconds, 1),
         "best_images": trained.best_images,
         "curve": [list(point) for point in trained.curve],
     }

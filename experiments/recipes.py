@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from experiments.active import ACTIVE
 from experiments.agents import (
     Dram,
     DrawReader,
@@ -478,6 +479,7 @@ _ALL: dict[str, Recipe] = {
     **MNIST.members("mnist"),
     **CLUTTERED_60.members("cluttered-60"),
     **PAIRS,
+    **ACTIVE,
     **AT_ONCE,
     **CLUSTERING,
     **SELECTING,

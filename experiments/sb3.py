@@ -9,7 +9,6 @@ experiments.run.
 import math
 import os
 import sys
-import time
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -324,9 +323,8 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
     agent = SB3Agent(model, env).to(setting.device)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
     try:
-        trained, cpu = learn(model, agent, setting, recipe, log)
+        trained = learn(model, agent, setting, recipe, log)
         result = conclude(setting, name, recipe, run, command, folder, agent, trained)
-        result["training"]["cpu_seconds"] = round(cpu, 2)
         result["made_with"]["stable_baselines3"] = stable_baselines3.__version__
         model.save(folder / "unfinished.zip")
         os.replace(folder / "unfinished.zip", folder / "model.zip")
@@ -340,20 +338,17 @@ class Validations:
     """What a model calls after each step: validates at times, and keeps the best weights."""
 
     def __init__(self, model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any):
+        from hardattn.train import Spent
+
         self.model, self.agent, self.setting, self.log = model, agent, setting, log
         self.every, self.draw = recipe.learning.validate_every, recipe.problem.draw
         self.curve: list[tuple[int, float]] = []
         self.best: dict[str, Any] = {}
-        self.seconds = self.cpu = 0.0
-        self.go_on()
+        self.spent = Spent()
 
     @property
     def images(self) -> int:
         return self.model.num_timesteps // self.setting.world.looks
-
-    def go_on(self) -> None:
-        """Training goes on from here."""
-        self.since, self.cpu_since = time.perf_counter(), time.process_time()
 
     def __call__(self, local: Any, everywhere: Any) -> bool:
         if self.images >= (self.curve[-1][0] if self.curve else 0) + self.every:
@@ -367,23 +362,22 @@ class Validations:
         from hardattn.rollout import DRAWS
         from hardattn.train import best_of
 
-        self.seconds += time.perf_counter() - self.since
-        self.cpu += time.process_time() - self.cpu_since
+        self.spent.pause()
         world, scenes = self.setting.world, self.setting.validation
         columns = evaluate(self.agent, world, scenes, DRAWS[self.draw])
         self.curve.append((self.images, error(columns)))
         ended = [episode["r"] for episode in self.model.ep_info_buffer or []]
         reward = sum(ended) / len(ended) if ended else math.nan
         self.log.validation(self.images, {"reward": reward}, figures(columns), columns, scenes)
-        self.log.progress(self.images, self.seconds, -reward)
+        self.log.progress(self.images, self.spent.seconds, -reward)
         if best_of(self.curve)[0] == self.images:
             held = self.model.policy.state_dict()
             self.best = {name: value.clone() for name, value in held.items()}
-        self.go_on()
+        self.spent.go_on()
 
 
-def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> tuple[Any, float]:
-    """The model with the best of its weights -> `Trained`, and seconds of processor time.
+def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> Any:
+    """The model with the best of its weights -> `Trained`.
 
     Raises NotFinite for weights that are not, Stopped where somebody interrupts.
     """
@@ -404,7 +398,7 @@ def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> tup
         watch.validate()
     model.policy.load_state_dict(watch.best)
     best = best_of(watch.curve)[0]
-    return Trained(watch.images, watch.seconds, best, watch.curve), watch.cpu
+    return Trained(watch.images, watch.spent, best, watch.curve)
 
 
 SB3 = Program("python -m experiments.sb3", __doc__, RECIPES, PREFIX, work)

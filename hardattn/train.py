@@ -41,11 +41,29 @@ class Stopped(RuntimeError):
         self.code = code
 
 
+class Spent:
+    """Seconds of training proper: no validation, no checkpoint, over all restarts."""
+
+    def __init__(self, seconds: float = 0.0, cpu_seconds: float = 0.0):
+        self.seconds, self.cpu_seconds = seconds, cpu_seconds  # on the wall, of this process
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Training goes on from here."""
+        self._since, self._cpu_since = time.perf_counter(), time.process_time()
+
+    def pause(self) -> None:
+        """Up to here it was training."""
+        self.seconds += time.perf_counter() - self._since
+        self.cpu_seconds += time.process_time() - self._cpu_since
+        self.go_on()
+
+
 class Trained(NamedTuple):
     """What a finished training leaves in memory; `agent` itself holds the best weights."""
 
     images: int
-    seconds: float  # of training proper: no validation, no checkpoint, over all restarts
+    spent: Spent
     best_images: int
     curve: list[tuple[int, float]]  # (images seen, validation error of the greedy policy)
 
@@ -119,7 +137,7 @@ def train(
     updates = math.ceil(images / batch)
     every = max(1, math.ceil(validate_every / batch))
     tally = Tally(device)
-    done, seconds, curve = _resume(folder, device, learners, descent, tally)
+    done, spent, curve = _resume(folder, device, learners, descent, tally)
     log = log or Log(folder)
     log.start(done * batch, updates * batch)
 
@@ -127,7 +145,7 @@ def train(
     for each in learners.values():
         each.train()
     with _signals() as asked:
-        since = time.perf_counter()
+        spent.go_on()
         for update in range(done, updates):
             torch.manual_seed(mix(seed, update, 1))
             generator.manual_seed(mix(seed, update, 2))
@@ -153,8 +171,8 @@ def train(
             leave = bool(asked)  # read once: a signal may come between here and the checkpoint
             if validate or leave or (update + 1) % log.every == 0:
                 tally.stop_if_not_finite()
-                seconds, since = seconds + time.perf_counter() - since, time.perf_counter()
-                log.progress(seen, seconds, tally.mean("loss"))
+                spent.pause()
+                log.progress(seen, spent.seconds, tally.mean("loss"))
             if validate:
                 columns = evaluate(cast(Agent, agent), world, validation, draw)
                 columns = named(columns, world.task)
@@ -169,18 +187,19 @@ def train(
                     **{name: each.state_dict() for name, each in learners.items()},
                     "optimiser": descent.state_dict(),
                     "tally": tally.state(),
-                    "seconds": seconds,
+                    "seconds": spent.seconds,
+                    "cpu_seconds": spent.cpu_seconds,
                     "curve": curve,
                 }
                 checkpoint.save(folder / "checkpoints", update + 1, state)
-                since = time.perf_counter()
+                spent.go_on()
             if leave:
                 break
         if asked:
             raise Stopped(f"stopped after {seen:,} images; the same command goes on", asked[0])
 
     agent.load_state_dict(checkpoint.read(folder / "best.pt", device)["agent"])
-    return Trained(updates * batch, seconds, KEEP[keep](curve)[0], curve)
+    return Trained(updates * batch, spent, KEEP[keep](curve)[0], curve)
 
 
 def looks_after(done: float, curriculum: float, looks: int) -> int:
@@ -314,18 +333,19 @@ def _resume(
     learners: dict[str, nn.Module],
     descent: Any,
     tally: Tally,
-) -> tuple[int, float, list[tuple[int, float]]]:
-    """Take up the newest sound checkpoint: updates done, seconds spent, curve so far."""
+) -> tuple[int, Spent, list[tuple[int, float]]]:
+    """Take up the newest sound checkpoint: updates done, time spent, curve so far."""
     found = checkpoint.latest(folder / "checkpoints", device)
     if found is None:
-        return 0, 0.0, []
+        return 0, Spent(), []
     done, state = found
     for name, each in learners.items():
         each.load_state_dict(state[name])
     descent.load_state_dict(state["optimiser"])
     tally.sums, tally.count = state["tally"]["sums"], state["tally"]["count"]
     tally.sound = tally.sound + done
-    return done, state["seconds"], [(seen, error) for seen, error in state["curve"]]
+    spent = Spent(state["seconds"], state["cpu_seconds"])
+    return done, spent, [(seen, error) for seen, error in state["curve"]]
 
 
 @contextmanager

@@ -406,11 +406,12 @@ def test_a2c_without_trace_is_biased_and_with_full_trace_the_learned_baseline(
     exact = exact_gradient(agent, world, scenes)
     full = make("a2c", agent, world, trace=1.0)
     assert z_scores(full, agent, world, scenes, exact).abs().max() < UNBIASED
-    one = full(agent, world, scenes, generator_of(0)).total
-    two = ESTIMATORS["learned_baseline"](
-        agent, world, scenes, torch.Generator().manual_seed(0)
-    ).total
-    assert torch.allclose(one, two)
+    for entropy in (0.0, 0.5):
+        full = make("a2c", agent, world, trace=1.0, entropy=entropy)
+        same = make("entropy_bonus", agent, world, entropy=entropy)
+        one = flat_gradient(agent, full(agent, world, scenes, generator_of(0)).total)
+        two = flat_gradient(agent, same(agent, world, scenes, generator_of(0)).total)
+        assert torch.allclose(one, two, atol=1e-6)
     none = make("a2c", agent, world, trace=0.0)
     assert z_scores(none, agent, world, scenes, exact).abs().max() > CAUGHT
 
@@ -437,8 +438,10 @@ def test_ppo_begins_as_a2c_and_clips_later(scenes: Scenes) -> None:
     agent, world = points()
     many = scenes.repeat(64)
     options = dict(epochs=3, ratio=0.1)
-    loss = ESTIMATORS["ppo"](agent, world, many, torch.Generator().manual_seed(0), **options)
-    same = ESTIMATORS["a2c"](agent, world, many, torch.Generator().manual_seed(0))
+    loss = ESTIMATORS["ppo"](
+        agent, world, many, torch.Generator().manual_seed(0), entropy=0.1, **options
+    )
+    same = ESTIMATORS["a2c"](agent, world, many, torch.Generator().manual_seed(0), entropy=0.1)
     wanted = flat_gradient(agent, same.total)
     assert torch.allclose(flat_gradient(agent, loss.total, retain=True), wanted, atol=1e-5)
     descent = torch.optim.SGD(agent.parameters(), 0.5)

@@ -114,7 +114,7 @@ def outcome(folder: Path) -> dict[str, Any]:
     found = checkpoint.latest(folder / "checkpoints")
     assert found is not None
     step, state = found
-    del state["seconds"]
+    del state["seconds"], state["cpu_seconds"]
     best = checkpoint.read(folder / "best.pt")
     return {
         "step": step,
@@ -144,7 +144,7 @@ def test_a_seed_is_a_run(tmp_path: Path) -> None:
     assert same(outcome(tmp_path / "a"), outcome(tmp_path / "b"))
     assert not same(agent.state_dict(), other.state_dict())
     assert first.curve == again.curve and len(first.curve) == UPDATES // EVERY
-    assert first.images == UPDATES * BATCH and first.seconds > 0
+    assert first.images == UPDATES * BATCH and first.spent.seconds > 0
 
 
 def test_the_seed_alone_decides_not_the_global_generator(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
     trained, agent = learn(tmp_path)
     before = outcome(tmp_path)
     again, twin = learn(tmp_path, estimator=before_update(0, partial(pytest.fail, "an update")))
-    assert again.curve == trained.curve and again.seconds == trained.seconds
+    assert again.curve == trained.curve and again.spent.seconds == trained.spent.seconds
     assert same(agent.state_dict(), twin.state_dict()) and same(before, outcome(tmp_path))
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hardattn.distributions import Places
-from hardattn.estimators.score_function import Loss, expected, misfit, surrogate
+from hardattn.estimators.score_function import Loss, expected, exploring, misfit, surrogate
 from hardattn.rollout import Agent, Trajectory, rollout, sample
 from hardattn.scenes import Scenes
 from hardattn.world import World
@@ -17,13 +17,15 @@ def a2c(
     generator: torch.Generator | None = None,
     *,
     trace: float = 0.95,
+    entropy: float = 0.0,
 ) -> Loss:
     """Advantage actor-critic with generalised advantages (arXiv:1602.01783, arXiv:1506.02438).
 
-    trace is the lambda of GAE; nothing is discounted. Biased by the critic below trace 1, where it
-    is `learned_baseline`.
+    trace is the lambda of GAE; nothing is discounted. entropy: the weight of the entropy of the
+    looks, which counts as a reward. Biased by the critic below trace 1, where it is
+    `entropy_bonus`.
     """
-    path = rollout(agent, world, scenes, sample, generator)
+    path = exploring(rollout(agent, world, scenes, sample, generator), entropy)
     advantage, target = generalised_advantage(path, trace)
     guess = expected(path)
     return Loss(surrogate(path, advantage) + misfit(path, guess, target), path, advantage)
@@ -54,13 +56,15 @@ def ppo(
     generator: torch.Generator | None = None,
     *,
     trace: float = 0.95,
+    entropy: float = 0.0,
     ratio: float = 0.2,
     epochs: int = 4,
 ) -> Loss:
     """Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347). Biased.
 
-    The first update is that of `a2c`; `Loss.again` gives the other epochs - 1, which look at the
-    same places again with the weights as they are then, each ratio of probabilities clipped.
+    trace, entropy, and the first update, are those of `a2c`. `Loss.again` gives the other
+    epochs - 1, which look at the same places again with the weights as they are then, each ratio of
+    probabilities clipped.
     """
     if epochs < 1 or ratio <= 0:
         raise ValueError(f"PPO needs epochs of at least 1 and ratio > 0, not {epochs}, {ratio}")
@@ -72,7 +76,7 @@ def ppo(
         drawn.append(value)
         return value, log_prob
 
-    path = rollout(agent, world, scenes, remember, generator, first)
+    path = exploring(rollout(agent, world, scenes, remember, generator, first), entropy)
     before = path.log_prob.detach()
     advantage, target = generalised_advantage(path, trace)
 
@@ -92,6 +96,7 @@ def ppo(
             value = next(values)
             return value, places.log_prob(value)
 
-        return update(rollout(agent, world, scenes, replay, generator, first), left - 1)
+        path = exploring(rollout(agent, world, scenes, replay, generator, first), entropy)
+        return update(path, left - 1)
 
     return update(path, epochs - 1)

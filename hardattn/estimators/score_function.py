@@ -35,6 +35,11 @@ def credit(path: Trajectory, reward_only: bool = False) -> Tensor:
     return path.to_go(signal).detach()
 
 
+def exploring(path: Trajectory, entropy: float) -> Trajectory:
+    """The path, where each nat of the entropy of its looks is worth so much."""
+    return path._replace(cost=path.cost - entropy * path.entropy)
+
+
 def surrogate(path: Trajectory, advantage: Tensor) -> Tensor:
     """() whose gradient is that of the drawn losses plus advantage * grad log-probability."""
     return (path.loss + path.cost + path.log_prob * advantage.detach()).sum(0).mean()
@@ -147,8 +152,7 @@ def entropy_bonus(
 
     So biased for the loss itself, in favour of looking about (Williams & Peng 1991).
     """
-    path = rollout(agent, world, scenes, sample, generator)
-    path = path._replace(cost=path.cost - entropy * path.entropy)
+    path = exploring(rollout(agent, world, scenes, sample, generator), entropy)
     return _against_critic(path, credit(path))
 
 
@@ -217,9 +221,7 @@ class MovingAverage(nn.Module):
             value = torch.where(calm[:, None], places.mean, value)
             return value, torch.where(calm, torch.zeros_like(log_prob), log_prob)
 
-        path = rollout(agent, world, scenes, draw, generator)
-        if self.entropy:
-            path = path._replace(cost=path.cost - self.entropy * path.entropy)
+        path = exploring(rollout(agent, world, scenes, draw, generator), self.entropy)
         signal = credit(path)
         mean = self.mean[: len(signal)]
         advantage = signal - mean
