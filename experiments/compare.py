@@ -1,4 +1,7 @@
-"""Compare finished runs: a table here, and report.html and report.md beside the runs.
+"""Compare finished runs: a table here, and a report beside the runs.
+
+report.html is the page; report.md and report.tex hold its tables, report.csv every figure of every
+agent, report-seeds.csv those of every training seed.
 
 PATHs are run folders, folders of runs (runs/demo), results files or folders of them
 (experiments/results). Only runs on the same scenes are put into one table.
@@ -16,7 +19,7 @@ def compare(
     out: str | Path | None = None,
     against: str | None = None,
 ) -> Path:
-    """Print the tables; write report.html and report.md; return the path of the page.
+    """Print the tables; write the page, its tables and its figures; return the path of the page.
 
     out: the folder to write into, by default the first path that is a folder of runs, else runs.
     against: the name of the row that others are compared with, by default the control of each.
@@ -24,6 +27,7 @@ def compare(
     """
     from experiments.figures import figures
     from hardattn.checkpoint import replace_text
+    from hardattn.report.export import by_agent, by_seed, latex
     from hardattn.report.page import page
     from hardattn.report.read import read, unfinished
     from hardattn.report.table import tables
@@ -40,12 +44,19 @@ def compare(
     command = shlex.join(words)
     html = page(groups, against, command, left_out, figures(groups, command))
     missing = "".join(f"\nNot finished, and left out: {name}\n" for name in left_out)
+    written = {
+        "report.md": f"Made by `{command}`.\n\n{markdown(done)}{missing}",
+        "report.tex": latex(done, command),
+        "report.csv": by_agent(done),
+        "report-seeds.csv": by_seed(done),
+        "report.html": html,
+    }
     folder.mkdir(parents=True, exist_ok=True)
-    replace_text(folder / "report.md", f"Made by `{command}`.\n\n{markdown(done)}{missing}")
-    replace_text(folder / "report.html", html)
+    for name, text in written.items():
+        replace_text(folder / name, text)
     for name in left_out:
         print(f"not finished, and left out: {name}")
-    print(f"{folder / 'report.html'}\n{folder / 'report.md'}")
+    print("\n".join(str(folder / name) for name in reversed(written)))
     return folder / "report.html"
 
 

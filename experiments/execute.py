@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from experiments.config import Problem, Recipe, Run, UsageError
 from hardattn import checkpoint, cost
@@ -35,6 +36,7 @@ from hardattn.world import World
 
 PASSES = 10  # of the sampled policy, for the averaged figures
 EXAMPLES = 24  # test scenes kept as pictures
+FAILURES = 12  # and as many that were answered wrong
 
 
 class Busy(RuntimeError):
@@ -176,10 +178,24 @@ def conclude(
     result["figures"]["averaged"]["passes"] = 1 if once else PASSES
     columns = {kind: measured[kind]._asdict() for kind in ("greedy", "sampled")}
     checkpoint.write(folder / "columns.pt", columns)
-    few = test.slice(0, EXAMPLES).to("cpu")
-    kept = {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
+    wrong = failures(measured["greedy"], FAILURES)
+    few, failed = test.slice(0, EXAMPLES), test.rows(wrong.to(test.image.device))
+    kept = _pictures(few) | {"failures": {"index": wrong, **_pictures(failed)}}
     checkpoint.write(folder / "examples.pt", kept)
     return result
+
+
+def failures(columns: Columns, most: int) -> Tensor:
+    """(n,) int64: the test scenes that were answered wrong, the most confident first."""
+    wrong = (~columns.correct[:, -1]).nonzero()[:, 0]
+    sure = columns.confidence[wrong, -1].nan_to_num(0.0)
+    return wrong[sure.argsort(descending=True, stable=True)[:most]]
+
+
+def _pictures(scenes: Scenes) -> dict[str, Any]:
+    """What the report shows of scenes; copies, as a slice would be stored with all of its whole."""
+    few = scenes.to("cpu")
+    return {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
 
 
 def finish(log: Log, recipe: Recipe, run: Run, result: dict[str, Any]) -> None:

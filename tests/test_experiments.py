@@ -23,7 +23,7 @@ from experiments.recipes import RECIPES
 from experiments.run import main, parse
 from experiments.sweep import every
 from experiments.viewers import FullView
-from hardattn import blocks, cost, stochastic
+from hardattn import blocks, checkpoint, cost, stochastic
 from hardattn.agents import BACKBONES
 from hardattn.checkpoint import CheckpointError
 from hardattn.data import DataError, Dataset, Split, load
@@ -178,6 +178,10 @@ def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[
     files = {path.name for path in folder.iterdir()}
     assert {"best.pt", "checkpoints", "columns.pt", "examples.pt", "metrics.jsonl"} <= files
     assert {"recipe.json", "command.txt"} <= files
+    kept, columns = (checkpoint.read(folder / name) for name in ("examples.pt", "columns.pt"))
+    failed = kept["failures"]
+    assert torch.equal(failed["target"], columns["greedy"]["target"][failed["index"]])
+    assert len(failed["image"]) == len(failed["index"]) <= execute.FAILURES
     assert any("tfevents" in file for file in files)
 
 

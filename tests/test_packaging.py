@@ -53,10 +53,12 @@ def test_a_wheel_holds_every_file_of_the_three_folders_and_no_other(wheel):
     wanted = {
         f"{inside}/{path.relative_to(ROOT / folder).as_posix()}"
         for folder, inside in FOLDERS.items()
-        for path in (ROOT / folder).rglob("*.py")
+        for kind in ("py", "css", "js")
+        for path in (ROOT / folder).rglob(f"*.{kind}")
     }
     assert {name for name in names(wheel) if ".dist-info/" not in name} == wanted
-    assert {"hardattn/envs/__init__.py", "hardattn/agents/ram.py"} <= wanted
+    wanted_too = {"hardattn/envs/__init__.py", "hardattn/agents/ram.py", "hardattn/report/page.js"}
+    assert wanted_too <= wanted
 
 
 def test_an_unpacked_wheel_works_beside_foreign_envs_and_agents(wheel, tmp_path):

@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from experiments import collect
 from hardattn import checkpoint
 from hardattn.report.charts import charts, styles
 from hardattn.report.columns import columns
@@ -75,7 +76,8 @@ def test_rows_are_titled_by_block_or_head_and_ordered_by_error(made: Path) -> No
     ]
     # One table, which is all there is of it in the README.
     assert grid[0] == [
-        *("| block", "seeds", "error %", "minus no block", "beats it", "mean map", "other's map"),
+        *("| block", "seeds", "error %", "minus no block", "beats it", "P(better) %"),
+        *("mean map", "other's map"),
         *("pointing %", "MaxBoxAcc %", "map entropy", "CAM pointing %", "weights", "MFLOP"),
         "images/s |",
     ]
@@ -140,7 +142,7 @@ def test_figures_are_those_of_the_results(made: Path) -> None:
     assert found["gated_pooling (head)"].activation_pointing is None
 
 
-def test_results_from_before_there_were_maps(runs: Path) -> None:
+def test_results_from_before_there_were_maps(runs: Path, tmp_path: Path) -> None:
     def older(result: dict[str, Any]) -> None:
         del result["controls"], result["flops"]
         for name in ("pointing", "box_accuracy", "map_entropy", "activation_pointing"):
@@ -150,9 +152,14 @@ def test_results_from_before_there_were_maps(runs: Path) -> None:
         result = json.loads(file.read_text())
         older(result)
         file.write_text(json.dumps(result))
+    # What columns say is computed from them; of committed results there is no more than is written.
     shown = {column.key for column in columns(only(runs))}
-    assert not shown & {"mean_map", "foreign_map", "pointing", "map_entropy", "flops"}
+    assert not shown & {"mean_map", "foreign_map", "flops"}
+    assert {"pointing", "box_accuracy", "map_entropy", "activation_pointing"} <= shown
     assert "Mean map" not in markdown([only(runs)])
+    collect.collect([runs], tmp_path / "results")
+    shown = {column.key for column in columns(only(tmp_path / "results"))}
+    assert not shown & {"mean_map", "foreign_map", "pointing", "map_entropy", "flops"}
 
 
 def test_one_line_has_the_commands_of_all_blocks(made: Path) -> None:
@@ -194,7 +201,7 @@ def test_many_comparisons_are_said_to_miss_by_chance(made: Path, many: Path) -> 
 def test_charts_of_agents_that_see_everything_at_once(made: Path) -> None:
     table = only(made)
     drawn = {one.key: one.figure for one in charts(table, styles([table]))}
-    assert [*drawn] == ["flops", "pointing", "training"]
+    assert [*drawn] == ["flops", "seconds", "pointing", "training"]
     points = {trace.meta: (trace.x[0], trace.y[0]) for trace in drawn["pointing"].data}
     found = rows(made)
     assert points.keys() == {"soft,block=cbam_spatial", "soft,head=gated_pooling"}
@@ -202,7 +209,8 @@ def test_charts_of_agents_that_see_everything_at_once(made: Path) -> None:
         found["cbam_spatial"].pointing,
         found["cbam_spatial"].error.point,
     )
-    assert len(drawn["flops"].data) == 4
+    # A point an agent, and the front of the class, which is nobody's.
+    assert [trace.meta is None for trace in drawn["flops"].data] == [False] * 4 + [True]
 
 
 def test_heat_is_clear_at_nothing_and_strongest_at_the_largest_value() -> None:
@@ -280,5 +288,6 @@ def test_a_browser_shows_the_maps_and_filters_them(many: Path, tmp_path: Path, w
     told = tell(page(read([many])), FILTER, tmp_path, width)
     assert told["faults"] == [] and not told["wide"]
     assert told["cells"] == told["again"] == 24 * 6 and told["rows"] == 24 and told["sharp"]
-    # made_1, made_10 to made_19, and se: points against operations, against pointing, and means.
-    assert told["fewer"] == [12 * 6, 12, 12] and told["curves"] == [12, 11, 12]
+    # made_1, made_10 to made_19, and se: points against operations and seconds with their fronts,
+    # against pointing; means; calibration with its diagonal, and risk.
+    assert told["fewer"] == [12 * 6, 12, 12] and told["curves"] == [13, 13, 11, 12, 13, 12]

@@ -1,15 +1,25 @@
 """Curves of the page, as plotly figures: colours of text and grid are the page's to set."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from hardattn.report.pareto import COSTS, Cost, Front, fronts
 from hardattn.report.table import MANY, Row, Table, error_after, pixels
 from hardattn.report.theme import GREYS, PALETTE
 from hardattn.stats import Estimate
 
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "pentagon")
+FEW = 8  # rows whose bands can be told apart
+FRONTS = ("dot", "dash", "longdash", "dashdot")  # of the classes, in the table's order
+SAID = {
+    "pixels": "What each answer cost in pixels",
+    "flops": "Million operations for one image",
+    "seconds": "Seconds of training",
+    "latency": "Milliseconds for one image, alone",
+}
 
 
 class Style(NamedTuple):
@@ -45,32 +55,17 @@ def styles(tables: Sequence[Table]) -> dict[str, Style]:
 
 
 def charts(table: Table, styles: dict[str, Style]) -> list[Chart]:
-    """Error against looks and pixels seen, where any were chosen; against operations and pointing,
-    where they were measured; and validation error against training images.
+    """Error against looks, where any were chosen; against what it cost, with the front of each
+    class; against pointing, where it was measured; and validation error against training images.
     """
     after = {row.group.name: error_after(row.group) for row in table.rows}
-    looking = [
-        Chart(
-            "looks",
-            "Error after each look",
-            "Bands are 95 % intervals. A line across the whole width saw everything in one look.",
-            _against_looks(table, styles, after),
-        ),
-        Chart(
-            "pixels",
-            "Error against pixels seen",
-            "What each answer cost in pixels, on a logarithmic scale: lower left is better.",
-            _against_pixels(table, styles, after),
-        ),
-    ]
-    cost = Chart(
-        "flops",
-        "Error against operations",
-        "Million operations for one image, on a logarithmic scale, with 95 % intervals: lower left "
-        "is better.",
-        _against(table, styles, "MFLOP", [row.flops and row.flops / 1e6 for row in table.rows]),
+    looking = max(map(len, after.values())) > 1
+    looks = Chart(
+        "looks",
+        "Error after each look",
+        "Bands are 95 % intervals. A line across the whole width saw everything in one look.",
+        _against_looks(table, styles, after) if looking else go.Figure(),
     )
-    cost.figure.update_xaxes(type="log")
     pointing = Chart(
         "pointing",
         "Error against pointing",
@@ -86,17 +81,64 @@ def charts(table: Table, styles: dict[str, Style]) -> list[Chart]:
         else "One thin line a training seed; the thick one is their mean.",
         _while_training(table, styles),
     )
+    costs = [_cost(table, styles, cost, after) for cost in COSTS if looking or cost.key != "pixels"]
     return [
-        *(looking if max(map(len, after.values())) > 1 else []),
-        *(chart for chart in (cost, pointing) if chart.figure.data),
+        *(chart for chart in (looks, *costs, pointing) if chart.figure.data),
         training,
     ]
+
+
+def _cost(
+    table: Table, styles: dict[str, Style], cost: Cost, after: dict[str, list[Estimate]]
+) -> Chart:
+    """Lower left is better; a dotted staircase for the front of each class."""
+    if cost.key == "pixels":
+        figure = _against_pixels(table, styles, after)
+    else:
+        points = [cost.points(row) for row in table.rows]
+        values = [found[0].cost if found else None for found in points]
+        figure = _against(table, styles, f"{cost.name}, {cost.unit}", values)
+        _decades(figure, [value for value in values if value is not None])
+    for front, dash in zip(fronts(table, cost), FRONTS * 2, strict=False):
+        _staircase(figure, front, dash)
+    said = SAID[cost.key]
+    return Chart(
+        cost.key,
+        f"Error against {cost.name}",
+        f"{said}, on a logarithmic scale: lower left is better. Grey steps are the front of each "
+        "class.",
+        figure,
+    )
+
+
+def _staircase(figure: go.Figure, front: Front, dash: str) -> None:
+    """What the best agent of a class reaches for a budget."""
+    figure.add_scatter(
+        x=[*(point.cost for point in front.points), front.most],
+        y=[*(point.error for point in front.points), front.points[-1].error],
+        mode="lines",
+        line={"color": GREYS[0], "width": 3, "dash": dash, "shape": "hv"},
+        opacity=0.55,
+        customdata=[[front.sees, one.title] for one in (*front.points, front.points[-1])],
+        hovertemplate="front of %{customdata[0]}: %{customdata[1]}, %{y:.2f} %<extra></extra>",
+    )
+
+
+def _decades(figure: go.Figure, values: Sequence[float]) -> None:
+    """A logarithmic axis with plain numbers, over at least half a decade."""
+    marks = [mark * 10.0**power for power in range(-6, 10) for mark in (1, 2, 5)]
+    if values:
+        low, high = min(values), max(values)
+        spare = max(1.12, (3 * low / high) ** 0.5)
+        span = [math.log10(low / spare), math.log10(high * spare)]
+        figure.update_xaxes(range=span)
+    figure.update_xaxes(type="log", tickvals=marks, ticktext=[f"{mark:,g}" for mark in marks])
 
 
 def _against_looks(
     table: Table, styles: dict[str, Style], after: dict[str, list[Estimate]]
 ) -> go.Figure:
-    figure = _figure("looks", "test error, %")
+    figure = axes("looks", "test error, %")
     longest = max(map(len, after.values()))
     for row in table.rows:
         curve = after[row.group.name]
@@ -112,13 +154,12 @@ def _against_looks(
 def _against_pixels(
     table: Table, styles: dict[str, Style], after: dict[str, list[Estimate]]
 ) -> go.Figure:
-    figure = _figure("pixels seen", "test error, %")
+    figure = axes("pixels seen", "test error, %")
     for row in table.rows:
         curve = after[row.group.name]
         at = [pixels(row.group, look) for look in range(1, len(curve) + 1)]
         _line(figure, row, styles, at, curve, "%{x:,} pixels")
-    marks = [mark * 10**power for power in range(9) for mark in (1, 2, 5)]
-    figure.update_xaxes(type="log", tickvals=marks, ticktext=[f"{mark:,}" for mark in marks])
+    _decades(figure, [])
     return figure
 
 
@@ -126,7 +167,7 @@ def _against(
     table: Table, styles: dict[str, Style], what: str, values: Sequence[float | None]
 ) -> go.Figure:
     """A point a row that has a value."""
-    figure = _figure(what, "test error, %")
+    figure = axes(what, "test error, %")
     for row, value in zip(table.rows, values, strict=True):
         if value is not None:
             _line(figure, row, styles, [value], [row.error], "%{x:,.4g}")
@@ -134,7 +175,7 @@ def _against(
 
 
 def _while_training(table: Table, styles: dict[str, Style]) -> go.Figure:
-    figure = _figure("training images", "validation error, %")
+    figure = axes("training images", "validation error, %")
     for row in table.rows:
         style, name = styles[row.group.name], row.group.name
         curves = [_curve(run.result) for run in row.group.runs]
@@ -190,7 +231,7 @@ def _line(
             x=[*at, *reversed(at)],
             y=[*high, *reversed(low)],
             fill="toself",
-            fillcolor=_clear(style.colour, 0.16),
+            fillcolor=_clear(style.colour, 0.16 if len(styles) <= FEW else 0.06),
             line={"width": 0},
             mode="lines",
             meta=name,
@@ -225,7 +266,31 @@ def _clear(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
-def _figure(x: str, y: str) -> go.Figure:
+def trace(
+    figure: go.Figure,
+    row: Row,
+    styles: dict[str, Style],
+    x: Sequence[float],
+    y: Sequence[float],
+    said: str,
+    data: Sequence[str] | None,
+) -> None:
+    """A line of a row, without an interval. said: what pointing at it shows, in plotly's terms."""
+    style = styles[row.group.name]
+    figure.add_scatter(
+        x=list(x),
+        y=list(y),
+        mode="lines" if data is None else "lines+markers",
+        line={"color": style.colour, "width": 2, "dash": style.dash},
+        marker={"symbol": style.marker, "size": 6},
+        meta=row.group.name,
+        customdata=data,
+        hovertemplate=f"{row.title}<br>{said}<extra></extra>",
+    )
+
+
+def axes(x: str, y: str) -> go.Figure:
+    """An empty figure that a page's script colours."""
     axis = {"automargin": True, "zeroline": False, "ticks": "", "showline": False}
     layout = go.Layout(
         template="none",

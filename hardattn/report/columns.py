@@ -8,6 +8,13 @@ from hardattn.report.table import MANY, Row, Table
 from hardattn.stats import Estimate
 
 METHODS = {"student-t": "Student's t"}
+QUARTERED = 4  # seeds from which on the interquartile mean is another than the mean
+# What a run measured on its device, where it did.
+COST = (
+    ("latency_ms", "latency ms", "for one image, alone", 2),
+    ("throughput", "answers/s", "images a second, in batches", 0),
+    ("peak_mib", "peak MiB", "memory for one image, weights included", 1),
+)
 # What tells agents apart that see everything at once; of the others it takes two tables.
 AT_ONCE = (
     *(
@@ -16,6 +23,8 @@ AT_ONCE = (
         "error",
         "difference",
         "beats",
+        "chance",
+        "gain",
         "nmi",
         "ari",
         "mean_map",
@@ -77,6 +86,21 @@ def results(table: Table) -> list[Column]:
                 lambda r: None if r.difference is None else r.difference.point,
             ),
             _words("beats", "beats it", "yes, no (cannot be told) or worse", lambda r: r.verdict),
+            _estimate(
+                "chance",
+                "P(better) %",
+                "probability of improvement: that a run has less error than one of the control",
+                lambda r: r.chance,
+                0,
+            ),
+            _estimate(
+                "gain",
+                "policy gain",
+                "points of error more when others choose its looks, or maps",
+                lambda r: r.gain,
+                None,
+                sign=True,
+            ),
             _number("nmi", "NMI", "of clusters with classes", lambda r: r.nmi, 2),
             _number("ari", "ARI", "of clusters with classes", lambda r: r.ari, 2),
             _number("hit", "hit %", "chosen looks inside the target's box", lambda r: r.hit, 1),
@@ -144,7 +168,11 @@ def results(table: Table) -> list[Column]:
 def details(table: Table) -> list[Column]:
     """Measured otherwise, and at what cost."""
     several = len(_controls(table)) > 1
+    middling = any(len(row.group.runs) >= QUARTERED for row in table.rows)
     shown = [
+        _estimate("middle", "IQM %", "interquartile mean of the error", lambda r: r.middle, None)
+        if middling
+        else None,
         _number("sampled", "sampled %", "error of one sampled pass", lambda r: r.sampled, None),
         _number("averaged", _passes(table), "error of averaged passes", lambda r: r.averaged, None),
         _number("nll", "NLL", "negative log-likelihood, nats", lambda r: r.nll, 3),
@@ -162,11 +190,13 @@ def details(table: Table) -> list[Column]:
             lambda r: None if r.flops is None else r.flops / 1e6,
             1,
         ),
+        *(_number(key, head, said, _measured(key), decimals) for key, head, said, decimals in COST),
         _number("speed", "images/s", "in training", lambda r: r.speed, 0),
         _words("control", "its control", "what is subtracted", lambda r: r.control * several),
     ]
     alike = () if somebody_looks(table) else ("pixels",)
-    return _telling(table, [column for column in shown if column.key not in alike])
+    given = [column for column in shown if column is not None and column.key not in alike]
+    return _telling(table, given)
 
 
 def at_once(table: Table) -> list[Column]:
@@ -234,12 +264,27 @@ def notes(table: Table, columns: Sequence[Column]) -> list[str]:
             "Beats it: yes where the whole interval of the difference lies below 0, worse where it "
             "lies above; no where it holds 0, and the two cannot be told apart."
         )
+    shown = {column.key for column in columns}
+    if "chance" in shown:
+        said.append(
+            "P(better): how often a run of it has less error than one of the control, ties counted "
+            "half, over all pairs of seeds (Agarwal et al. 2021); interval by Newcombe (2006)."
+        )
+    if "middle" in shown:
+        said.append(
+            "IQM: the mean without the lowest and the highest quarter of the seeds; of fewer than "
+            "four seeds that is the mean."
+        )
+    if "gain" in shown:
+        said.append(
+            "Policy gain: points of error more when the same observer is given random looks, or of "
+            "soft attention the mean map."
+        )
     if len(compared) >= MANY:
         said.append(
             f"Of {len(compared)} intervals of 95 % about {round(len(compared) / 20)} miss the true "
             "difference by chance."
         )
-    shown = {column.key for column in columns}
     if "nmi" in shown:
         said.append(
             "Clusters: nobody was told a label. Error is that of the best one-to-one matching of "
@@ -319,6 +364,33 @@ def _number(
         return shown.replace("-", "−")
 
     return Column(key, head, help_text, text, value)
+
+
+def _measured(name: str) -> Callable[[Row], float | None]:
+    return lambda row: row.cost.get(name)
+
+
+def _estimate(
+    key: str,
+    head: str,
+    help_text: str,
+    value: Callable[[Row], Estimate | None],
+    decimals: int | None,
+    sign: bool = False,
+) -> Column:
+    """decimals: those of errors if None."""
+
+    def text(row: Row, of_errors: int) -> str:
+        found = value(row)
+        if found is None:
+            return ""
+        return estimate_text(found, of_errors if decimals is None else decimals, sign)
+
+    def point(row: Row) -> float | None:
+        found = value(row)
+        return None if found is None else found.point
+
+    return Column(key, head, help_text, text, point)
 
 
 def _telling(table: Table, given: list[Column]) -> list[Column]:

@@ -111,6 +111,14 @@ def sensor_of(world: dict[str, Any]) -> Sensor | None:
     return sensor
 
 
+def glimpsed(world: dict[str, Any], sensor: Sensor, places: Tensor) -> bool:
+    """Whether what was seen can be made anew from the points that columns hold.
+
+    Not where a place is more than a point, or the scene was another one at each look.
+    """
+    return sensor.places == 2 and not world.get("changes") and not bool(places.isnan().any())
+
+
 def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
     run = row.group.runs[0]
     world, kept = run.result["world"], examples(row)
@@ -131,13 +139,11 @@ def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
         side=SIDE,
     )
     where = f"{looks} looks" if looked else "the whole image"
-    images = _image(picture, f"{row.title}, scene {scene + 1}: {where}, answer {word}")
+    images = image(picture, f"{row.title}, scene {scene + 1}: {where}, answer {word}")
     sensor = sensor_of(world)
-    # Columns hold points: of places that are more than a point, the glimpse is not to be had; nor
-    # is it of a scene that was another one at each look.
-    if looked and sensor is not None and sensor.places == 2 and not world.get("changes"):
+    if sensor is not None and glimpsed(world, sensor, places):
         strip = glimpses(kept["image"][scene], places, sensor, SIDE)
-        images += _image(strip, "what was seen, look by look")
+        images += image(strip, "what was seen, look by look")
     return (
         f'<div class="look" data-title="{escape(row.title)}">{images}<div>{answered(row, scene)} '
         f'<span class="soft">at {100 * confidence:.0f} %</span></div></div>'
@@ -155,10 +161,11 @@ def _check_same(one: Run, other: Run) -> None:
             )
 
 
-def _image(picture: Picture, words: str) -> str:
+def image(picture: Picture, words: str) -> str:
+    """A picture within a page. words: what it shows."""
     # 96 colours hold greys and the path; a photograph keeps its own.
-    image = Image.fromarray(picture)
-    if image.getcolors(4096) is not None:
-        image = image.quantize(96, dither=Image.Dither.NONE)
+    drawn = Image.fromarray(picture)
+    if drawn.getcolors(4096) is not None:
+        drawn = drawn.quantize(96, dither=Image.Dither.NONE)
     size = f'width="{picture.shape[1]}" height="{picture.shape[0]}"'
-    return f'<img {size} alt="{escape(words)}" src="{data_uri(image)}">'
+    return f'<img {size} alt="{escape(words)}" src="{data_uri(drawn)}">'

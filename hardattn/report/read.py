@@ -70,6 +70,54 @@ class Run:
                 f"{self.folder / 'columns.pt'}: not the columns of an evaluation; run it again"
             ) from fault
 
+    def figure(self, draw: str, name: str) -> Any:
+        """A figure of a pass: as it was measured, else, of a metric that came later, from columns.
+
+        None where there is neither, or where the columns lack what the metric is about.
+        """
+        stored = self.result["figures"].get(draw) or {}
+        return stored[name] if name in stored else self._later(draw, name)
+
+    @cached_property
+    def _computed(self) -> dict[str, dict[str, Any]]:
+        return {}
+
+    def _later(self, draw: str, name: str) -> Any:
+        """All that is lacking of a pass is computed at once, as figures share what is slow."""
+        from hardattn.localisation import forget
+        from hardattn.metrics import METRICS
+
+        if name not in METRICS or self.columns is None or draw not in self.columns:
+            return None
+        if draw not in self._computed:
+            stored, found = self.result["figures"].get(draw) or {}, dict[str, Any]()
+            for lacking in METRICS.keys() - stored.keys():
+                try:
+                    found[lacking] = METRICS[lacking](self.columns[draw])
+                except (RuntimeError, IndexError):  # a column that its time did not have is empty
+                    found[lacking] = None
+            forget()
+            self._computed[draw] = found
+        return self._computed[draw][name]
+
+    @cached_property
+    def gain(self) -> dict[str, Any] | None:
+        """What became of its answers when others chose its looks, where that was measured."""
+        file = None if self.folder is None else self.folder / "gain.json"
+        if file is None or not file.exists():
+            return None
+        content = _json(file)
+        whole = isinstance(content, dict) and {"own", "swaps"} <= content.keys()
+        if not whole or content.get("format") != FORMAT:
+            raise ReportError(f"{file}: not a policy gain of format {FORMAT}; measure it again")
+        return dict(content)
+
+    @cached_property
+    def gain_right(self) -> dict[str, Any] | None:
+        """Who was right then: (N,) bool of each swap and of "own"; "index", (N,), of the images."""
+        file = None if self.folder is None else self.folder / "gain.pt"
+        return None if file is None or not file.exists() else _read_tensors(file)
+
     @cached_property
     def examples(self) -> dict[str, Any] | None:
         """image (n, C, H, W), target (n,), box (n, M, 4) of the first scenes, or None."""

@@ -10,13 +10,16 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from hardattn.report.gain import gain
 from hardattn.report.read import Group, ReportError, Run, script, soft
 from hardattn.stats import (
     Estimate,
     bootstrap_interval,
     cluster_interval,
+    interquartile_mean,
     paired_cluster_difference,
     paired_difference,
+    probability_of_improvement,
 )
 
 CLASSES = (
@@ -34,8 +37,11 @@ class Row(NamedTuple):
     group: Group
     title: str  # its own within a table
     error: Estimate
+    middle: Estimate  # interquartile mean of the error; of fewer than four seeds it is the mean
     difference: Estimate | None  # error minus that of the control
+    chance: Estimate | None  # percent, that a run has less error than one of the control
     control: str  # name of the row that `difference` is against, "" for none
+    gain: Estimate | None  # points of error more when others choose its looks, or maps
     sampled: float | None
     averaged: float | None
     hit: float | None
@@ -59,6 +65,12 @@ class Row(NamedTuple):
     flops: float | None  # of one image
     seconds: float | None  # of training
     speed: float | None
+    cost: dict[str, float]  # as measured on a device: milliseconds, images a second, MiB
+
+    @property
+    def seeds(self) -> dict[int, float]:
+        """Error in percent by training seed."""
+        return {run.seed: _error(run) for run in self.group.runs}
 
     @property
     def sees(self) -> str:
@@ -245,13 +257,17 @@ def _row(group: Group, title: str, other: Group | None) -> Row:
     looks = _figure(group, "greedy", "looks") or group.first["world"]["looks"]
     training = [run.result["training"] for run in group.runs]
     draws = (_figure(group, "averaged", "passes") or 1) > 1
+    errors = [_error(run) for run in group.runs]
     return Row(
         group,
         title,
         error=_interval(
             group, [run.result["figures"]["greedy"]["error"] for run in group.runs], -1
         ),
+        middle=_between(0.0, 100.0, bootstrap_interval(errors, interquartile_mean)),
         difference=None if other is None else difference(group, other),
+        chance=None if other is None else _chance(errors, [_error(run) for run in other.runs]),
+        gain=gain(group),
         control="" if other is None else other.name,
         sampled=_percent(_figure(group, "sampled", "error")) if draws else None,
         averaged=_percent(_figure(group, "averaged", "error")) if draws else None,
@@ -276,7 +292,33 @@ def _row(group: Group, title: str, other: Group | None) -> Row:
         flops=_mean([run.result.get("flops") for run in group.runs]),
         seconds=_mean([one.get("seconds") for one in training]),
         speed=_mean([one.get("images_per_second") for one in training]),
+        cost=_cost(group),
     )
+
+
+def _chance(errors: list[float], others: list[float]) -> Estimate | None:
+    """That a run has less error than one of the control, in percent; None of a single seed."""
+    found = probability_of_improvement([-error for error in errors], [-error for error in others])
+    if found.low is None or found.high is None:
+        return None
+    return found._replace(point=100 * found.point, low=100 * found.low, high=100 * found.high)
+
+
+def _cost(group: Group) -> dict[str, float]:
+    """What was measured of every seed on its device, the mean of each."""
+    measured = [_measured_cost(run.result.get("cost") or {}) for run in group.runs]
+    means = {name: _mean([one.get(name) for one in measured]) for name in measured[0]}
+    return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def _measured_cost(cost: dict[str, Any]) -> dict[str, float]:
+    """In the units of the table, of what `hardattn.cost.measure` found."""
+    found = {
+        "latency_ms": (cost.get("latency") or {}).get("seconds", math.nan) * 1e3,
+        "throughput": (cost.get("throughput") or {}).get("images_per_second", math.nan),
+        "peak_mib": (cost.get("memory") or {}).get("one", math.nan) / 2**20,
+    }
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def _added(group: Group, name: str) -> float | None:
@@ -339,12 +381,12 @@ def _error(run: Run) -> float:
 
 
 def _figure(group: Group, draw: str, name: str) -> float | None:
-    return _mean([(run.result["figures"].get(draw) or {}).get(name) for run in group.runs])
+    return _mean([run.figure(draw, name) for run in group.runs])
 
 
 def _mean(values: Sequence[Any]) -> Any:
-    """The mean; None where a value is None or not finite."""
-    if not values or any(value is None or not math.isfinite(value) for value in values):
+    """The mean; None where a value is no number, or not finite."""
+    if not values or any(not isinstance(v, int | float) or not math.isfinite(v) for v in values):
         return None
     return sum(values) / len(values)
 

@@ -18,10 +18,11 @@ from hardattn.report.table import Row, Table
 
 # What a narrow terminal does without, first to go first.
 SPARE = (
-    *("control", "parameters", "speed", "nll", "ece", "averaged", "entropy", "activation_pointing"),
+    *("control", "peak_mib", "throughput", "latency_ms", "middle"),
+    *("parameters", "speed", "nll", "ece", "averaged", "entropy", "activation_pointing"),
     *("ari", "nmi", "aurc", "kept", "gini", "box_iou", "ece_averaged"),
     *("flops", "map_entropy", "box_accuracy", "sampled", "seconds", "pixels", "hit", "seeds"),
-    *("mean_map", "estimator", "pointing", "foreign_map", "beats"),
+    *("chance", "mean_map", "estimator", "pointing", "foreign_map", "gain", "beats"),
 )
 LEFT = ("agent", "estimator", "beats", "recipe", "control")
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from hardattn.report.read import Group
+from hardattn.report.swaps import sentence
 from hardattn.report.table import MANY, Row, Table, basis, difference
 from hardattn.stats import Estimate
 
@@ -19,11 +20,12 @@ class Finding(NamedTuple):
     range: str  # the interval, "" for none
     claim: str  # the best row and what the comparison with its control supports
     caution: str  # what a reader should not conclude, "" for nothing
+    facts: tuple[tuple[str, str], ...]  # of the best: what it costs, and whether it looked there
 
 
 def findings(table: Table) -> list[Finding]:
     """One for each class, in the order of the table."""
-    return [_finding(sees, rows, table.decimals) for sees, rows in table.sections]
+    return [_finding(sees, rows, table) for sees, rows in table.sections]
 
 
 def interval_text(estimate: Estimate, decimals: int, seeds: int) -> str:
@@ -34,7 +36,8 @@ def interval_text(estimate: Estimate, decimals: int, seeds: int) -> str:
     return f"{low} to {high} %, {basis(estimate, seeds)}".replace("-", "−")
 
 
-def _finding(sees: str, rows: tuple[Row, ...], decimals: int) -> Finding:
+def _finding(sees: str, rows: tuple[Row, ...], table: Table) -> Finding:
+    decimals = table.decimals
     learned = [row for row in rows if not row.script]
     best = learned[0] if learned else rows[0]
     claim, caution = [], []
@@ -52,7 +55,7 @@ def _finding(sees: str, rows: tuple[Row, ...], decimals: int) -> Finding:
     else:
         claim.append(f"{best.title} has the lowest error.")
     if best.difference is not None:
-        claim.append(_against(best, _control(best, rows), decimals))
+        claim.append(_against(best, _control(best, table), decimals))
     rival = learned[1] if len(learned) > 1 else None
     if rival is not None and not ahead:
         caution.append(_lead(best.group, rival, decimals))
@@ -69,19 +72,48 @@ def _finding(sees: str, rows: tuple[Row, ...], decimals: int) -> Finding:
     return Finding(
         sees,
         best,
-        _headline(best, rows, decimals),
+        _headline(best, table),
         f"{best.error.point:.{decimals}f} %",
         interval_text(best.error, decimals, len(best.group.runs)),
         " ".join(claim),
         " ".join(caution),
+        (
+            ("Cost", _cost(best)),
+            ("Looked at the target", _looked(best)),
+            ("Did that matter?", sentence(best.group, decimals)),
+        ),
     )
 
 
-def _headline(best: Row, rows: tuple[Row, ...], decimals: int) -> str:
+def _cost(row: Row) -> str:
+    latency = row.cost.get("latency_ms")
+    said = [
+        f"{row.pixels:,.0f} pixels seen",
+        f"{row.flops / 1e6:,.1f} MFLOP an image" if row.flops else "",
+        f"{latency:,.2g} ms an image" if latency else "",
+        f"{row.seconds:,.0f} s of training" if row.seconds else "",
+        f"{row.group.first['parameters']:,} weights",
+    ]
+    return ", ".join(filter(None, said))
+
+
+def _looked(row: Row) -> str:
+    said = [
+        f"with {row.hit:.0f} % of the looks it chose" if row.hit is not None else "",
+        f"its map points there in {row.pointing:.0f} % of the scenes"
+        if row.pointing is not None
+        else "",
+    ]
+    if any(said) or row.looks_around:
+        return "; ".join(filter(None, said))
+    return "cannot be said: it sees everything at once, and has no map"
+
+
+def _headline(best: Row, table: Table) -> str:
     gap = best.difference
     if gap is None:
         return ""
-    control = _control(best, rows)
+    control, decimals = _control(best, table), table.decimals
     if gap.high is None or gap.low is None:
         side = "below" if gap.point < 0 else "above"
         return f"{best.title}: {abs(gap.point):.{decimals}f} points {side} {control}, unsure"
@@ -93,8 +125,8 @@ def _headline(best: Row, rows: tuple[Row, ...], decimals: int) -> str:
     return f"{best.title}: {abs(gap.point):.{decimals}f} points less error than {control}{once}"
 
 
-def _control(best: Row, rows: tuple[Row, ...]) -> str:
-    return next((row.title for row in rows if row.group.name == best.control), best.control)
+def _control(best: Row, table: Table) -> str:
+    return next((row.title for row in table.rows if row.group.name == best.control), best.control)
 
 
 def _against(best: Row, control: str, decimals: int) -> str:

@@ -1,0 +1,273 @@
+// Steps through looks: two agents side by side on one scene. Data and frame are player.py's.
+(function () {
+  "use strict";
+  const BOX = "rgb(235, 110, 190)", DARK = "rgb(12, 14, 18)", PACE = 900;
+  const make = function (tag, words, kind) {
+    const element = document.createElement(tag);
+    if (words !== undefined) element.textContent = words;
+    if (kind) element.className = kind;
+    return element;
+  };
+  const percent = (share) => (100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0) + " %";
+
+  document.querySelectorAll(".player").forEach(function (root) {
+    const film = JSON.parse(root.querySelector(".film").textContent);
+    const [width, height] = film.size;
+    const find = (what) => root.querySelector(what);
+    const slider = find("input"), output = find("output"), start = find("[data-step=play]");
+    const pictures = {};
+    const state = { scene: 0, look: 1, timer: null };
+
+    // A picture is decoded once, and what waits for it is drawn when it is there.
+    const picture = function (address) {
+      if (!pictures[address]) {
+        pictures[address] = new Image();
+        pictures[address].addEventListener("load", draw);
+        pictures[address].src = address;
+      }
+      return pictures[address];
+    };
+    const ready = (image) => image.complete && image.naturalWidth > 0;
+
+    // First look to last, blue over teal to yellow, as in the other pictures of the page.
+    const colour = function (look, looks) {
+      const last = film.stops.length - 1;
+      const at = looks === 1 ? last : look / (looks - 1) * last, low = Math.min(Math.floor(at), last - 1);
+      const mixed = film.stops[low].map((from, i) => Math.round(
+        from + (film.stops[low + 1][i] - from) * (at - low)));
+      return "rgb(" + mixed.join(", ") + ")";
+    };
+
+    const canvas = function (element, wide, high, side) {
+      const unit = Math.max(1, Math.floor(side / Math.max(wide, high)));
+      element.width = wide * unit;
+      element.height = high * unit;
+      const pen = element.getContext("2d");
+      pen.imageSmoothingEnabled = false;
+      return [pen, unit];
+    };
+
+    // What was not looked at yet lies in the dark; what was seen coarsely, in the dusk.
+    const shade = function (pen, unit, agent, places) {
+      const dark = document.createElement("canvas");
+      dark.width = pen.canvas.width;
+      dark.height = pen.canvas.height;
+      const over = dark.getContext("2d");
+      over.fillStyle = "rgba(12, 14, 18, .62)";
+      over.fillRect(0, 0, dark.width, dark.height);
+      over.globalCompositeOperation = "destination-out";
+      places.forEach(function (place) {
+        agent.frames.forEach(function (frame) {
+          const [x, y] = corner(place, frame[0]);
+          over.globalAlpha = frame[1];
+          over.fillRect(x * unit, y * unit, frame[0] * unit, frame[0] * unit);
+        });
+      });
+      pen.drawImage(dark, 0, 0);
+    };
+    // The pixel that a retina starts at.
+    const corner = (place, extent) => place.map((at) => Math.floor(at - extent / 2 + 0.5));
+
+    const scene = function (element, agent, play, look) {
+      const image = picture(film.scenes[state.scene].image);
+      const [pen, unit] = canvas(element, width, height, 600);
+      const thick = Math.max(2, pen.canvas.width / 150);
+      if (ready(image)) pen.drawImage(image, 0, 0, pen.canvas.width, pen.canvas.height);
+      const places = play.at ? play.at.slice(0, look) : [];
+      if (agent.frames && places.length) shade(pen, unit, agent, places);
+      if (play.map && look === play.says.length) {
+        const map = picture(play.map);
+        if (ready(map)) pen.drawImage(map, 0, 0, pen.canvas.width, pen.canvas.height);
+      }
+      const stroke = function (shape, ink, wide) {
+        pen.setLineDash(shape === box ? [4 * thick, 4 * thick] : []);
+        pen.strokeStyle = DARK;
+        pen.lineWidth = 2 * wide;
+        pen.stroke(shape);
+        pen.strokeStyle = ink;
+        pen.lineWidth = wide;
+        pen.stroke(shape);
+      };
+      const box = new Path2D();
+      film.scenes[state.scene].boxes.forEach(function (edge) {
+        box.rect(edge[0] * unit, edge[1] * unit, (edge[2] - edge[0]) * unit,
+                 (edge[3] - edge[1]) * unit);
+      });
+      stroke(box, BOX, thick);
+      places.forEach(function (place, at) {
+        const ink = colour(at, play.at.length), now = at === places.length - 1;
+        (agent.frames || []).forEach(function (frame, scale) {
+          if (scale && !now) return;
+          const square = new Path2D(), [x, y] = corner(place, frame[0]);
+          square.rect(x * unit, y * unit, frame[0] * unit, frame[0] * unit);
+          pen.globalAlpha = now ? 1 : 0.45;
+          stroke(square, ink, now && !scale ? 1.3 * thick : 0.7 * thick);
+          pen.globalAlpha = 1;
+        });
+        if (at) {
+          const line = new Path2D();
+          line.moveTo(places[at - 1][0] * unit, places[at - 1][1] * unit);
+          line.lineTo(place[0] * unit, place[1] * unit);
+          stroke(line, ink, thick);
+        }
+      });
+      const radius = pen.canvas.width * (play.at && play.at.length > 12 ? 0.02 : 0.028);
+      places.forEach(function (place, at) {
+        const x = place[0] * unit, y = place[1] * unit, disc = new Path2D();
+        disc.arc(x, y, radius, 0, 2 * Math.PI);
+        pen.setLineDash([]);
+        pen.strokeStyle = DARK;
+        pen.lineWidth = thick;
+        pen.stroke(disc);
+        pen.fillStyle = colour(at, play.at.length);
+        pen.fill(disc);
+        pen.fillStyle = DARK;
+        pen.font = "600 " + Math.round(1.3 * radius) + "px system-ui, sans-serif";
+        pen.textAlign = "center";
+        pen.textBaseline = "middle";
+        pen.fillText(at + 1, x, y);
+      });
+    };
+
+    const glimpse = function (element, play, look) {
+      const strip = picture(play.seen);
+      if (!ready(strip)) return;
+      const wide = strip.naturalWidth / play.says.length;
+      const [pen] = canvas(element, wide, strip.naturalHeight, 600);
+      pen.drawImage(strip, (look - 1) * wide, 0, wide, strip.naturalHeight, 0, 0,
+                    pen.canvas.width, pen.canvas.height);
+    };
+
+    const belief = function (list, play, look) {
+      const chances = play.belief[look - 1], best = Math.max(...chances);
+      list.replaceChildren(...play.shown.map(function (answer, at) {
+        const line = make("li"), bar = make("span", undefined, "bar");
+        const name = answer < film.classes.length ? film.classes[answer] : "end";
+        const isTrue = answer === film.scenes[state.scene].target;
+        bar.style.setProperty("--share", chances[at]);
+        line.className = (chances[at] === best ? "best " : "") + (isTrue ? "true" : "");
+        line.append(make("span", name, "name"), bar, make("span", percent(chances[at]), "share"));
+        if (isTrue) line.append(make("span", "true", "mark"));
+        return line;
+      }));
+    };
+
+    const seat = function (element) {
+      const agent = film.agents[element.querySelector("select").value];
+      const play = agent.plays[state.scene], looks = play.says.length;
+      const look = Math.min(state.look, looks), at = look - 1;
+      const [where, what] = element.querySelectorAll("figure");
+      const alone = looks === 1 ? "one look" : "look " + look + " of " + looks;
+      const hit = play.at && play.hit[at] ? ", on the target" : play.at ? ", off the target" : "";
+      const verdict = play.right[at] ? "right" : "wrong";
+      const words = (play.at ? alone + hit : "everything at once") + ": says " + play.says[at] +
+        ", " + percent(play.sure[at]) + " sure";
+      scene(where.firstChild, agent, play, look);
+      where.firstChild.setAttribute("aria-label", agent.title + ", " + words);
+      const map = agent.activation ? "heat: what the answer is read from" : "heat: its attention map";
+      where.lastChild.textContent = [
+        play.at ? "where it looked" : "it sees everything", play.map ? map : ""
+      ].filter(Boolean).join("; ");
+      what.hidden = !play.seen;
+      if (play.seen) {
+        glimpse(what.firstChild, play, look);
+        what.firstChild.setAttribute("aria-label", "what it saw at look " + look);
+        what.lastChild.textContent = "what it saw at look " + look;
+      }
+      belief(element.querySelector("ol"), play, look);
+      const said = element.querySelector(".said");
+      said.replaceChildren(make("b", (play.right[at] ? "✓ " : "✗ ") + verdict, verdict),
+                           " – " + words + (look < state.look ? " (it has no more looks)" : ""));
+    };
+
+    const draw = function () {
+      root.querySelectorAll(".seat").forEach(seat);
+    };
+    const most = () => Math.max(...[...root.querySelectorAll("select")].map(
+      (choice) => film.agents[choice.value].plays[state.scene].says.length));
+
+    const show = function (change) {
+      Object.assign(state, change);
+      const last = most();
+      state.look = Math.min(Math.max(state.look, 1), last);
+      slider.max = last;
+      slider.value = state.look;
+      slider.disabled = last === 1;
+      slider.setAttribute("aria-valuetext", "look " + state.look + " of " + last);
+      output.textContent = state.look + " of " + last;
+      root.querySelectorAll(".strip button").forEach(function (button, at) {
+        button.setAttribute("aria-pressed", at === state.scene);
+      });
+      draw();
+    };
+    const stop = function () {
+      clearInterval(state.timer);
+      state.timer = null;
+      start.textContent = "Play";
+      start.setAttribute("aria-pressed", "false");
+    };
+    const play = function () {
+      if (state.timer !== null) return stop();
+      start.textContent = "Pause";
+      start.setAttribute("aria-pressed", "true");
+      if (state.look >= most()) show({ look: 1 });
+      state.timer = setInterval(function () {
+        if (state.look >= most()) stop();
+        else show({ look: state.look + 1 });
+      }, PACE);
+    };
+    const steps = {
+      first: () => show({ look: 1 }),
+      back: () => show({ look: state.look - 1 }),
+      on: () => show({ look: state.look + 1 }),
+      last: () => show({ look: Infinity }),
+    };
+    const step = function (name) {
+      stop();
+      steps[name]();
+    };
+
+    film.scenes.forEach(function (one, at) {
+      const button = make("button"), image = make("img");
+      image.src = one.image;
+      image.alt = "";
+      button.append(image, make("span", one.truth));
+      button.setAttribute("aria-label", "scene " + (at + 1) + ": " + one.truth);
+      button.addEventListener("click", function () {
+        stop();
+        show({ scene: at, look: Infinity });
+      });
+      find(".strip").append(button);
+    });
+    root.querySelectorAll("select").forEach(function (choice, side) {
+      film.agents.forEach(function (agent, at) {
+        const option = make("option", agent.title + " (" + agent.sees + ", seed " + agent.seed + ")");
+        option.value = at;
+        choice.append(option);
+      });
+      choice.value = film.seated[side];
+      choice.addEventListener("change", () => show({}));
+    });
+    root.querySelectorAll("[data-step]").forEach(function (button) {
+      const name = button.dataset.step;
+      button.addEventListener("click", () => name === "play" ? play() : step(name));
+    });
+    slider.addEventListener("input", function () {
+      stop();
+      show({ look: Number(slider.value) });
+    });
+    root.addEventListener("keydown", function (event) {
+      const keys = { ArrowLeft: "back", ArrowRight: "on", Home: "first", End: "last" };
+      if (event.target.matches("input, select") || event.altKey || event.ctrlKey || event.metaKey) {
+        return;
+      }
+      if (event.key.toLowerCase() === "p") play();
+      else if (keys[event.key]) step(keys[event.key]);
+      else return;
+      event.preventDefault();
+    });
+    find(".controls").hidden = film.agents.every(
+      (agent) => agent.plays.every((one) => one.says.length === 1));
+    show({ look: Infinity });
+  });
+})();
