@@ -139,7 +139,8 @@ BY_HAND: dict[str, float] = {
     "zoom_ram": T * (ram(16, 3, K + 3 + 1) + BANKS),
     "spread_ram": T * ram(heads=K + 2 + 1 + 2),
     "move_ram": T * (ram(16) + 16 * 4),
-    "player": T * (ram(16, 3, K + 2 + 1 + 3) + BANKS),
+    # Its critic is asked twice, once by the RAM that it is.
+    "player": T * (ram(16, 3, K + 2 + 2 * 1 + 3) + BANKS),
     "guided_ram": T * ram(heads=K + 2),
     "glance_focus": net(144, 9, 9)
     + (T + 1) * (recurrent(3, 9) + recurrent(3, 9 + 2))
