@@ -35,6 +35,7 @@ MAY = {
     "localisation": "scenes",
     "cost": "rollout scenes world",
     "evaluate": "maps rollout scenes sensors world",
+    "swap": "evaluate maps rollout scenes sensors tasks world",
     "metrics": "evaluate localisation",
     "clustering": "evaluate tasks",
     "log": "checkpoint evaluate metrics report rollout scenes world",
