@@ -18,7 +18,7 @@ from .player import Player
 from .ram import RAM
 from .reinforced import ReSAN
 from .scal import SCAL
-from .scripted import SCRIPTS, Scripted
+from .scripted import PATH, SCRIPTS, Following, Scripted
 from .sequential import Sequential
 from .show_attend_tell import ShowAttendTell
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
@@ -65,10 +65,12 @@ __all__ = [
     "MRAM",
     "NETS",
     "NOT_EXPORTED",
+    "PATH",
     "RAM",
     "SCAL",
     "SCRIPTS",
     "DrawReader",
+    "Following",
     "FullView",
     "GATCluster",
     "GlanceFocus",

@@ -4,7 +4,6 @@ What a learned policy is worth can only be said beside these. Each is trained as
 then answers as well as its looks allow.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from hardattn.distributions import Both, Fixed, Places, Somewhere
 from hardattn.rollout import Decision
 from hardattn.sensors import Grid, Sensor
+from hardattn.swap import raster_point
 from hardattn.world import Observation
 
 # What has been seen, the context, the number of looks -> over points (x, y).
@@ -33,15 +33,10 @@ def centre(seen: Observation, context: Tensor, looks: int) -> Places:
 def raster(seen: Observation, context: Tensor, looks: int) -> Places:
     """Line by line over the smallest grid that has a cell for every look, whatever is seen.
 
-    Look t of T goes to cell t of a grid of ceil(T / ceil(sqrt(T))) rows; the first look, which
-    would be cell 0's, is the world's to place.
+    See `hardattn.swap.raster_point`. The first look, which would be cell 0's, is the world's to
+    place.
     """
-    columns = math.ceil(looks**0.5)
-    rows = -(-looks // columns)
-    cell = torch.round(seen.step * looks) + 1
-    row, column = torch.div(cell, columns, rounding_mode="floor"), cell.remainder(columns)
-    x, y = (column + 0.5) / columns * 2 - 1, (row + 0.5) / rows * 2 - 1
-    return Fixed(torch.stack([x, y], 1))
+    return Fixed(raster_point(torch.round(seen.step * looks) + 1, looks))
 
 
 def oracle(seen: Observation, context: Tensor, looks: int) -> Places:
@@ -57,6 +52,38 @@ SCRIPTS: dict[str, Script] = {
     "raster": raster,
     "oracle": oracle,
 }
+PATH = "path:"  # what a script begins with that is a row of points: path:x,y,x,y,...
+
+
+def along(points: Tensor) -> Script:
+    """One point after another, (T - 1, 2), whatever is seen."""
+
+    def look(seen: Observation, context: Tensor, looks: int) -> Places:
+        done = torch.round(seen.step * looks).long().clamp(max=len(points) - 1)
+        return Fixed(points.to(seen.step)[done])
+
+    return look
+
+
+def script_of(name: str, looks: int) -> Script:
+    """A row of SCRIPTS, or `along` the points of "path:x,y,...", one for each look but the first.
+
+    Raises ValueError for any other name.
+    """
+    if not name.startswith(PATH):
+        if name not in SCRIPTS:
+            raise ValueError(
+                f"no script {name!r}: choose one of {', '.join(SCRIPTS)}, or {PATH}x,y,x,y,..."
+            )
+        return SCRIPTS[name]
+    wanted = f"a path of {looks} looks has {looks - 1} points after the first, {PATH}x,y,x,y,..."
+    try:
+        numbers = torch.tensor([float(word) for word in name.removeprefix(PATH).split(",")])
+    except ValueError as fault:
+        raise ValueError(f"{wanted}: not {name!r}") from fault
+    if len(numbers) != 2 * (looks - 1) or not (numbers.abs() <= 1).all():
+        raise ValueError(f"{wanted}, in [-1, 1]: not {name!r}")
+    return along(numbers.view(-1, 2))
 
 
 class Scripted(nn.Module):
@@ -79,11 +106,10 @@ class Scripted(nn.Module):
     ):
         super().__init__()
         self.sensor, self.share = sensor, share
-        if script not in SCRIPTS:
-            raise ValueError(f"no script {script!r}: choose one of {', '.join(SCRIPTS)}")
         if share is not None and not (isinstance(sensor, Grid) and 0 < share <= 1):
             raise ValueError(f"a share is of the cells of a grid, above 0 and up to 1, not {share}")
         self.observer, self.script, self.looks = observer, script, looks
+        self.look = script_of(script, looks)
 
     def start(self, context: Tensor) -> tuple[Any, Tensor]:
         told = context[:, :0] if self.script == "oracle" else context
@@ -92,7 +118,7 @@ class Scripted(nn.Module):
     def step(self, state: tuple[Any, Tensor], seen: Observation) -> tuple[Any, Decision]:
         inner, context = state
         inner, decision = self.observer.step(inner, seen)
-        location = SCRIPTS[self.script](seen, context, self.looks)
+        location = self.look(seen, context, self.looks)
         if self.share is not None:
             location = self._masks(location)
         elif self.sensor is not None:
@@ -119,3 +145,28 @@ class Scripted(nn.Module):
             return Somewhere(location.like, cells, foremost, grid.places)
         point = location.mode
         return Fixed(foremost(-torch.cdist(point, grid.centres(point))))
+
+
+class Following(nn.Module):
+    """An agent that looks where a path goes, whatever it sees, and answers as it does.
+
+    It goes on stopping, and one that also acts (`Both`) acting.
+    path: (T, B, P) of a world of T looks, or (T, 1, P) for all alike; the first row, which is the
+    world's, is not read. B says what it may be shown: these scenes and no others.
+    """
+
+    def __init__(self, observer: Any, path: Tensor):
+        super().__init__()
+        self.observer, self.path = observer, path
+
+    def start(self, context: Tensor) -> Any:
+        return self.observer.start(context)
+
+    def step(self, state: Any, seen: Observation) -> tuple[Any, Decision]:
+        state, decision = self.observer.step(state, seen)
+        looks, row = len(self.path), torch.arange(len(seen.step), device=seen.step.device)
+        look = (torch.round(seen.step * looks).long() + 1).clamp(max=looks - 1)
+        location: Places = Fixed(self.path.expand(-1, len(row), -1)[look, row])
+        if isinstance(decision.location, Both):
+            location = Both(location, decision.location.second)
+        return state, decision._replace(location=location)

@@ -21,7 +21,7 @@ class Looking:
 
     def build(self, glimpse: Shape, world: Any, image: Shape) -> Any:
         """The agent, for glimpses of that shape."""
-        from hardattn.agents import AGENTS, SCRIPTS, Scripted
+        from hardattn.agents import AGENTS, PATH, SCRIPTS, Scripted
 
         fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}  # type: ignore[arg-type]
         del fields["script"]
@@ -30,7 +30,8 @@ class Looking:
         agent = AGENTS[self.row](glimpse, world.task.classes, **options)
         if self.script is None:
             return agent
-        choose("script", SCRIPTS, self.script)
+        if not self.script.startswith(PATH):
+            choose("script", SCRIPTS, self.script)
         sensor = None if world.sensor.places == 2 else world.sensor
         return Scripted(agent, self.script, world.looks, sensor, share)
 

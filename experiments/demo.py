@@ -18,6 +18,7 @@ RECIPES = (
     "cnn-digits",
     "centre-digits",
 )
+LEARNED = ("ram-digits", "ram-leave-one-out-digits")  # where to look
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         return code
 
     from experiments.compare import compare
+    from experiments.gain import gains, tell
 
+    tell(gains([given.out / recipe for recipe in LEARNED]))
     page = compare([given.out / recipe for recipe in RECIPES], given.out, "random-digits")
     print(f"\n{time.perf_counter() - since:.0f} s in all. Open {page} in a browser.")
     return 0

@@ -74,7 +74,7 @@ def execute(
     """
     folder = Path(run.out) / name / f"seed-{run.seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         _claim(folder, recipe, run, command)
         done = folder / "result.json"
         if done.exists():
@@ -234,7 +234,12 @@ def _figures(measured: dict[str, Columns], task: Task) -> dict[str, Any]:
 
 
 def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, Any]:
-    """The figures with each map replaced, by the mean map or another image's: did it matter?
+    """The figures of `controlled`."""
+    return {key: figures(one) for key, one in controlled(agent, world, scenes, draw).items()}
+
+
+def controlled(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, Columns]:
+    """What happens with each map replaced, by the mean map or another image's: did it matter?
 
     Empty where the agent declares no map that could be replaced. An image's map comes from the one
     before it, of the same batch; means are over batches of 1,000.
@@ -246,7 +251,7 @@ def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, 
     found = {}
     for name, change in CONTROLS.items():
         with replaced(change):
-            found[name] = figures(named(evaluate(agent, world, scenes, draw), world.task))
+            found[name] = named(evaluate(agent, world, scenes, draw), world.task)
     return found
 
 
@@ -331,7 +336,7 @@ def _claim(folder: Path, recipe: Recipe, run: Run, command: str) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock; the kernel drops it with the process, however that ends."""
     with open(folder / ".lock", "w") as file:
         try:

@@ -1,17 +1,20 @@
 """THE harness: whoever looks, at whatever, becomes the same per-example columns."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from hardattn.maps import Map, recorded
-from hardattn.rollout import Agent, Draw, greedy, rollout
+from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout
 from hardattn.scenes import Scenes, inside
 from hardattn.sensors import Grid
 from hardattn.world import World
 
 NOWHERE = torch.empty(0, 0, 0)
+APART = 104_729  # between the seeds of first looks and of what is drawn after them
+Kept = TypeVar("Kept")
 
 
 class Columns(NamedTuple):
@@ -89,19 +92,39 @@ def evaluate(
     draw: Draw = greedy,
     seed: int = 0,
     batch: int = 1000,
+    first: Tensor | None = None,
 ) -> Columns:
     """Look once at every scene, as in use: no gradient, evaluation mode, draws from `seed` alone.
 
     First looks are drawn on the CPU for all scenes at once, so that agents, batch sizes and
-    devices share them.
+    devices share them. first: these instead.
     """
-    device = scenes.image.device
-    generator = torch.Generator(device).manual_seed(seed)
-    first = world.first(scenes, torch.Generator().manual_seed(seed))
+
+    def measured(part: Scenes, path: Trajectory, maps: list[Map]) -> Columns:
+        return columns(path, world, part, maps)
+
+    return joined(episodes(agent, world, scenes, measured, draw, seed, batch, first))
+
+
+def episodes(
+    agent: Agent,
+    world: World,
+    scenes: Scenes,
+    keep: Callable[[Scenes, Trajectory, list[Map]], Kept],
+    draw: Draw = greedy,
+    seed: int = 0,
+    batch: int = 1000,
+    first: Tensor | None = None,
+) -> list[Kept]:
+    """What `keep` makes of each batch, as `evaluate` looks at it: its scenes, episodes and maps."""
+    # From the same seed as the first looks, a random agent's second would be its first again.
+    generator = torch.Generator(scenes.image.device).manual_seed(seed + APART)
+    if first is None:
+        first = world.first(scenes, torch.Generator().manual_seed(seed))
     training = isinstance(agent, nn.Module) and agent.training
     if isinstance(agent, nn.Module):
         agent.eval()
-    parts = []
+    kept = []
     try:
         with torch.no_grad():
             for start in range(0, len(scenes), batch):
@@ -109,10 +132,15 @@ def evaluate(
                 begin = first[start : start + batch]
                 with recorded() as maps:
                     path = rollout(agent, world, part, draw, generator, begin)
-                parts.append(_columns(path, world, part, maps))
+                kept.append(keep(part, path, maps))
     finally:
         if training and isinstance(agent, nn.Module):
             agent.train()
+    return kept
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """One after the other."""
     return Columns(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
@@ -138,7 +166,8 @@ def right(answer: Tensor, target: Tensor) -> Tensor:
     return (good & before.cumprod(1).bool()[..., None]).flatten(1)
 
 
-def _columns(path: Any, world: World, scenes: Scenes, maps: list[Map]) -> Columns:
+def columns(path: Trajectory, world: World, scenes: Scenes, maps: list[Map]) -> Columns:
+    """What one batch's episodes, and the maps recorded meanwhile, come to."""
     looks = path.alive.sum(0).long()
     row = torch.arange(world.looks, device=looks.device)[:, None]
     held = torch.minimum(row, looks - 1)[..., None].expand_as(path.logits)
@@ -162,7 +191,7 @@ def _columns(path: Any, world: World, scenes: Scenes, maps: list[Map]) -> Column
     return Columns(*(column.cpu() for column in by_example))
 
 
-def _density(path: Any, place: Tensor, world: World, maps: list[Map]) -> Tensor:
+def _density(path: Trajectory, place: Tensor, world: World, maps: list[Map]) -> Tensor:
     """Of looks over cells their mean place, but for the first; otherwise the last block's map."""
     if isinstance(world.sensor, Grid) and len(place) > 1:
         chosen = path.alive[1:, :, None, None]

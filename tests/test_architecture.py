@@ -43,6 +43,7 @@ MAY = {
     "metrics": "calibration evaluate localisation scanpath tradeoff",
     "corruptions": "scenes",
     "stability": "evaluate",
+    "swap": "evaluate maps rollout scenes sensors tasks world",
     "clustering": "evaluate tasks",
     "log": "checkpoint evaluate metrics report rollout scanpath scenes world",
     "sharpness": "estimators",

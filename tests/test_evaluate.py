@@ -231,6 +231,15 @@ def test_raster_visits_a_cell_a_look(looks: int) -> None:
     assert len({tuple(each) for each in wanted}) == looks - 1
 
 
+def test_a_random_look_is_not_the_first_again() -> None:
+    """Its draws and the world's first looks come from one seed, but not from one stream."""
+    agent, world = looker("random")
+    place = evaluate(agent, world, scenes()).location
+    for one in range(place.shape[1]):
+        for other in range(one):
+            assert (place[:, one] - place[:, other]).norm(dim=1).min() > 0
+
+
 def test_random_is_uniform() -> None:
     many = frozen(plain, load("digits").train, 0)
     found = evaluate(*looker("random"), many).location[:, 1:].flatten(0, 1)

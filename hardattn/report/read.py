@@ -298,7 +298,10 @@ def _read_tensors(file: Path) -> dict[str, Any]:
 
 
 def script(result: dict[str, Any]) -> str:
-    """The script of a control that does not learn where to look ("random", ...); "" of others."""
+    """The script of a control that does not learn where to look ("random", ...); "" of others.
+
+    "path" is one that goes along given points.
+    """
     return _find_script(result["recipe"], False)
 
 
@@ -319,7 +322,8 @@ SCRIPTS = ("random", "centre", "raster", "oracle")
 def _find_script(part: Any, under: bool) -> str:
     """The first script named by an `agent` or `script`, however deep the recipe is."""
     if isinstance(part, str):
-        return part if under and part in SCRIPTS else ""
+        name = part.partition(":")[0]
+        return name if under and name in (*SCRIPTS, "path") else ""
     if isinstance(part, dict):
         for key, value in part.items():
             # A world's first look may be "random" too; only who looks makes a control.

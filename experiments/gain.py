@@ -1,0 +1,349 @@
+"""Did the policy matter? Swap the looking of trained agents, and keep their answering.
+
+PATHs are run folders, or folders of runs (runs/demo). Each agent looks at its test scenes once
+more, by somebody else's path: random, centre, raster, oracle, shuffled (the path of another image),
+reversed (its own path backwards), mean (the mean of its paths); who sees everything at once gets
+the mean map, or that of another image. The first look is the world's and stays where it was. Its
+weights are not touched. The policy gain is the error under random looks minus its own.
+
+--retrain trains its observer for each order that ignores the image: centre, raster and the agent's
+own mean path on validation scenes, by the recipe and budget of the run, and compares it with the
+best of these on validation.
+
+Leaves gain.json and gain.pt in each run's folder; what is there already is not measured again.
+"""
+
+import argparse
+import json
+import math
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.config import UsageError
+from experiments.run import in_one_line
+
+FORMAT = 1
+AGREE = 0.005  # of its own error, between this machine and the one that measured it first
+ORDERS = ("centre", "raster", "mean")  # that ignore the image
+
+
+class Gain(NamedTuple):
+    """All seeds of one agent: what gain.json holds, and who was right when."""
+
+    name: str
+    title: str
+    seeds: tuple[int, ...]
+    found: tuple[dict[str, Any], ...]
+    right: tuple[dict[str, Any], ...]  # of each swap and of "own" (N,) bool; "index": the image
+
+    @property
+    def swaps(self) -> tuple[str, ...]:
+        """Those that every seed has."""
+        first, *others = (one["swaps"] for one in self.found)
+        return tuple(name for name in first if all(name in other for other in others))
+
+    @property
+    def reference(self) -> str | None:
+        """What a policy is measured against: random looks, of soft attention its mean map."""
+        return next((name for name in ("random", "mean") if name in self.swaps), None)
+
+    def difference(self, swap: str) -> Any:
+        """Points of error more with that swap (a hardattn.stats.Estimate), or "retrained".
+
+        Over the training seeds; of a single one over the test images.
+        """
+        from hardattn.stats import paired_cluster_difference, paired_difference
+
+        if len(self.found) > 1:
+            theirs = [self._error(one, swap) for one in self.found]
+            return paired_difference(theirs, [100 * one["own"]["error"] for one in self.found])
+        right = self.right[0]
+        theirs, own = (100.0 * (~right[name]).double().numpy() for name in (swap, "own"))
+        return paired_cluster_difference(theirs, own, right["index"].numpy())
+
+    @staticmethod
+    def _error(found: dict[str, Any], swap: str) -> float:
+        one = found["retrained"] if swap == "retrained" else found["swaps"][swap]
+        return 100 * float(one["error"])
+
+
+def verdict(difference: Any, against: str) -> str:
+    """What the interval of a difference to somebody else's looks supports."""
+    if difference.low is None:
+        return "unsure"
+    word = "better" if difference.low > 0 else "worse" if difference.high < 0 else "no better"
+    return f"{word} than {against}"
+
+
+def gains(
+    paths: Iterable[str | Path],
+    retrain: bool = False,
+    again: bool = False,
+    device: str = "auto",
+    root: Path | None = None,
+) -> list[Gain]:
+    """Measure what is not measured yet, or all `again`; one entry for each agent.
+
+    Raises UsageError, ReportError, DataError, CheckpointError, Busy; in training NotFinite,
+    Stopped.
+    """
+    from experiments.rebuild import Rebuilt
+    from experiments.retrain import retrained
+    from hardattn.checkpoint import read, replace_text
+    from hardattn.report.read import read as read_runs
+
+    groups, rebuilt, done = read_runs(paths), Rebuilt(device, root), []
+    for group in groups:
+        for run in group.runs:
+            if run.folder is None:
+                raise UsageError(
+                    f"{run.source}: results without weights: give the folder of the run"
+                )
+    for group in groups:
+        found, right = [], []
+        for run in group.runs:
+            folder = run.folder
+            assert folder is not None
+            one = _measured(folder, run.result, rebuilt, again)
+            if retrain and one["retrained"] is None:
+                one["retrained"] = retrained(folder, run.result, rebuilt)
+                replace_text(folder / "gain.json", json.dumps(one, indent=1) + "\n")
+            who = read(folder / "gain.pt")
+            if one["retrained"] is not None:
+                who["retrained"] = _right_of(folder / one["retrained"]["folder"], who["index"])
+            found.append(one)
+            right.append(who)
+        title = str(group.first["title"])
+        done.append(Gain(group.name, title, group.seeds, tuple(found), tuple(right)))
+    return done
+
+
+def _measured(folder: Path, result: dict[str, Any], rebuilt: Any, again: bool) -> dict[str, Any]:
+    """What gain.json says of a run, measured where it does not say it yet."""
+    from experiments.execute import locked
+    from hardattn.checkpoint import replace_text, write
+    from hardattn.rollout import DRAWS
+
+    with locked(folder):
+        known = _known(folder, result)
+        if known is not None and not again:
+            return known
+        alive = rebuilt.run(folder, result)
+        print(f"{result['name']} seed {result['seed']}: looking again", file=sys.stderr)
+        draw = DRAWS[alive.recipe.problem.draw]
+        columns, left_out = swapped_columns(alive.agent, alive.setting.world, alive.test, draw)
+        own = _figures(columns["own"])
+        told = result["figures"]["greedy"]["error"]
+        if abs(own["error"] - told) > AGREE:
+            print(
+                f"{folder}: an error of {100 * own['error']:.1f} % here, {100 * told:.1f} % in "
+                "result.json, which another version measured; differences are to the former",
+                file=sys.stderr,
+            )
+        found = {
+            "format": FORMAT,
+            "name": result["name"],
+            "seed": result["seed"],
+            "own": {key: own[key] for key in ("error", "hit")},
+            "swaps": {key: _figures(one) for key, one in columns.items() if key != "own"},
+            "left_out": left_out,
+            "retrained": None if known is None else known["retrained"],
+            "per_example": "gain.pt",
+        }
+        right = {key: one.correct[:, -1].clone() for key, one in columns.items()}
+        kept = {**right, "index": columns["own"].index, "weights": _weights(folder)}
+        write(folder / "gain.pt", kept)
+        replace_text(folder / "gain.json", json.dumps(found, indent=1) + "\n")
+        return found
+
+
+def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
+    """What gain.json says; None where there is none, or one of other weights."""
+    from hardattn.checkpoint import read
+
+    path = folder / "gain.json"
+    if not path.exists() or not (folder / "gain.pt").exists():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+        same = [found[key] == result[key] for key in ("format", "name", "seed")]
+        complete = {"own", "swaps", "left_out", "retrained"} <= found.keys()
+    except (ValueError, KeyError, TypeError) as fault:
+        raise UsageError(f"{path}: not what this program writes; delete it") from fault
+    fresh = read(folder / "gain.pt").get("weights") == _weights(folder)
+    return found if all(same) and complete and fresh else None
+
+
+def _weights(folder: Path) -> str:
+    """What tells the weights of a run from others: their hash."""
+    path = folder / "best.pt.sha256"
+    return path.read_text().split()[0] if path.exists() else ""
+
+
+def swapped_columns(
+    agent: Any, world: Any, scenes: Any, draw: Callable[..., Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Columns of the agent itself ("own") and of each swap; and why others are left out."""
+    from experiments.execute import controlled
+    from hardattn.clustering import named
+    from hardattn.maps import CONTROLS
+    from hardattn.swap import SWAPS, Meaningless, looked, swapped
+
+    own = looked(agent, world, scenes, draw)
+    columns, left_out = {"own": own.columns}, {}
+    for name in SWAPS:
+        try:
+            path = swapped(name, own, world, scenes)
+        except Meaningless as fault:
+            left_out[name] = str(fault)
+            continue
+        columns[name] = followed(agent, world, scenes, path, draw)
+    maps, missing = {}, "it looks a place at a time: shuffled is its like"
+    if world.sensor.everything:
+        maps = controlled(agent, world, scenes, draw)
+        missing = "it declares no map that could be replaced"
+    columns |= maps
+    left_out = {key: why for key, why in left_out.items() if key not in columns}
+    left_out |= {key: missing for key in CONTROLS if key not in columns}
+    return {key: named(one, world.task) for key, one in columns.items()}, left_out
+
+
+def followed(
+    agent: Any, world: Any, scenes: Any, path: Any, draw: Callable[..., Any], batch: int = 1000
+) -> Any:
+    """Columns of an agent that looks along a path, (T, N, P), from the world's first looks."""
+    import torch
+
+    from hardattn.agents import Following
+    from hardattn.evaluate import evaluate, joined
+
+    first = world.first(scenes, torch.Generator().manual_seed(0))
+    parts = []
+    for start in range(0, len(scenes), batch):
+        here = slice(start, start + batch)
+        other = Following(agent, path[:, here])
+        part = scenes.slice(here.start, here.stop)
+        parts.append(evaluate(other, world, part, draw, first=first[here]))
+    return joined(parts)
+
+
+def _figures(columns: Any) -> dict[str, Any]:
+    """Of a swap: error, hit and NLL, None where they have no meaning or are not finite."""
+    from hardattn.metrics import error, hit, nll
+
+    found = {"error": error(columns), "hit": hit(columns), "nll": nll(columns)}
+    return {k: v if v is not None and math.isfinite(v) else None for k, v in found.items()}
+
+
+def _right_of(folder: Path, index: Any) -> Any:
+    """(N,) bool: where a retrained observer was right."""
+    from hardattn.checkpoint import read
+    from hardattn.evaluate import Columns
+
+    columns = Columns(**read(folder / "columns.pt")["greedy"])
+    if columns.index.tolist() != index.tolist():
+        raise UsageError(f"{folder}: measured on other scenes; run it again")
+    return columns.correct[:, -1]
+
+
+def tell(done: list[Gain]) -> None:
+    """Print a table: what each swap costs each agent; and the verdicts."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from hardattn.report.columns import estimate_text
+    from hardattn.report.table import basis
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
+    grid = Table(title="Points of error more with somebody else's looks", title_justify="left")
+    for head in ("agent", "swap", "error %", "minus its own", "hit %"):
+        left = head in ("agent", "swap")
+        width = 40 if head == "agent" else None
+        grid.add_column(head, justify="left" if left else "right", max_width=width, overflow="fold")
+    sentences, reasons = [], dict[str, list[str]]()
+    for gain in done:
+        own = [one["own"] for one in gain.found]
+        grid.add_row(escape(gain.name), "its own", *_cells(own, ""))
+        for name in gain.swaps:
+            difference = estimate_text(gain.difference(name), 1, sign=True)
+            swaps = [one["swaps"][name] for one in gain.found]
+            grid.add_row("", name, *_cells(swaps, difference))
+        grid.add_section()
+        sentences += _sentences(gain, estimate_text, basis)
+        for name, why in gain.found[0]["left_out"].items():
+            reasons.setdefault(f"{gain.name}: {why}", []).append(name)
+    console.print(grid)
+    sentences += [f"left out of {why} ({', '.join(names)})" for why, names in reasons.items()]
+    for line in sentences:
+        console.print(escape(line), soft_wrap=True, highlight=False)
+
+
+def _cells(figures: list[dict[str, Any]], difference: str) -> tuple[str, str, str]:
+    """Mean error and hits over seeds, in percent, with the difference between them."""
+    error, hit = ([one[key] for one in figures] for key in ("error", "hit"))
+    hits = "–" if None in hit else f"{100 * sum(hit) / len(hit):.1f}"
+    return f"{100 * sum(error) / len(error):.1f}", difference, hits
+
+
+def _sentences(gain: Gain, text: Callable[..., str], basis: Callable[..., str]) -> list[str]:
+    """Its policy gain, and against the best order if there is one, with what they rest on."""
+    against = {"random": "random", "mean": "the mean map"}
+    lines = []
+    if gain.reference is not None:
+        found = gain.difference(gain.reference)
+        lines.append(
+            f"{gain.name}: {verdict(found, against[gain.reference])}: policy gain "
+            f"{text(found, 1, sign=True)} points, {basis(found, len(gain.seeds))}"
+        )
+    if all(one["retrained"] for one in gain.found):
+        found = gain.difference("retrained")
+        orders = ", ".join(sorted({one["retrained"]["order"] for one in gain.found}))
+        lines.append(
+            f"{gain.name}: {verdict(found, 'the best fixed order')} ({orders}, observer retrained):"
+            f" {text(found, 1, sign=True)} points, {basis(found, len(gain.seeds))}"
+        )
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit code: those of experiments.run."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.gain",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="runs")
+    parser.add_argument("--retrain", action="store_true", help="train the observer for fixed looks")
+    parser.add_argument("--again", action="store_true", help="measure what is measured, too")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
+    parser.add_argument("--root", type=Path, metavar="FOLDER", help="where datasets lie")
+    given = parser.parse_args(arguments)
+
+    from experiments.execute import Busy
+    from hardattn.checkpoint import CheckpointError
+    from hardattn.train import NotFinite, Stopped
+
+    try:
+        tell(gains(given.paths, given.retrain, given.again, given.device, given.root))
+        return 0
+    except Stopped as fault:
+        print(fault, file=sys.stderr)
+        return fault.code
+    except (UsageError, ValueError, NotFinite, Busy, CheckpointError, OSError) as fault:
+        print(f"error: {fault}", file=sys.stderr)
+        codes = {NotFinite: 3, Busy: 4, CheckpointError: 5, OSError: 5}
+        return next((code for kind, code in codes.items() if isinstance(fault, kind)), 2)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    warnings.formatwarning = in_one_line
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""An observer trained for looks that ignore the image: the best that no policy could do."""
+
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiments.config import Recipe, UsageError
+from experiments.rebuild import Alive as Alive
+
+# Options of estimators, which "reinforce" does without.
+ESTIMATED = (
+    *("samples", "reward_only", "temperature", "entropy", "soft", "trace", "ratio", "epochs"),
+    *("discount", "population", "spread", "pretraining", "phases"),
+)
+
+
+def retrained(folder: Path, result: dict[str, Any], rebuilt: Any) -> dict[str, Any] | None:
+    """Train for each fixed order; of the best on validation its order, test error and folder.
+
+    Each is an ordinary run beside the agent's, which goes on where it was stopped. The folder is
+    named from the agent's. None, and a line, where there is no looking that was learned.
+    """
+    from experiments.execute import execute
+    from experiments.gain import ORDERS
+
+    alive = rebuilt.run(folder, result)
+    if alive.setting.world.sensor.everything or getattr(alive.recipe.agent, "script", None):
+        print(f"{result['name']}: no looking was learned, so nothing is retrained", file=sys.stderr)
+        return None
+    found = {}
+    for order in ORDERS:
+        script = path_of(alive) if order == "mean" else order
+        words = command(result, ordered(alive, script), folder)
+        print(f"training for the order {order}: {shlex.join(words)}", file=sys.stderr)
+        name, recipe, run = _parsed(words, folder, rebuilt)
+        found[order] = execute(name, recipe, run, shlex.join(words))
+    # The lowest error of any of its validations is how an ordinary run chooses its weights, too.
+    curves = {order: one["training"]["curve"] for order, one in found.items()}
+    best = min(curves, key=lambda order: min(error for _, error in curves[order]))
+    chosen = found[best]
+    there = folder.parent.parent / chosen["name"] / f"seed-{chosen['seed']}"
+    return {
+        "order": best,
+        "error": chosen["figures"]["greedy"]["error"],
+        "folder": os.path.relpath(there, folder),
+    }
+
+
+def path_of(alive: Any) -> str:
+    """The script of the agent's mean path over the validation scenes, to three digits."""
+    from hardattn.agents import PATH
+    from hardattn.rollout import DRAWS
+    from hardattn.swap import looked
+
+    world, draw = alive.setting.world, DRAWS[alive.recipe.problem.draw]
+    own = looked(alive.agent, world, alive.setting.validation, draw)
+    points = world.sensor.point(own.place[1:].mean(1))
+    return PATH + ",".join(f"{number:.3f}" for number in points.flatten().tolist())
+
+
+def ordered(alive: Any, script: str) -> Recipe:
+    """The agent's recipe with its looks by that script, and as many episodes.
+
+    Nothing is learned of where to look, so "reinforce" serves every agent; an agent that also acts
+    learns that as it did. Of masks a script takes as many cells as the agent does in the mean.
+    """
+    recipe, world = alive.recipe, alive.setting.world
+    agent = replace(recipe.agent, script=script)
+    if hasattr(agent, "share"):
+        from hardattn.swap import looked
+
+        share = looked(alive.agent, world, alive.setting.validation).place[1:].mean().item()
+        agent = replace(agent, share=max(0.01, round(share, 2)))
+    learning, times = recipe.learning, recipe.learning.samples or 1
+    if not world.changes:
+        learning = replace(
+            learning,
+            estimator="reinforce",
+            images=learning.images * times,
+            batch=learning.batch * times,
+            validate_every=learning.validate_every * times,
+            **dict.fromkeys(ESTIMATED),
+        )
+    return replace(recipe, agent=agent, learning=learning)
+
+
+def command(result: dict[str, Any], recipe: Recipe, where: Path) -> list[str]:
+    """The words that train such a recipe by experiments.run, from the one that the run came from.
+
+    Raises UsageError for a run of another program.
+    """
+    from experiments.recipes import RECIPES
+
+    words = shlex.split(result["command"])
+    if words[:3] != ["python", "-m", "experiments.run"] or words[3] not in RECIPES:
+        raise UsageError(f"{where}: not a run of a recipe that there is, so it is not retrained")
+    base, settings = RECIPES[words[3]].settings(), recipe.settings()
+    options: list[str] = []
+    for key, value in settings.items():
+        if value != base[key]:
+            several = value if isinstance(value, tuple) else [value]
+            options += [f"--{key.replace('_', '-')}", *map(str, several)]
+    return [*words[:4], *options, "--seed", str(result["seed"])]
+
+
+def _parsed(words: list[str], folder: Path, rebuilt: Any) -> Any:
+    """Name, recipe and run of these words, beside the agent's folder and on its machine."""
+    from experiments.run import parse
+
+    here = ["--out", str(folder.parent.parent), "--device", rebuilt.device]
+    here += [] if rebuilt.root is None else ["--root", str(rebuilt.root)]
+    return parse([*words[3:], *here])
