@@ -28,10 +28,10 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
 
     Raises ReportError for paths without runs, CheckpointError and DataError.
     """
-    from experiments.trained import revive
+    from experiments.trained import Revival
     from hardattn.report.read import read
 
-    faults = []
+    faults, revive = [], Revival(run)
     for one in (one for group in read(paths) for one in group.runs):
         if one.folder is None:
             faults.append(f"{one.source}: committed figures, without the agent's weights")
@@ -44,7 +44,12 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
         if not missing:
             continue
         try:
-            subject = revive(one.result, one.folder, run)
+            subject = revive(one.folder, one.result)
+            if subject.differs:
+                raise UsageError(
+                    f"{one.folder}: {subject.differs}: the code or the data changed since; run it "
+                    "again into another folder"
+                )
         except UsageError as fault:
             faults.append(str(fault))
             continue
@@ -98,7 +103,7 @@ def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[lis
         if "labels" in found["found"]:
             continue
         try:
-            recipe_of(one.result)
+            recipe_of(one.result, one.folder)
         except UsageError as fault:
             faults.append(str(fault))
             continue

@@ -8,7 +8,6 @@ cannot be handed on; 5 a file could not be written or read.
 """
 
 import argparse
-import dataclasses
 import json
 import shutil
 import sys
@@ -16,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from experiments.config import Problem, UsageError, choose
+from experiments.config import UsageError
 
 FORMAT = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -60,7 +59,7 @@ def deploy(run: Path, out: Path | None = None) -> Path:
         raise UsageError(f"{out} holds something else: choose another --out, or delete it")
     result = _result(run)
     config = {"format": FORMAT, "hardattn": __version__} | {key: result[key] for key in KEPT}
-    agent, world = build(config)
+    agent, world = build(config, run)
     state = checkpoint.read(run / "best.pt")["agent"]
     agent.load_state_dict(state)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +92,7 @@ def load(folder: Path | str) -> tuple[Any, Any]:
     config = _json(Path(folder) / CONFIG)
     if config.get("format") != FORMAT or "recipe" not in config:
         raise UsageError(f"{folder}: {CONFIG} is not of an agent of this version")
-    agent, world = build(config)
+    agent, world = build(config, folder)
     try:
         agent.load_state_dict(load_file(Path(folder) / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as fault:
@@ -104,21 +103,13 @@ def load(folder: Path | str) -> tuple[Any, Any]:
     return agent, world
 
 
-def build(result: dict[str, Any]) -> tuple[Any, Any]:
+def build(result: dict[str, Any], where: Path | str) -> tuple[Any, Any]:
     """Agent, untrained, and world of a result.json or config.json. Raises UsageError."""
-    recipe, seen = result["recipe"], result["world"]
-    world = described(Problem, recipe).world(len(seen["classes"]))
-    image = tuple(seen["image"])
-    kind = choose("agent that can be handed on", _agents(), recipe["agent"])
-    agent = described(kind, recipe).build(world.sensor.shape(image), world, image)
-    return agent.eval(), world
+    from experiments.trained import built, recipe_of
 
-
-def described(kind: Any, settings: dict[str, Any]) -> Any:
-    """The part of a recipe that is of this dataclass, from `Recipe.settings` as JSON has them."""
-    fields = [field.name for field in dataclasses.fields(kind) if field.name in settings]
-    values = {name: settings[name] for name in fields}
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    recipe, seen = recipe_of(result, where), result["world"]
+    world = recipe.problem.world(len(seen["classes"]))
+    return built(recipe, world, tuple(seen["image"])).eval(), world
 
 
 def blank(image: tuple[int, ...]) -> Any:
@@ -277,18 +268,6 @@ def not_in_onnx(agent: Any) -> str | None:
 def _listed(agent: Any, table: dict[str, Any], reasons: dict[str, str]) -> str | None:
     kinds = {type(part) for part in agent.modules()}
     return next((why for name, why in reasons.items() if table[name] in kinds), None)
-
-
-def _agents() -> dict[str, Any]:
-    """The dataclasses of recipes that build an agent, by name."""
-    from experiments import agents, viewers
-
-    return {
-        name: kind
-        for module in (agents, viewers)
-        for name, kind in vars(module).items()
-        if dataclasses.is_dataclass(kind) and hasattr(kind, "build")
-    }
 
 
 def _result(run: Path) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             draw=DRAWS[recipe.problem.draw],
             log=log,
         )
-        result = conclude(setting, name, recipe, run, command, folder, agent, trained)
+        result = conclude(setting, name, recipe, run, command, folder, agent, record(trained))
         finish(log, recipe, run, result)
         return result
     finally:
@@ -147,9 +147,12 @@ def conclude(
     command: str,
     folder: Path,
     agent: Any,
-    trained: Trained,
+    training: dict[str, Any],
 ) -> dict[str, Any]:
-    """Measure the agent on the test scenes; leave columns and pictures; return the result."""
+    """Measure the agent on the test scenes; leave columns and pictures; return the result.
+
+    training: how it came about, see `record`.
+    """
     problem, world = recipe.problem, setting.world
     draw = DRAWS[problem.draw]
     agent.eval()
@@ -170,7 +173,7 @@ def conclude(
         "flops": costs["flops"],
         "cost": costs,
         "figures": _figures(measured, world.task),
-        "training": _training(trained),
+        "training": training,
         "made_with": made_with(setting.device, run.threads, setting.product),
         "controls": controls(agent, world, test, draw),
     }
@@ -302,7 +305,8 @@ def _world(
     }
 
 
-def _training(trained: Trained) -> dict[str, Any]:
+def record(trained: Trained) -> dict[str, Any]:
+    """Of a training, what a result keeps."""
     return {
         "images": trained.images,
         "seconds": round(trained.spent.seconds, 2),

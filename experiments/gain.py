@@ -26,7 +26,6 @@ from experiments.config import UsageError
 from experiments.run import in_one_line
 
 FORMAT = 1
-AGREE = 0.005  # of its own error, between this machine and the one that measured it first
 ORDERS = ("centre", "raster", "mean")  # that ignore the image
 
 
@@ -90,12 +89,13 @@ def gains(
     Raises UsageError, ReportError, DataError, CheckpointError, Busy; in training NotFinite,
     Stopped.
     """
-    from experiments.rebuild import Rebuilt
+    from experiments.config import Run
     from experiments.retrain import retrained
+    from experiments.trained import Revival
     from hardattn.checkpoint import read, replace_text
     from hardattn.report.read import read as read_runs
 
-    groups, rebuilt, done = read_runs(paths), Rebuilt(device, root), []
+    groups, revive, done = read_runs(paths), Revival(Run(device=device, root=root)), []
     for group in groups:
         for run in group.runs:
             if run.folder is None:
@@ -107,9 +107,9 @@ def gains(
         for run in group.runs:
             folder = run.folder
             assert folder is not None
-            one = _measured(folder, run.result, rebuilt, again)
+            one = _measured(folder, run.result, revive, again)
             if retrain and one["retrained"] is None:
-                one["retrained"] = retrained(folder, run.result, rebuilt)
+                one["retrained"] = retrained(folder, run.result, revive)
                 replace_text(folder / "gain.json", json.dumps(one, indent=1) + "\n")
             who = read(folder / "gain.pt")
             if one["retrained"] is not None:
@@ -121,7 +121,7 @@ def gains(
     return done
 
 
-def _measured(folder: Path, result: dict[str, Any], rebuilt: Any, again: bool) -> dict[str, Any]:
+def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) -> dict[str, Any]:
     """What gain.json says of a run, measured where it does not say it yet."""
     from experiments.execute import locked
     from hardattn.checkpoint import replace_text, write
@@ -131,16 +131,15 @@ def _measured(folder: Path, result: dict[str, Any], rebuilt: Any, again: bool) -
         known = _known(folder, result)
         if known is not None and not again:
             return known
-        alive = rebuilt.run(folder, result)
+        alive = revive(folder, result)
         print(f"{result['name']} seed {result['seed']}: looking again", file=sys.stderr)
         draw = DRAWS[alive.recipe.problem.draw]
         columns, left_out = swapped_columns(alive.agent, alive.setting.world, alive.test, draw)
         own = _figures(columns["own"])
-        told = result["figures"]["greedy"]["error"]
-        if abs(own["error"] - told) > AGREE:
+        if alive.differs:
             print(
-                f"{folder}: an error of {100 * own['error']:.1f} % here, {100 * told:.1f} % in "
-                "result.json, which another version measured; differences are to the former",
+                f"{folder}: {alive.differs}, which another version measured; differences are to "
+                "the former",
                 file=sys.stderr,
             )
         found = {
@@ -232,7 +231,8 @@ def followed(
 
 def _figures(columns: Any) -> dict[str, Any]:
     """Of a swap: error, hit and NLL, None where they have no meaning or are not finite."""
-    from hardattn.metrics import error, hit, nll
+    from hardattn.metrics import error, nll
+    from hardattn.scanpath import hit
 
     found = {"error": error(columns), "hit": hit(columns), "nll": nll(columns)}
     return {k: v if v is not None and math.isfinite(v) else None for k, v in found.items()}

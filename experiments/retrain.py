@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.config import Recipe, UsageError
-from experiments.rebuild import Alive as Alive
+from experiments.config import Recipe, Run, UsageError
 
 # Options of estimators, which "reinforce" does without.
 ESTIMATED = (
@@ -17,7 +16,7 @@ ESTIMATED = (
 )
 
 
-def retrained(folder: Path, result: dict[str, Any], rebuilt: Any) -> dict[str, Any] | None:
+def retrained(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any] | None:
     """Train for each fixed order; of the best on validation its order, test error and folder.
 
     Each is an ordinary run beside the agent's, which goes on where it was stopped. The folder is
@@ -26,7 +25,7 @@ def retrained(folder: Path, result: dict[str, Any], rebuilt: Any) -> dict[str, A
     from experiments.execute import execute
     from experiments.gain import ORDERS
 
-    alive = rebuilt.run(folder, result)
+    alive = revive(folder, result)
     if alive.setting.world.sensor.everything or getattr(alive.recipe.agent, "script", None):
         print(f"{result['name']}: no looking was learned, so nothing is retrained", file=sys.stderr)
         return None
@@ -35,7 +34,7 @@ def retrained(folder: Path, result: dict[str, Any], rebuilt: Any) -> dict[str, A
         script = path_of(alive) if order == "mean" else order
         words = command(result, ordered(alive, script), folder)
         print(f"training for the order {order}: {shlex.join(words)}", file=sys.stderr)
-        name, recipe, run = _parsed(words, folder, rebuilt)
+        name, recipe, run = _parsed(words, folder, revive.given)
         found[order] = execute(name, recipe, run, shlex.join(words))
     # The lowest error of any of its validations is how an ordinary run chooses its weights, too.
     curves = {order: one["training"]["curve"] for order, one in found.items()}
@@ -106,10 +105,10 @@ def command(result: dict[str, Any], recipe: Recipe, where: Path) -> list[str]:
     return [*words[:4], *options, "--seed", str(result["seed"])]
 
 
-def _parsed(words: list[str], folder: Path, rebuilt: Any) -> Any:
+def _parsed(words: list[str], folder: Path, given: Run) -> Any:
     """Name, recipe and run of these words, beside the agent's folder and on its machine."""
     from experiments.run import parse
 
-    here = ["--out", str(folder.parent.parent), "--device", rebuilt.device]
-    here += [] if rebuilt.root is None else ["--root", str(rebuilt.root)]
+    here = ["--out", str(folder.parent.parent), "--device", given.device]
+    here += [] if given.root is None else ["--root", str(given.root)]
     return parse([*words[3:], *here])

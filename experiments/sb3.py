@@ -297,7 +297,7 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
         from hardattn.envs.sb3 import GlimpseVecEnv
     except ImportError as fault:
         raise UsageError(f"{fault.name} is missing: pip install 'hardattn[sb3]'") from fault
-    from experiments.execute import conclude, finish, prepare
+    from experiments.execute import conclude, finish, prepare, record
     from hardattn.agents.sb3 import SB3Agent
     from hardattn.envs import Problem
     from hardattn.log import Log
@@ -324,7 +324,7 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
     try:
         trained = learn(model, agent, setting, recipe, log)
-        result = conclude(setting, name, recipe, run, command, folder, agent, trained)
+        result = conclude(setting, name, recipe, run, command, folder, agent, record(trained))
         result["made_with"]["stable_baselines3"] = stable_baselines3.__version__
         model.save(folder / "unfinished.zip")
         os.replace(folder / "unfinished.zip", folder / "model.zip")

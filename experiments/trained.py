@@ -1,14 +1,17 @@
-"""A trained agent, from the folder of its run: its recipe, its weights, its test scenes."""
+"""A finished run, alive again: its recipe, its test scenes, its agent with the measured weights."""
 
 import dataclasses
+import types
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-from experiments.config import Recipe, Run, UsageError
+from experiments import agents, viewers
+from experiments.config import Learning, Problem, Recipe, Run, UsageError
 from experiments.execute import Setting, prepare
-from experiments.recipes import RECIPES
 from hardattn import checkpoint
 from hardattn.clustering import named
 from hardattn.evaluate import Columns, evaluate
@@ -17,96 +20,121 @@ from hardattn.rollout import DRAWS
 from hardattn.scenes import Scenes, frozen
 from hardattn.world import World
 
-APART = 0.01  # of the error, by which another machine's arithmetic may change it
+APART = 0.005  # of the error, by which another machine's arithmetic may change it
+# By the name that a result has them under.
+KINDS: dict[str, Any] = {
+    name: kind
+    for module in (agents, viewers)
+    for name, kind in vars(module).items()
+    if dataclasses.is_dataclass(kind) and hasattr(kind, "build")
+}
 
 
-class Trained(NamedTuple):
-    """A finished run, alive: the agent in evaluation mode, and what it did on its test scenes."""
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a run was trained and measured with; the agent is in evaluation mode."""
 
     result: dict[str, Any]
     recipe: Recipe
     setting: Setting
     agent: Any
     test: Scenes
-    columns: Columns  # one pass over `test`, as in use
+
+    @cached_property
+    def columns(self) -> Columns:
+        """One pass over the test scenes, as in use."""
+        return self.look(self.test)
+
+    @property
+    def differs(self) -> str:
+        """How its error now differs from that of its result; "" where they agree."""
+        now, told = error(self.columns), self.result["figures"]["greedy"]["error"]
+        if abs(now - told) <= APART:
+            return ""
+        return f"its error is {100 * now:.1f} % here, and {100 * told:.1f} % in result.json"
 
     def look(self, scenes: Scenes, agent: Any = None) -> Columns:
         """One pass over other scenes, or of a relative of the agent, from the same first looks."""
-        return _look(agent or self.agent, self.setting.world, scenes, self.recipe)
+        world = self.setting.world
+        columns = evaluate(agent or self.agent, world, scenes, DRAWS[self.recipe.problem.draw])
+        return named(columns, world.task)
 
     def fresh(self, seed: int) -> Any:
         """The same agent with weights drawn anew."""
-        return _built(self.recipe, self.setting, seed).eval()
+        setting = self.setting
+        agent = built(self.recipe, setting.world, setting.image, seed)
+        return agent.to(setting.device).eval()
 
 
-def revive(result: dict[str, Any], folder: Path, run: Run) -> Trained:
-    """The agent that this result is of.
+class Revival:
+    """Makes runs alive, one after another; those of one problem share their scenes.
 
-    run: on which device, with how many threads, and where datasets lie. Raises UsageError for a
-    result of no recipe of experiments.run, or one that the agent does not have when it is measured
-    again; CheckpointError for weights that cannot be read; DataError.
+    run: on which device, with how many threads, and where datasets lie.
     """
-    recipe = recipe_of(result)
-    setting = prepare(recipe.problem, run)
-    agent = _built(recipe, setting, 0)
-    try:
-        weights = checkpoint.read(folder / "best.pt", setting.device)["agent"]
-        agent.load_state_dict(weights)
-    except (KeyError, RuntimeError) as fault:
-        if isinstance(fault, checkpoint.CheckpointError):
-            raise
-        raise UsageError(f"{folder}: best.pt does not fit its recipe: {_line(fault)}") from fault
-    agent.eval()
-    problem = recipe.problem
-    test = frozen(setting.make, setting.dataset.test, problem.test_seed, problem.test_draws)
-    columns = _look(agent, setting.world, test, recipe)
-    found, said = error(columns), result["figures"]["greedy"]["error"]
-    if abs(found - said) > APART:
+
+    def __init__(self, run: Run):
+        self.given = run
+        self.problem: Problem | None = None
+        self.setting: Setting
+        self.test: Scenes
+
+    def __call__(self, folder: Path, result: dict[str, Any]) -> Trained:
+        """The run in that folder. Raises UsageError, DataError, CheckpointError."""
+        recipe = recipe_of(result, folder)
+        if not (folder / "best.pt").exists():
+            raise UsageError(f"{folder / 'best.pt'}: missing, so there is no agent: run it again")
+        problem = recipe.problem
+        if problem != self.problem:
+            self.setting = prepare(problem, self.given)
+            split = self.setting.dataset.test
+            self.test = frozen(self.setting.make, split, problem.test_seed, problem.test_draws)
+            self.problem = problem
+        setting = self.setting
+        agent = built(recipe, setting.world, setting.image).to(setting.device)
+        try:
+            weights = checkpoint.read(folder / "best.pt", setting.device)["agent"]
+            agent.load_state_dict(weights)
+        except (KeyError, RuntimeError) as fault:
+            if isinstance(fault, checkpoint.CheckpointError):
+                raise
+            raise UsageError(
+                f"{folder / 'best.pt'}: not the weights of {result['name']}: run it again"
+            ) from fault
+        return Trained(result, recipe, setting, agent.eval(), self.test)
+
+
+def recipe_of(result: dict[str, Any], where: Path | str) -> Recipe:
+    """The recipe of a result; a setting that it does not name is as by default.
+
+    Raises UsageError.
+    """
+    given = dict(result["recipe"])
+    kind = KINDS.get(given.pop("agent", ""))
+    if kind is None:
         raise UsageError(
-            f"{folder}: its error is {100 * found:.1f} % now and was {100 * said:.1f} %: the code "
-            "or the data changed since; run it again into another folder"
+            f"{where}: an agent that only its own program can build ({result['recipe']['agent']}); "
+            "those of experiments.run can be built here"
         )
-    return Trained(result, recipe, setting, agent, test, columns)
+    parts: dict[str, Any] = {}
+    for name, part in (("problem", Problem), ("agent", kind), ("learning", Learning)):
+        kinds = {field.name: field.type for field in dataclasses.fields(part)}
+        mine = {key: _typed(given.pop(key), kinds[key]) for key in list(given) if key in kinds}
+        parts[name] = part(**mine)
+    if given:
+        raise UsageError(f"{where}: no recipe of this version has {', '.join(sorted(given))}")
+    return Recipe(title=result["title"], about="", **parts)
 
 
-def recipe_of(result: dict[str, Any]) -> Recipe:
-    """The recipe with the fields that the result was had with. Raises UsageError."""
-    stored, name = result["recipe"], result["name"].partition(",")[0]
-    base = RECIPES.get(name)
-    if base is None or stored.get("agent") != type(base.agent).__name__:
-        raise UsageError(f"{result['name']}: no recipe of experiments.run, so it is not made again")
-    parts = {
-        part: dataclasses.replace(getattr(base, part), **_fields(getattr(base, part), stored))
-        for part in ("problem", "agent", "learning")
-    }
-    return dataclasses.replace(base, **parts)
-
-
-def _fields(part: Any, stored: dict[str, Any]) -> dict[str, Any]:
-    """Its fields as stored; one that was not there yet has its default."""
-    values = {}
-    for field in dataclasses.fields(part):
-        value = stored.get(field.name, field.default)
-        if isinstance(value, list):
-            value = tuple(value)
-        if isinstance(field.default, float) and isinstance(value, str):  # JSON has no infinity
-            value = float(value)
-        values[field.name] = value
-    return values
-
-
-def _built(recipe: Recipe, setting: Setting, seed: int) -> Any:
-    world = setting.world
+def built(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Any:
+    """The recipe's agent with weights of that seed; nobody else's random numbers are used up."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        agent = recipe.agent.build(world.sensor.shape(setting.image), world, setting.image)
-    return agent.to(setting.device)
+        return recipe.agent.build(world.sensor.shape(image), world, image)
 
 
-def _look(agent: Any, world: World, scenes: Scenes, recipe: Recipe) -> Columns:
-    columns = evaluate(agent, world, scenes, DRAWS[recipe.problem.draw])
-    return named(columns, world.task)
-
-
-def _line(fault: Exception) -> str:
-    return " ".join(str(fault).split())[:200]
+def _typed(value: Any, kind: Any) -> Any:
+    """As it was before JSON had it: see `experiments.execute.plain`."""
+    if isinstance(value, list):
+        return tuple(value)
+    several = kind.__args__ if isinstance(kind, types.UnionType) else (kind,)
+    return float(value) if isinstance(value, str) and float in several else value

@@ -13,10 +13,10 @@ import torch
 from experiments import execute, gain, retrain
 from experiments.config import Run
 from experiments.gain import Gain, gains, main, swapped_columns, verdict
-from experiments.rebuild import Rebuilt, recipe_of
 from experiments.recipes import RECIPES
 from experiments.run import main as run_main
 from experiments.run import parse
+from experiments.trained import Trained
 from hardattn import checkpoint
 from hardattn.agents import RAM, Scripted
 from hardattn.estimators import reinforce
@@ -259,14 +259,6 @@ def test_another_versions_error_is_said(runs: Path, capsys: pytest.CaptureFixtur
     assert "another version" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["ram-digits", "reinforced-digits", "soft", "cnn-mnist"])
-def test_a_recipe_comes_back_from_its_result(name: str) -> None:
-    recipe = RECIPES[name]
-    written = json.loads(json.dumps(execute.plain(recipe.settings())))
-    back = recipe_of({"recipe": written, "title": ""}, Path("here"))
-    assert back.settings() == recipe.settings()
-
-
 def test_the_observer_is_retrained_for_the_best_order(
     runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,7 +311,7 @@ def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
     agent = recipe.agent.build(
         setting.world.sensor.shape(setting.image), setting.world, setting.image
     )
-    alive = retrain.Alive(recipe, setting, agent, None)
+    alive = Trained({}, recipe, setting, agent, setting.validation)
     new = retrain.ordered(alive, retrain.path_of(alive))
     times = recipe.learning.samples or 1
     assert new.learning.images == times * recipe.learning.images
@@ -331,13 +323,3 @@ def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
     _, parsed, run = parse(words[3:])
     assert parsed.settings() == new.settings() and run.seed == 3
     new.agent.build(setting.world.sensor.shape(setting.image), setting.world, setting.image)
-
-
-def test_scenes_are_shared_by_runs_of_one_problem(runs: Path) -> None:
-    rebuilt = Rebuilt("cpu")
-    alive = [
-        rebuilt.run(path.parent, json.loads(path.read_text()))
-        for path in sorted(runs.rglob("result.json"))[:2]
-    ]
-    assert alive[0].test is alive[1].test
-    assert not alive[0].agent.training

@@ -1,0 +1,144 @@
+"""Finished runs made alive again, and measured again: as they were, and without training."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments import execute, run
+from experiments.config import Run, UsageError
+from experiments.recipes import RECIPES
+from experiments.remeasure import main
+from experiments.trained import Revival, recipe_of
+from hardattn import checkpoint
+
+TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs")
+    for name in ("ram-digits", "random-digits", "stochastic"):
+        extra = ["--block", "bayesian_weibull"] if name == "stochastic" else []
+        assert run.main([name, *extra, *TINY, "--device", "cpu", "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture
+def runs(trained: Path, tmp_path: Path) -> Path:
+    """A copy, to write into."""
+    return Path(shutil.copytree(trained, tmp_path / "runs"))
+
+
+def only(runs: Path, name: str) -> Path:
+    (found,) = runs.glob(f"{name}*/seed-0")
+    return found
+
+
+def result_of(folder: Path) -> dict[str, object]:
+    return json.loads((folder / "result.json").read_text())
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_every_recipe_comes_back_from_its_result(name: str) -> None:
+    recipe = RECIPES[name]
+    changed = dataclasses.replace(recipe, learning=dataclasses.replace(recipe.learning, batch=7))
+    for one in (recipe, changed):
+        settings = json.loads(json.dumps(execute.plain(one.settings())))
+        parts = (one.problem, one.agent, one.learning)
+        fields = sum(len(dataclasses.fields(part)) for part in parts)
+        assert len(settings) == 1 + fields, "one name twice"
+        again = recipe_of({"title": one.title, "recipe": settings}, name)
+        assert (again.problem, again.agent, again.learning) == parts
+    old = {key: value for key, value in settings.items() if key not in ("rho", "labels")}
+    assert recipe_of({"title": "", "recipe": old}, name).learning == changed.learning
+    with pytest.raises(UsageError, match="no recipe of this version has gone"):
+        recipe_of({"title": "", "recipe": {**old, "gone": 1}}, name)
+
+
+def test_only_the_agent_of_the_result_will_do(runs: Path) -> None:
+    folder, revive = only(runs, "ram-digits"), Revival(Run(device="cpu"))
+    result = result_of(folder)
+    torch.manual_seed(5)
+    before = torch.rand(1)
+    torch.manual_seed(5)
+    subject = revive(folder, result)
+    assert torch.equal(torch.rand(1), before)  # nobody else's random numbers are used up
+    assert not subject.agent.training and not subject.fresh(1).training
+    assert not subject.differs
+    recipe = result["recipe"]
+    assert isinstance(recipe, dict)
+    with pytest.raises(UsageError, match="only its own program can build"):
+        revive(folder, {**result, "recipe": {**recipe, "agent": "Recurrent"}})
+    with pytest.raises(UsageError, match="not the weights of"):
+        revive(folder, {**result, "recipe": {**recipe, "hidden": 8}})
+    result["figures"]["greedy"]["error"] -= 0.02  # type: ignore[index]
+    assert "in result.json" in revive(folder, result).differs
+
+
+def test_weights_are_read_from_what_was_kept(runs: Path) -> None:
+    """Not from the last checkpoint."""
+    folder = only(runs, "ram-digits")
+    subject = Revival(Run(device="cpu"))(folder, result_of(folder))
+    kept = checkpoint.read(folder / "best.pt")["agent"]
+    assert all(torch.equal(kept[name], value) for name, value in subject.agent.state_dict().items())
+
+
+def test_scenes_are_shared_by_runs_of_one_problem(runs: Path) -> None:
+    revive = Revival(Run(device="cpu"))
+    one, other = (
+        revive(folder, result_of(folder))
+        for folder in (only(runs, "ram-digits"), only(runs, "random-digits"))
+    )
+    assert one.test is other.test
+
+
+def test_what_is_measured_again_is_what_was_measured_first(runs: Path) -> None:
+    before = {}
+    for path in sorted(runs.rglob("result.json")):
+        before[path] = json.loads(path.read_text())
+        cut = {key: value for key, value in before[path].items() if key != "cost"}
+        cut["figures"] = {"greedy": dict(cut["figures"]["greedy"])}
+        del cut["figures"]["greedy"]["nll"]  # as if from a version that did not measure so much
+        path.write_text(json.dumps(cut))
+        checkpoint.write(path.parent / "columns.pt", {})
+    assert main([str(runs), "--device", "cpu"]) == 0
+    assert len(before) == 3
+    for path, first in before.items():
+        again = json.loads(path.read_text())
+        for key in first.keys() - {"cost", "made_with", "training"}:
+            assert again[key] == first[key], key
+        assert again["training"] == {"made_with": first["made_with"], **first["training"]}
+        assert again["cost"].keys() == first["cost"].keys()
+        assert checkpoint.read(path.parent / "columns.pt").keys() == {"greedy", "sampled"}
+
+
+def test_with_what_it_was_trained_is_remembered(runs: Path) -> None:
+    folder = only(runs, "ram-digits")
+    result = json.loads((folder / "result.json").read_text())
+    result["made_with"]["commit"] = "of old"
+    (folder / "result.json").write_text(json.dumps(result))
+    for _ in range(2):
+        assert main([str(folder), "--device", "cpu"]) == 0
+    again = json.loads((folder / "result.json").read_text())
+    assert again["training"]["made_with"]["commit"] == "of old"
+    assert again["made_with"]["commit"] != "of old"
+
+
+def test_what_cannot_be_measured_is_named_and_left(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = only(runs, "ram-digits") / "result.json"
+    result = json.loads(odd.read_text())
+    result["recipe"]["agent"] = "Recurrent"
+    odd.write_text(json.dumps(result))
+    text = odd.read_text()
+    assert main([str(runs), "--device", "cpu"]) == 2
+    said = capsys.readouterr()
+    assert said.err.count("error:") == 1 and "only its own program can build" in said.err
+    assert "3 of 3" in said.out and odd.read_text() == text
+    assert main([str(runs / "nowhere")]) == 2
+    assert "no such file or folder" in capsys.readouterr().err
