@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.config import Recipe, Run, UsageError
+from experiments.config import Recipe, UsageError
 
 # Options of estimators, which "reinforce" does without.
 ESTIMATED = (
@@ -24,6 +24,7 @@ def retrained(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, An
     """
     from experiments.execute import execute
     from experiments.gain import ORDERS
+    from experiments.run import parse
 
     alive = revive(folder, result)
     if alive.setting.world.sensor.everything or getattr(alive.recipe.agent, "script", None):
@@ -34,7 +35,8 @@ def retrained(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, An
         script = path_of(alive) if order == "mean" else order
         words = command(result, ordered(alive, script), folder)
         print(f"training for the order {order}: {shlex.join(words)}", file=sys.stderr)
-        name, recipe, run = _parsed(words, folder, revive.given)
+        name, recipe, run = parse(words[3:])
+        run = replace(revive.given, seed=run.seed, out=folder.parent.parent)
         found[order] = execute(name, recipe, run, shlex.join(words))
     # The lowest error of any of its validations is how an ordinary run chooses its weights, too.
     curves = {order: one["training"]["curve"] for order, one in found.items()}
@@ -103,12 +105,3 @@ def command(result: dict[str, Any], recipe: Recipe, where: Path) -> list[str]:
             several = value if isinstance(value, tuple) else [value]
             options += [f"--{key.replace('_', '-')}", *map(str, several)]
     return [*words[:4], *options, "--seed", str(result["seed"])]
-
-
-def _parsed(words: list[str], folder: Path, given: Run) -> Any:
-    """Name, recipe and run of these words, beside the agent's folder and on its machine."""
-    from experiments.run import parse
-
-    here = ["--out", str(folder.parent.parent), "--device", given.device]
-    here += [] if given.root is None else ["--root", str(given.root)]
-    return parse([*words[3:], *here])

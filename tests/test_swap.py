@@ -16,8 +16,9 @@ from hardattn.agents import Player, Scripted
 from hardattn.data import Split, load
 from hardattn.distributions import Fixed
 from hardattn.evaluate import evaluate
-from hardattn.metrics import error, hit
+from hardattn.metrics import error
 from hardattn.rollout import DRAWS, Decision, greedy
+from hardattn.scanpath import hit
 from hardattn.scenes import Scenes, frozen, plain
 from hardattn.sensors import Cells, Retina, Whole
 from hardattn.swap import SWAPS, Meaningless, Own, looked, partners, swapped
