@@ -19,7 +19,7 @@ class Player(MoveRAM):
     and then the critic trains the core as well.
 
     Departures: those of MoveRAM, whose `reach` is only how far the mean may move here; and the
-    critic's part, without which it still missed half of the balls after a million games.
+    critic's part, without which A2C still missed half of the balls after a million games.
     """
 
     actions: Tensor

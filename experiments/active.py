@@ -104,19 +104,20 @@ ACTIVE: dict[str, Recipe] = {
         title="RAM that plays",
         about=(
             "Catch (Mnih et al. 2014): a ball falls over a screen of 24x24; looks of 6x6, 3 "
-            "scales. RAM by A2C, paid 1 for a ball that was caught. Error is the share of those "
+            "scales. RAM by PPO, paid 1 for a ball that was caught. Error is the share of those "
             "that were not; the paper's agent has about 15 %."
         ),
         problem=Problem(scene="catch", sensor="retina", size=6, scales=3, looks=24, test_draws=8),
         agent=Player(core="gru", hidden=128, what=64, where=32, std=0.15),
         learning=Learning(
-            estimator="a2c",
+            estimator="ppo",
             entropy=0.003,
-            images=1_000_000,
-            lr=3e-3,
+            epochs=3,
+            images=400_000,
+            lr=2e-3,
             warmup=50,
             clip=1.0,
-            validate_every=50_000,
+            validate_every=25_000,
             keep="last",
         ),
     ),

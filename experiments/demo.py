@@ -1,4 +1,4 @@
-"""The main job, for a newcomer: hard attention, its controls and a CNN, trained and compared.
+"""The main job, for a newcomer: hard attention, its controls, soft attention and a CNN, compared.
 
 `make demo`, or `python -m experiments.demo`. Repeating it goes on where it was stopped.
 """
@@ -15,6 +15,7 @@ RECIPES = (
     "ram-digits",
     "ram-leave-one-out-digits",
     "random-digits",
+    "sat-soft-digits",
     "cnn-digits",
     "centre-digits",
 )
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     since = time.perf_counter()
     print(
         f"{len(RECIPES)} trainings on real handwritten digits, {given.workers} at a time, one core "
-        "each: some three minutes.\n"
+        "each: some four minutes.\n"
         "A look shows 6x6 pixels at three scales; the digit may be anywhere on a 48x48 canvas.\n"
         f"Watch the curves and the looks meanwhile: tensorboard --logdir {given.out}\n",
         file=sys.stderr,

@@ -49,7 +49,7 @@ MAY = {
     "sharpness": "estimators",
     "train": "checkpoint clustering data device estimators evaluate log metrics rollout scenes "
     "sharpness world",
-    "report": "checkpoint evaluate localisation metrics scanpath scenes sensors stats",
+    "report": "checkpoint evaluate localisation metrics scanpath scenes sensors states stats",
 }
 # Packages beside torch, numpy and the standard library: inside functions, and at the top of a file;
 # of a room, or of a single module in it.

@@ -23,6 +23,7 @@ from hardattn.report.read import ReportError, read
 from hardattn.report.swaps import sentence, swaps
 from hardattn.report.table import Row, Table, tables
 from hardattn.report.words import findings
+from hardattn.states import states
 from tests.browser import tell
 from tests.runs import change, rewritten, write_run, write_soft
 
@@ -269,6 +270,21 @@ def test_looked_and_answered_is_the_mean_over_seeds(made: Path) -> None:
     for at in range(4):
         assert found["ram"][at] == pytest.approx(np.mean([one[at] for one in shares if one]))
     assert sum(share or 0 for share in found["ram"][:4]) == pytest.approx(1)
+
+
+def test_symptoms_are_shown_as_means_over_seeds(tmp_path: Path) -> None:
+    for seed in range(2):
+        folder = write_run(tmp_path, "ram", seed)
+        stored = checkpoint.read(folder / "columns.pt")
+        place = stored["greedy"]["location"]
+        place[:] = torch.tensor([0.5, 0.5]) if seed else torch.tensor([1.0, -1.0])
+        checkpoint.write(folder / "columns.pt", stored)
+    (row,) = only(tmp_path).rows
+    cells = re.findall(r"<td>(.*?)</td>", trust.symptoms(only(tmp_path)))
+    found = [states(run.columns["greedy"]) for run in row.group.runs if run.columns]
+    assert [one["dead"] for one in found] == [1, 1]  # it stays wherever the first look falls
+    assert cells[:2] == ["100.0", "0.0"] and len(cells) == len(found[0])
+    assert trust.symptoms(only(tmp_path)._replace(sections=())) == ""
 
 
 def test_calibration_curves_are_of_all_seeds(made: Path) -> None:

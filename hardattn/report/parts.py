@@ -45,6 +45,7 @@ def parts(
         Part("cost", "Error, and what it costs", _charts(table, number, look, figures, made)),
         Part("looked", "Right because it looked there?", _looked(table, command)),
         Part("gain", "Did looking there matter?", _swaps(table, command)),
+        Part("symptoms", "Is anything wrong with where it looks?", _symptoms(table, made)),
         Part("trust", "Does it know when it is wrong?", _trust(table, number, look, figures, made)),
         *(
             Part(f"figure-{one.key}", one.title, _printable(one))
@@ -123,6 +124,19 @@ def _swaps(table: Table, command: str) -> str:
         "where it looked, below 0 the others look better. In brackets 95 % intervals, over "
         "training seeds; of a single one over test scenes.</p>"
         f"<figure>{html}<figcaption>{origin(rows, command)}</figcaption></figure>"
+    )
+
+
+def _symptoms(table: Table, made: str) -> str:
+    html = trust.symptoms(table)
+    if not html:
+        return ""
+    return (
+        '<p class="soft">Percent of the test scenes. Dead: looks stay where they are, or the map '
+        "is empty. Saturated: at the edge of the image, or all gates open. Uniform: the map is "
+        "nearly even. Collapsed: the same as for every image. Centre-biased: at the centre, where "
+        "the target is not. Captured: settled on something that is not the target. – cannot be "
+        f"told.</p><figure>{html}<figcaption>{made}</figcaption></figure>"
     )
 
 

@@ -19,6 +19,7 @@ from hardattn.metrics import (
 )
 from hardattn.report.charts import Chart, Style, axes, trace
 from hardattn.report.table import Row, Table
+from hardattn.states import states
 
 STEPS = 100  # of a risk-coverage curve
 BINS = 10
@@ -102,6 +103,18 @@ def looked(found: Sequence[tuple[Row, list[float | None]]]) -> str:
         *("right where it looked", "right where it did not"),
     )
     return _plain(heads, [_line(row.title, cells) for row, cells in found])
+
+
+def symptoms(table: Table) -> str:
+    """Of how many images attention is dead, saturated, ..., as HTML; "" without columns."""
+    heads, lines = ["agent"], []
+    for row in table.rows:
+        found = [states(columns) for columns in _columns(row)]
+        if found and any(value is not None for value in found[0].values()):
+            heads = ["agent", *(name.replace("_", " ") for name in found[0])]
+            means = [_mean([one[name] for one in found]) for name in found[0]]
+            lines.append(_line(row.title, means))
+    return _plain(heads, lines)
 
 
 def maps(table: Table) -> str:
