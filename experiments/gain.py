@@ -321,6 +321,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="runs")
     parser.add_argument("--retrain", action="store_true", help="train the observer for fixed looks")
     parser.add_argument("--again", action="store_true", help="measure what is measured, too")
+    parser.add_argument("--save", action="store_true", help="write measurements/gain.json, too")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
     parser.add_argument("--root", type=Path, metavar="FOLDER", help="where datasets lie")
     given = parser.parse_args(arguments)
@@ -330,7 +331,13 @@ def main(arguments: list[str] | None = None) -> int:
     from hardattn.train import NotFinite, Stopped
 
     try:
-        tell(gains(given.paths, given.retrain, given.again, given.device, given.root))
+        done = gains(given.paths, given.retrain, given.again, given.device, given.root)
+        tell(done)
+        if given.save:
+            from experiments.gained import SAVED, save
+
+            save(done)
+            print(SAVED)
         return 0
     except Stopped as fault:
         print(fault, file=sys.stderr)

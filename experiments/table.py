@@ -6,14 +6,13 @@ Results and claims come from experiments/results/*.json, the others from experim
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 RESULTS = ROOT / "experiments" / "results"
 MEASUREMENTS = ROOT / "experiments" / "measurements"
-GRADIENTS = MEASUREMENTS / "gradients.json"
-CHARACTERISATION = MEASUREMENTS / "characterisation.json"
 
 
 def results_block(results: Path = RESULTS) -> str:
@@ -27,15 +26,6 @@ def results_block(results: Path = RESULTS) -> str:
     return markdown(tables(read([results])))
 
 
-def gradients_block() -> str:
-    """The table of gradient estimators."""
-    from experiments.gradients import markdown
-
-    if not GRADIENTS.exists():
-        return "Not measured yet.\n"
-    return markdown(json.loads(GRADIENTS.read_text()))
-
-
 def claims_block(results: Path = RESULTS) -> str:
     """The table of claims."""
     from experiments.claims import markdown
@@ -43,21 +33,31 @@ def claims_block(results: Path = RESULTS) -> str:
     return markdown(results)
 
 
-def characterisation_block() -> str:
-    """The table of agents on changed scenes."""
-    from experiments.characterised import markdown
+def measured_block(name: str) -> str:
+    """The table of measurements/NAME.json: of estimators, policies, agents on changed scenes."""
+    from experiments import characterised, gained, gradients
 
-    if not CHARACTERISATION.exists():
+    write = {"gradients": gradients, "gain": gained, "characterisation": characterised}[name]
+    path = MEASUREMENTS / f"{name}.json"
+    if not path.exists():
         return "Not measured yet.\n"
-    return markdown(json.loads(CHARACTERISATION.read_text()))
+    return write.markdown(json.loads(path.read_text()))
+
+
+BLOCKS: dict[str, Callable[[Path], str]] = {
+    "results": results_block,
+    "claims": claims_block,
+    "gain": lambda results: measured_block("gain"),
+    "characterisation": lambda results: measured_block("characterisation"),
+    "gradients": lambda results: measured_block("gradients"),
+}
 
 
 def fresh(text: str, results: Path = RESULTS) -> str:
     """The text of a README with its tables written anew. Raises ValueError without their marks."""
-    text = _between(text, "results", results_block(results))
-    text = _between(text, "claims", claims_block(results))
-    text = _between(text, "characterisation", characterisation_block())
-    return _between(text, "gradients", gradients_block())
+    for name, block in BLOCKS.items():
+        text = _between(text, name, block(results))
+    return text
 
 
 def _between(text: str, name: str, table: str) -> str:

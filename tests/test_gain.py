@@ -13,6 +13,7 @@ import torch
 from experiments import execute, gain, retrain
 from experiments.config import Run
 from experiments.gain import Gain, gains, main, swapped_columns, verdict
+from experiments.gained import markdown, save
 from experiments.recipes import RECIPES
 from experiments.run import main as run_main
 from experiments.run import parse
@@ -323,3 +324,43 @@ def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
     _, parsed, run = parse(words[3:])
     assert parsed.settings() == new.settings() and run.seed == 3
     new.agent.build(setting.world.sensor.shape(setting.image), setting.world, setting.image)
+
+
+def entry(name: str, own: list[float], swaps: dict[str, list[float]]) -> gain.Gain:
+    """An agent with these errors."""
+
+    def one(error: float) -> dict[str, float | None]:
+        return {"error": error, "hit": None, "nll": None}
+
+    found = [
+        {
+            "own": one(error),
+            "swaps": {key: one(errors[at]) for key, errors in swaps.items()},
+            "left_out": {"raster": "a reason"},
+            "retrained": {"order": "centre", "error": 0.5, "folder": "there"} if at else None,
+        }
+        for at, error in enumerate(own)
+    ]
+    return gain.Gain(name, f"the {name}", tuple(range(len(own))), tuple(found), ())
+
+
+def test_the_committed_table_says_what_the_seeds_say(tmp_path: Path) -> None:
+    done = [
+        entry("unsure", [0.1, 0.2], {"random": [0.3, 0.5], "oracle": [0.05, 0.15]}),
+        entry("sure", [0.10, 0.11, 0.12], {"random": [0.60, 0.61, 0.62], "mean": [0.1, 0.1, 0.1]}),
+        entry("alone", [0.1], {"random": [0.9]}),
+        entry("soft", [0.2, 0.2], {"mean": [0.1, 0.1], "foreign": [0.4, 0.4]}),
+    ]
+    save(done, tmp_path / "gain.json")
+    found = json.loads((tmp_path / "gain.json").read_text())
+    assert [one["seeds"] for one in found["agents"]] == [[0, 1], [0, 1, 2], [0], [0, 1]]
+    assert found["agents"][0]["retrained"] == [None, {"order": "centre", "error": 0.5}]
+    _, _, *lines = markdown(found).splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    assert [row[1] for row in cells] == ["`sure`", "`unsure`", "`soft`"]  # one seed has no interval
+    sure, unsure, soft = cells
+    assert sure[4:6] == ["+50.0 [+50.0, +50.0]", "better than random"] and sure[2] == "3"
+    # 20 and 30 points: no more than two seeds can tell.
+    assert unsure[4].startswith("+25.0 [−38.5, ") and unsure[5] == "no better than random"
+    assert unsure[11] == "−5.0" and unsure[6] == "–"
+    assert soft[5] == "worse than the mean map" and soft[12] == "+20.0"

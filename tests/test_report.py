@@ -412,11 +412,7 @@ def test_collect(made: Path, runs: Path, tmp_path: Path, capsys: Any) -> None:
     assert "seed-4: not finished" in capsys.readouterr().err
 
 
-MARKS = "\n".join(
-    f"<!-- {name}:{end} -->"
-    for name in ("results", "claims", "gradients")
-    for end in ("begin", "end")
-)
+MARKS = "\n".join(f"<!-- {name}:{end} -->" for name in table.BLOCKS for end in ("begin", "end"))
 
 
 def test_readme_block(made: Path, tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""Policy gains that are committed, measurements/gain.json, and README.md's table of them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+SAVED = Path(__file__).parent / "measurements" / "gain.json"
+SHOWN = ("random", "shuffled", "reversed", "centre", "raster", "mean", "oracle", "foreign")
+
+
+def save(done: Sequence[Any], path: Path = SAVED) -> None:
+    """Write what `experiments.gain.gains` found: errors and hits of every seed, no more."""
+    from hardattn.checkpoint import replace_text
+
+    agents = [
+        {
+            "name": gain.name,
+            "title": gain.title,
+            "seeds": list(gain.seeds),
+            "own": [one["own"] for one in gain.found],
+            "swaps": {name: [one["swaps"][name] for one in gain.found] for name in gain.swaps},
+            "left_out": gain.found[0]["left_out"],
+            "retrained": [
+                one["retrained"] and {key: one["retrained"][key] for key in ("order", "error")}
+                for one in gain.found
+            ],
+        }
+        for gain in done
+    ]
+    replace_text(path, json.dumps({"format": 1, "agents": agents}, indent=1) + "\n")
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """A row an agent, those that gain most first; only agents of several seeds."""
+    from experiments.gain import verdict
+    from hardattn.report.columns import estimate_text
+    from hardattn.stats import paired_difference
+
+    rows = []
+    for agent in found["agents"]:
+        own = [100 * one["error"] for one in agent["own"]]
+        reference = "random" if "random" in agent["swaps"] else "mean"
+        if len(own) < 2 or reference not in agent["swaps"]:
+            continue
+        more = {
+            name: paired_difference([100 * one["error"] for one in swap], own)
+            for name, swap in agent["swaps"].items()
+        }
+        gain = more[reference]
+        against = {"random": "random", "mean": "the mean map"}[reference]
+        others = [_signed(more[name].point) if name in more else "–" for name in SHOWN[1:]]
+        cells = [
+            agent["title"],
+            f"`{agent['name']}`",
+            str(len(own)),
+            f"{sum(own) / len(own):.1f}",
+            estimate_text(gain, 1, sign=True),
+            verdict(gain, against),
+            *others,
+        ]
+        rows.append((-gain.point, f"| {' | '.join(cells)} |"))
+    heads = [
+        *("agent", "recipe", "seeds", "error %", "policy gain", "its looks are"),
+        *SHOWN[1:],
+    ]
+    sides = ["---", "---", "---:", "---:", "---:", "---", *["---:"] * (len(SHOWN) - 1)]
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join(sides)} |"]
+    return "\n".join([*lines, *(line for _, line in sorted(rows))]) + "\n"
+
+
+def _signed(number: float) -> str:
+    return f"{number:+.1f}".replace("-", "−")
