@@ -31,7 +31,7 @@ class Problem:
     dataset: str = "digits"
     """digits, mnist, fashion_mnist, folder:PATH or hub:OWNER/NAME."""
     scene: str = "plain"
-    """plain, translated, cluttered, pair, sequence, circle_square or catch."""
+    """plain, translated, cluttered, pair, sequence, localise, circle_square or catch."""
     canvas: int | None = None
     """Side of the canvas in pixels (all but plain)."""
     zoom: int | None = None
@@ -104,6 +104,11 @@ class Problem:
         from hardattn.catch import catch
         from hardattn.scenes import SCENES
 
+        if self.scene == "search":
+            raise UsageError(
+                "scene 'search' names what is to be found, and no agent here is told: it is an "
+                "environment, hardattn/DigitsSearch-v0"
+            )
         table = {**SCENES, "catch": catch}
         made = bind("scene", table, self.scene, self, SCENE)
         several = "classes" in inspect.signature(table[self.scene]).parameters

@@ -205,6 +205,7 @@ def test_every_recipe_says_what_to_expect(name: str) -> None:
         [RAM_RECIPE, "--estimator", "leave_one_out", "--samples", "3", "--reward-only", "True"],
         [RAM_RECIPE, "--context", "target", "--bonus", "1", "--estimator", "self_critical"],
         [RAM_RECIPE, "--scene", "cluttered", "--pieces", "2", "--piece", "5", "--core", "lstm"],
+        [RAM_RECIPE, "--scene", "localise", "--pieces", "0"],
         [NET_RECIPE, "--sensor", "retina", "--size", "4", "--scales", "2", "--net", "mlp"],
     ],
     ids=lambda words: " ".join(words[1:3]),
@@ -297,6 +298,7 @@ def test_the_pathwise_estimator_runs(tiny: Path) -> None:
         ([RAM_RECIPE, "--device", "tpu9"], "device 'tpu9' cannot be used here"),
         ([NET_RECIPE, "--sensor", "retina"], "sensor 'retina' needs 'size'"),
         (["ram-mnist", "--scene", "translated"], "scene 'translated' needs 'canvas'"),
+        ([RAM_RECIPE, "--scene", "search"], "no agent here is told"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
