@@ -51,6 +51,9 @@ class Judge:
         if self.last_only and final is False and not self.shaping:
             return self.nothing, self.nothing if self.charges else None
         logits, last = self._said(act), self._last(final)
+        if self.last_only and not self.charges:
+            task, looks = self.world.task, self.world.looks
+            return task.reward(logits[None], target, last[None], looks)[0], None
         if self.last_only:
             reward, loss = self.world.outcome(view, logits[None], target, last[None])
             reward, loss = reward[0], loss[0]

@@ -28,6 +28,9 @@ class Task(Protocol):
         Row t depends on no later row: the rows up to some look, of `looks` to come, will do.
         """
 
+    def reward(self, logits: Tensor, target: Tensor, final: Tensor, looks: int) -> Tensor:
+        """The first of these alone: an environment may have no use for the other."""
+
     def belief(self, logits: Tensor, target: Tensor) -> Tensor:
         """(T, B, K) answers, targets -> (T, B) the probability given to the truth."""
 
@@ -49,14 +52,20 @@ class Classify:
     def __call__(
         self, logits: Tensor, target: Tensor, final: Tensor, looks: int
     ) -> tuple[Tensor, Tensor]:
-        weight = final
-        if self.each:
-            left = (looks - torch.arange(len(final), device=final.device)) / looks
-            weight = torch.where(final.bool(), left[:, None].to(final), 1 / looks)
         truth = target.expand(final.shape)
         loss = F.cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none")
-        worth = self.worth(logits.argmax(-1), truth).to(loss.dtype)
-        return weight * self.bonus * worth, weight * loss.view_as(final)
+        reward = self.reward(logits, target, final, looks)
+        return reward, self._weight(final, looks) * loss.view_as(final)
+
+    def reward(self, logits: Tensor, target: Tensor, final: Tensor, looks: int) -> Tensor:
+        worth = self.worth(logits.argmax(-1), target.expand(final.shape)).to(logits.dtype)
+        return self._weight(final, looks) * self.bonus * worth
+
+    def _weight(self, final: Tensor, looks: int) -> Tensor:
+        if not self.each:
+            return final
+        left = (looks - torch.arange(len(final), device=final.device)) / looks
+        return torch.where(final.bool(), left[:, None].to(final), 1 / looks)
 
     def worth(self, answer: Tensor, truth: Tensor) -> Tensor:
         """What an answer is worth, from 0 to 1."""
@@ -118,6 +127,9 @@ class Sequence:
         won = asked & good & (symbol < fell.cummin(0).values[..., None])
         return self.bonus * won.sum(-1).to(loss.dtype), (loss * asked).sum(-1)
 
+    def reward(self, logits: Tensor, target: Tensor, final: Tensor, looks: int) -> Tensor:
+        return self(logits, target, final, looks)[0]
+
     def belief(self, logits: Tensor, target: Tensor) -> Tensor:
         each = self.each(target, len(logits))
         truth = target.repeat_interleave(each, 1).T
@@ -149,7 +161,10 @@ class Cluster:
     def __call__(
         self, logits: Tensor, target: Tensor, final: Tensor, looks: int
     ) -> tuple[Tensor, Tensor]:
-        return torch.zeros_like(final), torch.zeros_like(final)
+        return self.reward(logits, target, final, looks), torch.zeros_like(final)
+
+    def reward(self, logits: Tensor, target: Tensor, final: Tensor, looks: int) -> Tensor:
+        return torch.zeros_like(final)
 
     def belief(self, logits: Tensor, target: Tensor) -> Tensor:
         return logits.softmax(-1).amax(-1)

@@ -201,6 +201,7 @@ def test_every_task(name: str) -> None:
         final[-1] = 1
         reward, loss = task(guesses(8), target, final, 8)
         assert reward.shape == loss.shape == task.belief(guesses(8), target).shape == (8, 5)
+        assert torch.equal(task.reward(guesses(8), target, final, 8), reward)
         assert task.rewarding == bool(reward.any()) == bool(bonus)
         assert task.classes == CLASSES
 
