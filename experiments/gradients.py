@@ -108,7 +108,11 @@ def names(kind: str) -> list[str]:
         return list(MASKS)
     if kind == "point":
         return [*dict.fromkeys((*MASKS[:4], "learned_baseline", "nvil", *POINTS))]
-    others = ("pathwise", "variational_pathwise", "arm", "disarm", "self_critical_attention")
+    # Of other places, or of agents that look as no other does.
+    others = (
+        *("pathwise", "variational_pathwise", "arm", "disarm", "three_phases"),
+        *("self_critical_attention", "gat_cluster"),
+    )
     return [name for name in ESTIMATORS if name not in others]
 
 

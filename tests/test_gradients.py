@@ -1,0 +1,27 @@
+"""The measurement of gradient estimators, in small: every row is measured, and only those."""
+
+import math
+
+import pytest
+
+from experiments.gradients import measure, names
+from hardattn.estimators import BIASED
+
+
+@pytest.mark.parametrize("kind", ["cells", "mask", "point"])
+def test_every_estimator_that_goes_with_a_place_is_measured(kind: str) -> None:
+    rows = measure(kind, train=2, calls=3, batch=8, seed=0, say=lambda line: None)
+    assert [row["estimator"] for row in rows] == names(kind)
+    for row in rows:
+        assert row["milliseconds"] > 0 and row["work"] >= row["milliseconds"]
+        assert math.isfinite(row["noise"]) and math.isfinite(row["bias"]), row["estimator"]
+
+
+def test_an_exact_gradient_has_neither_bias_nor_noise() -> None:
+    rows = measure("cells", train=2, calls=3, batch=8, seed=0, say=lambda line: None)
+    found = {row["estimator"]: row for row in rows}
+    exact = [name for name in ("enumerated", "marginal_likelihood") if name not in BIASED]
+    assert exact
+    for name in exact:
+        assert found[name]["noise"] < 1e-3 and found[name]["bias"] < 1e-3
+    assert found["reinforce"]["noise"] > 0.1
