@@ -37,6 +37,7 @@ class Gain(NamedTuple):
     seeds: tuple[int, ...]
     found: tuple[dict[str, Any], ...]
     right: tuple[dict[str, Any], ...]  # of each swap and of "own" (N,) bool; "index": the image
+    script: str = ""  # of a control, which has no policy to be asked about
 
     @property
     def swaps(self) -> tuple[str, ...]:
@@ -94,6 +95,7 @@ def gains(
     from experiments.trained import Revival
     from hardattn.checkpoint import read, replace_text
     from hardattn.report.read import read as read_runs
+    from hardattn.report.read import script
 
     groups, revive, done = read_runs(paths), Revival(Run(device=device, root=root)), []
     for group in groups:
@@ -117,7 +119,8 @@ def gains(
             found.append(one)
             right.append(who)
         title = str(group.first["title"])
-        done.append(Gain(group.name, title, group.seeds, tuple(found), tuple(right)))
+        kept = tuple(found), tuple(right)
+        done.append(Gain(group.name, title, group.seeds, *kept, script(group.first)))
     return done
 
 
@@ -295,7 +298,9 @@ def _sentences(gain: Gain, text: Callable[..., str], basis: Callable[..., str]) 
     """Its policy gain, and against the best order if there is one, with what they rest on."""
     against = {"random": "random", "mean": "the mean map"}
     lines = []
-    if gain.reference is not None:
+    if gain.script:
+        lines.append(f"{gain.name}: a control, whose looks are scripted: no policy to ask about")
+    elif gain.reference is not None:
         found = gain.difference(gain.reference)
         lines.append(
             f"{gain.name}: {verdict(found, against[gain.reference])}: policy gain "

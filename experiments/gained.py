@@ -18,6 +18,7 @@ def save(done: Sequence[Any], path: Path = SAVED) -> None:
             "name": gain.name,
             "title": gain.title,
             "seeds": list(gain.seeds),
+            "script": gain.script,
             "own": [one["own"] for one in gain.found],
             "swaps": {name: [one["swaps"][name] for one in gain.found] for name in gain.swaps},
             "left_out": gain.found[0]["left_out"],
@@ -32,7 +33,7 @@ def save(done: Sequence[Any], path: Path = SAVED) -> None:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """A row an agent, those that gain most first; only agents of several seeds."""
+    """A row an agent, those that gain most first: of several seeds, and no control."""
     from experiments.gain import verdict
     from hardattn.report.columns import estimate_text
     from hardattn.stats import paired_difference
@@ -41,7 +42,7 @@ def markdown(found: dict[str, Any]) -> str:
     for agent in found["agents"]:
         own = [100 * one["error"] for one in agent["own"]]
         reference = "random" if "random" in agent["swaps"] else "mean"
-        if len(own) < 2 or reference not in agent["swaps"]:
+        if agent["script"] or len(own) < 2 or reference not in agent["swaps"]:
             continue
         more = {
             name: paired_difference([100 * one["error"] for one in swap], own)

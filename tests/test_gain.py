@@ -349,11 +349,12 @@ def test_the_committed_table_says_what_the_seeds_say(tmp_path: Path) -> None:
         entry("unsure", [0.1, 0.2], {"random": [0.3, 0.5], "oracle": [0.05, 0.15]}),
         entry("sure", [0.10, 0.11, 0.12], {"random": [0.60, 0.61, 0.62], "mean": [0.1, 0.1, 0.1]}),
         entry("alone", [0.1], {"random": [0.9]}),
+        entry("control", [0.3, 0.3], {"random": [0.4, 0.4]})._replace(script="random"),
         entry("soft", [0.2, 0.2], {"mean": [0.1, 0.1], "foreign": [0.4, 0.4]}),
     ]
     save(done, tmp_path / "gain.json")
     found = json.loads((tmp_path / "gain.json").read_text())
-    assert [one["seeds"] for one in found["agents"]] == [[0, 1], [0, 1, 2], [0], [0, 1]]
+    assert [one["seeds"] for one in found["agents"]] == [[0, 1], [0, 1, 2], [0], [0, 1], [0, 1]]
     assert found["agents"][0]["retrained"] == [None, {"order": "centre", "error": 0.5}]
     _, _, *lines = markdown(found).splitlines()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
