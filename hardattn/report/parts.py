@@ -59,18 +59,22 @@ def parts(
     return [part for part in found if part.html]
 
 
-def _player(table: Table, number: int, command: str) -> str:
-    html = player(table, number)
+def _shown(words: str, html: str, caption: str) -> str:
+    """How to read it, what there is to see, which runs it is of; "" where there is nothing."""
     if not html:
         return ""
-    return (
-        '<p class="soft">The first test scenes, not chosen. Choose a scene and two agents, and '
-        "step: by the buttons, or by the arrow keys. What was not looked at yet is dark, what was "
-        f"seen coarsely in between; looks are numbered from first {WAYS} to last, the dashed frame "
-        "is the target, and the true answer is underlined.</p>"
-        f"<figure>{html}"
-        f"<figcaption>{origin(with_examples(table), command, first=True)}</figcaption></figure>"
+    return f'<p class="soft">{words}</p><figure>{html}<figcaption>{caption}</figcaption></figure>'
+
+
+def _player(table: Table, number: int, command: str) -> str:
+    words = (
+        "The first test scenes, not chosen. Choose a scene and two agents, and step: by the "
+        "buttons, or by the arrow keys. What was not looked at yet is dark, what was seen coarsely "
+        f"in between; looks are numbered from first {WAYS} to last, the dashed frame is the "
+        "target, and the true answer is underlined."
     )
+    origins = origin(with_examples(table), command, first=True)
+    return _shown(words, player(table, number), origins)
 
 
 def _charts(
@@ -94,14 +98,12 @@ def _chart(chart: Chart, number: int, figures: dict[str, Any]) -> str:
 
 def _looked(table: Table, command: str) -> str:
     found = trust.looking(table)
-    if not found:
-        return ""
-    return (
-        '<p class="soft">Percent of the test scenes. Looked: a look that the agent chose, or the '
-        "largest value of its map, lies in the target's frame. Right answers where it missed are "
-        f"right for another reason.</p><figure>{trust.looked(found)}"
-        f"<figcaption>{origin([row for row, _ in found], command)}</figcaption></figure>"
+    words = (
+        "Percent of the test scenes. Looked: a look that the agent chose, or the largest value of "
+        "its map, lies in the target's frame. Right answers where it missed are right for another "
+        "reason."
     )
+    return _shown(words, trust.looked(found), origin([row for row, _ in found], command))
 
 
 def _trust(
@@ -115,43 +117,38 @@ def _trust(
 
 def _swaps(table: Table, command: str) -> str:
     rows = [row for row in table.rows if any(run.gain for run in row.group.runs)]
-    html = swaps([(row.title, row.group) for row in rows], table.decimals)
-    if not html:
-        return ""
-    return (
-        '<p class="soft">Points of error more when, after training, the observer is kept and '
-        "somebody else chooses its looks; of soft attention, its maps. Near 0 it did not matter "
-        "where it looked, below 0 the others look better. In brackets 95 % intervals, over "
-        "training seeds; of a single one over test scenes.</p>"
-        f"<figure>{html}<figcaption>{origin(rows, command)}</figcaption></figure>"
+    words = (
+        "Points of error more when, after training, the observer is kept and somebody else chooses "
+        "its looks; of soft attention, its maps. Near 0 it did not matter where it looked, below 0 "
+        "the others look better. In brackets 95 % intervals, over training seeds; of a single one "
+        "over test scenes."
     )
+    html = swaps([(row.title, row.group) for row in rows], table.decimals)
+    return _shown(words, html, origin(rows, command))
 
 
 def _symptoms(table: Table, made: str) -> str:
-    html = trust.symptoms(table)
-    if not html:
-        return ""
-    return (
-        '<p class="soft">Percent of the test scenes. Dead: looks stay where they are, or the map '
-        "is empty. Saturated: at the edge of the image, or all gates open. Uniform: the map is "
-        "nearly even. Collapsed: the same as for every image. Centre-biased: at the centre, where "
-        "the target is not. Captured: settled on something that is not the target. – cannot be "
-        f"told.</p><figure>{html}<figcaption>{made}</figcaption></figure>"
+    words = (
+        "Percent of the test scenes. Dead: looks stay where they are, or the map is empty. "
+        "Saturated: at the edge of the image, or all gates open. Uniform: the map is nearly even. "
+        "Collapsed: the same as for every image. Centre-biased: at the centre, where the target is "
+        "not. Captured: settled on something that is not the target. – cannot be told."
     )
+    return _shown(words, trust.symptoms(table), made)
 
 
 def _maps(table: Table, number: int, command: str) -> str:
     rows = attending(table)
     if not rows:
         return ""
-    return (
-        '<p class="soft">The first test scenes, not chosen. Heat is the map of the last block, '
-        'from nothing <span class="key heat" role="img" aria-label="clear to orange"></span> to '
-        "its own largest value; of looks over cells, where they fell. Where an agent has no map "
-        "of places, heat is its class activation: what the answer is read from. The frame is the "
-        f"target.</p><figure>{heat(rows, table, number)}{_found(table)}"
-        f"<figcaption>{origin(rows, command, first=True)}</figcaption></figure>"
+    words = (
+        "The first test scenes, not chosen. Heat is the map of the last block, from nothing "
+        '<span class="key heat" role="img" aria-label="clear to orange"></span> to its own largest '
+        "value; of looks over cells, where they fell. Where an agent has no map of places, heat is "
+        "its class activation: what the answer is read from. The frame is the target."
     )
+    html = f"{heat(rows, table, number)}{_found(table)}"
+    return _shown(words, html, origin(rows, command, first=True))
 
 
 def _found(table: Table) -> str:
@@ -167,25 +164,21 @@ def _looks(table: Table, command: str) -> str:
     rows = looking(table)
     if not rows:
         return ""
-    return (
-        '<p class="soft">The first test scenes, not chosen; greedy looks, numbered from first '
-        f"{WAYS} to last. Squares are what a look covers, the dashed frame is the target. Below "
-        "each scene: what was handed to the agent, look by look, then its answer and how sure it "
-        f"was.</p><figure>{gallery(rows)}"
-        f"<figcaption>{origin(rows, command, first=True)}</figcaption></figure>"
+    words = (
+        f"The first test scenes, not chosen; greedy looks, numbered from first {WAYS} to last. "
+        "Squares are what a look covers, the dashed frame is the target. Below each scene: what "
+        "was handed to the agent, look by look, then its answer and how sure it was."
     )
+    return _shown(words, gallery(rows), origin(rows, command, first=True))
 
 
 def _failures(table: Table, command: str) -> str:
-    html = failures.gallery(table)
-    if not html:
-        return ""
-    return (
-        '<p class="soft">Chosen for being wrong: the test scenes that each agent was surest of '
-        "and wrong about. Paths, maps and frames as above.</p>"
-        f"<figure>{html}"
-        f"<figcaption>{origin(with_examples(table), command, first=True)}</figcaption></figure>"
+    words = (
+        "Chosen for being wrong: the test scenes that each agent was surest of and wrong about. "
+        "Paths, maps and frames as above."
     )
+    origins = origin(with_examples(table), command, first=True)
+    return _shown(words, failures.gallery(table), origins)
 
 
 def _printable(figure: Figure) -> str:
