@@ -8,7 +8,6 @@ in training.
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hardattn import streams
+from hardattn.canvas import Canvas, Size
 from hardattn.data import Split
 from hardattn.streams import Generator
 
@@ -63,7 +63,6 @@ def inside(point: Tensor, box: Tensor) -> Tensor:
     return ((point >= box[..., :2]) & (point <= box[..., 2:])).all(-1).any(-1)
 
 
-Size = int | tuple[int, int]
 CENTRE = 4  # pixels from the middle of a circle or square to its last
 CELLS = 3  # cells of a search, rows and columns
 PLACES = 5  # places of `localise`, rows and columns
@@ -118,7 +117,7 @@ def cluttered(
 
     canvas: (H, W), or one number for a square. zooms: as in `translated`; pieces keep `zoom`.
     """
-    scene = _Canvas(split, index, generator, canvas)
+    scene = Canvas(split, index, generator, canvas)
     scene.clutter(pieces, piece, zoom)
     box = scene.sprite(index, zooms or (zoom,))
     return Scenes(scene.image(), split.labels[index], box[:, None], index)
@@ -145,7 +144,7 @@ def pair(
     """
     if answer not in PAIRS:
         raise ValueError(f"no answer {answer!r} about a pair: choose one of {', '.join(PAIRS)}")
-    scene = _Canvas(split, index, generator, canvas)
+    scene = Canvas(split, index, generator, canvas)
     other = scene.below(len(split), len(index))
     scene.clutter(pieces, piece, zoom)
     box = torch.stack([scene.sprite(each, zooms or (zoom,)) for each in (index, other)], 1)
@@ -170,7 +169,7 @@ def sequence(
     (B, digits + 1): a label each from left to right, then the end symbol `classes`, then -1. The
     sequences of Ba et al. (2015, arXiv:1412.7755) in small; theirs are house numbers.
     """
-    scene = _Canvas(split, index, generator, canvas)
+    scene = Canvas(split, index, generator, canvas)
     count, device = len(index), index.device
     h, w = scene.fits(zoom, digits, gap)
     length = 1 + scene.below(digits, count, 1)
@@ -210,7 +209,7 @@ def search(
     The answer is the cell, 0 to 8, row by row; the cue is the target's class, one-hot. Cells are
     drawn without replacement, places within them and distractors uniformly.
     """
-    scene = _Canvas(split, index, generator, canvas)
+    scene = Canvas(split, index, generator, canvas)
     count, device, (h, w) = len(index), index.device, scene.fits(zoom)
     high, wide = scene.height // CELLS, scene.width // CELLS
     if h > high or w > wide:
@@ -242,7 +241,7 @@ def localise(
     From a place to the next there are as many whole pixels as fit. The answer is the place, 0 to
     24, row by row; what it is worth says `tasks.Localise`.
     """
-    scene = _Canvas(split, index, generator, canvas)
+    scene = Canvas(split, index, generator, canvas)
     count, (h, w) = len(index), scene.fits(zoom)
     down, across = (scene.height - h) // (PLACES - 1), (scene.width - w) // (PLACES - 1)
     if not down or not across:
@@ -359,7 +358,7 @@ def strewn(
 ) -> Scenes:
     """The same scenes with `pieces` more crops of images of the split, as `cluttered` adds them."""
     height, width = scenes.image.shape[2:]
-    scene = _Canvas(split, scenes.index, generator, (height, width))
+    scene = Canvas(split, scenes.index, generator, (height, width))
     scene.sums += scenes.image.flatten(2)
     scene.clutter(pieces, piece, zoom)
     return Scenes(scene.image(), *scenes[1:])
@@ -406,113 +405,3 @@ def jittered(
     x = torch.stack([cos, -sin * height / width, shift * drawn[:, 2]], 1)
     y = torch.stack([sin * width / height, cos, shift * drawn[:, 3]], 1)
     return warped(scenes, torch.stack([x, y], 1))
-
-
-class _Canvas:
-    """Scenes in the making: (B, C, H * W) sums, and the draws that make them."""
-
-    def __init__(self, split: Split, index: Tensor, generator: Generator | None, canvas: Size):
-        self.split, self.generator, self.device = split, generator, index.device
-        self.height, self.width = (canvas, canvas) if isinstance(canvas, int) else canvas
-        self.count, self.channels = len(index), split.images.shape[1]
-        size = (self.count, self.channels, self.height * self.width)
-        self.sums = torch.zeros(size, dtype=torch.int32, device=index.device)
-
-    def below(self, bound: int, *shape: int) -> Tensor:
-        """Uniform integers from 0 up to bound - 1."""
-        return streams.below(bound, shape, self.generator, self.device)
-
-    def of_other_classes(self, index: Tensor, count: int) -> Tensor:
-        """(B, count): uniform images among those whose class is not that of image `index`."""
-        order, size, before = _by_class(self.split.labels)
-        label = self.split.labels[index][:, None]
-        rank = self.below(2**31, self.count, count) * (len(order) - size[label]) >> 31
-        return order[torch.where(rank < before[label], rank, rank + size[label])]
-
-    def fits(self, zoom: int, digits: int = 1, gap: int = 0) -> tuple[int, int]:
-        """Height and width of a zoomed image; raises where a row of them does not fit."""
-        h, w = (side * zoom for side in self.split.images.shape[2:])
-        row = digits * w + (digits - 1) * gap
-        if h > self.height or row > self.width:
-            what = "an image" if digits == 1 else f"a row of {digits} images"
-            raise ValueError(
-                f"{what} of {h}x{row} pixels does not fit a canvas of {self.height}x{self.width}"
-            )
-        return h, w
-
-    def clutter(self, pieces: int, piece: int, zoom: int) -> None:
-        """Add random crops of random images at random places."""
-        h, w = self.fits(zoom)
-        if not pieces:
-            return
-        if piece > min(h, w):
-            raise ValueError(f"a piece of {piece} pixels cannot be cut from an image of {h}x{w}")
-        many = (self.count, pieces)
-        source = self.below(len(self.split), *many)
-        cut = self.below(h - piece + 1, *many), self.below(w - piece + 1, *many)
-        top = self.below(self.height - piece + 1, *many)
-        left = self.below(self.width - piece + 1, *many)
-        crops = _crop(self.split.images, source, *cut, (piece, piece), zoom)
-        _add(self.sums, self.width, crops, top, left)
-
-    def sprite(self, index: Tensor, zooms: tuple[int, ...]) -> Tensor:
-        """Add a whole image at a uniform place, at one of the zooms; its box, (B, 4)."""
-        which = torch.zeros(self.count, 1, dtype=torch.int64, device=self.device)
-        if len(zooms) > 1:
-            which = self.below(len(zooms), self.count, 1)
-        box = torch.zeros(self.count, 4, device=self.device)
-        for number, zoom in enumerate(zooms):
-            h, w = self.fits(zoom)
-            top = self.below(self.height - h + 1, self.count, 1)
-            left = self.below(self.width - w + 1, self.count, 1)
-            chosen = which == number
-            box = torch.where(
-                chosen, self.paste(index[:, None], top, left, zoom, chosen)[:, 0], box
-            )
-        return box
-
-    def paste(self, index: Tensor, top: Tensor, left: Tensor, zoom: int, there: Tensor) -> Tensor:
-        """Add (B, n) whole images where they are `there`; their boxes, (B, n, 4)."""
-        h, w = self.fits(zoom)
-        start = torch.zeros_like(top)
-        images = _crop(self.split.images, index, start, start, (h, w), zoom)
-        _add(self.sums, self.width, images * there[..., None, None, None], top, left)
-        x, y = torch.stack([left, left + w]) / self.width, torch.stack([top, top + h]) / self.height
-        return torch.stack([x[0], y[0], x[1], y[1]], -1) * 2 - 1
-
-    def image(self) -> Tensor:
-        """(B, C, H, W) uint8: the sums, clamped."""
-        size = (self.count, self.channels, self.height, self.width)
-        return self.sums.clamp(max=255).to(torch.uint8).view(size)
-
-
-@lru_cache(maxsize=8)
-def _by_class(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Images class by class, (N,), and of each class how many there are and how many precede it."""
-    size = torch.bincount(labels)
-    if size.max() == len(labels):
-        raise ValueError("a search needs images of two classes at least")
-    return labels.argsort(stable=True), size, size.cumsum(0) - size
-
-
-def _crop(
-    images: Tensor, source: Tensor, top: Tensor, left: Tensor, size: tuple[int, int], zoom: int
-) -> Tensor:
-    """(B, n, C, h, w): n crops a row, of the zoomed images that `source` (B, n) names."""
-    channels, rows, columns = images.shape[1:]
-    y = (top[..., None] + torch.arange(size[0], device=top.device)) // zoom
-    x = (left[..., None] + torch.arange(size[1], device=top.device)) // zoom
-    inside = (y[..., :, None] * columns + x[..., None, :])[:, :, None]
-    channel = torch.arange(channels, device=top.device)[:, None, None] * (rows * columns)
-    first = source[..., None, None, None] * (channels * rows * columns)
-    return images.reshape(-1)[first + channel + inside]
-
-
-def _add(canvas: Tensor, width: int, patches: Tensor, top: Tensor, left: Tensor) -> None:
-    """Add (B, n, C, h, w) patches to a flat (B, C, H * W) canvas at (B, n) places."""
-    count, channels, (h, w) = len(patches), patches.shape[2], patches.shape[3:]
-    y = top[..., None] + torch.arange(h, device=top.device)
-    x = left[..., None] + torch.arange(w, device=top.device)
-    where = (y[..., :, None] * width + x[..., None, :])[:, None].expand(-1, channels, -1, -1, -1)
-    values = patches.transpose(1, 2).reshape(count, channels, -1).to(canvas.dtype)
-    canvas.scatter_add_(2, where.reshape(count, channels, -1), values)

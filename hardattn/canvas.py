@@ -1,0 +1,122 @@
+"""Where scenes are put together: images and pieces of images, added up at drawn places."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from hardattn import streams
+from hardattn.data import Split
+from hardattn.streams import Generator
+
+Size = int | tuple[int, int]
+
+
+class Canvas:
+    """Scenes in the making: (B, C, H * W) sums, and the draws that make them."""
+
+    def __init__(self, split: Split, index: Tensor, generator: Generator | None, canvas: Size):
+        self.split, self.generator, self.device = split, generator, index.device
+        self.height, self.width = (canvas, canvas) if isinstance(canvas, int) else canvas
+        self.count, self.channels = len(index), split.images.shape[1]
+        size = (self.count, self.channels, self.height * self.width)
+        self.sums = torch.zeros(size, dtype=torch.int32, device=index.device)
+
+    def below(self, bound: int, *shape: int) -> Tensor:
+        """Uniform integers from 0 up to bound - 1."""
+        return streams.below(bound, shape, self.generator, self.device)
+
+    def of_other_classes(self, index: Tensor, count: int) -> Tensor:
+        """(B, count): uniform images among those whose class is not that of image `index`."""
+        order, size, before = _by_class(self.split.labels)
+        label = self.split.labels[index][:, None]
+        rank = self.below(2**31, self.count, count) * (len(order) - size[label]) >> 31
+        return order[torch.where(rank < before[label], rank, rank + size[label])]
+
+    def fits(self, zoom: int, digits: int = 1, gap: int = 0) -> tuple[int, int]:
+        """Height and width of a zoomed image; raises where a row of them does not fit."""
+        h, w = (side * zoom for side in self.split.images.shape[2:])
+        row = digits * w + (digits - 1) * gap
+        if h > self.height or row > self.width:
+            what = "an image" if digits == 1 else f"a row of {digits} images"
+            raise ValueError(
+                f"{what} of {h}x{row} pixels does not fit a canvas of {self.height}x{self.width}"
+            )
+        return h, w
+
+    def clutter(self, pieces: int, piece: int, zoom: int) -> None:
+        """Add random crops of random images at random places."""
+        h, w = self.fits(zoom)
+        if not pieces:
+            return
+        if piece > min(h, w):
+            raise ValueError(f"a piece of {piece} pixels cannot be cut from an image of {h}x{w}")
+        many = (self.count, pieces)
+        source = self.below(len(self.split), *many)
+        cut = self.below(h - piece + 1, *many), self.below(w - piece + 1, *many)
+        top = self.below(self.height - piece + 1, *many)
+        left = self.below(self.width - piece + 1, *many)
+        crops = _crop(self.split.images, source, *cut, (piece, piece), zoom)
+        _add(self.sums, self.width, crops, top, left)
+
+    def sprite(self, index: Tensor, zooms: tuple[int, ...]) -> Tensor:
+        """Add a whole image at a uniform place, at one of the zooms; its box, (B, 4)."""
+        which = torch.zeros(self.count, 1, dtype=torch.int64, device=self.device)
+        if len(zooms) > 1:
+            which = self.below(len(zooms), self.count, 1)
+        box = torch.zeros(self.count, 4, device=self.device)
+        for number, zoom in enumerate(zooms):
+            h, w = self.fits(zoom)
+            top = self.below(self.height - h + 1, self.count, 1)
+            left = self.below(self.width - w + 1, self.count, 1)
+            chosen = which == number
+            box = torch.where(
+                chosen, self.paste(index[:, None], top, left, zoom, chosen)[:, 0], box
+            )
+        return box
+
+    def paste(self, index: Tensor, top: Tensor, left: Tensor, zoom: int, there: Tensor) -> Tensor:
+        """Add (B, n) whole images where they are `there`; their boxes, (B, n, 4)."""
+        h, w = self.fits(zoom)
+        start = torch.zeros_like(top)
+        images = _crop(self.split.images, index, start, start, (h, w), zoom)
+        _add(self.sums, self.width, images * there[..., None, None, None], top, left)
+        x, y = torch.stack([left, left + w]) / self.width, torch.stack([top, top + h]) / self.height
+        return torch.stack([x[0], y[0], x[1], y[1]], -1) * 2 - 1
+
+    def image(self) -> Tensor:
+        """(B, C, H, W) uint8: the sums, clamped."""
+        size = (self.count, self.channels, self.height, self.width)
+        return self.sums.clamp(max=255).to(torch.uint8).view(size)
+
+
+@lru_cache(maxsize=8)
+def _by_class(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Images class by class, (N,), and of each class how many there are and how many precede it."""
+    size = torch.bincount(labels)
+    if size.max() == len(labels):
+        raise ValueError("a search needs images of two classes at least")
+    return labels.argsort(stable=True), size, size.cumsum(0) - size
+
+
+def _crop(
+    images: Tensor, source: Tensor, top: Tensor, left: Tensor, size: tuple[int, int], zoom: int
+) -> Tensor:
+    """(B, n, C, h, w): n crops a row, of the zoomed images that `source` (B, n) names."""
+    channels, rows, columns = images.shape[1:]
+    y = (top[..., None] + torch.arange(size[0], device=top.device)) // zoom
+    x = (left[..., None] + torch.arange(size[1], device=top.device)) // zoom
+    inside = (y[..., :, None] * columns + x[..., None, :])[:, :, None]
+    channel = torch.arange(channels, device=top.device)[:, None, None] * (rows * columns)
+    first = source[..., None, None, None] * (channels * rows * columns)
+    return images.reshape(-1)[first + channel + inside]
+
+
+def _add(canvas: Tensor, width: int, patches: Tensor, top: Tensor, left: Tensor) -> None:
+    """Add (B, n, C, h, w) patches to a flat (B, C, H * W) canvas at (B, n) places."""
+    count, channels, (h, w) = len(patches), patches.shape[2], patches.shape[3:]
+    y = top[..., None] + torch.arange(h, device=top.device)
+    x = left[..., None] + torch.arange(w, device=top.device)
+    where = (y[..., :, None] * width + x[..., None, :])[:, None].expand(-1, channels, -1, -1, -1)
+    values = patches.transpose(1, 2).reshape(count, channels, -1).to(canvas.dtype)
+    canvas.scatter_add_(2, where.reshape(count, channels, -1), values)
