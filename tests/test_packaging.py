@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import hardattn
 
@@ -88,3 +89,13 @@ def test_constraints_pin_all_that_is_asked_for():
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in pins}
     asked = project["dependencies"] + project["optional-dependencies"]["dev"]
     assert {name.split(">=")[0].lower() for name in asked} <= pinned
+
+
+def test_gymnasium_is_none_that_is_known_to_fail():
+    """1.0 has no AutoresetMode; up to 1.3 every second episode in the same step counts short."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (asked,) = (one for one in map(Requirement, project["dependencies"]) if one.name == "gymnasium")
+    assert not list(asked.specifier.filter(["0.29.1", "1.0.0", "1.1.1", "1.2.3", "1.3.0"]))
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    (pinned,) = (line.split("==")[1] for line in lines if line.startswith("gymnasium=="))
+    assert pinned in asked.specifier
