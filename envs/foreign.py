@@ -35,7 +35,8 @@ from hardattn.windows import Points
 from hardattn.world import Observation, World
 
 OBSERVED = ("glimpse", "glimpse_pos", "time_step")
-SEEDS = 2**40  # from here on those of training, below those of `scenes`
+BATCHES = 2**20  # of one seed of `scenes`, of which there are as many:
+SEEDS = BATCHES**2  # below here; from here on are those of training
 
 
 class Shown(Points):
@@ -122,10 +123,16 @@ class ForeignWorld(World):
         self.loss_fn = getattr(env, "loss_fn", None)
 
     def scenes(self, count: int, seed: int = 0) -> Scenes:
-        """`count` episodes, a multiple of B: images are blank, cues are the first places."""
+        """`count` episodes, a multiple of B: images are blank, cues are the first places.
+
+        No two seeds, from 0 up to 2**20 - 1, have any in common.
+        """
         if count < 1 or count % self.count:
             raise ValueError(f"episodes come in whole batches of {self.count}, not {count}")
-        return self._scenes([(seed + batch) * self.count for batch in range(count // self.count)])
+        if not 0 <= seed < BATCHES or count // self.count > BATCHES:
+            raise ValueError(f"seeds of episodes are from 0 to {BATCHES - 1}, not {seed}")
+        first = seed * BATCHES
+        return self._scenes([(first + each) * self.count for each in range(count // self.count)])
 
     def fresh(self, split: Split, index: Tensor, generator: Generator | None = None) -> Scenes:
         """Episodes that nobody has seen, as many as there are in index: a `MakeScenes`."""

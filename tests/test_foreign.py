@@ -13,7 +13,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from hardattn.agents import RAM
-from hardattn.envs.foreign import ForeignWorld
+from hardattn.envs.foreign import BATCHES, ForeignWorld
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluate import evaluate
 from hardattn.metrics import error
@@ -140,7 +140,7 @@ def compare(world: ForeignWorld, env: Any) -> None:
     with torch.no_grad():
         path = rollout(agent, world, scenes, sample, generator)
     places, reach = world.path(path.location).numpy(), float(world.reach or 0)
-    shown, paid = by_hand(env, 3 * world.count, places, path.logits.numpy(), reach)
+    shown, paid = by_hand(env, 3 * BATCHES * world.count, places, path.logits.numpy(), reach)
     for look, seen in enumerate(agent.seen):
         glimpse = np.moveaxis(shown[look]["glimpse"], -1, 1)
         np.testing.assert_allclose(seen.glimpse.numpy(), glimpse, atol=1e-5)
@@ -190,7 +190,7 @@ def test_single_environments_in_one_of_gymnasiums_vectors_will_do() -> None:
     scenes = world.scenes(6, seed=1)
     alone = ForeignWorld(lambda: Halves(1), LOOKS, REACH)
     for row in range(6):  # its vector gives environment i the seed s + i
-        one = alone.scenes(1, seed=3 + row)
+        one = alone._scenes([3 * BATCHES + row])
         assert torch.equal(one.cue[0], scenes.cue[row]) and one.target[0] == scenes.target[row]
     # No loss function, so it is the cross-entropy.
     path = rollout(ram(world), world, scenes, sample, torch.Generator().manual_seed(0))
@@ -203,7 +203,9 @@ def test_episodes_are_those_of_their_seed_and_several_batches_are_one() -> None:
     scenes, again = world.scenes(12, seed=5), foreign().scenes(12, seed=5)
     for mine, other in zip(scenes, again, strict=True):
         assert torch.equal(mine.nan_to_num(), other.nan_to_num())
-    assert torch.equal(scenes.index, torch.arange(30, 42))
+    assert torch.equal(scenes.index, 30 * BATCHES + torch.arange(12))
+    others = [foreign().scenes(12, seed=seed).index for seed in (4, 6)]
+    assert not torch.isin(torch.cat(others), scenes.index).any()
     assert scenes.target.unique().tolist() == [0, 1]
     agent = ram(world)
     whole = evaluate(agent, world, scenes)
@@ -276,6 +278,9 @@ def test_what_cannot_be_is_refused() -> None:
         world.open(scenes.rows(torch.tensor([1, 0, 2, 3, 4, 5])))
     with pytest.raises(ValueError, match="batches of 6, not 7"):
         world.scenes(7)
+    for seed in (-1, BATCHES):
+        with pytest.raises(ValueError, match="seeds of episodes are from 0 to"):
+            world.scenes(6, seed)
     with pytest.raises(ValueError, match="batches of 6"):
         world.fresh(world.dataset.train, torch.arange(7))
     with pytest.raises(ValueError, match="give looks and reach"):
