@@ -8,14 +8,27 @@ from gymnasium import spaces
 from torch import Tensor
 
 from hardattn.scenes import Scenes
-from hardattn.sensors import Filterbank, Grid, Zoom
+from hardattn.sensors import Cells, Filterbank, Grid, Sensor, Zoom
+from hardattn.windows import Window
 from hardattn.world import Observation, World
+
+# What windows read is weighted by floating point numbers, whose sum may come out above 1.
+ROUNDED = 1 + 2.0**-12
+
+
+def brightest(sensor: Sensor) -> float:
+    """What no number of a glimpse exceeds, if none of the image exceeds 1."""
+    if isinstance(sensor, Filterbank) and not isinstance(sensor, Zoom):
+        return np.inf  # it multiplies by what it is told
+    if isinstance(sensor, Cells):
+        return sensor.places  # all of its weights may be 1, and all cells white
+    return ROUNDED if isinstance(sensor, Window) else 1.0
 
 
 class Observations:
     """The observation space of a world, and observations in it, all float32.
 
-    "glimpse", in [0, 1] (of a filterbank, which multiplies, from 0 up); "location", where that was;
+    "glimpse", from 0 to what is `brightest` to the sensor; "location", where that was;
     "step", (1,), the share of the looks that were over before it; and "context", what is told of
     the scene, if anything is. flat: one Box, these side by side.
     """
@@ -25,9 +38,8 @@ class Observations:
         self.flat, self.context = flat, world.context(example).numel() > 0
         told = tuple(world.context(example).shape[1:])
         grid = isinstance(world.sensor, Grid)
-        multiplies = isinstance(world.sensor, Filterbank) and not isinstance(world.sensor, Zoom)
         bounds: dict[str, tuple[float, float, tuple[int, ...]]] = {
-            "glimpse": (0, np.inf if multiplies else 1, world.sensor.shape((*image,))),  # type: ignore[arg-type]
+            "glimpse": (0, brightest(world.sensor), world.sensor.shape((*image,))),  # type: ignore[arg-type]
             "location": (0 if grid else -1, 1, (world.places,)),
             "step": (0, 1, (1,)),
         }

@@ -37,6 +37,11 @@ def needs(name: str) -> None:
         pytest.skip(reason)
 
 
+def lasting(name: str, looks: int) -> dict[str, Any]:
+    """Settings with which episodes are that long: a game lasts as long as its screen is high."""
+    return {"looks": looks, "canvas": looks} if name == "Catch" else {"looks": looks}
+
+
 class Drifting(World):
     """A world that changes and judges the looking itself: the image moves on, row by row, with
     every decision, and to look left of where one looked before is rewarded.
