@@ -20,6 +20,22 @@ def mixed(state: Tensor) -> Tensor:
     return state ^ (state >> 31 & (1 << 33) - 1)
 
 
+def apart(seed: int, count: int) -> list[int]:
+    """Seeds that begin with this one, for environments of which other seeds share none.
+
+    The others are `hardattn.train.mix(seed, 1)`, `mix(seed, 2)` and so on. Neighbouring numbers
+    would not do: those from s on and those from s + 1 on have all in common but one.
+    """
+    start = mixed(torch.tensor(_wrapped(seed)) + STEP)
+    rest = mixed(start + torch.arange(1, count) + STEP)
+    return [seed, *(rest >> 1 & (1 << 63) - 1).tolist()]
+
+
+def _wrapped(number: int) -> int:
+    """A number modulo 2**64, as an int64 has it."""
+    return (number + 2**63) % 2**64 - 2**63
+
+
 class Streams:
     """One stream a row. Every draw has as many rows as there are keys, and moves all of them on."""
 

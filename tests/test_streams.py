@@ -5,7 +5,8 @@ import torch
 from scipy import stats
 
 from hardattn.scenes import SCENES
-from hardattn.streams import Streams, below, mixed, uniform
+from hardattn.streams import Streams, apart, below, mixed, uniform
+from hardattn.train import mix
 from tests.test_scenes import CANVASES, make_split
 
 CPU = torch.device("cpu")
@@ -30,6 +31,15 @@ def test_each_row_is_splitmix() -> None:
     drawn = torch.cat([stream.bits(4, 2, 3).flatten(1), stream.bits(4, 1), stream.bits(4, 30)], 1)
     for key, row in zip(keys, drawn.tolist(), strict=True):
         assert [each % 2**64 for each in row] == slow(key % 2**64, 37)
+
+
+def test_seeds_that_are_apart_are_mixed_and_have_none_in_common() -> None:
+    for seed in (0, 1, 7, 2**31, 2**63 - 1, 2**63, 2**64 - 1):
+        wanted = [mix(seed, number) for number in range(1, 5)]
+        assert apart(seed, 5) == [seed, *wanted] and apart(seed, 1) == [seed]
+        assert apart(seed + 2**64, 5)[1:] == wanted
+    every = [each for seed in range(100) for each in apart(seed, 300)]
+    assert len(set(every)) == len(every) and min(every) >= 0
 
 
 def test_a_row_knows_of_no_other() -> None:
