@@ -185,9 +185,10 @@ def _centres(world: World, cells: tuple[int, int]) -> Tensor:
     """(N, P): the place of each cell, row by row. A sensor of cells has them already."""
     if isinstance(world.sensor, Grid):
         return torch.eye(world.sensor.places)
-    rows, columns = cells
-    if rows < 1 or columns < 1:
-        raise ValueError(f"cells need rows and columns of at least 1, not {rows}, {columns}")
+    pair = cells if isinstance(cells, tuple | list) else ()
+    if len(pair) != 2 or not all(isinstance(each, int) and each >= 1 for each in pair):
+        raise ValueError(f"cells are (rows, columns), integers of at least 1, not {cells!r}")
+    rows, columns = pair
     centres = world.sensor.at(Grid(rows, columns).centres(torch.empty(0)))
     for _ in range(world.places - world.sensor.places):
         more = torch.tensor([-1.0, 0.0, 1.0])[:, None]

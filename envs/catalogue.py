@@ -5,6 +5,7 @@
 
 import difflib
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,13 +17,14 @@ from hardattn.data import Split
 from hardattn.scenes import PLACES, SCENES, answers
 from hardattn.sensors import SENSORS
 from hardattn.tasks import Classify, Localise, Sequence, Task
-from hardattn.world import World
+from hardattn.world import CONTEXTS, FIRST_LOOKS, World
 
 from .episodes import Problem, classes_of, split_of
 
 MAKERS = {**SCENES, "catch": catch}
 WORLD = ("looks", "first", "context", "reach")
 TASK = ("each", "bonus")
+CHOICES: dict[str, Any] = {"sensor": SENSORS, "first": FIRST_LOOKS, "context": CONTEXTS}
 INVENTED = 1000  # images that one pass shows of a problem whose scenes come from no dataset
 
 
@@ -100,16 +102,19 @@ CATALOGUE: dict[str, Entry] = {
 def named(name: str, split: str = "train", **settings: Any) -> Problem:
     """The problem of that name on a split of its dataset, with some settings of its own.
 
-    Raises ValueError for a name or a setting that there is not, and DataError where the dataset
-    cannot be had.
+    Raises ValueError for a name that there is not, TypeError for a setting, as Python does for an
+    argument, and DataError where the dataset cannot be had.
     """
     entry = entry_of(name)
     given = entry.settings | settings
+    for key, table in CHOICES.items():
+        if key in given and given[key] not in table:
+            raise ValueError(f"no {key} {given[key]!r}: there are {', '.join(table)}")
     scene, sensor = MAKERS[entry.scene], SENSORS[given.pop("sensor", "retina")]
     made, cut = _options(scene), _options(sensor)
     known = {"sensor", *made, *cut, *WORLD, *TASK}
     if unknown := set(settings) - known:
-        raise ValueError(f"{name} has no setting {unknown.pop()!r}: {', '.join(sorted(known))}")
+        raise unexpected(name, unknown, f"its settings are {', '.join(sorted(known))}")
     classes = classes_of(entry.dataset) if entry.dataset else ()
     images = split_of(entry.dataset, split) if entry.dataset else _nothing(split)
     if "classes" in made:
@@ -122,6 +127,15 @@ def named(name: str, split: str = "train", **settings: Any) -> Problem:
     words = answers(entry.scene, classes, given.get("answer", "pair"))
     world = World(eye, _task(entry.scene, len(words), images, given), **options)
     return Problem(world, make, images, words)
+
+
+def unexpected(who: str, names: Iterable[str], hint: str) -> TypeError:
+    """What to raise for arguments that there are not, in Python's own words.
+
+    Other libraries hand every environment arguments that few have, and try again without if they
+    read these words.
+    """
+    return TypeError(f"{who} got an unexpected keyword argument {min(names)!r}: {hint}")
 
 
 def entry_of(name: str) -> Entry:
@@ -173,6 +187,7 @@ def document(name: str) -> str:
         "glimpse": f"a {given['sensor']} of {given['size']} x {given['size']} pixels"
         + f" in {scales} scales" * (scales > 1),
         "looks": looks,
+        "most": 1 if given["sensor"] == "retina" else "1 + 2**-12",
         "location": location,
         "answer": "" if played else answer,
         "reward": REWARDS.get(entry.scene, ANSWERED).format(looks=looks),
@@ -213,7 +228,7 @@ cell of a grid, a move, logits, an action that may stop, or one flat space.
 
 ## Observation Space
 `Dict`, all float32:
-- `glimpse`: Box(0, 1), what the last look saw, the finest scale first
+- `glimpse`: Box(0, {most}), what the last look saw, the finest scale first
 - `location`: Box(-1, 1), where that was
 - `step`: Box(0, 1, (1,)), the share of the looks that were over before it{context}
 
@@ -223,19 +238,22 @@ cell of a grid, a move, logits, an action that may stop, or one flat space.
 
 ## Starting State
 The scene is a function of the seed and of the number of the episode. The first look falls on
-{first}.
+{first}. Of many environments, reset with one seed s, the first has the seed s
+and number i `hardattn.train.mix(s, i)`: no other seed has one of these environments.
 
 ## Episode End
 1. Termination: after {looks} steps, or at a stop. No look follows the last action.
-2. Truncation: never.
+2. Truncation: never. `spec.max_episode_steps` is the number of looks, and no wrapper counts them.
+
+What was right is told in the last info: `label`, `box` and `index`.
 
 ## Arguments
 Settings, and what they are if not set:
 {settings}
 
 And those of `GlimpseVectorEnv`: `split`, `action`, `answer`, `stop`, `flat_actions`,
-`flat_observations`, `cells`, `move_cost`, `shaping`, `render_mode`; of many environments also
-`num_envs`, `autoreset_mode`, `device` and `tensors`.
+`flat_observations`, `cells`, `move_cost`, `shaping`, `reveal`, `render_mode`; of many environments
+also `num_envs`, `autoreset_mode`, `device` and `tensors`.
 
 ## Version History
 - {versions}

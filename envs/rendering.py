@@ -22,6 +22,9 @@ Picture = NDArray[np.uint8]
 class Gallery:
     """Keeps where B environments have looked and what they answered, and draws them.
 
+    Which answer is right, and where the target lies, is drawn once the episode has ended, or all
+    along where the environment is to reveal it: a picture may be somebody's observation.
+
     A world whose scenes change may have a method `picture(view)`, (B, C, H, W) uint8 of them as
     they are; otherwise a scene is shown as it began.
     """
@@ -58,13 +61,14 @@ class Gallery:
             image = now(stepping.view)
         size, scales = (sensor.size, sensor.scales) if isinstance(sensor, Retina) else (0, 1)
         path = world.point(self.place[: look + 1, row]).cpu()
-        box = scenes.box[row].cpu()
+        told = over or stepping.reveal
+        box = scenes.box[row].cpu() if told else None
         parts = [path_picture(image[row].cpu(), path, size, scales, box, side=SIDE)]
         glimpse = self.glimpse[:, row].cpu().clone()
         glimpse[look + 1 :] = 0
         parts.append(seen_glimpses(glimpse, sensor, SIDE))
         if self.answers:
-            truth = int(scenes.target[row]) if scenes.target.dim() == 1 else None
+            truth = int(scenes.target[row]) if told and scenes.target.dim() == 1 else None
             belief = self.belief[row].cpu() if look or over else torch.zeros(len(self.answers))
             parts.append(bars(self.answers, belief.numpy(), truth))
         return beside(parts)

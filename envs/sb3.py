@@ -19,6 +19,9 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from hardattn.streams import apart
+
+from .catalogue import unexpected
 from .episodes import Problem
 from .stepping import Moved
 from .vector import GlimpseVectorEnv
@@ -37,7 +40,7 @@ class GlimpseVecEnv(VecEnv):
     "TimeLimit.truncated" (never), "episode" with the return "r" and the looks "l", as `Monitor`
     has it, and "label" and "index" of the image.
 
-    seed(s): environment i has the seed s + i, from the next reset on. set_options(one dict for
+    seed(s): the seeds of `GlimpseVectorEnv.reset`, from the next reset on. set_options(one dict for
     all): the options of `GlimpseVectorEnv.reset`. Environments are rows of `vector`, and have
     neither methods nor attributes of their own.
     """
@@ -45,7 +48,7 @@ class GlimpseVecEnv(VecEnv):
     def __init__(self, problem: str | Problem, num_envs: int = 1, **arguments: Any):
         fixed = {"autoreset_mode": AutoresetMode.SAME_STEP, "tensors": True, "flat_actions": True}
         if given := sorted(fixed.keys() & arguments.keys()):
-            raise ValueError(f"Stable-Baselines3 leaves no choice of {', '.join(given)}")
+            raise unexpected(type(self).__name__, given, "Stable-Baselines3 leaves no choice of it")
         arguments = {"flat_observations": True} | arguments | fixed
         self.vector = GlimpseVectorEnv(problem, num_envs, **arguments)
         self.actions, self.observations = self.vector.actions, self.vector.observations
@@ -53,6 +56,13 @@ class GlimpseVecEnv(VecEnv):
         super().__init__(
             num_envs, self.vector.single_observation_space, self.vector.single_action_space
         )
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """What the next reset starts from; no two numbers have an environment in common."""
+        first = super().seed(seed)[0]
+        assert first is not None
+        self._seeds = [*apart(first, self.num_envs)]
+        return self._seeds
 
     def reset(self) -> Any:
         first, *others = self._options

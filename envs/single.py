@@ -3,13 +3,15 @@
 from typing import Any
 
 import gymnasium
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
 from hardattn.scenes import Scenes
 
+from .catalogue import unexpected
 from .episodes import Problem
 from .stepping import Facts
-from .vector import GlimpseVectorEnv
+from .vector import GlimpseVectorEnv, lasting
 
 MANY = ("num_envs", "autoreset_mode", "device", "tensors")
 
@@ -21,11 +23,14 @@ class GlimpseEnv(gymnasium.Env[Any, Any]):
     after which every reset shows the next image, until "valid" is False.
     """
 
+    _spec: EnvSpec | None = None
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 4}
 
     def __init__(self, problem: str | Problem, *, render_mode: str | None = None, **arguments: Any):
         if wrong := [name for name in MANY if name in arguments]:
-            raise ValueError(f"one environment has no {wrong[0]}")
+            raise unexpected(type(self).__name__, wrong, "one environment has no use for it")
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"no render mode {render_mode!r}: rgb_array, human, or None")
         self.vector = GlimpseVectorEnv(
             problem,
             autoreset_mode=AutoresetMode.DISABLED,
@@ -41,6 +46,15 @@ class GlimpseEnv(gymnasium.Env[Any, Any]):
         self._window: Any = None
 
     @property
+    def spec(self) -> EnvSpec | None:
+        """By what it was made, and how long its episodes are."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = spec and lasting(spec, self.vector.world.looks)
+
+    @property
     def scenes(self) -> Scenes:
         """What is looked at, a batch of one: to be read, and before the next step."""
         return self.vector.scenes
@@ -50,6 +64,9 @@ class GlimpseEnv(gymnasium.Env[Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """A new episode, see `GlimpseVectorEnv`."""
         super().reset(seed=seed)
+        if seed is None and self.vector.stepping.starts is None:
+            self.vector.np_random, seed = self.np_random, self.np_random_seed
+            seed = seed if seed is not None and seed >= 0 else None
         self.vector.restart(seed, options)
         self._show()
         facts = self.vector.stepping.facts()
@@ -107,5 +124,5 @@ class GlimpseEnv(gymnasium.Env[Any, Any]):
         info = {name: fact.copy() for name, fact in self._facts.items()}
         for name, (value, flag) in more.items():
             if flag is True:
-                info[name] = value.numpy()[0]
+                info[name] = value.numpy()[0].copy()
         return info

@@ -47,10 +47,16 @@ class Stepping:
     """
 
     def __init__(
-        self, problem: Problem, count: int, mode: AutoresetMode, judge: Judge, move_cost: float
+        self,
+        problem: Problem,
+        count: int,
+        mode: AutoresetMode,
+        judge: Judge,
+        move_cost: float,
+        reveal: bool = False,
     ):
         self.problem, self.world, self.count = problem, problem.world, count
-        self.mode, self.judge, self.move_cost = mode, judge, move_cost
+        self.mode, self.judge, self.move_cost, self.reveal = mode, judge, move_cost, reveal
         self.device = problem.split.images.device
         self.row = torch.arange(count, device=self.device)
         self.fresh = Fresh(problem)
@@ -215,11 +221,14 @@ class Stepping:
     def _go_on(self, reward: Tensor, final: Flag, told: Facts, ended: Facts) -> Moved:
         """After a step in which something ended, or had ended before."""
         if self.mode is AutoresetMode.SAME_STEP:
-            kept = {name: (value, final) for name, (value, _) in (self.facts() | told).items()}
+            every = self.facts() | self.truth(final) | told
+            kept = {name: (value, final) for name, (value, _) in every.items()}
             seen, context = self.seen, self.episodes.context
             self.begin(final)
             told = {name: (value, _but(True, final)) for name, (value, _) in told.items()}
             return Moved(reward, final, told, seen, context, kept | ended)
+        if not self.reveal:
+            ended |= self.truth(final)
         if self.mode is AutoresetMode.NEXT_STEP:
             self.begin(self.over)
             self.over = final
@@ -228,16 +237,22 @@ class Stepping:
         return Moved(reward, self.over, told | ended)
 
     def facts(self) -> Facts:
-        """What there is to know of the episodes that are shown."""
-        scenes = self.episodes.scenes
-        facts: Facts = {
-            "label": (scenes.target, True),
-            "box": (self.episodes.box, True),
-            "index": (scenes.index, True),
-        }
+        """What may be known of the episodes that are shown, while they last."""
+        facts = self.truth(True) if self.reveal else {}
         if self.episodes.valid is not None:
             facts["valid"] = (self.episodes.valid, True)
         return facts
+
+    def truth(self, which: Flag) -> Facts:
+        """What tells the answer, of these episodes, and 0 of the others.
+
+        Users who copy an info into an observation would hand it to whoever is to find it.
+        """
+        scenes = self.episodes.scenes
+        told = {"label": scenes.target, "box": self.episodes.box, "index": scenes.index}
+        if isinstance(which, Tensor):
+            told = {name: _where(which, value, 0) for name, value in told.items()}
+        return {name: (value, which) for name, value in told.items()}
 
 
 def settled(flag: Flag) -> Flag:

@@ -1,19 +1,23 @@
 """Many glimpse environments behind one Gymnasium face."""
 
-from collections.abc import Callable
+import copy
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gymnasium
 import numpy as np
 import torch
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from hardattn.scenes import Scenes
+from hardattn.streams import apart
 
 from .actions import Actions
-from .catalogue import document, named
+from .catalogue import document, named, unexpected
 from .episodes import Fresh, Problem
 from .judge import Judge
 from .observations import Observations
@@ -35,21 +39,25 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
     cells: see `Actions`. flat_observations: one Box in place of a Dict. The reward is the task's,
     minus its loss where logits are answered; minus move_cost times the distance from look to look;
     plus shaping times what the answer's likelihood has gained, in nats, since the last look.
+    reveal: tell the answer from the first look on, in infos and in pictures.
     tensors: take and return torch tensors on `device`, to be read and not written to; otherwise
     NumPy arrays, as Gymnasium has it, with `_key` masks in infos.
 
-    reset(seed=s): environment i has the seed s + i, or the i-th of a list. Its episodes are a
-    function of that seed alone, however many others there are. options: "index", which images of
-    the split, a number or (B,); "reset_mask", (B,) bool, which environments; "one_pass", True or
-    seeds (scenes, first looks), for every image of the split once and in order, see `one_pass`,
-    until False, or a seed.
-    infos: "label", "box" (0 where there is none), "index"; "loss", of logits; "valid", in a pass;
-    at the end "return" and "looks".
+    reset(seed=s): the first environment has the seed s, number i `hardattn.train.mix(s, i)`, so
+    that no other seed has one of these (`hardattn.streams.apart`); of a list, the i-th. Its
+    episodes are a function of that seed alone, however many others there are. options: "index",
+    which images of the split, a number or (B,); "reset_mask", (B,) bool, which environments;
+    "one_pass", True or seeds (scenes, first looks), for every image of the split once and in order,
+    see `one_pass`, until False, or a seed.
+    infos: "loss", of logits; "valid", in a pass; at the end "return", "looks", and what would tell
+    the answer before: "label", "box" (0 where there is none) and "index".
 
     autoreset_mode: as in Gymnasium. Where it is disabled, what has ended stays as it is, with a
-    reward of 0, until it is reset.
+    reward of 0, until it is reset. max_episode_steps: what `make_vec` hands over; the looks say how
+    long an episode is, and `spec.max_episode_steps` says so, too.
     """
 
+    _spec: EnvSpec | None = None
     metadata = {
         "render_modes": ["rgb_array"],
         "render_fps": 4,
@@ -71,32 +79,33 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         cells: tuple[int, int] = (7, 7),
         move_cost: float = 0.0,
         shaping: float = 0.0,
+        reveal: bool = False,
         device: torch.device | str = "cpu",
         tensors: bool = False,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
         **settings: Any,
     ):
-        if num_envs < 1:
-            raise ValueError(f"there must be an environment at least, not {num_envs}")
+        _check(num_envs, {"move_cost": move_cost, "shaping": shaping})
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"no render mode {render_mode!r}: rgb_array, or None")
         if isinstance(problem, str):
             self.__doc__ = document(problem)
-            problem = named(problem, split, **settings)
-        elif settings:
-            raise ValueError(f"only a problem by its name has settings: {', '.join(settings)}")
-        self.problem = problem = problem.to(device)
+        self.problem = problem = _found(problem, split, settings).to(device)
         self.num_envs, self.tensors, self.render_mode = num_envs, tensors, render_mode
         self.world, self.answers = problem.world, problem.answers
         mode = AutoresetMode(autoreset_mode)
-        self.metadata = {**self.metadata, "autoreset_mode": mode}
+        self.autoreset_mode, self.metadata = mode, {**self.metadata, "autoreset_mode": mode}
+        if max_episode_steps is not None and -1 != max_episode_steps < self.world.looks:
+            fewer = f"for fewer, set looks={max_episode_steps}"
+            raise ValueError(f"an episode has {self.world.looks} looks: {fewer}")
         moves = self.world.reach is not None and self.world.places == 2
         action = action or ("move" if moves else "place")
         answer = answer or ("class" if problem.answers else "none")
         self.device = problem.split.images.device
         self.actions = Actions(self.world, action, answer, stop, flat_actions, cells, self.device)
         judge = Judge(self.world, num_envs, answer, shaping, self.device)
-        self.stepping = Stepping(problem, num_envs, mode, judge, move_cost)
+        self.stepping = Stepping(problem, num_envs, mode, judge, move_cost, reveal)
         nought = torch.zeros(1, dtype=torch.int64, device=self.device)
         example = Fresh(problem).draw(nought, nought).scenes
         self.observations = Observations(self.world, example, flat_observations)
@@ -111,6 +120,15 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
             from .rendering import Gallery
 
             self.gallery = Gallery(self.stepping, self.answers)
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """By what it was made, and how long its episodes are."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = spec and lasting(spec, self.world.looks)
 
     @property
     def scenes(self) -> Scenes:
@@ -129,18 +147,19 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
 
     def restart(self, seed: int | list[int | None] | None, options: dict[str, Any] | None) -> None:
         """What a reset does."""
-        options = options or {}
-        if unknown := set(options) - set(OPTIONS):
-            raise ValueError(f"no reset option {unknown.pop()!r}: there are {', '.join(OPTIONS)}")
+        options = {} if options is None else options
+        if not isinstance(options, Mapping):
+            raise TypeError(f"reset options are a dict, not {type(options).__name__}")
+        if unknown := sorted(map(str, set(options) - set(OPTIONS))):
+            raise ValueError(f"no reset option {unknown[0]!r}: there are {', '.join(OPTIONS)}")
         which = self._mask(options.get("reset_mask"))
-        index, a_pass = options.get("index"), options.get("one_pass")
-        if isinstance(seed, int):
-            super().reset(seed=seed)
-        seeds, seeded = self._seeds(seed, which)
-        if a_pass is not None and which is not True:
+        one_pass, index = _seeds_of_pass(options.get("one_pass")), options.get("index")
+        if one_pass is not None and which is not True:
             raise ValueError("a pass is of all environments: one_pass without reset_mask")
-        one_pass = (1, 0) if a_pass is True else tuple(a_pass) if a_pass else a_pass
         rows = None if index is None else self._index(index)
+        if isinstance(seed, int | np.integer):
+            super().reset(seed=int(seed))
+        seeds, seeded = self._seeds(seed, which)
         self.stepping.reset(seeds, seeded, which, rows, one_pass)
         if self.gallery:
             self.gallery.note()
@@ -291,17 +310,21 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         count, fresh = self.num_envs, self.stepping.starts is None
         if seed is None and not fresh:
             return None, False
-        many: list[int | None]
-        if seed is None:
-            many = [None] * count
+        many: list[int | None] = [None] * count
+        if seed is None:  # what Gymnasium then says the seed was makes the same again
+            seed = self.np_random_seed
+            if seed is not None and seed >= 0:
+                many = [*apart(seed, count)]
         elif isinstance(seed, int | np.integer):
-            many = [int(seed) + row for row in range(count)]
+            many = [*apart(int(seed), count)]
+        elif isinstance(seed, Iterable):
+            many = [int(each) if isinstance(each, np.integer) else each for each in seed]
+            if len(many) != count:
+                raise ValueError(f"{count} environments need as many seeds, not {len(many)}")
         else:
-            many = list(seed)
-        if len(many) != count:
-            raise ValueError(f"{count} environments need as many seeds, not {len(many)}")
-        if any(each is not None and each < 0 for each in many):
-            raise ValueError(f"seeds are at least 0, not {seed}")
+            raise ValueError(f"a seed is an integer of at least 0, not {seed!r}")
+        if wrong := [each for each in many if each is not None and not _counts(each)]:
+            raise ValueError(f"a seed is an integer of at least 0, not {wrong[0]!r}")
         drawn = self.np_random.integers(2**63, size=count).tolist() if None in many else many
         numbers = [new if each is None else each for each, new in zip(many, drawn, strict=True)]
         array = np.array([number % 2**64 for number in numbers], np.uint64).view(np.int64)
@@ -310,3 +333,51 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
             return seeds, True
         given = torch.tensor([each is not None for each in many], device=self.device)
         return seeds, settled(given & which)
+
+
+def lasting(spec: EnvSpec, looks: int) -> EnvSpec:
+    """The same, which says how many steps an episode has at most.
+
+    Known only of an environment that was made, for looks are a setting; registered with an id, it
+    would have Gymnasium end every episode there, whatever the setting, and call its end a cut.
+    """
+    spec = copy.copy(spec)
+    spec.max_episode_steps = looks
+    return spec
+
+
+def _found(problem: Any, split: str, settings: dict[str, Any]) -> Problem:
+    """The problem, or that of this name with these settings."""
+    if isinstance(problem, str):
+        return named(problem, split, **settings)
+    if settings:
+        hint = "only a problem by its name has settings"
+        raise unexpected(GlimpseVectorEnv.__name__, settings, hint)
+    if not isinstance(problem, Problem):
+        raise TypeError(f"a problem is a name or a Problem, not {type(problem).__name__}")
+    return problem
+
+
+def _check(num_envs: Any, rates: dict[str, Any]) -> None:
+    """Raises ValueError for a number of environments that is none, or a rate that is not finite."""
+    if not _counts(num_envs) or num_envs < 1:
+        raise ValueError(f"there must be an environment at least, not {num_envs!r}")
+    for name, number in rates.items():
+        if not isinstance(number, int | float) or not math.isfinite(number):
+            raise ValueError(f"{name} must be a finite number, not {number!r}")
+
+
+def _seeds_of_pass(given: Any) -> tuple[int, int] | bool | None:
+    """What the option "one_pass" says, as `Stepping.reset` has it."""
+    if given is None or isinstance(given, bool):
+        return (1, 0) if given else given
+    if isinstance(given, list | tuple) and len(given) == 2 and all(map(_counts, given)):
+        return int(given[0]), int(given[1])
+    raise ValueError(f"options['one_pass'] must be True, False or two seeds, not {given!r}")
+
+
+def _counts(number: Any) -> bool:
+    """Whether that is an integer of at least 0."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        return False
+    return int(number) >= 0

@@ -172,9 +172,25 @@ def test_seeds_and_options_hold_for_one_reset() -> None:
         env.reset()
 
 
+def test_no_two_seeds_have_an_environment_in_common() -> None:
+    """And they are those of the vector environment."""
+    env, shown = GlimpseVecEnv("DigitsCluttered", ENVS), []
+    vector = GlimpseVectorEnv("DigitsCluttered", ENVS)
+    for seed in range(4):
+        assert env.seed(seed)[0] == seed
+        env.reset()
+        vector.reset(seed=seed)
+        assert torch.equal(env.vector.scenes.image, vector.scenes.image)
+        shown += [image.numpy().tobytes() for image in env.vector.scenes.image]
+    assert len(set(shown)) == 4 * ENVS
+    assert len(set(env.seed())) == ENVS
+
+
 def test_what_it_has_no_choice_of_is_said() -> None:
-    with pytest.raises(ValueError, match="no choice of flat_actions, tensors"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'flat_actions'"):
         GlimpseVecEnv(problem(), tensors=True, flat_actions=False)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'monitor'"):
+        GlimpseVecEnv("DigitsPlain", monitor=True)
     env = vec(CELL)
     assert env.get_attr("world", [0, 1]) == [env.vector.world] * 2
     with pytest.raises(AttributeError, match="of its own"):
