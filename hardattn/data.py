@@ -1,11 +1,12 @@
 """A dataset is two tensors, uint8 images and int64 labels, in three fixed splits."""
 
 import difflib
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,39 @@ class Dataset:
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same dataset on another device."""
-        return Dataset(
+        moved = Dataset(
             self.name,
             self.train.to(device),
             self.validation.to(device),
             self.test.to(device),
             self.classes,
         )
+        if "fingerprint" in self.__dict__:  # what is known already is not computed again
+            moved.__dict__["fingerprint"] = self.fingerprint
+        return moved
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the content, 16 hexadecimal digits: equal where and only where the data are.
+
+        It covers every tensor of the three splits, in their order, and the names of the classes;
+        not the name of the dataset, nor where its files lie, when they were written or on which
+        device the tensors are. Computed when it is first asked for.
+        """
+        content = hashlib.blake2b(digest_size=8)
+        content.update(ascii(self.classes).encode())
+        for part in ("train", "validation", "test"):
+            split = getattr(self, part)
+            for field in fields(Split):
+                tensor = getattr(split, field.name)
+                if tensor is None:  # a split that lacks what others know
+                    continue
+                array = np.ascontiguousarray(tensor.detach().cpu().numpy())
+                array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+                said = f"{part} {field.name} {array.dtype.str} {array.shape}"
+                content.update(said.encode())
+                content.update(array.reshape(-1).view(np.uint8).data)
+        return content.hexdigest()
 
 
 def load(name: str, root: str | Path | None = None, device: torch.device | str = "cpu") -> Dataset:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import types
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,44 @@ def test_to_moves_every_tensor():
     for split in (moved.train, moved.validation, moved.test):
         assert split.images.device.type == split.labels.device.type == "meta"
     assert load("digits", device="meta").test.images.is_meta
+
+
+def test_the_fingerprint_is_of_the_content_alone():
+    dataset = load("digits")
+    # Written out: it is the same in every release and on every machine.
+    assert dataset.fingerprint == "ea89642e534bf5e2"
+    assert load("digits").fingerprint == dataset.fingerprint
+    assert replace(dataset, name="another").fingerprint == dataset.fingerprint
+    assert dataset.to("meta").fingerprint == dataset.fingerprint  # carried, not computed again
+    if torch.cuda.is_available():
+        assert load("digits", device="cuda").fingerprint == dataset.fingerprint
+    strided = Split(
+        dataset.test.images.transpose(2, 3).contiguous().transpose(2, 3), dataset.test.labels
+    )
+    assert not strided.images.is_contiguous()
+    assert replace(dataset, test=strided).fingerprint == dataset.fingerprint
+
+
+def changed(tensor, index):
+    tensor = tensor.clone()
+    tensor[index] = (tensor[index] + 1) % 10
+    return tensor
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_one_pixel_label_class_or_place_makes_another_fingerprint(part):
+    dataset = load("digits")
+    split = getattr(dataset, part)
+    others = [
+        Split(changed(split.images, (-1, 0, 7, 7)), split.labels),
+        Split(split.images, changed(split.labels, -1)),
+        Split(split.images[:-1], split.labels[:-1]),
+        Split(split.images.flip(0), split.labels.flip(0)),
+        Split(split.images.reshape(-1, 1, 4, 16), split.labels),
+    ]
+    prints = {replace(dataset, **{part: other}).fingerprint for other in others}
+    prints |= {dataset.fingerprint, replace(dataset, classes=dataset.classes[::-1]).fingerprint}
+    assert len(prints) == len(others) + 2
 
 
 @pytest.mark.parametrize("near, name", [("digits", "digitz"), ("mnist", "mnits"), ("choose", "q")])
@@ -296,6 +335,12 @@ def test_the_real_files(name, first, mean):
     assert dataset.train.labels[:5].tolist() == first
     total = sum(int(s.images.sum(dtype=torch.int64)) for s in (dataset.train, dataset.validation))
     assert total / (60_000 * 784) == pytest.approx(mean, abs=1e-3)
+
+
+@has_mnist
+def test_a_fingerprint_of_the_real_files():
+    assert load("mnist").fingerprint == "c58af9e0505a3130"
+    assert load("fashion_mnist").fingerprint == "f26343925b545426"
 
 
 @pytest.fixture
