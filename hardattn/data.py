@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hardattn.idx import AGAIN, read_idx
+from hardattn.idx import AGAIN, check_published, read_idx
 from hardattn.idx import DataError as DataError
 
 DIGITS = tuple("0123456789")
@@ -269,7 +269,7 @@ def _from_idx(name: str, root: str | Path | None, classes: tuple[str, ...], sour
                 f"{image_path}; download both again"
             )
         _check_labels(str(label_path), labels, classes)
-        parts.append((str(image_path), images[:, None], labels))
+        parts.append((str(image_path), images[:, None], str(label_path), labels))
     return _official(name, parts, classes)
 
 
@@ -281,22 +281,26 @@ def _from_hub(name: str, classes: tuple[str, ...], source: str, absent: str) -> 
     parts = []
     for key in ("train", "test"):
         records, labels, _ = _hub_records(source, key, given[key])
-        parts.append((f"{source} {key}", _stack(records, None), labels))
+        where = f"{source} {key}"
+        parts.append((where, _stack(records, None), where, labels))
     return _official(name, parts, classes)
 
 
 def _official(
-    name: str, parts: list[tuple[str, np.ndarray, np.ndarray]], classes: tuple[str, ...]
+    name: str, parts: list[tuple[str, np.ndarray, str, np.ndarray]], classes: tuple[str, ...]
 ) -> Dataset:
     """Official train, its end held out for validation, and official test."""
     training, validation, testing = IDX_COUNTS
-    for (where, images, _), count in zip(parts, (training + validation, testing), strict=True):
+    for (where, images, *_), count in zip(parts, (training + validation, testing), strict=True):
         if images.shape != (count, *IDX_IMAGE):
             raise DataError(
                 f"{where}: its shape is {_by(images.shape)}, that of {name} is "
                 f"{_by((count, *IDX_IMAGE))}; {AGAIN}"
             )
-    (_, images, labels), (_, test_images, test_labels) = parts
+    for number, (image_place, images, label_place, labels) in enumerate(parts):
+        check_published(name, IDX_STEMS[2 * number], image_place, images[:, 0])
+        check_published(name, IDX_STEMS[2 * number + 1], label_place, labels)
+    (_, images, _, labels), (_, test_images, _, test_labels) = parts
     return Dataset(
         name,
         _split(images[:training], labels[:training]),

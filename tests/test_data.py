@@ -19,6 +19,7 @@ from PIL import Image
 
 from hardattn import data
 from hardattn.data import DataError, Dataset, Split, deal, fewer, load
+from hardattn.idx import PUBLISHED, digest
 
 COUNTS = (20, 5, 10)
 STEMS = data.IDX_STEMS
@@ -45,12 +46,19 @@ def arrays(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     rng = np.random.default_rng(0)
     train, test = COUNTS[0] + COUNTS[1], COUNTS[2]
-    return {
+    made = {
         STEMS[0]: rng.integers(0, 256, (train, 28, 28), dtype=np.uint8),
         STEMS[1]: rng.integers(0, 10, train, dtype=np.uint8),
         STEMS[2]: rng.integers(0, 256, (test, 28, 28), dtype=np.uint8),
         STEMS[3]: rng.integers(0, 10, test, dtype=np.uint8),
     }
+    publish(monkeypatch, "mnist", made)
+    return made
+
+
+def publish(monkeypatch, name, arrays):
+    """Take these for what is published under that name."""
+    monkeypatch.setitem(PUBLISHED, name, {stem: digest(array) for stem, array in arrays.items()})
 
 
 @pytest.fixture
@@ -206,6 +214,35 @@ def test_one_dataset_is_never_taken_for_another(arrays, files):
     assert_equal(load("mnist", files / "mnist"), arrays)
 
 
+def test_known_data_are_told_by_their_content_not_by_their_place(arrays, files, monkeypatch):
+    other = {stem: array[::-1].copy() for stem, array in arrays.items()}
+    publish(monkeypatch, "fashion_mnist", other)
+    raw = files / "FashionMNIST" / "raw"
+    for stem, array in other.items():
+        put(raw / f"{stem}-ubyte", idx(array))
+    assert_equal(load("fashion_mnist", raw), other)
+    message = fails("mnist", raw, raw / f"{STEMS[0]}-ubyte", "of fashion_mnist", "the dataset fash")
+    assert "download" not in message
+    shutil.copytree(files / "mnist", files / "MNIST" / "raw")
+    fails("fashion_mnist", files / "MNIST" / "raw", STEMS[0], "of mnist, not", "the dataset mnist")
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_one_foreign_file_or_byte_among_known_ones_is_refused(arrays, files, monkeypatch, stem):
+    other = {key: array[::-1].copy() for key, array in arrays.items()}
+    publish(monkeypatch, "fashion_mnist", other)
+    path = files / "mnist" / f"{stem}-ubyte.gz"
+    path.write_bytes(gzip.compress(idx(other[stem])))
+    fails("mnist", files, path, f"{stem} of fashion_mnist, not {stem} of mnist")
+    one_off = arrays[stem].copy()
+    one_off.flat[7] = (one_off.flat[7] + 1) % 10
+    path.write_bytes(idx(one_off))
+    fails("mnist", files, path, f"published {stem} of mnist", digest(one_off)[:12], "folder:PATH")
+    for level in (0, 9):
+        path.write_bytes(gzip.compress(idx(arrays[stem]), level))
+        assert_equal(load("mnist", files), arrays)
+
+
 def test_absent_files_are_named(files):
     (files / "mnist" / f"{STEMS[3]}-ubyte.gz").unlink()
     message = fails("mnist", files, STEMS[3], files / "mnist", "HARDATTN_DATA")
@@ -335,6 +372,15 @@ def test_the_real_files(name, first, mean):
     assert dataset.train.labels[:5].tolist() == first
     total = sum(int(s.images.sum(dtype=torch.int64)) for s in (dataset.train, dataset.validation))
     assert total / (60_000 * 784) == pytest.approx(mean, abs=1e-3)
+
+
+@has_mnist
+def test_the_real_files_elsewhere_are_still_themselves(tmp_path):
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.parent.mkdir()
+    raw.symlink_to(Path(os.environ["HARDATTN_DATA"]) / "fashion_mnist")
+    assert load("fashion_mnist", raw).fingerprint == load("fashion_mnist").fingerprint
+    fails("mnist", raw, raw, f"{STEMS[0]} of fashion_mnist")
 
 
 @has_mnist
@@ -526,10 +572,14 @@ def test_mnist_is_fetched_where_absent(hub, tmp_path, monkeypatch):
     known, split = hub
     monkeypatch.setattr(data, "IDX_COUNTS", COUNTS)
     known["ylecun/mnist"] = {"train": split(25, side=28), "test": split(10, side=28)}
-    dataset = load("mnist", tmp_path)
-    assert tuple(map(len, (dataset.train, dataset.validation, dataset.test))) == COUNTS
-    assert dataset.validation.images[:, 0, 0, 0].tolist() == list(range(20, 25))
+    ramp = np.arange(25, dtype=np.uint8)[:, None, None].repeat(28, 1).repeat(28, 2)
+    labels = np.arange(25, dtype=np.uint8) % 2
+    arrays = dict(zip(STEMS, (ramp, labels, ramp[:10], labels[:10]), strict=True))
+    publish(monkeypatch, "mnist", arrays)
+    assert_equal(load("mnist", tmp_path), arrays)
     fails("fashion_mnist", tmp_path, STEMS[0], "zalando-datasets/fashion_mnist")
+    known["ylecun/mnist"]["test"] = split(10, label=lambda i: 1, side=28)
+    fails("mnist", tmp_path, "ylecun/mnist test", f"published {STEMS[3]}")
     known["ylecun/mnist"]["test"] = split(9, side=28)
     fails("mnist", tmp_path, "ylecun/mnist test", "9 x 1 x 28 x 28")
     put(Path(tmp_path) / "mnist" / f"{STEMS[0]}-ubyte", b"")
