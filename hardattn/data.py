@@ -4,11 +4,11 @@ import difflib
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from torch import Tensor
 
 from hardattn.idx import AGAIN, check_published, read_idx
 from hardattn.idx import DataError as DataError
+from hardattn.images import by, fetch, in_folder, on_hub, renumbered, stack
+from hardattn.splits import Part, deal, held_out, interleaved
 
 DIGITS = tuple("0123456789")
 FASHION = (
@@ -39,9 +41,6 @@ IDX_STEMS = (
     "t10k-labels-idx1",
 )
 HELD_OUT = 0.2  # validation and test each, where a dataset comes without splits
-
-
-OpenImage = Callable[[], Any]  # -> PIL.Image.Image, which is imported only when one is opened
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,12 +110,13 @@ def load(name: str, root: str | Path | None = None, device: torch.device | str =
 
     A row of DATASETS, `folder:PATH` (PATH/class/image) or `hub:OWNER/NAME` (an image dataset of the
     Hugging Face Hub). The last two want images of one size; `@64` or `@48x64` at the end resizes
-    each to that height and width. `root` is where the files of mnist and fashion_mnist lie, or in a
-    sub-folder of the dataset's name; else $HARDATTN_DATA, else ~/.cache/hardattn.
+    each to that height and width (write photos@64@64 for a folder that is called photos@64).
+    `root` is where the files of mnist and fashion_mnist lie, or in a sub-folder of the dataset's
+    name; else $HARDATTN_DATA, else ~/.cache/hardattn.
     """
     kind, colon, source = name.partition(":")
     if colon and kind in SOURCES:
-        source, size = _source_and_size(source)
+        source, size = _source_and_size(kind, source)
         return SOURCES[kind](name, source, size).to(device)
     if name not in DATASETS:
         near = difflib.get_close_matches(name, DATASETS, n=1)
@@ -133,7 +133,10 @@ def digits(root: str | Path | None = None) -> Dataset:
 
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[:, None]
-    return _dealt("digits", images, bunch.target, DIGITS)
+    train, validation, test = (
+        _split(images[part], bunch.target[part]) for part in deal(bunch.target, HELD_OUT, HELD_OUT)
+    )
+    return Dataset("digits", train, validation, test, DIGITS)
 
 
 def mnist(root: str | Path | None = None) -> Dataset:
@@ -149,53 +152,58 @@ def fashion_mnist(root: str | Path | None = None) -> Dataset:
 def folder(name: str, source: str, size: tuple[int, int] | None = None) -> Dataset:
     """Images by class: source/class/image, each file of a class folder one image.
 
-    Greyscale where all are, else RGB; about a fifth each is held out for validation and test.
+    Greyscale where all are, else RGB; about a fifth each is held out for validation and test, each
+    image by its content (`deal_by_content`), so that neither more files, nor other names or dates
+    move one from its split. In each split the classes take turns.
     """
     top = Path(source).expanduser()
     kinds = sorted(path for path in _entries(top) if path.is_dir())
     if len(kinds) < 2:
         raise DataError(f"{top}: {len(kinds)} class folders; put two or more there, one a class")
-    records: list[tuple[str, OpenImage]] = []
-    labels: list[int] = []
+    records, labels = [], []
     for label, kind in enumerate(kinds):
         files = sorted(_entries(kind))
         if len(files) < 3:
             raise DataError(f"{kind}: {len(files)} images; put three or more there, or remove it")
-        records += [(str(path), partial(_open_image, path)) for path in files]
+        records += [in_folder(path) for path in files]
         labels += [label] * len(files)
-    classes = tuple(kind.name for kind in kinds)
-    return _dealt(name, _stack(records, size), np.array(labels), classes)
+    images, content = stack(records, size)
+    whole = Part(images, np.array(labels), content)
+    parts = held_out(str(top), whole, HELD_OUT, HELD_OUT)
+    return _dataset(name, parts, tuple(kind.name for kind in kinds))
 
 
 def hub(name: str, source: str, size: tuple[int, int] | None = None) -> Dataset:
     """An image dataset of the Hugging Face Hub, its first image and first class column.
 
     Its own splits where it has them, and where it has no test its validation is the test; what is
-    then missing is held out of train by `deal`.
+    then missing is held out of train as for a folder. Classes are those of train, by their names.
     """
-    given = _fetch(source)
+    given = fetch(source)
     held = next((key for key in ("validation", "valid", "val", "dev") if key in given), None)
     keys = [held, "test"] if "test" in given else [None, held]
     if "train" not in given:
         raise DataError(
             f"hub:{source}: its splits are {', '.join(given)}; one called train is needed"
         )
-    records: list[tuple[str, OpenImage]] = []
-    labels, ends = [], []
-    for key in ["train", *keys]:
+    records, all_labels, classes = on_hub(source, "train", given["train"])
+    ends, labels = [len(records)], [all_labels]
+    for key in keys:
         if key is not None:
-            part_records, part_labels, classes = _hub_records(source, key, given[key])
-            records += part_records
-            labels.append(part_labels)
+            more, numbers, names = on_hub(source, key, given[key])
+            where = f"hub:{source} {key}"
+            labels.append(renumbered(where, numbers, names, all_labels, classes))
+            records += more
         ends.append(len(records))
-    images, all_labels = _stack(records, size), np.concatenate(labels)
-    parts = [np.arange(a, b) for a, b in zip([0, *ends], ends, strict=False)]
-    missing = [number for number, part in enumerate(parts) if len(part) == 0]
-    dealt = deal(all_labels[: ends[0]], *[HELD_OUT] * len(missing))
-    for number, part in zip([0, *missing], dealt, strict=True):
-        parts[number] = part
-    train, validation, test = (_split(images[part], all_labels[part]) for part in parts)
-    return Dataset(name, train, validation, test, classes)
+    images, content = stack(records, size)
+    whole = Part(images, np.concatenate(labels), content)
+    parts = [whole.of(np.arange(a, b)) for a, b in zip([0, *ends], ends, strict=False)]
+    missing = [number for number, part in enumerate(parts) if len(part.labels) == 0]
+    if missing:
+        dealt = held_out(f"hub:{source} train", parts[0], *[HELD_OUT] * len(missing))
+        for number, part in zip([0, *missing], dealt, strict=True):
+            parts[number] = part
+    return _dataset(name, parts, classes)
 
 
 DATASETS: dict[str, Callable[[str | Path | None], Dataset]] = {
@@ -207,25 +215,6 @@ SOURCES: dict[str, Callable[[str, str, tuple[int, int] | None], Dataset]] = {
     "folder": folder,
     "hub": hub,
 }
-
-
-def deal(labels: np.ndarray, *shares: float) -> list[np.ndarray]:
-    """Indices of what remains, then of each share, (n_i,) int64, ascending.
-
-    Class by class, in the order of a multiplicative hash of the index: the same on every machine,
-    and at least one of each class in each share.
-    """
-    index = np.arange(len(labels), dtype=np.uint64)
-    order = np.argsort(index * np.uint64(2654435761) % np.uint64(2**32), kind="stable")
-    order = order[np.argsort(labels[order], kind="stable")]
-    counts = np.bincount(labels)
-    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
-    part = np.zeros(len(labels), np.int64)
-    end = np.zeros_like(counts)
-    for number, share in enumerate(shares, start=1):
-        start, end = end, end + np.maximum(1, np.round(share * counts).astype(np.int64))
-        part[(rank >= np.repeat(start, counts)) & (rank < np.repeat(end, counts))] = number
-    return [np.sort(order[part == number]) for number in range(len(shares) + 1)]
 
 
 def fewer(split: Split, share: float, seed: int) -> Split:
@@ -269,50 +258,61 @@ def _from_idx(name: str, root: str | Path | None, classes: tuple[str, ...], sour
                 f"{image_path}; download both again"
             )
         _check_labels(str(label_path), labels, classes)
-        parts.append((str(image_path), images[:, None], str(label_path), labels))
+        parts.append(_Official(str(image_path), images, str(label_path), labels))
     return _official(name, parts, classes)
 
 
 def _from_hub(name: str, classes: tuple[str, ...], source: str, absent: str) -> Dataset:
     try:
-        given = _fetch(source)
+        given = fetch(source)
     except DataError as error:
         raise DataError(f"{absent}; not fetched either: {error}") from error
     parts = []
     for key in ("train", "test"):
-        records, labels, _ = _hub_records(source, key, given[key])
+        if key not in given:
+            raise DataError(f"{source}: its splits are {', '.join(given)}; {key} is needed")
+        records, labels, _ = on_hub(source, key, given[key])
         where = f"{source} {key}"
-        parts.append((where, _stack(records, None), where, labels))
+        parts.append(_Official(where, stack(records, None)[0][:, 0], where, labels))
     return _official(name, parts, classes)
 
 
-def _official(
-    name: str, parts: list[tuple[str, np.ndarray, str, np.ndarray]], classes: tuple[str, ...]
-) -> Dataset:
+class _Official(NamedTuple):
+    """The images (N, H, W) and labels (N,) of one published file each, and where they lie."""
+
+    image_place: str
+    images: np.ndarray
+    label_place: str
+    labels: np.ndarray
+
+
+def _official(name: str, parts: list[_Official], classes: tuple[str, ...]) -> Dataset:
     """Official train, its end held out for validation, and official test."""
     training, validation, testing = IDX_COUNTS
-    for (where, images, *_), count in zip(parts, (training + validation, testing), strict=True):
-        if images.shape != (count, *IDX_IMAGE):
+    for part, count in zip(parts, (training + validation, testing), strict=True):
+        shape = (len(part.images), 1, *part.images.shape[1:])
+        if shape != (count, *IDX_IMAGE):
             raise DataError(
-                f"{where}: its shape is {_by(images.shape)}, that of {name} is "
-                f"{_by((count, *IDX_IMAGE))}; {AGAIN}"
+                f"{part.image_place}: its shape is {by(shape)}, that of {name} is "
+                f"{by((count, *IDX_IMAGE))}; {AGAIN}"
             )
-    for number, (image_place, images, label_place, labels) in enumerate(parts):
-        check_published(name, IDX_STEMS[2 * number], image_place, images[:, 0])
-        check_published(name, IDX_STEMS[2 * number + 1], label_place, labels)
+    for number, part in enumerate(parts):
+        check_published(name, IDX_STEMS[2 * number], part.image_place, part.images)
+        check_published(name, IDX_STEMS[2 * number + 1], part.label_place, part.labels)
     (_, images, _, labels), (_, test_images, _, test_labels) = parts
     return Dataset(
         name,
-        _split(images[:training], labels[:training]),
-        _split(images[training:], labels[training:]),
-        _split(test_images, test_labels),
+        _split(images[:training, None], labels[:training]),
+        _split(images[training:, None], labels[training:]),
+        _split(test_images[:, None], test_labels),
         classes,
     )
 
 
-def _dealt(name: str, images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Dataset:
-    parts = deal(labels, HELD_OUT, HELD_OUT)
-    train, validation, test = (_split(images[part], labels[part]) for part in parts)
+def _dataset(name: str, parts: list[Part], classes: tuple[str, ...]) -> Dataset:
+    """The parts as splits in which the classes take turns."""
+    turns = [part.of(interleaved(part.labels)) for part in parts]
+    train, validation, test = (_split(part.images, part.labels) for part in turns)
     return Dataset(name, train, validation, test, classes)
 
 
@@ -349,13 +349,18 @@ def _find_idx(top: Path, name: str, stem: str) -> Path | None:
     return None
 
 
-def _by(shape: Iterable[int]) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _source_and_size(name: str) -> tuple[str, tuple[int, int] | None]:
+def _source_and_size(kind: str, name: str) -> tuple[str, tuple[int, int] | None]:
+    """What stands before @64 or @48x64, and that; a folder may be called so itself."""
     match = re.fullmatch(r"(.+)@(\d+)(?:x(\d+))?", name)
     if match is None:
+        return name, None
+    if kind == "folder" and Path(name).expanduser().is_dir():
+        if Path(match[1]).expanduser().is_dir():
+            raise DataError(
+                f"{name!r}: there is a folder called so, and one called {match[1]!r}; write "
+                f"folder:{name}/ for the first, or folder:{match[1]}/{name[len(match[1]) :]} for "
+                "the other, resized"
+            )
         return name, None
     height, width = int(match[2]), int(match[3] or match[2])
     if not height or not width:
@@ -370,97 +375,3 @@ def _entries(path: Path) -> list[Path]:
         raise DataError(
             f"{path}: {error.strerror}; give a folder that holds class folders"
         ) from error
-
-
-def _open_image(path: Path) -> Any:
-    from PIL import Image
-
-    return Image.open(path)
-
-
-def _stack(records: Sequence[tuple[str, OpenImage]], size: tuple[int, int] | None) -> np.ndarray:
-    """(N, 1, H, W) where every image is greyscale, else (N, 3, H, W)."""
-    arrays: list[np.ndarray] = []
-    for where, open_image in records:
-        array = _pixels(where, open_image, size)
-        if arrays and array.shape[:2] != arrays[0].shape[:2]:
-            raise DataError(
-                f"{where}: {_by(array.shape[:2])}, but {records[0][0]} is "
-                f"{_by(arrays[0].shape[:2])}; make all one size, or end the name in @64 or @48x64"
-            )
-        arrays.append(array)
-    if all(array.ndim == 2 for array in arrays):
-        return np.stack(arrays)[:, None]
-    arrays = [array if array.ndim == 3 else array[..., None].repeat(3, -1) for array in arrays]
-    return np.ascontiguousarray(np.stack(arrays).transpose(0, 3, 1, 2))
-
-
-def _pixels(where: str, open_image: OpenImage, size: tuple[int, int] | None) -> np.ndarray:
-    """(H, W) of a greyscale image, (H, W, 3) of any other; transparency is dropped."""
-    from PIL import Image
-
-    try:
-        with open_image() as image:
-            if image.mode[0] in "IF":
-                raise DataError(f"{where}: more than 8 bits a channel; save it with 8")
-            image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
-            if size is not None:
-                image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-            return np.asarray(image)
-    except DataError:
-        raise
-    except Exception as error:  # a broken file makes Pillow raise nearly anything
-        raise DataError(
-            f"{where}: not readable as an image ({error}); repair or remove it"
-        ) from error
-
-
-def _fetch(source: str) -> Any:
-    """Every split of a Hub dataset."""
-    try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise DataError(
-            f"hub:{source} needs the package datasets: pip install 'hardattn[hub]'"
-        ) from error
-    try:
-        return load_dataset(source)
-    except Exception as error:  # network, name, configuration, disk: each its own exception
-        raise DataError(
-            f"hub:{source}: {type(error).__name__}: {error}; check the name and the network"
-        ) from error
-
-
-def _hub_records(
-    source: str, key: str, rows: Any
-) -> tuple[list[tuple[str, OpenImage]], np.ndarray, tuple[str, ...]]:
-    """For one split: what opens each image, labels (N,), names of the classes."""
-    from datasets import ClassLabel, Image
-
-    where = f"hub:{source} {key}"
-    image_column, label_column = (
-        next((column for column, feature in rows.features.items() if isinstance(feature, kind)), "")
-        for kind in (Image, ClassLabel)
-    )
-    if not image_column or not label_column:
-        raise DataError(
-            f"{where}: its columns are {', '.join(rows.features)}; one of images and one of "
-            "classes are needed"
-        )
-    if not len(rows):
-        raise DataError(f"{where}: no records; check the name")
-    try:
-        labels = np.array(rows[label_column], dtype=np.int64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{where}: a record without a label; take another dataset") from error
-    classes = tuple(rows.features[label_column].names)
-    _check_labels(where, labels, classes)
-    records: list[tuple[str, OpenImage]] = [
-        (f"{where}: record {index}", partial(_hub_image, rows, index, image_column))
-        for index in range(len(rows))
-    ]
-    return records, labels, classes
-
-
-def _hub_image(rows: Any, index: int, column: str) -> Any:
-    return rows[index][column]

@@ -8,6 +8,7 @@ import tempfile
 import types
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL import Image
 from hardattn import data
 from hardattn.data import DataError, Dataset, Split, deal, fewer, load
 from hardattn.idx import PUBLISHED, digest
+from tests.pictures import deep_png
 
 COUNTS = (20, 5, 10)
 STEMS = data.IDX_STEMS
@@ -402,6 +404,10 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
+def splits(dataset):
+    return (dataset.train, dataset.validation, dataset.test)
+
+
 def test_folder(photos):
     (photos / ".hidden").mkdir()
     (photos / "README.txt").write_text("not a class")
@@ -409,10 +415,9 @@ def test_folder(photos):
     dataset = load(f"folder:{photos}")
     assert dataset.classes == ("cat", "dog")
     numbers = []
-    for split, count in ((dataset.train, 12), (dataset.validation, 4), (dataset.test, 4)):
-        assert split.images.shape == (count, 3, 5, 7) and split.images.dtype == torch.uint8
-        assert torch.equal(split.images[:, 0, 0, 0].long(), split.labels)
-        assert split.labels.bincount().tolist() == [count // 2] * 2
+    for split in splits(dataset):
+        assert split.images.shape[1:] == (3, 5, 7) and split.images.dtype == torch.uint8
+        assert torch.equal(split.images[:, 0, 0, 0].long(), split.labels) and len(split)
         numbers += (split.labels * 10 + split.images[:, 1, 2, 3]).tolist()
     assert sorted(numbers) == list(range(20))
 
@@ -420,10 +425,10 @@ def test_folder(photos):
 def test_folder_greyscale_only_where_all_are(photos):
     for path in photos.rglob("*.png"):
         Image.open(path).convert("L").save(path)
-    assert load(f"folder:{photos}").train.images.shape == (12, 1, 5, 7)
-    Image.new("RGBA", (7, 5), (1, 2, 3, 4)).save(photos / "cat" / "9.png")
+    assert load(f"folder:{photos}").train.images.shape[1:] == (1, 5, 7)
+    Image.new("RGB", (7, 5), (1, 2, 3)).save(photos / "cat" / "9.png")
     every = load(f"folder:{photos}")
-    images = torch.cat([every.train.images, every.validation.images, every.test.images])
+    images = torch.cat([split.images for split in splits(every)])
     assert images.shape == (20, 3, 5, 7)
     assert (images == torch.tensor([1, 2, 3])[:, None, None]).all((1, 2, 3)).sum() == 1
 
@@ -431,7 +436,103 @@ def test_folder_greyscale_only_where_all_are(photos):
 @pytest.mark.parametrize("ask, height, width", [("@4", 4, 4), ("@10x6", 10, 6)])
 def test_folder_resized(photos, ask, height, width):
     Image.new("RGB", (50, 40)).save(photos / "dog" / "0.png")
-    assert load(f"folder:{photos}{ask}").test.images.shape == (4, 3, height, width)
+    small = load(f"folder:{photos}{ask}")
+    assert small.test.images.shape[1:] == (3, height, width)
+    other = load(f"folder:{photos}@3")
+    assert [len(split) for split in splits(small)] == [len(split) for split in splits(other)]
+
+
+def test_a_folder_whose_own_name_looks_like_a_size(photos):
+    own = photos.rename(photos.parent / "photos@2")
+    assert load(f"folder:{own}").test.images.shape[1:] == (3, 5, 7)
+    assert load(f"folder:{own}@3").test.images.shape[1:] == (3, 3, 3)
+    assert load(f"folder:{own}@3x4").test.images.shape[1:] == (3, 3, 4)
+    shutil.copytree(own, photos)
+    fails(f"folder:{own}", None, f"folder:{own}/ ", f"folder:{photos}/@2 ")
+    assert load(f"folder:{own}/").test.images.shape[1:] == (3, 5, 7)
+    assert load(f"folder:{photos}/@2").test.images.shape[1:] == (3, 2, 2)
+
+
+def where_is(dataset):
+    """The split of each image, by its label and bytes."""
+    found = {}
+    for name in ("train", "validation", "test"):
+        split = getattr(dataset, name)
+        for image, label in zip(split.images, split.labels.tolist(), strict=True):
+            colour = image.expand(3, -1, -1)
+            found.setdefault((label, colour.numpy().tobytes()), set()).add(name)
+    return found
+
+
+def moved(before, after):
+    """The images of both that are in other splits after than before."""
+    old, new = where_is(before), where_is(after)
+    return [key for key in old.keys() & new.keys() if old[key] != new[key]]
+
+
+def stayed(before, after):
+    """How many images both have."""
+    return len(where_is(before).keys() & where_is(after).keys())
+
+
+def noise(top, kinds, numbers):
+    """A folder of different images: by class and number, whenever they are written."""
+    for label, kind in enumerate(kinds):
+        for number in numbers:
+            rng = np.random.default_rng([label, number])
+            path = top / kind / f"{rng.integers(10**6)}-{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (4, 4, 3), np.uint8)).save(path)
+    return top
+
+
+def test_more_files_move_no_other(tmp_path):
+    name = f"folder:{noise(tmp_path / 'few', 'abcde', range(20))}"
+    before = load(name)
+    after = load(f"folder:{noise(tmp_path / 'few', 'abcde', range(20, 31))}")
+    assert stayed(before, after) == 100 and not moved(before, after)
+    assert sum(map(len, splits(after))) == 155
+    assert before.fingerprint != after.fingerprint
+    # And one class more, which comes first and renumbers all others.
+    noise(tmp_path / "few", ["A"], range(100, 120))
+    more = load(name)
+    shifted = {(label - 1, image): part for (label, image), part in where_is(more).items()}
+    assert all(shifted[key] == part for key, part in where_is(after).items())
+
+
+def test_names_dates_and_places_of_files_change_nothing(tmp_path):
+    top = noise(tmp_path / "one", "abc", range(12))
+    before = load(f"folder:{top}")
+    for number, path in enumerate(sorted(top.rglob("*.png"))):
+        os.utime(path, (number, number))
+        path.rename(path.with_name(f"{-number % 7}-{number}.png"))
+    shutil.copytree(top, tmp_path / "two")
+    assert load(f"folder:{top}").fingerprint == before.fingerprint
+    assert load(f"folder:{tmp_path / 'two'}").fingerprint == before.fingerprint
+
+
+def test_copies_of_an_image_stay_together(tmp_path):
+    top = noise(tmp_path / "own", "abc", range(12))
+    for path in sorted(top.rglob("*.png")):
+        Image.open(path).save(path.with_suffix(".bmp"))  # the same pixels in another format
+        shutil.copy(path, top / "abc"[(ord(path.parent.name) - ord("a") + 1) % 3])
+    dataset = load(f"folder:{top}")
+    found = {}
+    for (_, image), parts in where_is(dataset).items():
+        found.setdefault(image, set()).update(parts)
+    assert len(found) == 36 and all(len(parts) == 1 for parts in found.values())
+    assert sum(map(len, splits(dataset))) == 3 * 36
+
+
+def test_the_classes_take_turns(tmp_path):
+    top = noise(noise(tmp_path / "own", "abcde", range(30)), "a", range(100, 150))
+    for split in splits(load(f"folder:{top}")):
+        counts = split.labels.bincount()
+        for first in range(1, len(split) + 1):
+            shown = split.labels[:first].bincount(minlength=5)
+            # A class is behind another only where it has no more images.
+            assert (shown == counts)[shown < shown.max() - 1].all()
+        assert set(split.labels[:5].tolist()) == set(range(5))
 
 
 def test_folder_without_classes(photos, tmp_path):
@@ -448,8 +549,24 @@ def jpeg(path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)).save(path)
 
 
-def deep(path):
-    Image.fromarray(np.zeros((5, 7), np.uint16)).save(path)
+def fractions(path):
+    Image.fromarray(np.zeros((5, 7), np.float32)).save(path, format="TIFF")
+
+
+def deeper(path):
+    Image.fromarray(np.full((5, 7), 200, np.int32)).save(path, format="TIFF")
+
+
+def deep_tiff(path):
+    """16 bits a channel in colour, not compressed: 6 entries of 12 bytes, then what they name."""
+    head = b"II*\0" + struct.pack("<IH", 8, 8)
+    end = 8 + 2 + 8 * 12 + 4
+    entries = [
+        (256, 3, 1, 7), (257, 3, 1, 5), (258, 3, 3, end), (259, 3, 1, 1), (262, 3, 1, 2),
+        (273, 4, 1, end + 6), (277, 3, 1, 3), (279, 4, 1, 5 * 7 * 6),
+    ]  # fmt: skip
+    body = b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    path.write_bytes(head + body + struct.pack("<3H", 16, 16, 16) + bytes(5 * 7 * 6))
 
 
 PHOTO_FAULTS = {
@@ -460,7 +577,9 @@ PHOTO_FAULTS = {
     "a folder": (lambda p: (p.unlink(), p.mkdir()), "not readable as an image"),
     "a dangling link": (lambda p: (p.unlink(), p.symlink_to("gone")), "not readable as an image"),
     "other size": (lambda p: Image.new("RGB", (7, 6)).save(p), "6 x 7, but"),
-    "sixteen bits": (deep, "more than 8 bits"),
+    "fractions": (fractions, "fractions"),
+    "32 bits": (deeper, "more than 16 bits"),
+    "16 bits in colour, not PNG": (deep_tiff, "as PNG in colour"),
 }
 
 
@@ -496,7 +615,7 @@ def test_random_damage_to_an_image_never_escapes(photos):
 
 
 class Rows(list):
-    """Just as much of a Hub dataset's split as is read."""
+    """Just as much of a Hub dataset's split as is read: images as they are stored."""
 
     def __init__(self, rows, features):
         super().__init__(rows)
@@ -505,47 +624,133 @@ class Rows(list):
     def __getitem__(self, key):
         return [row[key] for row in self] if isinstance(key, str) else super().__getitem__(key)
 
+    def cast_column(self, column, feature):
+        assert isinstance(feature, type(self.features[column])) and not feature.decode
+        return self
+
+
+class HubImage:
+    def __init__(self, decode=True):
+        self.decode = decode
+
+
+class HubLabel:
+    def __init__(self, names):
+        self.names = names
+
+
+def png(number, side=6):
+    file = BytesIO()
+    Image.new("L", (side, side), number).save(file, format="PNG")
+    return file.getvalue()
+
+
+def alternate(i):
+    return i % 2
+
 
 @pytest.fixture
 def hub(monkeypatch):
     """A stand-in for the package `datasets`, and the repositories that it knows."""
     module = types.ModuleType("datasets")
-    module.Image, module.ClassLabel = type("Image", (), {}), type("ClassLabel", (), {})
-    module.ClassLabel.names = ("no", "yes")
+    module.Image, module.ClassLabel = HubImage, HubLabel
     known = {}
     module.load_dataset = lambda name: known[name]
     monkeypatch.setitem(sys.modules, "datasets", module)
-    features = {"id": object(), "img": module.Image(), "label": module.ClassLabel()}
 
-    def split(count, label=lambda i: i % 2, side=6):
-        image = [Image.new("L", (side, side), i) for i in range(count)]
+    def split(count, label=alternate, side=6, names=("no", "yes"), start=0):
+        features = {"id": object(), "img": HubImage(), "label": HubLabel(names)}
+        image = [{"bytes": png(i, side), "path": None} for i in range(start, start + count)]
         return Rows([{"id": i, "img": image[i], "label": label(i)} for i in range(count)], features)
 
     return known, split
 
 
 @pytest.mark.parametrize(
-    "given, sizes",
+    "given",
     [
-        ({"train": 30, "validation": 6, "test": 8}, (30, 6, 8)),
-        ({"train": 30, "test": 8}, (24, 6, 8)),
-        ({"train": 30, "valid": 6}, (24, 6, 6)),
-        ({"train": 30}, (18, 6, 6)),
+        {"train": 30, "validation": 6, "test": 8},
+        {"train": 30, "test": 8},
+        {"train": 30, "valid": 6},
+        {"train": 30},
     ],
 )
-def test_hub_splits(hub, given, sizes):
+def test_hub_splits(hub, given):
     known, split = hub
-    known["a/b"] = {key: split(count) for key, count in given.items()}
+    starts = {"train": 0, "validation": 100, "valid": 100, "test": 200}
+    known["a/b"] = {key: split(count, start=starts[key]) for key, count in given.items()}
     dataset = load("hub:a/b")
     check(dataset, 1, 6)
     assert dataset.classes == ("no", "yes")
-    parts = (dataset.train, dataset.validation, dataset.test)
-    assert tuple(map(len, parts)) == sizes
-    for part in parts:
+    train, validation, test = ([int(i) for i in s.images[:, 0, 0, 0]] for s in splits(dataset))
+    for part in splits(dataset):
         assert torch.equal(part.images[:, 0, 0, 0] % 2, part.labels.byte())
     if "test" in given:
-        assert dataset.test.images[:, 0, 0, 0].tolist() == list(range(8))
-    assert load("hub:a/b@3").test.images.shape == (sizes[2], 1, 3, 3)
+        assert test == list(range(200, 208))
+    if "validation" in given:
+        assert validation == list(range(100, 106)) and train == list(range(30))
+    if "valid" in given:  # and no test
+        assert test == list(range(100, 106))
+    held_out = [number for number in train + validation + test if number < 30]
+    assert sorted(held_out) == list(range(30)) and sum(n < 30 for n in train) > 12
+    assert load("hub:a/b@3").test.images.shape == (len(test), 1, 3, 3)
+
+
+def by_class(i):
+    """The first third is of class 0, and so on."""
+    return i // 8
+
+
+@pytest.mark.parametrize("key", ["validation", "test"])
+def test_hub_classes_go_by_their_names(hub, key):
+    known, split = hub
+    whole = {part: split(24, by_class, names=("a", "b", "c")) for part in ("train", key)}
+    known["a/b"] = dict(whole)
+    straight = load("hub:a/b")
+    # The same images, in a split that numbers the classes c, a, b and another that knows two.
+    known["a/b"] = whole | {key: split(24, lambda i: (i // 8 + 1) % 3, names=("c", "a", "b"))}
+    assert load("hub:a/b").fingerprint == straight.fingerprint
+    known["a/b"] = whole | {key: split(16, by_class, names=("a", "b"))}
+    fewer_names = getattr(load("hub:a/b"), "test" if key == "validation" else key)
+    assert fewer_names.labels.tolist() == [0, 1] * 8
+    known["a/b"] = whole | {key: split(16, by_class, names=("a", "z"))}
+    fails("hub:a/b", None, f"hub:a/b {key}", "'z'", "train has none")
+    known["a/b"] = whole | {"train": split(16, by_class, names=("a", "b", "c"))}
+    fails("hub:a/b", None, f"hub:a/b {key}", "'c'", "train has none")
+    # A name without images harms nobody.
+    known["a/b"] = whole | {key: split(24, by_class, names=("a", "b", "c", "z"))}
+    assert load("hub:a/b").fingerprint == straight.fingerprint
+
+
+@pytest.mark.parametrize("start", range(0, 200, 20))
+@pytest.mark.parametrize("few", [1, 2])
+def test_hub_a_class_of_one_or_two_images_stays_in_train(hub, few, start):
+    known, split = hub
+    known["a/b"] = {"train": split(30, lambda i: int(i < few), start=start)}
+    dataset = load("hub:a/b")
+    assert (dataset.train.labels == 1).any()
+    assert all(len(part) for part in splits(dataset))
+
+
+def test_hub_splits_sorted_by_class_take_turns(hub):
+    known, split = hub
+    known["a/b"] = {
+        key: split(24, by_class, names=("a", "b", "c")) for key in ("train", "validation", "test")
+    }
+    for part in splits(load("hub:a/b")):
+        assert part.labels.tolist() == [0, 1, 2] * 8
+        assert part.images[::3, 0, 0, 0].tolist() == list(range(8))  # and stay in order
+
+
+@pytest.mark.parametrize("key", ["train", "validation", "test"])
+def test_hub_labels_that_are_kept_back(hub, key):
+    known, split = hub
+    known["a/b"] = {part: split(9) for part in ("train", "validation", "test")}
+    known["a/b"][key] = split(9, label=lambda i: -1 if i in (4, 6) else 0)
+    message = fails("hub:a/b", None, f"a/b {key}", "2 of 9", "record 4", "-1", f"{key} split has")
+    assert "again" not in message
+    known["a/b"][key] = split(9, label=lambda i: 2)
+    assert "again" not in fails("hub:a/b", None, f"a/b {key}", "record 0", "label 2", "0 to 1")
 
 
 def test_hub_faults(hub, monkeypatch):
@@ -553,12 +758,12 @@ def test_hub_faults(hub, monkeypatch):
     fails("hub:a/b", None, "a/b", "KeyError", "check the name")
     known["a/b"] = {"test": split(9)}
     fails("hub:a/b", None, "a/b", "test", "train")
-    known["a/b"] = {"train": split(9, label=lambda i: -1 if i == 4 else 0)}
-    fails("hub:a/b", None, "a/b train", "record 4", "-1")
     known["a/b"] = {"train": split(9, label=lambda i: None)}
     fails("hub:a/b", None, "a/b train", "label")
     known["a/b"] = {"train": split(0)}
     fails("hub:a/b", None, "a/b train", "no records")
+    known["a/b"] = {"train": split(2)}
+    fails("hub:a/b", None, "a/b train", "2 different images are too few")
     known["a/b"] = {"train": split(9)}
     list.__getitem__(known["a/b"]["train"], 5)["img"] = None
     fails("hub:a/b", None, "record 5", "not readable")
@@ -566,6 +771,33 @@ def test_hub_faults(hub, monkeypatch):
     fails("hub:a/b", None, "a/b train", "id, label")
     monkeypatch.setitem(sys.modules, "datasets", None)
     fails("hub:a/b", None, "hardattn[hub]")
+
+
+def test_the_package_datasets_itself(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    top = noise(tmp_path / "own", "abc", range(12))
+    turned = Image.open(next(top.rglob("*.png")))
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(top / "a" / "turned.png", exif=exif)
+    (top / "a" / "deep.png").write_bytes(deep_png(np.full((4, 4, 3), 200), 2))
+    files = sorted(top.rglob("*.png"))
+    features = datasets.Features(
+        image=datasets.Image(), label=datasets.ClassLabel(names=["c", "b", "a"])
+    )
+    rows = {
+        "image": [{"bytes": path.read_bytes(), "path": None} for path in files],
+        "label": [path.parent.name for path in files],
+    }
+    given = datasets.DatasetDict(train=datasets.Dataset.from_dict(rows, features=features))
+    monkeypatch.setattr(datasets, "load_dataset", lambda name: given)
+    here, there = load(f"folder:{top}"), load("hub:own/own")
+    assert there.classes == ("c", "b", "a")
+    renamed = {(2 - label, image): part for (label, image), part in where_is(there).items()}
+    assert renamed == where_is(here)
+    rows["label"][3] = -1
+    given["train"] = datasets.Dataset.from_dict(rows, features=features)
+    fails("hub:own/own", None, "record 3", "label -1")
 
 
 def test_mnist_is_fetched_where_absent(hub, tmp_path, monkeypatch):
@@ -578,10 +810,12 @@ def test_mnist_is_fetched_where_absent(hub, tmp_path, monkeypatch):
     publish(monkeypatch, "mnist", arrays)
     assert_equal(load("mnist", tmp_path), arrays)
     fails("fashion_mnist", tmp_path, STEMS[0], "zalando-datasets/fashion_mnist")
-    known["ylecun/mnist"]["test"] = split(10, label=lambda i: 1, side=28)
-    fails("mnist", tmp_path, "ylecun/mnist test", f"published {STEMS[3]}")
+    known["ylecun/mnist"]["test"] = split(10, side=28, start=1)
+    fails("mnist", tmp_path, "ylecun/mnist test", f"published {STEMS[2]}")
     known["ylecun/mnist"]["test"] = split(9, side=28)
     fails("mnist", tmp_path, "ylecun/mnist test", "9 x 1 x 28 x 28")
+    del known["ylecun/mnist"]["test"]
+    fails("mnist", tmp_path, "ylecun/mnist", "its splits are train")
     put(Path(tmp_path) / "mnist" / f"{STEMS[0]}-ubyte", b"")
     fails("mnist", tmp_path, STEMS[1])
 

@@ -1,0 +1,121 @@
+"""Which images are for training, which for validation and test, and in which order they stand."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hardattn.idx import DataError
+
+
+class Part(NamedTuple):
+    """Images (N, C, H, W), labels (N,) int64 and hashes of their content (N,) uint64."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    content: np.ndarray
+
+    def of(self, index: np.ndarray) -> "Part":
+        """Some of them."""
+        return Part(*(array[index] for array in self))
+
+
+def deal(labels: np.ndarray, *shares: float) -> list[np.ndarray]:
+    """Indices of what remains, then of each share, (n_i,) int64, ascending.
+
+    Class by class, in the order of a multiplicative hash of the index: the same on every machine,
+    and at least one of each class in each share. For data that never grow: one image more deals
+    all of them anew.
+    """
+    index = np.arange(len(labels), dtype=np.uint64)
+    order = np.argsort(index * np.uint64(2654435761) % np.uint64(2**32), kind="stable")
+    order = order[np.argsort(labels[order], kind="stable")]
+    counts = np.bincount(labels)
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    part = np.zeros(len(labels), np.int64)
+    end = np.zeros_like(counts)
+    for number, share in enumerate(shares, start=1):
+        start, end = end, end + np.maximum(1, np.round(share * counts).astype(np.int64))
+        part[(rank >= np.repeat(start, counts)) & (rank < np.repeat(end, counts))] = number
+    return [np.sort(order[part == number]) for number in range(len(shares) + 1)]
+
+
+def deal_by_content(labels: np.ndarray, content: np.ndarray, *shares: float) -> list[np.ndarray]:
+    """Indices of what remains, then of each share, (n_i,) int64, in the order of their content.
+
+    content: (N,) uint64, a hash of each image. Which part an image falls to is read off its own
+    hash, so that more images move none of those that were there, and copies of an image stay
+    together. Above that stand floors, which matter where a class has a handful of images: each
+    class has an image in what remains and, if it has one for every part, in each share; and no
+    share is empty (as far as there are different images). One that was lent to a share for that
+    goes back once the class has an image of its own there. None that remained is held out later
+    because there are more, but for a class that had too few for every part, or none that remained
+    by its own hash.
+    """
+    kinds, which = np.unique(content, return_inverse=True)  # ascending
+    ends = np.cumsum(shares)
+    part = (np.searchsorted(ends, kinds / 2.0**64, side="right") + 1) % (len(shares) + 1)
+    classes = [np.unique(which[labels == label]) for label in np.unique(labels)]
+    _leave_one_of_each(classes, part)
+    for own in classes:
+        _hold_out_one(own, part, len(shares))
+    _leave_one_of_each(classes, part)  # where a copy in another class was held out
+    for number in range(1, len(shares) + 1):
+        if not (part == number).any():
+            part[_spare(labels, which, part)[:1]] = number
+    order = np.argsort(content, kind="stable")
+    return [order[part[which[order]] == number] for number in range(len(shares) + 1)]
+
+
+def _leave_one_of_each(classes: list[np.ndarray], part: np.ndarray) -> None:
+    """Give each class, the kinds of content in it, its last in what remains if it has none."""
+    for own in classes:
+        if (part[own] != 0).all():
+            part[own[-1]] = 0
+
+
+def _hold_out_one(own: np.ndarray, part: np.ndarray, shares: int) -> None:
+    """Give each share one of a class that has enough: another share's second, or what remains."""
+    if len(own) <= shares:
+        return
+    for number in range(1, shares + 1):
+        if not (part[own] == number).any():
+            counts = np.bincount(part[own], minlength=shares + 1)
+            giver = next((other for other in range(1, shares + 1) if counts[other] > 1), 0)
+            part[own[part[own] == giver][0]] = number
+
+
+def _spare(labels: np.ndarray, which: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """The kinds of content that may leave their part: without them it holds some, the first some
+    of each class.
+    """
+    first = part[which] == 0
+    left = np.bincount(labels[first])
+    last = np.zeros(len(part), bool)
+    for kind in np.unique(which[first]):
+        own = np.bincount(labels[which == kind], minlength=len(left))
+        last[kind] = ((own > 0) & (own == left)).any()
+    crowded = np.bincount(part)[part] > 1
+    spare = np.flatnonzero(~last & crowded)
+    return spare[np.argsort(part[spare] != 0, kind="stable")]  # rather from the largest part
+
+
+def held_out(where: str, part: Part, *shares: float) -> list[Part]:
+    """What remains of a part, then what is held out of it, by content."""
+    dealt = deal_by_content(part.labels, part.content, *shares)
+    if not all(map(len, dealt)):
+        raise DataError(
+            f"{where}: {len(np.unique(part.content))} different images are too few to hold some "
+            "out for validation and test, and leave one of each class for training; add images"
+        )
+    return [part.of(index) for index in dealt]
+
+
+def interleaved(labels: np.ndarray) -> np.ndarray:
+    """An order in which the classes take turns, (N,) int64; within a class the given order stays.
+
+    So the first few of a split show all classes, or as many as there is room for.
+    """
+    order = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels)
+    turn = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return order[np.argsort(turn, kind="stable")]
