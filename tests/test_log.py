@@ -23,6 +23,7 @@ from hardattn.evaluate import Columns, evaluate
 from hardattn.log import LAYOUT, Log
 from hardattn.metrics import figures
 from hardattn.report import board
+from hardattn.report.pictures import scale
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, Retina, Whole
 from hardattn.stochastic import BLOCKS as STOCHASTIC
@@ -172,23 +173,80 @@ def test_hard_and_soft_stand_on_one_chart(top: Path) -> None:
             assert len(curves["hard"]) == one and all(curves["hard"].values())
 
 
-def test_a_map_is_drawn_over_its_scene() -> None:
+def test_a_map_is_drawn_beside_its_scene() -> None:
     some = scenes(2)
-    black = Scenes(torch.zeros_like(some.image), *some[1:])
+    dyed = (
+        some.image.expand(-1, 3, -1, -1) * torch.tensor([1, 0, 0], dtype=torch.uint8)[:, None, None]
+    )
     density = torch.zeros(2, 4, 5)
-    density[0, 1, 2] = 0.001  # each scene by its own maximum
+    density[0, 1, 2] = 0.001  # each scene by its own mean
+    density[1] = 0.3
     nowhere = torch.full((2, 1, 2), torch.nan)
-    picture = board.map_sheet(black, density, looking(nowhere))
-    tile = picture[:160, :200].reshape(4, 40, 5, 40, 3)[:, 12:-12, :, 12:-12].mean((1, 3, 4))
-    assert np.unravel_index(tile.argmax(), tile.shape) == (1, 2) and (tile > 20).sum() == 1
-    assert picture[12:148, 208 + 12 : 400].max() < 30  # an empty map is no heat
+    found = looking(nowhere)
+    picture = board.map_sheet(Scenes(dyed, *some[1:]), density, found, side=150)
+    bare = board.map_sheet(Scenes(dyed, *some[1:]), torch.zeros(2, 4, 5), found, side=150)
+    # Scenes of 12x15 pixels are 120 high and 150 wide, and what is drawn of them knows no map.
+    wide, inner = 150 + board.GAP, (slice(12, -12), slice(12, -12))
+    for left in (0, wide + 150 + 3 * board.GAP):
+        scene, map_ = (
+            picture[:120, left : left + 150],
+            picture[:120, left + wide : left + wide + 150],
+        )
+        assert np.array_equal(scene, bare[:120, left : left + 150])
+        assert not scene[inner][..., 1:].any() and scene[inner].any()  # red as it was
+        cells = map_[inner].reshape(-1, 3)
+        if not left:
+            tile = (
+                map_.reshape(4, 30, 5, 30, 3)[:, 5:-5, :, 5:-5].astype(float).sum(-1).mean((1, 3))
+            )
+            assert np.unravel_index(tile.argmax(), tile.shape) == (1, 2)
+            assert (map_[35:55, 65:85] == scale()[-1]).all()
+        else:  # a flat one is one colour, a quarter of the way up
+            assert (cells == scale()[64]).all()
+    # Below them the scale, from its first colour to its last.
+    bar = picture[-30]
+    assert (bar == scale()[2]).all(1).any() and (bar == scale()[-3]).all(1).any()
 
 
-def test_places_are_where_they_are() -> None:
-    place = torch.tensor([[[0.0, 0.0], [1.0, -1.0]]])
-    picture = board.places_picture(looking(place))
-    assert (picture == 255).all(2).nonzero()[0].max() == 7  # the cell at top right, 8 pixels wide
-    assert (picture == 255).all(2).nonzero()[1].min() == 256 - 8
+def axes_of(picture: Any) -> Any:
+    """Whether a pixel has a colour of the scale, within the axes of a picture of places."""
+    known = {tuple(colour) for colour in scale().tolist()}
+    inside = np.array([[tuple(pixel) in known for pixel in row] for row in picture.tolist()])
+    inside[:, : picture.shape[1] // 8] = False
+    inside[:, 4 * picture.shape[1] // 5 :] = False  # the bar
+    down, across = inside.any(1).nonzero()[0], inside.any(0).nonzero()[0]
+    return picture[down.min() : down.max() + 1, across.min() : across.max() + 1]
+
+
+@pytest.mark.parametrize("x, y", [(1.0, -1.0), (-0.5, 0.25), (0.0, 0.9)])
+def test_places_are_where_they_are(x: float, y: float) -> None:
+    place = torch.tensor([[[0.0, 0.0], [x, y]]])
+    inner = axes_of(board.places_picture(looking(place)))
+    rows, columns_ = (inner == scale()[-1]).all(2).nonzero()
+    cell = inner.shape[0] / board.CELLS
+    assert np.median(columns_) == pytest.approx((x + 1) / 2 * inner.shape[1], abs=cell + 1)
+    assert np.median(rows) == pytest.approx((y + 1) / 2 * inner.shape[0], abs=cell + 1)
+    assert len(rows) < 3 * cell**2
+
+
+def test_even_places_are_one_colour_and_not_black() -> None:
+    side = torch.linspace(-1, 1, 2 * board.CELLS + 1)[1::2]
+    grid = torch.cartesian_prod(side, side)[:, None]
+    even = torch.cat([torch.zeros_like(grid), grid], 1)
+    inner = axes_of(board.places_picture(looking(even)))
+    colours = {tuple(pixel) for pixel in inner[4:-4, 4:-4].reshape(-1, 3).tolist()}
+    assert colours == {tuple(scale()[64].tolist())}  # 1 of 15 times even: a quarter of the way
+
+
+def test_places_beyond_the_image_are_drawn_outside_its_outline() -> None:
+    place = torch.tensor([[[0.0, 0.0], [1.4, 0.0]], [[0.0, 0.0], [0.0, 90.0]]])
+    inner = axes_of(board.places_picture(looking(place)))
+    white = (inner == 255).all(2)
+    left, right = (white.sum(0) > inner.shape[0] / 2).nonzero()[0][[0, -1]] / inner.shape[1]
+    edge = (board.BEYOND - 1) / 2 / board.BEYOND
+    assert (left, right) == pytest.approx((edge, 1 - edge), abs=0.03)
+    rows, columns_ = (inner == scale()[-1]).all(2).nonzero()
+    assert columns_.max() / inner.shape[1] > 0.93 and rows.max() > inner.shape[0] - 4
 
 
 def test_a_diverged_net_is_drawn_too(tmp_path: Path) -> None:

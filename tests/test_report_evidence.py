@@ -1,5 +1,7 @@
 """Costs and fronts, failures, policy gain, statistics and calibration in the report."""
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from experiments.execute import failures as kept_failures
 from hardattn import checkpoint
@@ -17,8 +20,10 @@ from hardattn.metrics import looked_and_answered
 from hardattn.report import failures, pareto, trust
 from hardattn.report.charts import styles
 from hardattn.report.columns import columns
+from hardattn.report.gallery import attended
 from hardattn.report.grid import grid
 from hardattn.report.page import page
+from hardattn.report.pictures import heat, peak
 from hardattn.report.read import ReportError, read
 from hardattn.report.swaps import sentence, swaps
 from hardattn.report.table import Row, Table, tables
@@ -244,6 +249,27 @@ def test_the_surest_wrong_answers_are_kept_and_shown(runs: Path) -> None:
         sure = 100 * float(seen.confidence[scene, -1])
         words = f'says <b class="wrong">{answer}</b>, is <b>{truth}</b>, {sure:.0f} % sure'
         assert f"{words}<small>scene {scene + 1}</small>" in text
+
+
+def test_a_map_of_a_failure_stands_beside_it(tmp_path: Path) -> None:
+    write_soft(tmp_path, 0, 0.5, head="gated_pooling")
+    (row,) = only(tmp_path).rows
+    found, maps = failures.failures(row.group.runs[0]), attended(row)
+    assert maps is not None and len(found.scene)
+    text = failures.gallery(only(tmp_path))
+    sent = re.findall(r"base64,([^\"]+)", text)[:2]
+    scene, drawn = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(one))).convert("RGB")) for one in sent
+    )
+    # Noise in greys has no colour but that of the frame, which is at its edge.
+    inner = scene[12:-12, 12:-12]
+    assert np.ptp(inner.astype(int), 2).max() < 16 and scene.shape == drawn.shape
+    density = maps.density[int(found.scene[0])]
+    rows, columns_ = drawn.shape[0] // density.shape[0], drawn.shape[1] // density.shape[1]
+    middle = drawn[rows // 2 :: rows, columns_ // 2 :: columns_][: len(density)]
+    middle = middle[:, : density.shape[1]]
+    assert np.abs(middle.astype(int) - heat(density)).max() < 12  # of 96 colours
+    assert f"map {peak(density).split(' times')[0]} ×</small>" in text
 
 
 def test_who_is_never_wrong_has_no_failures(runs: Path) -> None:

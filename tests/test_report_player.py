@@ -14,6 +14,7 @@ from PIL import Image
 
 from hardattn.evaluate import Columns
 from hardattn.report.page import page
+from hardattn.report.pictures import heat, peak
 from hardattn.report.player import player
 from hardattn.report.read import read
 from hardattn.report.table import Table, tables
@@ -78,9 +79,8 @@ def test_it_holds_what_the_columns_hold(made: Path) -> None:
     soft = agents["cbam_spatial"]["plays"]
     density = greedy(made, "soft,block=cbam_spatial").density
     for scene in range(8):
-        strength = pixels(soft[scene]["map"])[..., 3]
-        share = density[scene] / density[scene].max()
-        assert np.allclose(strength / strength.max(), share, atol=0.01)
+        assert np.array_equal(pixels(soft[scene]["map"]), heat(density[scene]))
+        assert soft[scene]["peak"] == peak(density[scene])
 
 
 def test_what_it_saw_is_what_the_retina_gives(made: Path) -> None:

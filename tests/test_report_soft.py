@@ -19,8 +19,9 @@ from hardattn import checkpoint
 from hardattn.report.charts import charts, styles
 from hardattn.report.columns import columns
 from hardattn.report.gallery import attended, looking
-from hardattn.report.heat import MOST, attending, heat, picture
+from hardattn.report.heat import attending, bar, heat, picture
 from hardattn.report.page import page
+from hardattn.report.pictures import FULL, TICKS, map_picture, peak, scale, times_mean
 from hardattn.report.read import ReportError, read
 from hardattn.report.table import Row, Table, control, tables
 from hardattn.report.text import markdown
@@ -213,17 +214,67 @@ def test_charts_of_agents_that_see_everything_at_once(made: Path) -> None:
     assert [trace.meta is None for trace in drawn["flops"].data] == [False] * 4 + [True]
 
 
-def test_heat_is_clear_at_nothing_and_strongest_at_the_largest_value() -> None:
-    density = torch.tensor([[0.0, 2.0, 4.0], [1.0, 0.0, 4.0]])
-    pixels = np.asarray(picture(density))
-    assert pixels.shape == (2, 3, 4)
-    most = 255 * MOST
-    assert pixels[..., 3].tolist() == [
-        [0, round(most / 2), round(most)],
-        [round(most / 4), 0, round(most)],
-    ]
-    for nothing in (0.0, torch.nan):  # a net that diverged
-        assert not np.asarray(picture(torch.full((2, 2), nothing)))[..., 3].any()
+def lightness(colour: Any) -> Any:
+    """L* of CIELAB, of sRGB from 0 to 255."""
+    share = np.asarray(colour, float) / 255
+    light = np.where(share > 0.04045, ((share + 0.055) / 1.055) ** 2.4, share / 12.92)
+    y = light @ np.array([0.2126, 0.7152, 0.0722])
+    return np.where(y > 216 / 24389, 116 * np.cbrt(y) - 16, y * 24389 / 27)
+
+
+def test_the_scale_of_maps_is_perceptual() -> None:
+    light = lightness(scale())
+    assert (np.diff(light[::5]) > 0).all()
+    steps = np.diff(light[::15])
+    assert (steps > 0.7 * steps.mean()).all() and (steps < 1.3 * steps.mean()).all()
+    assert light[0] < 20 and light[-1] > 85  # of 100
+
+
+def test_colours_of_a_map_say_how_many_times_its_mean_a_cell_is() -> None:
+    density = torch.tensor([[1.0, 0.0, 3.0, 0.0]])  # of mean 1
+    dark, full = lightness(scale()[0]), lightness(scale()[-1])
+    drawn = np.asarray(picture(density))
+    assert drawn.shape == (1, 4, 3)
+    share = (lightness(drawn) - dark) / (full - dark)
+    # The ticks 0, 1, 3, 7 and 15 lie evenly.
+    assert share == pytest.approx(np.array([[1 / 4, 0, 1 / 2, 0]]), abs=0.03)
+    assert np.array_equal(np.asarray(picture(1e-30 * density)), drawn)
+    most = torch.zeros(8, 8)
+    most[2, 3] = 5.0
+    assert peak(most) == "max 64.0 times the mean"
+    assert np.asarray(picture(most))[2, 3].tolist() == scale()[-1].tolist()
+    assert str(FULL) + "+" in bar() and bar().count("<i>") == len(TICKS)
+
+
+@pytest.mark.parametrize("value", [1e-20, 0.3, 5.0])
+def test_a_flat_map_looks_flat_and_not_like_attention_everywhere(value: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    flat = value * (1 + 0.01 * torch.rand(6, 5, generator=generator))
+    drawn = lightness(np.asarray(picture(flat)))
+    assert np.ptp(drawn) < 1 and drawn.max() < 40  # of 100, where the brightest has 91
+    assert peak(flat) == "max 1.0 times the mean"
+
+
+@pytest.mark.parametrize("nothing", [0.0, torch.nan, torch.inf])
+def test_a_map_of_nothing_is_drawn_as_nothing(nothing: float) -> None:
+    lost = torch.full((2, 2), nothing)  # a net that diverged
+    assert (np.asarray(picture(lost)) == scale()[0]).all()
+    assert peak(lost) == "empty" and not times_mean(lost).any()
+
+
+def test_a_map_is_as_large_as_its_scene_and_has_its_box() -> None:
+    density = torch.zeros(3, 5)
+    density[2, 4] = 1.0
+    drawn = map_picture(density, (12, 15), None, 150)
+    assert drawn.shape == (120, 150, 3)
+    assert (
+        drawn[81:, 121:] == scale()[np.round(255 * np.log2(16) / np.log2(16)).astype(int)]
+    ).all()
+    assert (drawn[:79, :119] == scale()[0]).all()
+    boxed = map_picture(density, (12, 15), torch.tensor([[-0.5, -0.5, 0.5, 0.5]]), 150)
+    changed = (boxed != drawn).any(2).nonzero()
+    assert changed[0].min() == pytest.approx(30, abs=3)
+    assert changed[1].max() == pytest.approx(112, abs=3)
 
 
 def cells(html: str) -> list[str]:
@@ -245,13 +296,15 @@ def test_the_gallery_has_a_row_an_agent(runs: Path) -> None:
     assert len(cells(html)) == 5 * 6 and html.count("<article") == 5
     assert html.count("class activation") == 2
     assert len(re.findall(r'id="scene-3-\d"', html)) == len(re.findall(r'id="box-3-\d"', html)) == 6
-    assert html.count('href="#scene-3-0"') == 5
+    assert html.count('href="#scene-3-0"') == 5 and html.count('href="#box-3-0"') == 2 * 5
+    ratios = re.findall(r"<small>(?:max )?([0-9.]+ ×|empty)</small>", html)
+    assert len(ratios) == 5 * 6 and ratios[-6:] == ["9.0 ×"] * 6  # one of 3x3 cells
     # Each picture is its own map, cell by cell.
     row, place = html[html.index("hard over cells") :], attended(shown[4])
     sent = re.findall(r"base64,([^\"]+)", row)
     drawn = [np.asarray(Image.open(io.BytesIO(base64.b64decode(one)))) for one in sent]
-    assert place is not None and [one.shape for one in drawn] == [(3, 3, 4)] * 6
-    assert [one[..., 3].argmax() for one in drawn] == place.density[:6].flatten(1).argmax(
+    assert place is not None and [one.shape for one in drawn] == [(3, 3, 3)] * 6
+    assert [lightness(one).argmax() for one in drawn] == place.density[:6].flatten(1).argmax(
         1
     ).tolist()
     # What was looked at, step by step, is shown of who looks; of soft attention there are maps.

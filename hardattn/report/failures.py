@@ -3,13 +3,10 @@
 from html import escape
 from typing import NamedTuple
 
-import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from hardattn.report.gallery import SIDE, attended, image, with_examples
-from hardattn.report.heat import picture
-from hardattn.report.pictures import Picture, path_picture, verdict
+from hardattn.report.pictures import map_picture, path_picture, peak, verdict
 from hardattn.report.read import Run
 from hardattn.report.table import Row, Table
 
@@ -81,24 +78,19 @@ def _cell(row: Row, found: Failures, at: int) -> str:
         found.box[at],
         side=SIDE,
     )
-    maps = attended(row)
-    if maps is not None:
-        drawn = _heated(drawn, maps.density[scene])
     answer, truth = (
         verdict(one, one, world["classes"]) for one in (columns.answer[scene], found.target[at])
     )
     sure = 100 * float(columns.confidence[scene, -1].nan_to_num(0.0))
     words = f"scene {scene + 1}: says {answer}, is {truth}"
+    shown, maps, ratio = image(drawn, f"{row.title}, {words}"), attended(row), ""
+    if maps is not None:
+        density, size = maps.density[scene], found.image.shape[2:]
+        ratio = f", map {peak(density).replace(' times the mean', ' ×')}"
+        heat = map_picture(density, (size[0], size[1]), found.box[at], SIDE)
+        shown += image(heat, f"{row.title}, {words}: where it attended{ratio}")
     return (
-        f'<figure>{image(drawn, f"{row.title}, {words}")}<figcaption>says <b class="wrong">'
+        f'<figure>{shown}<figcaption>says <b class="wrong">'
         f"{escape(answer)}</b>, is <b>{escape(truth)}</b>, {sure:.0f} % sure"
-        f"<small>scene {scene + 1}</small></figcaption></figure>"
+        f"<small>scene {scene + 1}{ratio}</small></figcaption></figure>"
     )
-
-
-def _heated(drawn: Picture, density: Tensor) -> Picture:
-    """A picture with a map over it."""
-    below = Image.fromarray(drawn).convert("RGBA")
-    heat = picture(density).resize(below.size, Image.Resampling.NEAREST)
-    below.alpha_composite(heat)
-    return np.asarray(below.convert("RGB"))

@@ -1,18 +1,18 @@
-"""Where each agent attended on the same scenes: its map as heat over the image, as HTML."""
+"""Where each agent attended on the same scenes: each scene and below it the map, as HTML."""
 
 from collections.abc import Sequence
 from html import escape
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from hardattn.report.gallery import answered, attended, data_uri, examples, with_examples
-from hardattn.report.pictures import BOX, CASING
+from hardattn.report.pictures import BOX, CASING, TICKS, peak, scale
+from hardattn.report.pictures import heat as coloured
 from hardattn.report.table import Row, Table
 
-COLOUR = (255, 120, 0)
-MOST = 0.75  # of the picture that the largest value covers
+GAP = 0.06  # between a scene and its map, of the scene's height
+STOPS = 9  # colours that a bar of the scale is drawn from
 
 
 def attending(table: Table) -> list[Row]:
@@ -35,12 +35,21 @@ def heat(rows: Sequence[Row], table: Table, number: int, scenes: int = 6) -> str
 
 
 def picture(density: Tensor) -> Image.Image:
-    """(h, w) -> a pixel a cell, the clearer the less there is, from 0 to the largest value."""
-    share = density.double().nan_to_num(0, 0, 0).clamp_min(0).numpy()
-    share = share / max(share.max(), np.finfo(float).tiny)
-    pixels = np.empty((*share.shape, 4), np.uint8)
-    pixels[..., :3], pixels[..., 3] = COLOUR, (255 * MOST * share).round()
-    return Image.fromarray(pixels)
+    """(h, w) -> a pixel a cell, in the colours of `bar`."""
+    return Image.fromarray(coloured(density))
+
+
+def bar() -> str:
+    """The scale that all maps are drawn in."""
+    colours = scale()[:: 255 // (STOPS - 1)]
+    stops = ", ".join(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colours)
+    last = len(TICKS) - 1
+    ticks = "".join(f"<i>{tick}{'+' * (at == last)}</i>" for at, tick in enumerate(TICKS))
+    words = f"from dark, nothing, to bright, {TICKS[-1]} times the mean and more"
+    return (
+        f'<span class="scale" role="img" aria-label="{words}"><span style="background:'
+        f'linear-gradient(90deg, {stops})"></span>{ticks}</span>'
+    )
 
 
 def _scene(row: Row, number: int, scene: int) -> str:
@@ -81,10 +90,13 @@ def _agent(row: Row, table: Table, number: int, count: int) -> str:
 
 def _cell(row: Row, density: Tensor, number: int, scene: int) -> str:
     height, width = examples(row)["image"].shape[2:]
-    words = escape(f"{row.title}, scene {scene + 1}: where it attended")
+    below, ratio = height * (1 + GAP), peak(density)
+    words = escape(f"{row.title}, scene {scene + 1} and below it where it attended, {ratio}")
+    box = f'<use href="#box-{number}-{scene}"/>'
     return (
-        f'<div class="map"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{words}">'
-        f'<use href="#scene-{number}-{scene}"/><image width="{width}" height="{height}" '
-        f'preserveAspectRatio="none" href="{data_uri(picture(density))}"/>'
-        f'<use href="#box-{number}-{scene}"/></svg>{answered(row, scene)}</div>'
+        f'<div class="map"><svg viewBox="0 0 {width} {height + below:g}" role="img" '
+        f'aria-label="{words}"><use href="#scene-{number}-{scene}"/>{box}'
+        f'<g transform="translate(0 {below:g})"><image width="{width}" height="{height}" '
+        f'preserveAspectRatio="none" href="{data_uri(picture(density))}"/>{box}</g></svg>'
+        f"<small>{ratio.replace(' times the mean', ' ×')}</small>{answered(row, scene)}</div>"
     )

@@ -9,7 +9,7 @@ from hardattn.report import failures, pareto, trust
 from hardattn.report.charts import Chart, Style, charts
 from hardattn.report.gallery import gallery, looking, with_examples
 from hardattn.report.grid import grid, swatch
-from hardattn.report.heat import attending, heat
+from hardattn.report.heat import attending, bar, heat
 from hardattn.report.player import player
 from hardattn.report.plot import Figure, inline, legend
 from hardattn.report.runs import origin
@@ -142,10 +142,12 @@ def _maps(table: Table, number: int, command: str) -> str:
     if not rows:
         return ""
     words = (
-        "The first test scenes, not chosen. Heat is the map of the last block, from nothing "
-        '<span class="key heat" role="img" aria-label="clear to orange"></span> to its own largest '
-        "value; of looks over cells, where they fell. Where an agent has no map of places, heat is "
-        "its class activation: what the answer is read from. The frame is the target."
+        "The first test scenes, not chosen, and below each the agent's map: of the last block; of "
+        "looks over cells, where they fell. Where an agent has no map of places it is the class "
+        "activation: what the answer is read from. The frame is the target. Below each map the "
+        "ratio of its maximum to its mean. Colours are the same for all maps, and say how many "
+        "times the map's mean a cell is: a flat map, of ratio 1, is one dark blue. "
+        f"{bar()}"
     )
     html = f"{heat(rows, table, number)}{_found(table)}"
     return _shown(words, html, origin(rows, command, first=True))

@@ -3,6 +3,9 @@
 Everything is drawn at SUPER times its size and averaged down. Colours run from blue (first look)
 over teal to yellow (last): lightness rises all the way, so the order survives every colour
 blindness and a grey print; right and wrong differ in mark and words as well as in colour.
+
+A map of attention is drawn beside its picture, never over it, in the colours of one scale: how many
+times its mean each cell is. The scale is the same for all maps, so a flat map is one dark colour.
 """
 
 from collections.abc import Sequence
@@ -29,6 +32,9 @@ CASING: Colour = (12, 14, 18)
 PAPER: Colour = (255, 255, 255)
 INK: Colour = (36, 41, 47)
 BOX: Colour = (235, 110, 190)
+RULE: Colour = (140, 149, 159)
+FULL = 15  # times the mean, and more: the bright end of the scale of maps
+TICKS = (0, 1, 3, 7, 15)  # of that scale, which lie as far apart as each other
 
 
 def colours(looks: int) -> list[Colour]:
@@ -83,10 +89,7 @@ def path_picture(
         canvas.alpha_composite(faint)
 
     pen = ImageDraw.Draw(canvas)
-    boxes = np.empty((0, 4)) if box is None else np.asarray(box, float).reshape(-1, 4)
-    for edges in boxes[~np.isnan(boxes).any(1)]:
-        x0, y0, x1, y1 = (edges + 1) / 2 * np.array([width, height] * 2) * unit
-        _dashed(pen, (x0, y0, x1, y1), thick)
+    _boxes(pen, box, big, thick)
     points = [tuple(point) for point in centre * unit]
     for start, end, colour in zip(points, points[1:], ink[1:], strict=False):
         pen.line((*start, *end), fill=(*CASING, 255), width=3 * thick)
@@ -96,6 +99,71 @@ def path_picture(
         _disc(pen, point, radius, colour, str(number))
     picture = _shrink(canvas)
     return picture if not caption else _stack([picture, label(caption, picture.shape[1], right)])
+
+
+def times_mean(density: Any) -> NDArray[np.float64]:
+    """(h, w), at least 0 -> each cell in multiples of the mean: all 1 if flat, all 0 if empty."""
+    share = np.nan_to_num(np.asarray(density, float), nan=0, posinf=0, neginf=0).clip(0)
+    least = np.finfo(float).tiny
+    share = share / max(share.max(initial=0), least)
+    return share / max(share.mean(), least)
+
+
+def peak(density: Any) -> str:
+    """The ratio of a map's maximum to its mean, in words: "max 9.3 times the mean"."""
+    most = float(times_mean(density).max(initial=0))
+    return f"max {most:.{int(most < 99.95)}f} times the mean" if most else "empty"
+
+
+@cache
+def scale() -> Picture:
+    """(256, 3), the colours of maps from nothing to `FULL` times the mean: viridis, whose lightness
+    rises evenly (van der Walt and Smith 2015).
+    """
+    from matplotlib import colormaps
+
+    return np.asarray((colormaps["viridis"](np.arange(256))[:, :3] * 255).round(), np.uint8)
+
+
+def on_scale(density: Any) -> NDArray[np.float64]:
+    """(h, w) in [0, 1]: log2(1 + times the mean), from 0 to `FULL` times the mean."""
+    share = np.log2(1 + times_mean(density)) / np.log2(1 + FULL)
+    return np.asarray(share.clip(0, 1))
+
+
+def heat(density: Any) -> Picture:
+    """(h, w) -> (h, w, 3), a pixel a cell."""
+    return scale()[(255 * on_scale(density)).round().astype(int)]
+
+
+def map_picture(density: Any, size: tuple[int, int], box: Any = None, side: int = 240) -> Picture:
+    """A map as large as `path_picture` draws its scene, with the targets dashed.
+
+    density: (h, w), over the whole image. size: height and width of the image.
+    """
+    unit = side * SUPER / max(size)
+    big = (round(size[1] * unit), round(size[0] * unit))
+    canvas = Image.fromarray(heat(density)).resize(big, Image.Resampling.NEAREST).convert("RGBA")
+    _boxes(ImageDraw.Draw(canvas), box, big, max(1, round(side * SUPER / 130)))
+    return _shrink(canvas)
+
+
+def scale_bar(width: int) -> Picture:
+    """The scale of maps with its ticks, (h, width, 3)."""
+    left, right, high = 20 * SUPER, (width - 110) * SUPER, 16 * SUPER
+    canvas = Image.new("RGB", (width * SUPER, 40 * SUPER), PAPER)
+    bar = Image.fromarray(scale()[None]).resize((right - left, high), Image.Resampling.NEAREST)
+    canvas.paste(bar, (left, 2 * SUPER))
+    pen = ImageDraw.Draw(canvas)
+    edge = (left, 2 * SUPER, right, 2 * SUPER + high)
+    pen.rectangle(edge, outline=RULE, width=SUPER)
+    font = _font(12 * SUPER)
+    for number, tick in enumerate(TICKS):
+        at = left + (right - left) * number / (len(TICKS) - 1)
+        pen.line((at, high, at, high + 5 * SUPER), fill=INK, width=SUPER)
+        pen.text((at, high + 6 * SUPER), f"{tick}", fill=INK, font=font, anchor="mt")
+    pen.text((right + 8 * SUPER, high / 2 + 2 * SUPER), "times the mean", INK, font, anchor="lm")
+    return _shrink(canvas)
 
 
 def glimpses(image: Any, locations: Any, sensor: Sensor, width: int = 240, gap: int = 4) -> Picture:
@@ -131,7 +199,7 @@ def seen_glimpses(seen: Any, sensor: Sensor, width: int = 240, gap: int = 4) -> 
             corner = (square - part) // 2
             canvas.paste(patch, (corner, corner))
         tiles.append(np.asarray(canvas))
-    return _grid(tiles, across, gap, CASING)
+    return grid(tiles, across, gap, CASING)
 
 
 def sheet(
@@ -163,7 +231,7 @@ def sheet(
                 side=side,
             )
         )
-    return _grid(tiles, min(across, max(1, len(tiles))), 8)
+    return grid(tiles, min(across, max(1, len(tiles))), 8)
 
 
 def verdict(answer: Any, target: Any, classes: Sequence[str] = ()) -> str:
@@ -223,6 +291,14 @@ def _disc(
     pen.text((x, y), text, fill=(*CASING, 255), font=_font(round(radius * 1.55)), anchor="mm")
 
 
+def _boxes(pen: Any, box: Any, big: tuple[int, int], thick: int) -> None:
+    """Targets, dashed. box: (M, 4) or None; rows of NaN are none. big: width and height."""
+    boxes = np.empty((0, 4)) if box is None else np.asarray(box, float).reshape(-1, 4)
+    for edges in boxes[~np.isnan(boxes).any(1)]:
+        x0, y0, x1, y1 = (edges + 1) / 2 * np.array(big * 2)
+        _dashed(pen, (x0, y0, x1, y1), thick)
+
+
 def _dashed(pen: ImageDraw.ImageDraw, box: tuple[float, ...], thick: int) -> None:
     x0, y0, x1, y1 = box
     dash = 5.0 * thick
@@ -259,7 +335,7 @@ def _stack(parts: Sequence[Picture]) -> Picture:
     return np.concatenate(parts, 0)
 
 
-def _grid(tiles: Sequence[Picture], across: int, gap: int, paper: Colour = PAPER) -> Picture:
+def grid(tiles: Sequence[Picture], across: int, gap: int, paper: Colour = PAPER) -> Picture:
     """Equal tiles, row by row."""
     if not tiles:
         return np.full((1, 1, 3), 255, np.uint8)

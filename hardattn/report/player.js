@@ -68,6 +68,27 @@
     // The pixel that a retina starts at.
     const corner = (place, extent) => place.map((at) => Math.floor(at - extent / 2 + 0.5));
 
+    const target = function (unit) {
+      const box = new Path2D();
+      film.scenes[state.scene].boxes.forEach(function (edge) {
+        box.rect(edge[0] * unit, edge[1] * unit, (edge[2] - edge[0]) * unit,
+                 (edge[3] - edge[1]) * unit);
+      });
+      return box;
+    };
+
+    // Beside the scene, as large as the image that it is about.
+    const map = function (element, play) {
+      const cells = picture(play.map);
+      const [pen, unit] = canvas(element, width, height, 600);
+      const thick = Math.max(2, pen.canvas.width / 150);
+      if (ready(cells)) pen.drawImage(cells, 0, 0, pen.canvas.width, pen.canvas.height);
+      pen.setLineDash([4 * thick, 4 * thick]);
+      pen.strokeStyle = BOX;
+      pen.lineWidth = thick;
+      pen.stroke(target(unit));
+    };
+
     const scene = function (element, agent, play, look) {
       const image = picture(film.scenes[state.scene].image);
       const [pen, unit] = canvas(element, width, height, 600);
@@ -75,10 +96,6 @@
       if (ready(image)) pen.drawImage(image, 0, 0, pen.canvas.width, pen.canvas.height);
       const places = play.at ? play.at.slice(0, look) : [];
       if (agent.frames && places.length) shade(pen, unit, agent, places);
-      if (play.map && look === play.says.length) {
-        const map = picture(play.map);
-        if (ready(map)) pen.drawImage(map, 0, 0, pen.canvas.width, pen.canvas.height);
-      }
       const stroke = function (shape, ink, wide) {
         pen.setLineDash(shape === box ? [4 * thick, 4 * thick] : []);
         pen.strokeStyle = DARK;
@@ -88,11 +105,7 @@
         pen.lineWidth = wide;
         pen.stroke(shape);
       };
-      const box = new Path2D();
-      film.scenes[state.scene].boxes.forEach(function (edge) {
-        box.rect(edge[0] * unit, edge[1] * unit, (edge[2] - edge[0]) * unit,
-                 (edge[3] - edge[1]) * unit);
-      });
+      const box = target(unit);
       stroke(box, BOX, thick);
       places.forEach(function (place, at) {
         const ink = colour(at, play.at.length), now = at === places.length - 1;
@@ -156,7 +169,7 @@
       const agent = film.agents[element.querySelector("select").value];
       const play = agent.plays[state.scene], looks = play.says.length;
       const look = Math.min(state.look, looks), at = look - 1;
-      const [where, what] = element.querySelectorAll("figure");
+      const [where, what, attended] = element.querySelectorAll("figure");
       const alone = looks === 1 ? "one look" : "look " + look + " of " + looks;
       const hit = play.at && play.hit[at] ? ", on the target" : play.at ? ", off the target" : "";
       const verdict = play.right[at] ? "right" : "wrong";
@@ -164,11 +177,16 @@
         ", " + percent(play.sure[at]) + " sure";
       scene(where.firstChild, agent, play, look);
       where.firstChild.setAttribute("aria-label", agent.title + ", " + words);
-      const map = agent.activation ? "heat: what the answer is read from" : "heat: its attention map";
-      where.lastChild.textContent = [
-        play.at ? "where it looked" : "it sees everything", play.map ? map : ""
-      ].filter(Boolean).join("; ");
+      where.lastChild.textContent = play.at ? "where it looked" : "it sees everything";
+      attended.hidden = !play.map;
+      if (play.map) {
+        const whose = agent.activation ? "what the answer is read from" : "its attention map";
+        map(attended.firstChild, play);
+        attended.lastChild.textContent = whose + ", " + play.peak;
+        attended.firstChild.setAttribute("aria-label", attended.lastChild.textContent);
+      }
       what.hidden = !play.seen;
+      what.parentNode.hidden = what.hidden && attended.hidden;
       if (play.seen) {
         glimpse(what.firstChild, play, look);
         what.firstChild.setAttribute("aria-label", "what it saw at look " + look);

@@ -20,8 +20,8 @@ from hardattn.report.gallery import (
     sensor_of,
     with_examples,
 )
-from hardattn.report.heat import picture
-from hardattn.report.pictures import STOPS, verdict
+from hardattn.report.heat import bar, picture
+from hardattn.report.pictures import STOPS, peak, verdict
 from hardattn.report.table import Row, Table
 from hardattn.sensors import Retina, Sensor
 
@@ -61,7 +61,10 @@ def _seat(side: str) -> str:
         f'<article class="seat"><label>Agent <select aria-label="agent on the {side}"></select>'
         '</label><div class="views"><figure><canvas class="where" role="img"></canvas>'
         "<figcaption></figcaption></figure>"
+        '<div class="sides">'
         '<figure><canvas class="what" role="img"></canvas><figcaption></figcaption></figure>'
+        f'<figure><canvas class="map" role="img"></canvas>{bar()}<figcaption></figcaption></figure>'
+        "</div>"
         '<div class="belief"><p class="soft">belief so far</p><ol></ol></div></div>'
         '<p class="said"></p></article>'
     )
@@ -145,6 +148,7 @@ def _agent(row: Row, count: int, classes: Sequence[str]) -> dict[str, Any]:
                 "says": _said(columns, scene, looks, classes),
                 "seen": None if glimpses is None else data_uri(glimpses[scene]),
                 "map": None if found is None else data_uri(picture(found.density[scene])),
+                "peak": None if found is None else peak(found.density[scene]),
             }
         )
     return {
