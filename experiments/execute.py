@@ -9,7 +9,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from experiments.config import Problem, Recipe, Run, UsageError
+from experiments.recipes import RECIPES
 from hardattn import checkpoint, cost
 from hardattn.clustering import ari, named, nmi
 from hardattn.data import Dataset, fewer, load
@@ -201,13 +202,27 @@ def _pictures(scenes: Scenes) -> dict[str, Any]:
     return {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
 
 
-def finish(log: Log, recipe: Recipe, run: Run, result: dict[str, Any]) -> None:
-    """Tell TensorBoard what came of which settings."""
+def finish(
+    log: Log, recipe: Recipe, run: Run, result: dict[str, Any], recipes: dict[str, Recipe] = RECIPES
+) -> None:
+    """Tell TensorBoard what came of which settings. recipes: the table that the run is of."""
     greedy = result["figures"]["greedy"]
     log.finish(
         plain(recipe.settings()) | {"seed": run.seed},
         {f"test/{key}": value for key, value in greedy.items() if isinstance(value, float | list)},
+        {"seed", *compared(recipe, recipes)},
     )
+
+
+def compared(recipe: Recipe, recipes: dict[str, Recipe]) -> list[str]:
+    """The settings that tell runs apart: the agent's own, and others that differ among recipes."""
+    own = asdict(recipe.agent)
+    others = [one.settings() for one in recipes.values()]
+    return [
+        name
+        for name, value in recipe.settings().items()
+        if name in own or any(name in one and one[name] != value for one in others)
+    ]
 
 
 def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> dict[str, Columns]:

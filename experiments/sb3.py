@@ -328,7 +328,7 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
         result["made_with"]["stable_baselines3"] = stable_baselines3.__version__
         model.save(folder / "unfinished.zip")
         os.replace(folder / "unfinished.zip", folder / "model.zip")
-        finish(log, recipe, run, result)
+        finish(log, recipe, run, result, RECIPES)
         return result
     finally:
         log.close()
@@ -341,19 +341,34 @@ class Validations:
         from hardattn.train import Spent
 
         self.model, self.agent, self.setting, self.log = model, agent, setting, log
-        self.every, self.draw = recipe.learning.validate_every, recipe.problem.draw
+        self.learning, self.draw = recipe.learning, recipe.problem.draw
         self.curve: list[tuple[int, float]] = []
         self.best: dict[str, Any] = {}
         self.spent = Spent()
+        self.steps = 0
 
     @property
     def images(self) -> int:
         return self.model.num_timesteps // self.setting.world.looks
 
     def __call__(self, local: Any, everywhere: Any) -> bool:
-        if self.images >= (self.curve[-1][0] if self.curve else 0) + self.every:
+        self.steps += 1
+        if self.images >= (self.curve[-1][0] if self.curve else 0) + self.learning.validate_every:
             self.validate()
+        elif self.steps % (self.log.every * self.setting.world.looks) == 0:
+            self.spent.pause()
+            self.tell()
         return True
+
+    def tell(self) -> float:
+        """How training goes, for whoever watches: the mean reward of the last episodes."""
+        ended = [episode["r"] for episode in self.model.ep_info_buffer or []]
+        reward = sum(ended) / len(ended) if ended else math.nan
+        rate = self.learning.falling(max(0.0, 1 - self.images / self.learning.images))
+        self.log.progress(self.images, self.spent.seconds, -reward)
+        found = {"reward": reward, "learning_rate": rate}
+        self.log.training(self.images, self.spent.seconds, found)
+        return reward
 
     def validate(self) -> None:
         """Measure, and take note; none of it is training."""
@@ -366,10 +381,8 @@ class Validations:
         world, scenes = self.setting.world, self.setting.validation
         columns = evaluate(self.agent, world, scenes, DRAWS[self.draw])
         self.curve.append((self.images, error(columns)))
-        ended = [episode["r"] for episode in self.model.ep_info_buffer or []]
-        reward = sum(ended) / len(ended) if ended else math.nan
+        reward = self.tell()
         self.log.validation(self.images, {"reward": reward}, figures(columns), columns, scenes)
-        self.log.progress(self.images, self.spent.seconds, -reward)
         if best_of(self.curve)[0] == self.images:
             held = self.model.policy.state_dict()
             self.best = {name: value.clone() for name, value in held.items()}

@@ -1,7 +1,8 @@
 """What a run tells while it runs: a line of progress, metrics.jsonl, and TensorBoard.
 
 Everything is plotted against images seen. After a restart the log is cut back to the checkpoint, so
-that no point is there twice.
+that no point is there twice. What TensorBoard is told at the end lies in a file of its own, ENDING,
+because it is not of a number of images, and what a run that ended without a result said is void.
 """
 
 import json
@@ -9,7 +10,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from hardattn.evaluate import Columns
 from hardattn.scanpath import chosen
 from hardattn.scenes import Scenes
 
+ENDING = ".finished"
 PICTURES = 8  # scenes that are shown at each validation
 # The Custom Scalars page: each chart shows what matches, as a rule one curve a run. TensorBoard
 # merges the layouts of all runs by the titles of categories and drops charts that are equal, so
@@ -60,11 +62,14 @@ class Log:
         self.board: Any = None
         self.bar: Any = None
 
-    def start(self, seen: int, total: int) -> None:
-        """Begin, or go on after `seen` of `total` images: later entries are dropped."""
+    def start(self, seen: int, total: int, seconds: float = 0.0) -> None:
+        """Begin, or go on after `seen` of `total` images: later entries are dropped.
+
+        seconds: of training so far.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.total, self.first, self.last_line = total, seen, 0.0
-        self.began = time.perf_counter()
+        self.began, self.since = time.perf_counter(), (seen, seconds)
         if sys.stderr.isatty() and not self.quiet:
             self.bar = _bar()
             self.bar.add_task(self.name, total=total, completed=seen, rate="", note="")
@@ -79,6 +84,8 @@ class Log:
         except ImportError:
             self._say("TensorBoard is not installed (pip install tensorboard): no event files")
         else:
+            for void in self.folder.glob(f"events.out.tfevents.*{ENDING}"):
+                void.unlink()
             self.board = SummaryWriter(str(self.folder), purge_step=seen + 1)
             self.board.add_custom_scalars(LAYOUT)
 
@@ -99,6 +106,14 @@ class Log:
             share = f"{100 * seen / self.total:5.1f} %  {seen:,} of {self.total:,} images"
             print(f"{self.name}  {share}  {rate}  {left} left  {note}", file=sys.stderr, flush=True)
 
+    def training(self, seen: int, seconds: float, means: dict[str, float]) -> None:
+        """How learning went since the last call, for TensorBoard, and how quick it was."""
+        (before, then), self.since = self.since, (seen, seconds)
+        if self.board is not None:
+            speed = (seen - before) / max(seconds - then, 1e-9)
+            for name, value in {**means, "images_per_second": speed, "seconds": seconds}.items():
+                self.board.add_scalar(f"training/{name}", value, seen)
+
     def validation(
         self,
         seen: int,
@@ -117,10 +132,9 @@ class Log:
             os.fsync(file.fileno())
         if self.board is None:
             return
-        for part in ("training", "validation"):
-            for name, value in entry[part].items():
-                if isinstance(value, float):
-                    self.board.add_scalar(f"{part}/{name}", value, seen)
+        for name, value in measured.items():
+            if isinstance(value, float):
+                self.board.add_scalar(f"validation/{name}", value, seen)
         for look, error in enumerate(measured["error_after"], 1):
             self.board.add_scalar(f"error_after_look/{look:02d}", error, seen)
         which = chosen(columns)
@@ -131,21 +145,40 @@ class Log:
             self.board.add_image(name, picture, seen, dataformats="HWC")
         self.board.flush()
 
-    def finish(self, settings: dict[str, Any], measured: dict[str, float | list[float]]) -> None:
+    def finish(
+        self,
+        settings: dict[str, Any],
+        measured: dict[str, float | list[float]],
+        compared: Collection[str] | None = None,
+    ) -> None:
         """Hyperparameters beside the final figures, for TensorBoard's HPARAMS page; of what was
         measured after each look a curve, looks across.
+
+        compared: which settings are hyperparameters there; all by default. None and infinity, which
+        stand for no setting, are not: a column of numbers with words in it cannot be sorted.
         """
-        if self.board is not None:
+        if self.board is None:
+            return
+        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard.summary import hparams
+
+        table = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
+        plain = {
+            name: value if isinstance(value, bool | int | float) else str(value)
+            for name, value in settings.items()
+            if (compared is None or name in compared) and _is_set(value)
+        }
+        single = {name: value for name, value in measured.items() if not isinstance(value, list)}
+        with SummaryWriter(str(self.folder), filename_suffix=ENDING) as board:
+            board.add_text("settings", f"| setting | value |\n|---|---|\n{table}")
+            for summary in hparams(plain, single):
+                board.file_writer.add_summary(summary, self.total)
             for name, value in measured.items():
-                for look, each in enumerate(value if isinstance(value, list) else [], 1):
-                    self.board.add_scalar(name, each, look)
-            table = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
-            self.board.add_text("settings", f"| setting | value |\n|---|---|\n{table}")
-            plain = {
-                k: v if isinstance(v, bool | int | float) else str(v) for k, v in settings.items()
-            }
-            single = {k: v for k, v in measured.items() if not isinstance(v, list)}
-            self.board.add_hparams(plain, single, run_name=".", global_step=self.total)
+                if isinstance(value, list):
+                    for look, each in enumerate(value, 1):
+                        board.add_scalar(name, each, look)
+                else:
+                    board.add_scalar(name, value, self.total)
 
     def close(self) -> None:
         """Flush, and let go of the files and the terminal."""
@@ -171,6 +204,10 @@ class Log:
     def _say(self, line: str) -> None:
         if not self.quiet:
             print(line, file=sys.stderr, flush=True)
+
+
+def _is_set(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def _bar() -> Any:

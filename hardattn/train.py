@@ -158,7 +158,7 @@ def train(
     tally = Tally(device)
     done, spent, curve = _resume(folder, device, learners, descent, tally)
     log = log or Log(folder)
-    log.start(done * batch, updates * batch)
+    log.start(done * batch, updates * batch, spent.seconds)
 
     seen = done * batch
     for each in learners.values():
@@ -191,17 +191,21 @@ def train(
 
             seen = (update + 1) * batch
             validate = (update + 1) % every == 0 or update + 1 == updates
+            due = validate or (update + 1) % log.every == 0
             leave = bool(asked)  # read once: a signal may come between here and the checkpoint
-            if validate or leave or (update + 1) % log.every == 0:
+            if due or leave:
                 tally.stop_if_not_finite()
                 spent.pause()
-                log.progress(seen, spent.seconds, tally.mean("loss"))
+                means = tally.means()
+                log.progress(seen, spent.seconds, means["loss"])
+            if due:
+                log.training(seen, spent.seconds, tally.recent() | {"learning_rate": lr * rate})
             if validate:
                 columns = evaluate(cast(Agent, agent), world, validation, draw)
                 columns = named(columns, world.task)
                 measured = figures(columns)
                 curve.append((seen, error(columns)))
-                log.validation(seen, tally.means(), measured, columns, validation)
+                log.validation(seen, means, measured, columns, validation)
                 tally.clear()
                 if KEEP[keep](curve)[0] == seen:
                     checkpoint.write(folder / "best.pt", {"agent": agent.state_dict()})
@@ -278,13 +282,16 @@ def _permutation(count: int, seed: int, device: torch.device | str) -> Tensor:
 
 
 class Tally:
-    """Running sums on the device since the last validation: nothing is read back at an update."""
+    """Running sums on the device: nothing is read back at an update.
+
+    Of two spans, a row each: since the last validation, and since `recent` was last asked for.
+    """
 
     names = ("loss", "reward", "correct", "hit", "value_misfit", "gradient_norm", "entropy")
 
     def __init__(self, device: torch.device):
-        self.sums = torch.zeros(len(self.names), device=device)
-        self.count = torch.zeros((), device=device)
+        self.sums = torch.zeros(2, len(self.names), device=device)
+        self.count = torch.zeros(2, 1, device=device)
         self.broken = torch.zeros((), device=device)
         self.sound = torch.zeros((), device=device)
 
@@ -325,12 +332,17 @@ class Tally:
             self.sums, self.count = self.sums + row, self.count + 1
 
     def means(self) -> dict[str, float]:
-        """What was added, averaged."""
-        return dict(zip(self.names, (self.sums / self.count).tolist(), strict=True))
+        """What was added since the last validation, averaged."""
+        return self._means(0)
 
-    def mean(self, name: str) -> float:
-        """One of `means`."""
-        return self.means()[name]
+    def recent(self) -> dict[str, float]:
+        """What was added since this was last asked for, averaged."""
+        found = self._means(1)
+        self.sums[1], self.count[1] = 0.0, 0.0
+        return found
+
+    def _means(self, span: int) -> dict[str, float]:
+        return dict(zip(self.names, (self.sums[span] / self.count[span]).tolist(), strict=True))
 
     def stop_if_not_finite(self) -> None:
         """Raise NotFinite if an update was void."""
@@ -342,12 +354,18 @@ class Tally:
             )
 
     def clear(self) -> None:
-        """Begin again."""
-        self.sums, self.count = torch.zeros_like(self.sums), torch.zeros_like(self.count)
+        """A validation is over."""
+        self.sums[0], self.count[0] = 0.0, 0.0
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint keeps."""
         return {"sums": self.sums, "count": self.count}
+
+    def take_up(self, state: dict[str, Tensor], done: int) -> None:
+        """Go on from a checkpoint after that many updates; older ones have the first span alone."""
+        self.sums = state["sums"].expand_as(self.sums).clone()
+        self.count = state["count"].expand_as(self.count).clone()
+        self.sound = self.sound + done
 
 
 def _resume(
@@ -365,8 +383,7 @@ def _resume(
     for name, each in learners.items():
         each.load_state_dict(state[name])
     descent.load_state_dict(state["optimiser"])
-    tally.sums, tally.count = state["tally"]["sums"], state["tally"]["count"]
-    tally.sound = tally.sound + done
+    tally.take_up(state["tally"], done)
     spent = Spent(state["seconds"], state["cpu_seconds"])
     return done, spent, [(seen, error) for seen, error in state["curve"]]
 

@@ -135,6 +135,19 @@ def test_all_stands_for_every_row() -> None:
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
+def test_what_all_recipes_have_alike_is_no_hyperparameter(name: str) -> None:
+    recipe, everywhere = RECIPES[name], [one.settings() for one in RECIPES.values()]
+    shown = execute.compared(recipe, RECIPES)
+    own = {field.name for field in dataclasses.fields(recipe.agent)}
+    for key, value in recipe.settings().items():
+        alike = all(one[key] == value for one in everywhere if key in one)
+        assert (key in shown) == (not alike or key in own), key
+    learning = dataclasses.replace(recipe.learning, momentum=0.123)
+    changed = dataclasses.replace(recipe, learning=learning)
+    assert set(execute.compared(changed, RECIPES)) == {*shown, "momentum"}
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
 def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert go(tiny, name, *TINY) == 0
     found = result_in(tiny)

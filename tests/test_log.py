@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.context import RequestContext
 from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.custom_scalar import custom_scalars_plugin
+from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.scalar import scalars_plugin
 
 from hardattn.agents import RAM, FullView, MeanPool, ShowAttendTell, SoftAgent, no_block
@@ -33,6 +35,7 @@ from tests.handmade import columns, looking
 from tests.runs import CLASSES, IMAGE, scenes
 
 LOOKS = 3
+UNSET: dict[str, Any] = {"rho": None, "clip": math.inf}
 
 
 def whole(agent: Any) -> Columns:
@@ -79,10 +82,11 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
         log = Log(folder / kind, kind, quiet=True, **options)
         log.start(0, 200)
         for seen in (100, 200):
+            log.training(seen, seen / 50, {"loss": 1.5})
             log.validation(seen, {"loss": 1.5}, figures(found), found, scenes())
         table = figures(found)
         measured = {f"test/{k}": v for k, v in table.items() if isinstance(v, float | list)}
-        log.finish({"lr": 0.01, "agent": kind}, measured)
+        log.finish({"lr": 0.01, "agent": kind} | UNSET, measured, {"lr", "agent", *UNSET})
         log.close()
     return folder
 
@@ -135,6 +139,48 @@ def test_settings_stand_beside_the_final_figures(top: Path) -> None:
     assert {"_hparams_/experiment", "_hparams_/session_start_info"} <= set(found.summary_metadata)
     (final,) = found.Scalars("test/error")
     assert final.value == pytest.approx(figures(watched("soft")[0])["error"])
+    table = found.Tensors("settings/text_summary")[0].tensor_proto.string_val[0].decode()
+    for name, value in {"lr": 0.01, "agent": "soft", **UNSET}.items():
+        assert f"| {name} | {value} |" in table
+
+
+def test_settings_that_are_not_set_are_no_hyperparameters(tmp_path: Path) -> None:
+    log = Log(tmp_path, quiet=True)
+    log.start(0, 10)
+    given = {"lr": 0.1, "core": "gru", "each": True, "decay": 0.0, "batch": 256, **UNSET}
+    log.finish(given, {"test/error": 0.5})
+    log.close()
+    assert hyperparameters(tmp_path) == {
+        **{"lr": 0.1, "core": "gru", "each": 1.0, "decay": 0.0, "batch": 256.0}
+    }
+
+
+def hyperparameters(folder: Path) -> dict[str, Any]:
+    """Those that the HParams page reads there."""
+    stored = read(folder).SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    told = plugin_data_pb2.HParamsPluginData.FromString(stored).session_start_info.hparams
+    return {name: getattr(one, one.WhichOneof("kind")) for name, one in told.items()}
+
+
+def test_speed_is_that_since_the_last_point(top: Path) -> None:
+    events = read(top / "soft").Scalars("training/images_per_second")
+    assert [event.value for event in events] == pytest.approx([50, 50])
+
+
+def test_what_was_told_at_the_end_is_there_once_however_often(tmp_path: Path) -> None:
+    """As if killed between the last word and the result, twice."""
+    for error in (0.5, 0.4, 0.3):
+        log = Log(tmp_path, quiet=True)
+        log.start(100, 100)
+        log.finish({"lr": error}, {"test/error": error, "test/error_after": [0.9, error]})
+        log.close()
+    found = read(tmp_path)
+    assert [(one.step, one.value) for one in found.Scalars("test/error")] == [
+        (100, pytest.approx(0.3))
+    ]
+    assert [one.step for one in found.Scalars("test/error_after")] == [1, 2]
+    assert len(found.Tensors("settings/text_summary")) == 1
+    assert hyperparameters(tmp_path) == {"lr": 0.3}
 
 
 def test_hard_and_soft_stand_on_one_chart(top: Path) -> None:

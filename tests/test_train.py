@@ -661,55 +661,112 @@ def crash() -> None:
     raise KeyError("as if killed")
 
 
-def test_tensorboard_shows_a_resumed_run_as_one(tmp_path: Path) -> None:
+def shown(folder: Path) -> Any:
+    """What TensorBoard reads there, whole."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    def board(folder: Path) -> Log:
-        return Log(folder, "ram", retina=(4, 2), classes=digits().classes, quiet=True)
-
-    for name in ("whole", "parts"):
-        folder = tmp_path / name
-        if name == "parts":
-            # Past the second validation, before its checkpoint: that point is measured again.
-            with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyError):
-                patch.setattr(checkpoint, "save", struck(checkpoint.save, 2, crash))
-                learn(folder, log=board(folder))
-            time.sleep(1.1)  # event files are ordered by the second they were opened in
-        log = board(folder)
-        learn(folder, log=log)
-        log.finish({"lr": 0.01, "core": "gru", "each": True}, {"test/error": 0.5})
-        log.close()
-
-        found = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
-        found.Reload()
-        tags = found.Tags()
-        wanted = {"training/loss", "training/entropy", "training/gradient_norm", "training/hit"}
-        wanted |= {"validation/error", "validation/spread", "error_after_look/03"}
-        assert wanted <= set(tags["scalars"])
-        assert "looks" in tags["images"] and "places/x" in tags["histograms"]
-        assert "test/error" in tags["scalars"]
-        assert "_hparams_/experiment" in found.summary_metadata
-        steps = [EVERY * BATCH * (1 + each) for each in range(UPDATES // EVERY)]
-        for tag in tags["scalars"]:
-            if not tag.startswith("test/"):
-                assert [event.step for event in found.Scalars(tag)] == steps, tag
-        assert [event.step for event in found.Images("looks")] == steps
-        logged = [entry["validation"]["error"] for entry in read_metrics(folder)]
-        shown = [event.value for event in found.Scalars("validation/error")]
-        assert shown == pytest.approx(logged)
-
-
-def test_a_point_measured_before_the_first_checkpoint_is_not_there_twice(tmp_path: Path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyError):
-        patch.setattr(checkpoint, "save", struck(checkpoint.save, 1, crash))
-        learn(tmp_path)
-    time.sleep(1.1)
-    learn(tmp_path)
-    found = EventAccumulator(str(tmp_path))
+    found = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
     found.Reload()
-    assert len(found.Scalars("validation/error")) == UPDATES // EVERY == len(read_metrics(tmp_path))
+    return found
+
+
+def board(folder: Path) -> Log:
+    return Log(folder, "ram", retina=(4, 2), classes=digits().classes, quiet=True, every=4)
+
+
+TOLD = [4, 6, 8, 12, 16, 18, 20, 24]  # updates: every fourth, and validations
+TIMES = {"training/images_per_second", "training/seconds"}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that TensorBoard was told of from beginning to end."""
+    folder = tmp_path_factory.mktemp("whole")
+    finished(folder)
+    return folder
+
+
+def finished(folder: Path) -> None:
+    log = board(folder)
+    learn(folder, log=log)
+    log.finish({"lr": 0.01, "core": "gru", "each": True}, {"test/error": 0.5, "test/after": [3, 2]})
+    log.close()
+
+
+def broken(folder: Path, how: str) -> None:
+    """Leave a run that was stopped there."""
+    if how == "told":  # it has ended, but of its result there is no file
+        return finished(folder)
+    if how == "asked":  # between two points
+        with pytest.raises(Stopped):
+            stop = before_update(9, partial(os.kill, os.getpid(), signal.SIGTERM))
+            learn(folder, estimator=stop, log=board(folder))
+        return None
+    # Before a checkpoint, of which it has measured and told: those points are told again.
+    number = {"killed": 2, "killed at once": 1}[how]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyError):
+        patch.setattr(checkpoint, "save", struck(checkpoint.save, number, crash))
+        learn(folder, log=board(folder))
+    return None
+
+
+@pytest.mark.parametrize("how", ["killed", "killed at once", "asked", "told"])
+def test_tensorboard_shows_a_resumed_run_as_one(unbroken: Path, tmp_path: Path, how: str) -> None:
+    broken(tmp_path, how)
+    time.sleep(1.1)  # event files are ordered by the second they were opened in
+    finished(tmp_path)
+    whole, parts = shown(unbroken), shown(tmp_path)
+    assert parts.Tags()["scalars"] == whole.Tags()["scalars"]
+    for tag in whole.Tags()["scalars"]:
+        wanted, found = ([(e.step, e.value) for e in one.Scalars(tag)] for one in (whole, parts))
+        if tag in TIMES:
+            assert [step for step, _ in found] == [step for step, _ in wanted], tag
+            assert all(value > 0 for _, value in found)
+        else:
+            assert found == wanted, tag
+    for tag in whole.Tags()["images"]:
+        assert len(parts.Images(tag)) == len(whole.Images(tag)) == UPDATES // EVERY
+    seconds = [event.value for event in parts.Scalars("training/seconds")]
+    assert seconds == sorted(seconds)
+
+
+def test_tensorboard_is_told_of_training_every_so_many_updates(unbroken: Path) -> None:
+    found = shown(unbroken)
+    tags = found.Tags()
+    wanted = {"training/loss", "training/entropy", "training/gradient_norm", "training/hit"}
+    wanted |= TIMES | {"training/learning_rate", "validation/error", "error_after_look/03"}
+    assert wanted | {"validation/spread", "test/error"} <= set(tags["scalars"])
+    assert "looks" in tags["images"] and "places/x" in tags["histograms"]
+    assert "_hparams_/experiment" in found.summary_metadata
+    steps = [EVERY * BATCH * (1 + each) for each in range(UPDATES // EVERY)]
+    for tag in tags["scalars"]:
+        events = [event.step for event in found.Scalars(tag)]
+        if tag.startswith("training/"):
+            assert events == [BATCH * update for update in TOLD], tag
+        elif not tag.startswith("test/"):
+            assert events == steps, tag
+    assert [event.step for event in found.Images("looks")] == steps
+    log = read_metrics(unbroken)
+    drawn = [event.value for event in found.Scalars("validation/error")]
+    assert drawn == pytest.approx([entry["validation"]["error"] for entry in log])
+    # Points are means of the updates since the one before; of all of them between validations
+    # metrics.jsonl has the mean.
+    loss = {event.step // BATCH: event.value for event in found.Scalars("training/loss")}
+    spans = dict(zip(TOLD, [4, 2, 2, 4, 4, 2, 2, 4], strict=True))
+    for end, entry in zip((6, 12, 18, 24), log, strict=True):
+        mean = sum(loss[at] * span / EVERY for at, span in spans.items() if end - 6 < at <= end)
+        assert mean == pytest.approx(entry["training"]["loss"], rel=1e-4)
+    for event in found.Scalars("training/learning_rate"):  # that of the last update
+        done = event.step // BATCH - 1
+        rate = 1e-2 * SCHEDULES["cosine"](done / UPDATES) * min(1, (done + 1) / 4)
+        assert event.value == pytest.approx(rate)
+
+
+def test_a_checkpoint_of_before_there_were_spans_is_taken_up() -> None:
+    tally = loop.Tally(torch.device("cpu"))
+    sums, count = torch.arange(7.0), torch.tensor(2.0)
+    tally.take_up({"sums": sums, "count": count}, 5)
+    assert list(tally.means().values()) == (sums / 2).tolist() and int(tally.sound) == 5
 
 
 def test_a_line_cut_short_by_a_crash_is_dropped(tmp_path: Path) -> None:

@@ -94,8 +94,8 @@ def places_picture(columns: Columns) -> Picture:
     x, y = columns.location[which].unbind(-1)
     most = float(torch.stack([x, y]).abs().max().clamp(1, BEYOND))
     edges = np.linspace(-most, most, CELLS + 1)
-    places = [one.clamp(-most, most).numpy() for one in (y, x)]
-    count, _, _ = np.histogram2d(*places, (edges, edges))
+    down, across = (one.clamp(-most, most).numpy() for one in (y, x))
+    count, _, _ = np.histogram2d(down, across, (edges, edges))
     canvas = FigureCanvasAgg(Figure((4.6, 3.8), dpi=80))
     axes = canvas.figure.add_axes((0.13, 0.13, 0.66, 0.78))
     colours = ListedColormap(scale() / 255)
