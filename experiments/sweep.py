@@ -17,6 +17,7 @@ from types import FrameType
 
 from experiments.config import UsageError
 from experiments.run import parse
+from hardattn.progress import Overall
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,18 +87,19 @@ def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
     for command in commands:
         parse(list(command))
     running: list[subprocess.Popen[str]] = []
-    stop = threading.Event()
+    stop, overall = threading.Event(), Overall(len(commands), workers)
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         stop.set()
         for process in running:
             process.send_signal(number)
 
-    def one(command: Sequence[str]) -> int:
+    def one(run: int) -> int:
         if stop.is_set():
             return 130
+        overall.begin(run)
         process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.run", *command],
+            [sys.executable, "-m", "experiments.run", *commands[run]],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -106,13 +108,15 @@ def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
         running.append(process)
         assert process.stderr is not None
         for line in process.stderr:
-            print(line, end="", file=sys.stderr, flush=True)
-        return process.wait()
+            overall.hear(run, line)
+        code = process.wait()
+        overall.end(run)
+        return code
 
     before = {each: signal.signal(each, pass_on) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with ThreadPoolExecutor(workers) as pool:
-            codes = list(pool.map(one, commands))
+        with overall, ThreadPoolExecutor(workers) as pool:
+            codes = list(pool.map(one, range(len(commands))))
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

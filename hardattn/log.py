@@ -11,12 +11,12 @@ import os
 import sys
 import time
 from collections.abc import Collection, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from hardattn import checkpoint
 from hardattn.evaluate import Columns
+from hardattn.progress import Bar, lasting, report_line
 from hardattn.scanpath import chosen
 from hardattn.scenes import Scenes
 
@@ -71,8 +71,8 @@ class Log:
         self.total, self.first, self.last_line = total, seen, 0.0
         self.began, self.since = time.perf_counter(), (seen, seconds)
         if sys.stderr.isatty() and not self.quiet:
-            self.bar = _bar()
-            self.bar.add_task(self.name, total=total, completed=seen, rate="", note="")
+            self.bar = Bar(self.name, total)
+            self.bar.update(seen)
             self.bar.start()
         kept = [entry for entry in read_metrics(self.folder) if entry["images"] <= seen]
         if kept:
@@ -95,16 +95,16 @@ class Log:
             return
         now = time.perf_counter()
         rate = f"{seen / max(seconds, 1e-9):,.0f} images/s"
-        error = "" if self.error is None else f"  validation error {100 * self.error:.2f} %"
-        note = f"loss {loss:.3f}{error}"
+        pace = (seen - self.first) / max(now - self.began, 1e-9)
+        left = lasting((self.total - seen) / max(pace, 1e-9))
+        error = [] if self.error is None else [f"error {100 * self.error:.2f} %"]
         if self.bar is not None:
-            self.bar.update(0, completed=seen, rate=rate, note=note)
+            self.bar.update(seen, left, [rate, f"loss {loss:.3f}", *error])
         elif now - self.last_line >= self.pause:
             self.last_line = now
-            pace = (seen - self.first) / max(now - self.began, 1e-9)
-            left = timedelta(seconds=round((self.total - seen) / pace))
-            share = f"{100 * seen / self.total:5.1f} %  {seen:,} of {self.total:,} images"
-            print(f"{self.name}  {share}  {rate}  {left} left  {note}", file=sys.stderr, flush=True)
+            note = "  ".join([f"loss {loss:.3f}", *(f"validation {each}" for each in error)])
+            said = report_line(self.name, seen, self.total, rate, left, note)
+            print(said, file=sys.stderr, flush=True)
 
     def training(self, seen: int, seconds: float, means: dict[str, float]) -> None:
         """How learning went since the last call, for TensorBoard, and how quick it was."""
@@ -208,28 +208,6 @@ class Log:
 
 def _is_set(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and not math.isfinite(value))
-
-
-def _bar() -> Any:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
-        refresh_per_second=4,
-    )
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -48,7 +48,8 @@ MAY = {
     "stability": "evaluate",
     "swap": "evaluate maps rollout scenes sensors tasks world",
     "clustering": "evaluate tasks",
-    "log": "checkpoint evaluate metrics report rollout scanpath scenes world",
+    "progress": "",
+    "log": "checkpoint evaluate metrics progress report rollout scanpath scenes world",
     "sharpness": "estimators",
     "train": "checkpoint clustering data device estimators evaluate log metrics rollout scenes "
     "sharpness world",
@@ -61,7 +62,8 @@ LAZILY = {
     "images": {"PIL", "datasets"},
     "clustering": {"scipy", "sklearn"},
     "export": {"onnx_ir", "onnxruntime"},
-    "log": {"tensorboard", "rich", "PIL"},
+    "log": {"tensorboard", "PIL"},
+    "progress": {"rich"},
     "report": {"rich"},
     "envs": {"PIL", "matplotlib"},
 }
