@@ -2,7 +2,7 @@
 
 import json
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from hardattn.distributions import Choice, Fixed, Gaussian
 from hardattn.envs import CATALOGUE, GlimpseVectorEnv, Problem
 from hardattn.envs.sb3 import GlimpseVecEnv
 from hardattn.evaluate import evaluate
+from hardattn.log import Log
 from hardattn.metrics import error
 from hardattn.report.read import read
 from hardattn.report.table import tables
@@ -446,6 +447,26 @@ def test_a_result_stands_beside_ours(name: str, tiny: Path) -> None:
     kept = {path.name for path in folder.iterdir()}
     assert {"model.zip", "columns.pt", "examples.pt", "metrics.jsonl", "recipe.json"} <= kept
     assert not any("unfinished" in file for file in kept)
+
+
+def test_training_is_told_of_between_validations(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.setattr("hardattn.log.Log", partial(Log, every=1))
+    assert go(tiny, "ppo", *TINY, *SMALL["ppo"]) == 0
+    (path,) = tiny.rglob("result.json")
+    found = EventAccumulator(str(path.parent))
+    found.Reload()
+    told = [event.step for event in found.Scalars("training/images_per_second")]
+    validated = [event.step for event in found.Scalars("validation/error")]
+    assert set(validated) < set(told) and len(told) == len(set(told))
+    curve = json.loads(path.read_text())["training"]["curve"]
+    assert validated == [images for images, _ in curve]
+    rate = parse(["ppo", *TINY, *SMALL["ppo"]], SB3)[1].learning.lr
+    for event in found.Scalars("training/learning_rate"):
+        assert event.value == pytest.approx(rate * max(0, 1 - event.step / 24), abs=1e-9)
 
 
 def test_what_is_measured_is_what_was_kept(tiny: Path) -> None:
