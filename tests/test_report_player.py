@@ -152,6 +152,16 @@ var paint = function (at) { return seats[at].querySelector(".where").toDataURL()
 var press = function (name) { root.querySelector("[data-step=" + name + "]").click(); };
 var key = function (name) { root.dispatchEvent(new KeyboardEvent("keydown", { key: name })); };
 var out = root.querySelector("output"), slider = root.querySelector("input");
+var middle = function (at, what) { var canvas = seats[at].querySelector(what), rgb = [];
+  var wide = canvas.width, high = canvas.height;
+  var all = canvas.getContext("2d").getImageData(wide / 4, high / 4, wide / 2, high / 2).data;
+  for (var i = 0; i < all.length; i += 4) rgb.push(Math.max(all[i], all[i + 1], all[i + 2]) -
+    Math.min(all[i], all[i + 1], all[i + 2])); return Math.max.apply(null, rgb); };
+await wait(50); said.dye = [middle(1, ".where"), middle(1, ".map")];
+said.maps = [0, 1].map(function (at) {
+  var one = seats[at].querySelector(".map").parentNode;
+  return one.getClientRects().length ? one.lastChild.textContent : ""; });
+said.scale = seats[1].querySelector(".scale").textContent;
 said.start = out.textContent;
 said.thumbs = root.querySelectorAll(".strip button").length;
 said.options = seats[0].querySelectorAll("option").length;
@@ -208,4 +218,8 @@ def test_a_browser_steps_through_the_looks(
     assert (told["playing"], told["played"], told["stopped"]) == ("Pause", "3 of 3", "Play")
     assert told["scene"] == [["a", "b", "c", "d & e"][int(columns.target[4])]]
     assert told["same"] and told["lit"] and told["labelled"]
+    # Its map is beside the scene, which stays as grey as it is.
+    assert told["dye"][0] == 0 and told["dye"][1] > 30 and told["scale"] == "013715+"
+    density = greedy(made, "soft,block=cbam_spatial").density
+    assert told["maps"] == ["", f"its attention map, {peak(density[0])}"]
     assert told["paper"] == ("rgb(20, 23, 27)" if dark else "rgb(255, 255, 255)")
