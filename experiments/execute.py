@@ -21,7 +21,7 @@ from torch import Tensor
 from experiments.config import Problem, Recipe, Run, UsageError
 from experiments.recipes import RECIPES
 from hardattn import checkpoint, cost
-from hardattn.clustering import ari, named, nmi
+from hardattn.clustering import ari, nmi
 from hardattn.data import Dataset, fewer, load
 from hardattn.device import choose, tune
 from hardattn.evaluate import Columns, average, evaluate
@@ -232,7 +232,7 @@ def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> di
     """
 
     def look(draw: Draw, seed: int = 0) -> Columns:
-        return named(evaluate(agent, world, scenes, draw, seed), world.task)
+        return evaluate(agent, world, scenes, draw, seed)
 
     use, one = look(draw), look(sample)
     if world.sensor.everything and torch.equal(one.log_probability, use.log_probability):
@@ -269,7 +269,7 @@ def controlled(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str
     found = {}
     for name, change in CONTROLS.items():
         with replaced(change):
-            found[name] = named(evaluate(agent, world, scenes, draw), world.task)
+            found[name] = evaluate(agent, world, scenes, draw)
     return found
 
 

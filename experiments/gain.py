@@ -190,7 +190,6 @@ def swapped_columns(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Columns of the agent itself ("own") and of each swap; and why others are left out."""
     from experiments.execute import controlled
-    from hardattn.clustering import named
     from hardattn.maps import CONTROLS
     from hardattn.swap import SWAPS, Meaningless, looked, swapped
 
@@ -210,7 +209,7 @@ def swapped_columns(
     columns |= maps
     left_out = {key: why for key, why in left_out.items() if key not in columns}
     left_out |= {key: missing for key in CONTROLS if key not in columns}
-    return {key: named(one, world.task) for key, one in columns.items()}, left_out
+    return columns, left_out
 
 
 def followed(
@@ -220,7 +219,10 @@ def followed(
     import torch
 
     from hardattn.agents import Following
-    from hardattn.evaluate import evaluate, joined
+    from hardattn.evaluate import columns, episodes, finished
+
+    def measured(part: Any, taken: Any, maps: Any) -> Any:
+        return columns(taken, world, part, maps)
 
     first = world.first(scenes, torch.Generator().manual_seed(0))
     parts = []
@@ -228,8 +230,9 @@ def followed(
         here = slice(start, start + batch)
         other = Following(agent, path[:, here])
         part = scenes.slice(here.start, here.stop)
-        parts.append(evaluate(other, world, part, draw, first=first[here]))
-    return joined(parts)
+        parts += episodes(other, world, part, measured, draw, batch=batch, first=first[here])
+    # Only now: a clustering task is to match clusters and classes over all scenes at once.
+    return finished(world, parts)
 
 
 def _figures(columns: Any) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from experiments import agents, viewers
 from experiments.config import Learning, Problem, Recipe, Run, UsageError
 from experiments.execute import Setting, prepare
 from hardattn import checkpoint
-from hardattn.clustering import named
 from hardattn.evaluate import Columns, evaluate
 from hardattn.metrics import error
 from hardattn.rollout import DRAWS
@@ -56,8 +55,7 @@ class Trained:
     def look(self, scenes: Scenes, agent: Any = None) -> Columns:
         """One pass over other scenes, or of a relative of the agent, from the same first looks."""
         world = self.setting.world
-        columns = evaluate(agent or self.agent, world, scenes, DRAWS[self.recipe.problem.draw])
-        return named(columns, world.task)
+        return evaluate(agent or self.agent, world, scenes, DRAWS[self.recipe.problem.draw])
 
     def fresh(self, seed: int) -> Any:
         """The same agent with weights drawn anew."""

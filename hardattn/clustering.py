@@ -1,10 +1,30 @@
 """How clusters agree with classes that nobody was told of: matching, NMI and ARI of `Columns`."""
 
+from typing import Protocol, Self, TypeVar
+
 import torch
 from torch import Tensor
 
-from hardattn.evaluate import Columns
-from hardattn.tasks import Cluster, Task
+
+class Measured(Protocol):
+    """What is read here, and by a task, of `evaluate.Columns`."""
+
+    @property
+    def log_probability(self) -> Tensor:
+        """(N, T, K) of every answer after each look."""
+
+    @property
+    def prediction(self) -> Tensor:
+        """(N, T) int64: the most probable answer."""
+
+    @property
+    def target(self) -> Tensor:
+        """(N,) int64; (N, S) of sequences."""
+
+    def _replace(self, *, log_probability: Tensor) -> Self: ...
+
+
+Columns = TypeVar("Columns", bound=Measured)
 
 
 def matched(columns: Columns) -> Columns:
@@ -24,12 +44,7 @@ def matched(columns: Columns) -> Columns:
     return columns._replace(log_probability=columns.log_probability[..., order])
 
 
-def named(columns: Columns, task: Task) -> Columns:
-    """`matched` of a task whose answers are clusters; of any other the columns as they are."""
-    return matched(columns) if isinstance(task, Cluster) else columns
-
-
-def nmi(columns: Columns) -> float:
+def nmi(columns: Measured) -> float:
     """Normalised mutual information of final answers and classes, by the mean of their entropies.
 
     0 where independent, 1 where one says the other. Cluster numbers do not matter.
@@ -39,7 +54,7 @@ def nmi(columns: Columns) -> float:
     return float(normalized_mutual_info_score(_classes(columns), _clusters(columns)))
 
 
-def ari(columns: Columns) -> float:
+def ari(columns: Measured) -> float:
     """Adjusted Rand index (Hubert & Arabie 1985) of final answers and classes.
 
     Of pairs put together or apart alike; 0 by chance, 1 where they agree. Numbers do not matter.
@@ -49,7 +64,7 @@ def ari(columns: Columns) -> float:
     return float(adjusted_rand_score(_classes(columns), _clusters(columns)))
 
 
-def table(columns: Columns) -> Tensor:
+def table(columns: Measured) -> Tensor:
     """(K, K) int64: how many examples of each class (columns) each cluster (rows) has."""
     classes, clusters = _classes(columns), _clusters(columns)
     count = columns.log_probability.shape[-1]
@@ -60,11 +75,11 @@ def table(columns: Columns) -> Tensor:
     return torch.bincount(clusters * count + classes, minlength=count**2).view(count, count)
 
 
-def _classes(columns: Columns) -> Tensor:
+def _classes(columns: Measured) -> Tensor:
     if columns.target.dim() > 1:
         raise ValueError("clusters are of images with one label, not of sequences")
     return columns.target
 
 
-def _clusters(columns: Columns) -> Tensor:
+def _clusters(columns: Measured) -> Tensor:
     return columns.prediction[:, -1]

@@ -97,13 +97,19 @@ def evaluate(
     """Look once at every scene, as in use: no gradient, evaluation mode, draws from `seed` alone.
 
     First looks are drawn on the CPU for all scenes at once, so that agents, batch sizes and
-    devices share them. first: these instead.
+    devices share them. first: these instead. What the task has to say about all scenes together it
+    has said: clusters have the numbers of classes, of which `metrics` can then be asked.
     """
 
     def measured(part: Scenes, path: Trajectory, maps: list[Map]) -> Columns:
         return columns(path, world, part, maps)
 
-    return joined(episodes(agent, world, scenes, measured, draw, seed, batch, first))
+    return finished(world, episodes(agent, world, scenes, measured, draw, seed, batch, first))
+
+
+def finished(world: World, parts: Sequence[Columns]) -> Columns:
+    """The columns of a set of scenes, from those of its batches, finished by the world's task."""
+    return world.task.finish(joined(parts))
 
 
 def episodes(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hardattn.evaluate import APART, Columns, columns, episodes, joined
+from hardattn.evaluate import APART, Columns, columns, episodes, finished
 from hardattn.maps import Map
 from hardattn.rollout import Agent, Draw, Trajectory, greedy
 from hardattn.scenes import Scenes
@@ -45,7 +45,8 @@ def looked(agent: Agent, world: World, scenes: Scenes, draw: Draw = greedy, seed
         return Own(place, columns(path, world, part, maps))
 
     parts = episodes(agent, world, scenes, kept, draw, seed)
-    return Own(torch.cat([one.place for one in parts], 1), joined([one.columns for one in parts]))
+    place = torch.cat([one.place for one in parts], 1)
+    return Own(place, finished(world, [one.columns for one in parts]))
 
 
 def raster_point(look: Tensor, looks: int) -> Tensor:

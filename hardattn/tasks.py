@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hardattn.clustering import Columns, matched
+
 
 class Task(Protocol):
     """What is asked of an agent."""
@@ -33,6 +35,9 @@ class Task(Protocol):
 
     def belief(self, logits: Tensor, target: Tensor) -> Tensor:
         """(T, B, K) answers, targets -> (T, B) the probability given to the truth."""
+
+    def finish(self, columns: Columns) -> Columns:
+        """What is left to do with all that was measured of a set of scenes: see `evaluate`."""
 
 
 class Classify:
@@ -74,6 +79,10 @@ class Classify:
     def belief(self, logits: Tensor, target: Tensor) -> Tensor:
         truth = target[:, None].expand(*logits.shape[:-1], 1)
         return logits.softmax(-1).gather(-1, truth)[..., 0]
+
+    def finish(self, columns: Columns) -> Columns:
+        """Answers are classes already, so nothing is left to do."""
+        return columns
 
 
 class Localise(Classify):
@@ -136,6 +145,10 @@ class Sequence:
         given = logits.softmax(-1).gather(-1, truth.clamp_min(0)[..., None])[..., 0]
         return torch.where(truth < 0, torch.ones_like(given), given)
 
+    def finish(self, columns: Columns) -> Columns:
+        """Answers are symbols already, so nothing is left to do."""
+        return columns
+
     @staticmethod
     def each(target: Tensor, looks: int) -> int:
         """How many looks a symbol has."""
@@ -147,9 +160,9 @@ class Sequence:
 class Cluster:
     """Put what is alike together. Nothing is rewarded and nothing lost: no label is ever read.
 
-    The answers are clusters, whose numbers mean nothing. `loss` is 0, so that there is nothing to
-    learn from but an estimator that knows one for itself, as `gat_cluster` does; `belief` is the
-    probability of the likeliest cluster. What is found is measured by `hardattn.clustering`.
+    The answers are clusters, whose numbers mean nothing until `finish` gives each the number of a
+    class. `loss` is 0, so that there is nothing to learn from but an estimator that knows one for
+    itself, as `gat_cluster` does; `belief` is the probability of the likeliest cluster.
     """
 
     rewarding = False
@@ -168,6 +181,10 @@ class Cluster:
 
     def belief(self, logits: Tensor, target: Tensor) -> Tensor:
         return logits.softmax(-1).amax(-1)
+
+    def finish(self, columns: Columns) -> Columns:
+        """Rename clusters to classes by the best one-to-one matching: see `clustering.matched`."""
+        return matched(columns)
 
 
 TASKS = {"classify": Classify, "localise": Localise, "sequence": Sequence, "cluster": Cluster}

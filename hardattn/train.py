@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from hardattn import checkpoint
-from hardattn.clustering import named
 from hardattn.data import Dataset
 from hardattn.estimators import Loss
 from hardattn.evaluate import evaluate, right
@@ -202,7 +201,6 @@ def train(
                 log.training(seen, spent.seconds, tally.recent() | {"learning_rate": lr * rate})
             if validate:
                 columns = evaluate(cast(Agent, agent), world, validation, draw)
-                columns = named(columns, world.task)
                 measured = figures(columns)
                 curve.append((seen, error(columns)))
                 log.validation(seen, means, measured, columns, validation)

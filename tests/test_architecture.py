@@ -22,7 +22,7 @@ MAY = {
     "sensors": "windows",
     "windows": "",
     "distributions": "",
-    "tasks": "",
+    "tasks": "clustering",
     "layers": "",
     "maps": "",
     "noise": "",
@@ -47,11 +47,11 @@ MAY = {
     "corruptions": "scenes",
     "stability": "evaluate",
     "swap": "evaluate maps rollout scenes sensors tasks world",
-    "clustering": "evaluate tasks",
+    "clustering": "",
     "progress": "",
     "log": "checkpoint evaluate metrics progress report rollout scanpath scenes world",
     "sharpness": "estimators",
-    "train": "checkpoint clustering data device estimators evaluate log metrics rollout scenes "
+    "train": "checkpoint data device estimators evaluate log metrics rollout scenes "
     "sharpness world",
     "report": "checkpoint evaluate localisation metrics scanpath scenes sensors states stats",
 }

@@ -9,15 +9,18 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
+from experiments.gain import followed
 from hardattn.agents import RAM, SCRIPTS, FullView, Scripted
+from hardattn.clustering import matched
 from hardattn.data import load
 from hardattn.distributions import Fixed, Stop
 from hardattn.evaluate import Columns, average, evaluate
-from hardattn.metrics import METRICS, figures
+from hardattn.metrics import METRICS, error, figures
 from hardattn.rollout import Decision, greedy, sample
 from hardattn.scenes import Scenes, frozen, plain, translated
 from hardattn.sensors import Retina, Whole
-from hardattn.tasks import Classify
+from hardattn.swap import looked
+from hardattn.tasks import TASKS, Classify, Cluster
 from hardattn.world import Observation, World
 
 # Agents whose every step is written down.
@@ -79,6 +82,53 @@ def test_one_look_was_chosen_by_nobody() -> None:
     found = figures(evaluate(Written(torch.zeros(1, 5, 2), torch.zeros(1, 5, 2)), world, blank(5)))
     assert found["hit"] is found["spread"] is found["entropy"] is None
     assert found["looks"] == 1 and len(found["error_after"]) == 1  # type: ignore[arg-type]
+
+
+class Reading(nn.Module):
+    """Answers the number that the image is grey with, and looks at its middle."""
+
+    def start(self, context: Tensor) -> Tensor:
+        return context.new_zeros(len(context), 0)
+
+    def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
+        number = (255 * seen.glimpse.flatten(1)[:, 0]).round().long()
+        nought = torch.zeros_like(seen.step)
+        logits = 5.0 * nn.functional.one_hot(number, 3).float()
+        return state, Decision(Fixed(torch.zeros_like(seen.location)), logits, nought, nought)
+
+
+def test_clusters_are_named_over_all_scenes_whoever_asks_and_however_they_are_dealt() -> None:
+    """By `evaluate`, with no help of the caller, and by all that look as it does."""
+    target, agent = torch.arange(90) % 3, Reading()
+    wrong = torch.rand(90, generator=torch.Generator().manual_seed(0)) < 0.4
+    cluster = (target + 1 + wrong.long()) % 3
+    image = cluster.to(torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
+    scenes = Scenes(image, target, *blank(90)[2:])
+    world, classes = (
+        World(Retina(2), task, 2, first="centre") for task in (Cluster(3), Classify(3))
+    )
+    said = evaluate(agent, classes, scenes)
+    assert torch.equal(said.prediction[:, -1], cluster) and error(said) > 0.5
+    found = [evaluate(agent, world, scenes, batch=batch) for batch in (90, 30, 7)]
+    found += [looked(agent, world, scenes).columns]
+    path = looked(agent, world, scenes).place
+    found += [followed(agent, world, scenes, path, greedy, batch=batch) for batch in (90, 30, 7)]
+    for one in found:
+        assert error(one) == pytest.approx(wrong.double().mean().item())
+        assert torch.equal(one.log_probability, matched(said).log_probability)
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "cluster"])
+def test_every_other_task_has_nothing_to_finish(name: str) -> None:
+    world = World(Retina(2), TASKS[name](4), 2, first="centre")
+    scenes = blank(4)
+    if name == "sequence":
+        scenes = Scenes(scenes.image, torch.tensor([[0, 3]]).expand(4, -1), *scenes[2:])
+    agent = Written(torch.randn(2, 4, 4), torch.zeros(2, 4, 2))
+    found = evaluate(agent, world, scenes)
+    assert world.task.finish(found) is found
+    wanted = agent.logits.log_softmax(-1).transpose(0, 1)
+    assert torch.equal(found.log_probability, wanted)
 
 
 # Real agents on real scenes.

@@ -465,7 +465,8 @@ def test_it_is_trained_and_measured_as_all_are(tmp_path: Path) -> None:
     log.close()
     assert [seen for seen, _ in found.curve] == [96]  # one, so that no label chooses the weights
     measured = evaluate(agent, world, validation)
-    assert error(clustering.matched(measured)) <= error(measured)
+    # What was logged in training is what whoever measures it finds.
+    assert error(measured) == found.curve[0][1] < 0.9
     assert measured.density.shape == (60, 4, 4)
 
 
@@ -489,5 +490,4 @@ def test_it_finds_shapes_that_nobody_named() -> None:
         descent.zero_grad()
         loss.total.backward()
         descent.step()
-    found = clustering.matched(evaluate(agent, world, plain(split, torch.arange(240))))
-    assert error(found) < 0.05
+    assert error(evaluate(agent, world, plain(split, torch.arange(240)))) < 0.05

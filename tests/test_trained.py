@@ -14,6 +14,8 @@ from experiments.recipes import RECIPES
 from experiments.remeasure import main
 from experiments.trained import Revival, recipe_of
 from hardattn import checkpoint
+from hardattn.evaluate import evaluate
+from hardattn.metrics import error
 
 TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
 
@@ -77,6 +79,18 @@ def test_only_the_agent_of_the_result_will_do(runs: Path) -> None:
         revive(folder, {**result, "recipe": {**recipe, "hidden": 8}})
     result["figures"]["greedy"]["error"] -= 0.02  # type: ignore[index]
     assert "in result.json" in revive(folder, result).differs
+
+
+def test_clusters_err_as_often_as_their_result_says(tmp_path: Path) -> None:
+    """Whoever measures the agent, without a word of clusters."""
+    words = ["gat-cluster-digits", *TINY, "--device", "cpu", "--out", str(tmp_path)]
+    assert run.main(words) == 0
+    folder = only(tmp_path, "gat-cluster-digits")
+    result = result_of(folder)
+    subject = Revival(Run(device="cpu"))(folder, result)
+    told = result["figures"]["greedy"]["error"]  # type: ignore[index]
+    assert error(evaluate(subject.agent, subject.setting.world, subject.test)) == told
+    assert error(subject.columns) == told and not subject.differs
 
 
 def test_weights_are_read_from_what_was_kept(runs: Path) -> None:
