@@ -103,6 +103,8 @@ class ForeignWorld(World):
     not made.
     """
 
+    judged_at_end = False  # but by whatever the environments pay
+
     def __init__(
         self,
         make: Callable[[], VectorEnv[Any, Any, Any]],

@@ -24,10 +24,7 @@ class Judge:
         if shaping and answer != "logits":
             raise ValueError("shaping is paid for likelihoods, so the answer must be logits")
         self.world, self.charges, self.shaping = world, answer == "logits", shaping
-        # A world that judges the looking itself does so whenever it likes.
-        kind = type(world)
-        plain = kind.outcome is World.outcome and kind.answers is World.answers
-        self.last_only = world.task.last_only and plain
+        self.last_only = world.judged_at_end
         shape = (1 if self.last_only else world.looks, count)
         self.nothing = torch.zeros(count, device=device)
         self.logits = torch.zeros(*shape, world.task.classes, device=device)

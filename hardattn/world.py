@@ -79,10 +79,19 @@ class World:
     None: anywhere.
 
     A world that changes while it is looked at overrides `advance`, one in which looking itself is
-    judged `answers` or `outcome`.
+    judged `answers` or `outcome`, and with them `judged_at_end`.
     """
 
     changes = False  # whether scenes change while they are looked at
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if ("answers" in own or "outcome" in own) and "judged_at_end" not in own:
+            raise TypeError(
+                f"{cls.__name__} judges in its own way, so it must say by judged_at_end whether "
+                "all hangs on the answer at the last look"
+            )
 
     def __init__(
         self,
@@ -111,6 +120,11 @@ class World:
         shorter = copy.copy(self)
         shorter.looks = looks
         return shorter
+
+    @property
+    def judged_at_end(self) -> bool:
+        """Whether all hangs on the answer at the last look, which the task alone judges."""
+        return self.task.last_only
 
     @property
     def sees(self) -> str:

@@ -47,6 +47,8 @@ class Drifting(World):
     every decision, and to look left of where one looked before is rewarded.
     """
 
+    judged_at_end = False
+
     def advance(self, view: Any, place: Tensor) -> Any:
         image, _ = view
         return image.roll(1, 2), place[:, 0]
