@@ -1,15 +1,16 @@
 """What an action is worth: the task's reward, and what is added to it for learning."""
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from hardattn.world import World
 
 from .actions import Act
+
+Pick = Callable[[Tensor], Tensor]
 
 
 class Judge:
@@ -29,14 +30,14 @@ class Judge:
         self.nothing = torch.zeros(count, device=device)
         self.logits = torch.zeros(*shape, world.task.classes, device=device)
         self.final = torch.zeros(shape, device=device)
-        self.unknown = torch.full_like(self.nothing, math.log(max(1, world.task.classes)))
-        self.nll = self.unknown
+        self.gained = self.nothing
 
     def begin(self, which: bool | Tensor) -> None:
         """Some, or all, begin anew."""
         if self.shaping:
-            kept = torch.where(which, self.unknown, self.nll) if isinstance(which, Tensor) else None
-            self.nll = self.unknown if kept is None else kept
+            self.gained = (
+                torch.where(which, 0.0, self.gained) if isinstance(which, Tensor) else self.nothing
+            )
 
     def __call__(
         self, view: Any, target: Tensor, act: Act, look: int | Tensor, final: bool | Tensor
@@ -48,30 +49,33 @@ class Judge:
         if self.last_only and final is False and not self.shaping:
             return self.nothing, self.nothing if self.charges else None
         logits, last = self._said(act), self._last(final)
+        task, looks = self.world.task, self.world.looks
         if self.last_only and not self.charges:
-            task, looks = self.world.task, self.world.looks
             return task.reward(logits[None], target, last[None], looks)[0], None
-        if self.last_only:
-            reward, loss = self.world.outcome(view, logits[None], target, last[None])
-            reward, loss = reward[0], loss[0]
-        elif isinstance(look, int):
-            self.logits[look], self.final[look] = logits, last
-            so_far = self.logits[: look + 1], target, self.final[: look + 1]
-            reward, loss = (each[-1] for each in self.world.outcome(view, *so_far))
-        else:
-            row = look[None]
-            self.logits.scatter_(0, row[..., None].expand(1, *logits.shape), logits[None])
-            number = torch.arange(len(self.final), device=look.device)[:, None]
-            self.final = last * (number == row)
-            judged = self.world.outcome(view, self.logits, target, self.final)
-            reward, loss = (each.gather(0, row)[0] for each in judged)
+        rows, ends, pick = self._so_far(logits, last, look)
+        reward, loss = map(pick, self.world.outcome(view, rows, target, ends))
         if not self.charges:
             return reward, None
         reward = reward - loss
         if self.shaping:
-            nll = F.cross_entropy(logits, target, reduction="none")
-            reward, self.nll = reward + self.shaping * (self.nll - nll), nll
+            gained = pick(task.gained(rows, target, ends, looks))
+            reward, self.gained = reward + self.shaping * (gained - self.gained), gained
         return reward, loss
+
+    def _so_far(
+        self, logits: Tensor, last: Tensor, look: int | Tensor
+    ) -> tuple[Tensor, Tensor, Pick]:
+        """What was answered so far, where that ended, and how to pick this step's row of (T, B)."""
+        if self.last_only:
+            return logits[None], last[None], lambda rows: rows[0]
+        if isinstance(look, int):
+            self.logits[look], self.final[look] = logits, last
+            return self.logits[: look + 1], self.final[: look + 1], lambda rows: rows[-1]
+        row = look[None]
+        self.logits.scatter_(0, row[..., None].expand(1, *logits.shape), logits[None])
+        number = torch.arange(len(self.final), device=look.device)[:, None]
+        self.final = last * (number == row)
+        return self.logits, self.final, lambda rows: rows.gather(0, row)[0]
 
     def _said(self, act: Act) -> Tensor:
         return act.likelihood(self.logits.shape[-1]) if act.logits is None else act.logits

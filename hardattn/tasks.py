@@ -36,6 +36,13 @@ class Task(Protocol):
     def belief(self, logits: Tensor, target: Tensor) -> Tensor:
         """(T, B, K) answers, targets -> (T, B) the probability given to the truth."""
 
+    def gained(self, logits: Tensor, target: Tensor, final: Tensor, looks: int) -> Tensor:
+        """By how many nats the truth has become likelier up to each look, (T, B).
+
+        Than where all answers are alike, as they are before the first look. Arguments and rows are
+        those of a call.
+        """
+
     def finish(self, columns: Columns) -> Columns:
         """What is left to do with all that was measured of a set of scenes: see `evaluate`."""
 
@@ -79,6 +86,11 @@ class Classify:
     def belief(self, logits: Tensor, target: Tensor) -> Tensor:
         truth = target[:, None].expand(*logits.shape[:-1], 1)
         return logits.softmax(-1).gather(-1, truth)[..., 0]
+
+    def gained(self, logits: Tensor, target: Tensor, final: Tensor, looks: int) -> Tensor:
+        truth = target.expand(final.shape).flatten()
+        nll = F.cross_entropy(logits.flatten(0, 1), truth, reduction="none").view_as(final)
+        return math.log(self.classes) - nll
 
     def finish(self, columns: Columns) -> Columns:
         """Answers are classes already, so nothing is left to do."""
@@ -145,6 +157,20 @@ class Sequence:
         given = logits.softmax(-1).gather(-1, truth.clamp_min(0)[..., None])[..., 0]
         return torch.where(truth < 0, torch.ones_like(given), given)
 
+    def gained(self, logits: Tensor, target: Tensor, final: Tensor, looks: int) -> Tensor:
+        """Of all symbols together; one that was not asked yet is as likely as any other."""
+        each = self.each(target, looks)
+        look = torch.arange(len(logits), device=logits.device)[:, None]
+        symbol = torch.arange(target.shape[1], device=logits.device)
+        truth = target.clamp_min(0).expand(len(logits), -1, -1)
+        likelier = math.log(self.classes) + logits.log_softmax(-1).gather(-1, truth)
+        likelier = likelier.masked_fill(target < 0, 0.0)
+        # Those over and done with, each as it was answered at its last look; and those at hand.
+        said = (likelier * (look + 1 == (symbol + 1) * each)[:, None]).sum(-1)
+        left = final.bool()[..., None] & (symbol > look // each)[:, None]
+        at_hand = (symbol == look // each)[:, None] | left
+        return said.cumsum(0) - said + (likelier * at_hand).sum(-1)
+
     def finish(self, columns: Columns) -> Columns:
         """Answers are symbols already, so nothing is left to do."""
         return columns
@@ -181,6 +207,9 @@ class Cluster:
 
     def belief(self, logits: Tensor, target: Tensor) -> Tensor:
         return logits.softmax(-1).amax(-1)
+
+    def gained(self, logits: Tensor, target: Tensor, final: Tensor, looks: int) -> Tensor:
+        return torch.zeros_like(final)
 
     def finish(self, columns: Columns) -> Columns:
         """Rename clusters to classes by the best one-to-one matching: see `clustering.matched`."""

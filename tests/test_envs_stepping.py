@@ -1,6 +1,7 @@
 """One stepping: the rollout, Gymnasium's vectors of singles and our vectors agree to the bit."""
 
 import copy
+import math
 import pickle
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torch import Tensor
 
+from hardattn.catch import Catch
 from hardattn.data import Split
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv, stepping
 from hardattn.evaluate import evaluate
@@ -20,9 +22,10 @@ from hardattn.rollout import greedy, rollout
 from hardattn.scenes import frozen
 from hardattn.sensors import Retina, Zoom
 from hardattn.streams import apart
-from hardattn.tasks import Classify
+from hardattn.tasks import Classify, Cluster, Sequence
 from hardattn.train import mix
-from tests.envs import PROBLEMS, Wanderer, problem, same
+from hardattn.world import World
+from tests.envs import OFFLINE, PROBLEMS, Drifting, Wanderer, problem, same
 
 MODES = list(AutoresetMode)
 
@@ -72,6 +75,7 @@ def sync(one: Any, mode: AutoresetMode, count: int = 4, **options: Any) -> SyncV
         *((name, {}) for name in PROBLEMS),
         ("each", {"stop": True, "answer": "logits", "shaping": 0.3, "move_cost": 0.1}),
         ("sequence", {"stop": True}),
+        ("sequence", {"stop": True, "answer": "logits", "shaping": 0.3}),
         ("retina", {"flat_observations": True, "stop": True, "action": "cell"}),
         ("reach", {"action": "move", "flat_actions": True, "stop": True, "move_cost": 0.2}),
         ("coarse", {"answer": "logits", "flat_actions": True, "flat_observations": True}),
@@ -384,6 +388,68 @@ def test_seeds_reach_their_environments() -> None:
     other = GlimpseVectorEnv(problem(), 3, tensors=True)
     other.reset()
     assert len({each.numpy().tobytes() for each in other.scenes.image}) == 3
+
+
+def likelier(logits: Tensor, label: Tensor, looks: int) -> float:
+    """Nats by which answers, (T, K), make the truth likelier than where all are alike.
+
+    By hand, from probabilities; a symbol of those that share the looks has the last answer where
+    its own did not come.
+    """
+    said = logits.double().softmax(-1)
+    symbols = label.tolist() if label.dim() else [int(label)]
+    alike, gained = 1 / said.shape[1], 0.0
+    for number, symbol in enumerate(symbols):
+        look = min((number + 1) * looks // len(symbols), len(said)) - 1
+        gained += math.log(said[look, symbol] / alike) if symbol >= 0 else 0.0
+    return gained
+
+
+@pytest.mark.parametrize("stop", [False, True])
+@pytest.mark.parametrize("name", [*PROBLEMS, *OFFLINE, "clusters"])
+def test_shaping_pays_for_the_likelihood_of_all_that_was_asked(name: str, stop: bool) -> None:
+    """Over an episode, in every world: beside what is paid without, and to whoever stops early."""
+    one: Any = PROBLEMS.get(name, name)
+    if name == "clusters":
+        one = problem(task=Cluster(10))
+    options: dict[str, Any] = {"action": "place", "answer": "logits", "stop": stop, "tensors": True}
+    bare, shaped = (
+        GlimpseVectorEnv(one, 3, **options, shaping=shaping, autoreset_mode="Disabled")
+        for shaping in (0.0, 0.7)
+    )
+    label = shaped.reset(seed=5)[1]["label"]
+    bare.reset(seed=5)
+    looks = shaped.world.looks
+    drawn = generator()
+    said: list[list[Tensor]] = [[], [], []]
+    paid, over = torch.zeros(3), torch.zeros(3, dtype=torch.bool)
+    for look in range(looks):
+        action: dict[str, Tensor] = {
+            "location": torch.rand(3, shaped.world.places, generator=drawn),
+            "answer": 3 * torch.randn(3, shaped.world.task.classes, generator=drawn),
+        }
+        if stop:  # at the first look, in the middle, and never
+            action["stop"] = torch.tensor([look == 0, look == looks // 2, False])
+        for row in (~over).nonzero()[:, 0].tolist():
+            said[row].append(action["answer"][row])
+        step = shaped.step(action)
+        paid += step[1] - bare.step(action)[1]
+        over = torch.as_tensor(step[2])
+    assert over.all()
+    for row in range(3):
+        gained = likelier(torch.stack(said[row]), label[row], looks) if name != "clusters" else 0.0
+        assert paid[row].item() == pytest.approx(0.7 * gained, abs=1e-4)
+
+
+def test_who_judges_in_its_own_way_says_when() -> None:
+    """Or an environment would ask only at the end what is paid before."""
+    for name in ("outcome", "answers"):
+        with pytest.raises(TypeError, match="judged_at_end"):
+            type("Silent", (World,), {name: lambda self, *given: given})
+    for kind, when in ((World, True), (Drifting, False), (Catch, False)):
+        task = () if kind is Catch else (Classify(10),)
+        assert kind(Retina(5), *task, 4).judged_at_end is when  # type: ignore[call-arg,arg-type]
+    assert not World(Retina(5), Sequence(11), 4).judged_at_end
 
 
 def test_rewards_are_what_they_say() -> None:

@@ -202,6 +202,14 @@ def test_every_task(name: str) -> None:
         reward, loss = task(guesses(8), target, final, 8)
         assert reward.shape == loss.shape == task.belief(guesses(8), target).shape == (8, 5)
         assert torch.equal(task.reward(guesses(8), target, final, 8), reward)
+        gained = task.gained(guesses(8), target, final, 8)
+        assert gained.shape == (8, 5)
+        # Nothing where all answers are alike; and no row depends on a later one.
+        alike = torch.zeros(8, 5, CLASSES)
+        assert torch.allclose(task.gained(alike, target, final, 8), torch.zeros(8, 5), atol=1e-6)
+        for rows in range(1, 9):
+            early = task.gained(guesses(8)[:rows], target, final[:rows], 8)
+            assert torch.allclose(early, gained[:rows], atol=1e-6)
         assert task.rewarding == bool(reward.any()) == bool(bonus)
         assert task.classes == CLASSES
 
