@@ -7,24 +7,20 @@ import difflib
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 
-from hardattn.catch import Catch, catch
 from hardattn.data import Split
-from hardattn.scenes import PLACES, SCENES, answers
+from hardattn.problem import SCENES, problem
 from hardattn.sensors import SENSORS
-from hardattn.tasks import Classify, Localise, Sequence, Task
-from hardattn.world import CONTEXTS, FIRST_LOOKS, World
+from hardattn.world import CONTEXTS, FIRST_LOOKS
 
 from .episodes import Problem, classes_of, split_of
 
-MAKERS = {**SCENES, "catch": catch}
 WORLD = ("looks", "first", "context", "reach")
-TASK = ("each", "bonus")
 CHOICES: dict[str, Any] = {"sensor": SENSORS, "first": FIRST_LOOKS, "context": CONTEXTS}
+TEN = tuple("0123456789")  # as many classes as each of the datasets has
 INVENTED = 1000  # images that one pass shows of a problem whose scenes come from no dataset
 
 
@@ -110,23 +106,17 @@ def named(name: str, split: str = "train", **settings: Any) -> Problem:
     for key, table in CHOICES.items():
         if key in given and given[key] not in table:
             raise ValueError(f"no {key} {given[key]!r}: there are {', '.join(table)}")
-    scene, sensor = MAKERS[entry.scene], SENSORS[given.pop("sensor", "retina")]
-    made, cut = _options(scene), _options(sensor)
-    known = {"sensor", *made, *cut, *WORLD, *TASK}
+    kind, sensor = SCENES[entry.scene], SENSORS[given.pop("sensor", "retina")]
+    cut = list(inspect.signature(sensor).parameters)
+    known = {"sensor", *kind.options, *cut, *WORLD, *kind.asked}
     if unknown := set(settings) - known:
         raise unexpected(name, unknown, f"its settings are {', '.join(sorted(known))}")
     classes = classes_of(entry.dataset) if entry.dataset else ()
     images = split_of(entry.dataset, split) if entry.dataset else _nothing(split)
-    if "classes" in made:
-        given["classes"] = len(classes)
-    make = partial(scene, **{key: given[key] for key in made if key in given})
     eye = sensor(**{key: given[key] for key in cut if key in given})
-    options = {key: given[key] for key in WORLD if key in given}
-    if entry.scene == "catch":
-        return Problem(Catch(eye, **options), make, images, ())
-    words = answers(entry.scene, classes, given.get("answer", "pair"))
-    world = World(eye, _task(entry.scene, len(words), images, given), **options)
-    return Problem(world, make, images, words)
+    options = {key: given[key] for key in (*kind.options, *WORLD, *kind.asked) if key in given}
+    world, make, answers = problem(entry.scene, eye, classes, images.images.shape[1:], **options)
+    return Problem(world, make, images, answers)
 
 
 def unexpected(who: str, names: Iterable[str], hint: str) -> TypeError:
@@ -147,21 +137,6 @@ def entry_of(name: str) -> Entry:
     return CATALOGUE[name]
 
 
-def _task(scene: str, words: int, split: Split, given: dict[str, Any]) -> Task:
-    options = {"bonus": 1.0} | {key: given[key] for key in TASK if key in given}
-    if scene == "sequence":
-        return Sequence(words, options["bonus"])
-    if scene == "localise":
-        side = split.images.shape[-1] * given.get("zoom", 1)
-        return Localise(words, step=(given["canvas"] - side) // (PLACES - 1) / side, **options)
-    return Classify(words, **options)
-
-
-def _options(maker: Any) -> list[str]:
-    given = inspect.signature(maker).parameters
-    return [name for name in given if name not in ("split", "index", "generator")]
-
-
 def _nothing(split: str) -> Split:
     """A split of images that no scene shows."""
     if split not in ("train", "validation", "test"):
@@ -175,13 +150,14 @@ def document(name: str) -> str:
     entry = entry_of(name)
     given = {"sensor": "retina", "first": "random", "context": "none"} | entry.settings
     looks, scales = given["looks"], given.get("scales", 1)
-    played = entry.scene == "catch"
+    kind = SCENES[entry.scene]
+    played = not kind.world.asks
     location = "(2,)), the next place (x, y); (-1, -1) is the corner at top left"
     if "reach" in given:
         location = f"(2,)), a step along x and y, in units of {given['reach']} of half the image"
     if played:
         location = "(3,)), the next place (x, y) and, at a third each: left, stay, right"
-    answer = f"\n- `answer`: Discrete({len(answers(entry.scene, [''] * 10))})"
+    answer = f"\n- `answer`: Discrete({len(kind.answered(TEN, given))})"
     facts = {
         "about": entry.about,
         "glimpse": f"a {given['sensor']} of {given['size']} x {given['size']} pixels"

@@ -93,7 +93,8 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
             self.__doc__ = document(problem)
         self.problem = problem = _found(problem, split, settings).to(device)
         self.num_envs, self.tensors, self.render_mode = num_envs, tensors, render_mode
-        self.world, self.answers = problem.world, problem.answers
+        self.world = problem.world
+        self.answers = problem.answers if self.world.asks else ()
         mode = AutoresetMode(autoreset_mode)
         self.autoreset_mode, self.metadata = mode, {**self.metadata, "autoreset_mode": mode}
         if max_episode_steps is not None and -1 != max_episode_steps < self.world.looks:
@@ -101,7 +102,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
             raise ValueError(f"an episode has {self.world.looks} looks: {fewer}")
         moves = self.world.reach is not None and self.world.places == 2
         action = action or ("move" if moves else "place")
-        answer = answer or ("class" if problem.answers else "none")
+        answer = answer or ("class" if self.answers else "none")
         self.device = problem.split.images.device
         self.actions = Actions(self.world, action, answer, stop, flat_actions, cells, self.device)
         judge = Judge(self.world, num_envs, answer, shaping, self.device)

@@ -55,7 +55,7 @@ def training(device: torch.device, product: str) -> list[dict[str, Any]]:
     generator = torch.Generator(device).manual_seed(0)
     images = torch.randint(256, (10_000, *size), generator=generator, device=device)
     split = Split(images.to(torch.uint8), torch.arange(10_000, device=device) % 10)
-    world = recipe.problem.world(10)
+    world = recipe.problem.world(10, size)
     agent = recipe.agent.build(world.sensor.shape(size), world, size).to(device)
     weights = list(agent.parameters())
     descent, tally = OPTIMISERS["adam"](weights, 1e-3, 0.9, 0.0), Tally(device)

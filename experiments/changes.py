@@ -15,15 +15,15 @@ import torch
 
 from experiments.trained import Trained
 from hardattn import stability
-from hardattn.catch import catch
 from hardattn.corruptions import contrast, noise, occluded, shifted
 from hardattn.evaluate import Columns
 from hardattn.maps import NOT_WEIGHTS, recorded, replaced, strongest
 from hardattn.metrics import error, pointing
+from hardattn.problem import SCENES
 from hardattn.report.read import script
 from hardattn.rollout import DRAWS, rollout
 from hardattn.scanpath import hit
-from hardattn.scenes import SCENES, MakeScenes, Scenes, frozen, strewn
+from hardattn.scenes import MakeScenes, Scenes, frozen, strewn
 
 PIECES = (0, 1, 2, 4, 8, 16)
 FEW, MANY = 4, 16  # distractors in training, and in the test of generalisation
@@ -65,8 +65,8 @@ def size(subject: Trained) -> dict[str, Any]:
     side = max(subject.setting.dataset.test.images.shape[2:])
     makes = {}
     for zoom in range(1, (problem.canvas or 0) // side + 1):
-        make = _maker(subject, **{name: (zoom,) if name == "zooms" else zoom})
-        if _possible(subject, make):
+        make = _possible(subject, **{name: (zoom,) if name == "zooms" else zoom})
+        if make is not None:
             makes[float(zoom * side)] = make
     if len(makes) < 2:
         raise NoMeaning("no target of another size fits its canvas")
@@ -119,8 +119,8 @@ def canvas(subject: Trained) -> dict[str, Any]:
     trained = problem.canvas or subject.test.image.shape[-1]
     at, points = [], []
     for side in (round(trained * factor) for factor in CANVASES):
-        make = _maker(subject, canvas=side)
-        if _possible(subject, make) and _sees(subject, make):
+        make = _possible(subject, canvas=side)
+        if make is not None and _sees(subject, make):
             at.append(float(side))
             points.append(subject.look(_frozen(subject, make)))
     if len(at) < 2:
@@ -257,9 +257,10 @@ def _cluttered(subject: Trained, counts: tuple[int, ...]) -> dict[str, Any]:
 def _pieces(subject: Trained) -> int:
     """How many pieces it learned with. Raises NoMeaning for scenes that clutter would not fit."""
     problem = subject.recipe.problem
-    if problem.scene == "translated":
+    kind = SCENES[problem.scene]
+    if kind.blank:
         return 0
-    takes = inspect.signature(SCENES.get(problem.scene, catch)).parameters
+    takes = inspect.signature(kind.make).parameters
     if "pieces" not in takes:
         raise NoMeaning(f"a {problem.scene} scene has no clutter")
     return takes["pieces"].default if problem.pieces is None else problem.pieces
@@ -291,7 +292,8 @@ def _by_parts(scenes: Scenes, change: Callable[[Scenes], Scenes]) -> Scenes:
 
 def _maker(subject: Trained, **options: Any) -> MakeScenes:
     problem = dataclasses.replace(subject.recipe.problem, **options)
-    return problem.maker(len(subject.setting.dataset.classes))
+    dataset = subject.setting.dataset
+    return problem.build(dataset.classes, dataset.test.images.shape[1:]).make
 
 
 def _frozen(subject: Trained, make: MakeScenes) -> Scenes:
@@ -303,17 +305,18 @@ def _options(subject: Trained) -> set[str]:
     """What the function of its scene takes."""
     if subject.setting.world.changes:
         return set()
-    return set(inspect.signature(SCENES[subject.recipe.problem.scene]).parameters)
+    return set(SCENES[subject.recipe.problem.scene].options)
 
 
-def _possible(subject: Trained, make: MakeScenes) -> bool:
-    """Whether there are such scenes: what is too large for a canvas is refused."""
+def _possible(subject: Trained, **options: Any) -> MakeScenes | None:
+    """What makes such scenes; None if there are none: what is too large for a canvas is refused."""
     split = subject.setting.dataset.test.to("cpu")
     try:
+        make = _maker(subject, **options)
         make(split, torch.arange(1), torch.Generator().manual_seed(0))
     except ValueError:
-        return False
-    return True
+        return None
+    return make
 
 
 def _sees(subject: Trained, make: MakeScenes) -> bool:

@@ -7,11 +7,11 @@ None is not passed on: the function that it is for has its own default.
 import dataclasses
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 
 class UsageError(Exception):
@@ -21,7 +21,15 @@ class UsageError(Exception):
     """
 
 
+if TYPE_CHECKING:
+    from hardattn.problem import Problem as Built
+
 SCENE = ("canvas", "zoom", "zooms", "pieces", "piece", "answer", "digits", "gap")
+SENSOR = ("size", "scales", "stride", "sigma", "cover", "rows", "columns")
+ESTIMATOR = (
+    *("samples", "reward_only", "temperature", "entropy", "soft", "trace", "ratio"),
+    *("epochs", "discount", "population", "spread", "pretraining", "phases"),
+)
 
 
 @dataclass(frozen=True)
@@ -99,51 +107,40 @@ class Problem:
         scene = ", ".join([f"{self.dataset} {self.scene}", *parts])
         return f"{scene}{draws}, test seed {self.test_seed}"
 
-    def maker(self, classes: int) -> Callable[..., Any]:
-        """The function that makes scenes of that many classes, with this problem's options."""
-        from hardattn.catch import catch
-        from hardattn.scenes import SCENES
+    def build(self, classes: Sequence[str], image: Sequence[int]) -> "Built":
+        """World, scenes and answers, of a dataset of these classes with images of (C, H, W)."""
+        from hardattn.problem import problem
 
-        if self.scene == "search":
-            raise UsageError(
-                "scene 'search' names what is to be found, and no agent here is told: it is an "
-                "environment, hardattn/DigitsSearch-v0"
-            )
-        table = {**SCENES, "catch": catch}
-        made = bind("scene", table, self.scene, self, SCENE)
-        several = "classes" in inspect.signature(table[self.scene]).parameters
-        return partial(made, classes=classes) if several else made
+        sensor, settings = self._chosen()
+        return problem(self.scene, sensor, classes, image, **settings)
 
-    def answers(self, classes: tuple[str, ...]) -> tuple[str, ...]:
-        """What can be answered, for a dataset of these classes."""
-        from hardattn.catch import ENDS
-        from hardattn.scenes import answers
+    def world(self, answers: int, image: Sequence[int]) -> Any:
+        """The World alone, for that many answers."""
+        from hardattn.problem import world_of
 
-        if self.scene == "catch":
-            return ENDS
-        return answers(self.scene, classes, self.answer or "pair")
+        sensor, settings = self._chosen()
+        return world_of(self.scene, sensor, answers, image, **settings)
 
-    def world(self, classes: int) -> Any:
-        """The World, for that many answers."""
-        from hardattn.catch import Catch
-        from hardattn.rollout import greedy, soft
+    def _chosen(self) -> tuple[Any, dict[str, Any]]:
+        """The sensor, and what else a problem is built from. Raises UsageError."""
+        from hardattn.problem import ASKED, SCENES
         from hardattn.sensors import SENSORS
-        from hardattn.tasks import Classify, Cluster, Sequence, Task
-        from hardattn.world import CONTEXTS, FIRST_LOOKS, World
+        from hardattn.world import CONTEXTS, FIRST_LOOKS
 
-        options = ("size", "scales", "stride", "sigma", "cover", "rows", "columns")
-        sensor = bind("sensor", SENSORS, self.sensor, self, options)()
+        kind = choose("scene", SCENES, self.scene)
+        if kind.cued:
+            raise UsageError(
+                f"scene {self.scene!r} names what is to be found, and no agent here is told: it is "
+                "an environment, hardattn/DigitsSearch-v0"
+            )
+        options = bind("scene", {self.scene: kind.make}, self.scene, self, SCENE).keywords
+        sensor = bind("sensor", SENSORS, self.sensor, self, SENSOR)()
         choose("first", FIRST_LOOKS, self.first)
         choose("context", CONTEXTS, self.context)
-        choose("draw", {"greedy": greedy, "soft": soft}, self.draw)
-        task: Task = Classify(classes, self.each, self.bonus)
-        if self.scene == "sequence":
-            task = Sequence(classes, self.bonus)
-        if self.task == "cluster":
-            task = Cluster(classes)
-        if self.scene == "catch":
-            return Catch(sensor, self.looks, self.first, self.context, self.reach)
-        return World(sensor, task, self.looks, self.first, self.context, self.reach)
+        choose("draw", dict.fromkeys(("greedy", "soft")), self.draw)
+        choose("task", ASKED, self.task)
+        others = ("looks", "first", "context", "reach", "task", "each", "bonus")
+        return sensor, options | {name: getattr(self, name) for name in others}
 
 
 @dataclass(frozen=True)
@@ -224,11 +221,7 @@ class Learning:
         """The estimator with its options; made for this agent and world if it is a module."""
         from hardattn.estimators import ESTIMATORS
 
-        options = (
-            *("samples", "reward_only", "temperature", "entropy", "soft", "trace", "ratio"),
-            *("epochs", "discount", "population", "spread", "pretraining", "phases"),
-        )
-        bound = bind("estimator", ESTIMATORS, self.estimator, self, options)
+        bound = bind("estimator", ESTIMATORS, self.estimator, self, ESTIMATOR)
         return bound(agent, world) if inspect.isclass(ESTIMATORS[self.estimator]) else bound
 
 
@@ -292,7 +285,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 def bind(
     what: str, table: dict[str, Any], name: str, given: Any, options: tuple[str, ...]
-) -> Callable[..., Any]:
+) -> "partial[Any]":
     """`table[name]` with those options of `given` that were set; refuses one that it lacks."""
     function = choose(what, table, name)
     takes = inspect.signature(function).parameters

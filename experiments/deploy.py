@@ -108,7 +108,13 @@ def build(result: dict[str, Any], where: Path | str) -> tuple[Any, Any]:
     from experiments.trained import built, recipe_of
 
     recipe, seen = recipe_of(result, where), result["world"]
-    world = recipe.problem.world(len(seen["classes"]))
+    # Of old results that do not say how large the images are whose scenes these were, no world
+    # depends on it but that of `localise`.
+    source = seen.get("source", seen["image"])
+    try:
+        world = recipe.problem.world(len(seen["classes"]), source)
+    except ValueError as fault:
+        raise UsageError(f"{where}: {fault}") from fault
     return built(recipe, world, tuple(seen["image"])).eval(), world
 
 

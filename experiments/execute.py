@@ -90,8 +90,7 @@ def prepare(problem: Problem, run: Run) -> Setting:
     product = tune(run.threads)
     device = choose(run.device)
     dataset = load(problem.dataset, run.root, device)
-    answers = problem.answers(dataset.classes)
-    make, world = problem.maker(len(dataset.classes)), problem.world(len(answers))
+    world, make, answers = problem.build(dataset.classes, dataset.train.images.shape[1:])
     validation = frozen(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
     _, channels, height, width = validation.image.shape
     image = (channels, height, width)
@@ -169,7 +168,8 @@ def conclude(
         "recipe": plain(recipe.settings()),
         "sees": world.sees,
         "scenes": problem.scenes(),
-        "world": _world(problem.sensor, world, setting.answers, setting.image),
+        "world": _world(problem.sensor, world, setting.answers, setting.image)
+        | {"source": list(setting.dataset.test.images.shape[1:])},
         "parameters": costs["parameters"],
         "flops": costs["flops"],
         "cost": costs,

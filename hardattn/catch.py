@@ -75,6 +75,7 @@ class Catch(World):
     """
 
     changes = True
+    asks = False
     judged_at_end = False  # but by how the game ends
 
     def __init__(

@@ -1,14 +1,13 @@
 """What an image becomes before anyone looks: a scene, drawn afresh from an explicit generator.
 
-Every function of SCENES takes a split, (B,) indices into it and a generator, all on one device, and
-returns `Scenes`; nothing loops over the batch. Whatever is placed is placed wholly inside the
-canvas. Distractors come from the split that the target comes from, so no test image is ever seen
-in training.
+Every function that has a row in `problem.SCENES` takes a split, (B,) indices into it and a
+generator, all on one device, and returns `Scenes`; nothing loops over the batch. Whatever is placed
+is placed wholly inside the canvas. Distractors come from the split that the target comes from, so
+no test image is ever seen in training.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from itertools import combinations_with_replacement
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -18,6 +17,7 @@ from torch.nn import functional as F
 from hardattn import streams
 from hardattn.canvas import Canvas, Size
 from hardattn.data import Split
+from hardattn.pairs import which
 from hardattn.streams import Generator
 
 UNCUED = torch.empty(0, 0)
@@ -135,20 +135,23 @@ def pair(
     piece: int = 8,
     answer: str = "pair",
     classes: int = 10,
+    names: tuple[str, ...] = (),
 ) -> Scenes:
     """Two images at uniform places, the second a random one (Ba et al. 2015, arXiv:1412.7755).
 
     They are placed independently, may overlap, are added up and clamped, as sprites are in
     google-deepmind/mnist-cluttered. answer: "pair", which two classes, in whatever order (55 of 10
-    classes: (0, 0), (0, 1), ..., (0, 9), (1, 1), ...); or "sum", of the two labels (0 to 18).
+    classes: (0, 0), (0, 1), ..., (0, 9), (1, 1), ...); or "sum", of the numbers that the two
+    classes are called by, the smallest sum first (of ten digits 0 to 18).
+
+    names: of the classes; if there are none, they are called 0, 1, 2, ...
     """
-    if answer not in PAIRS:
-        raise ValueError(f"no answer {answer!r} about a pair: choose one of {', '.join(PAIRS)}")
     scene = Canvas(split, index, generator, canvas)
     other = scene.below(len(split), len(index))
     scene.clutter(pieces, piece, zoom)
     box = torch.stack([scene.sprite(each, zooms or (zoom,)) for each in (index, other)], 1)
-    target = PAIRS[answer](split.labels[index], split.labels[other], classes)
+    called = names or tuple(map(str, range(classes)))
+    target = which(split.labels[index], split.labels[other], called, answer)
     return Scenes(scene.image(), target, box, index)
 
 
@@ -243,18 +246,28 @@ def localise(
     """
     scene = Canvas(split, index, generator, canvas)
     count, (h, w) = len(index), scene.fits(zoom)
-    down, across = (scene.height - h) // (PLACES - 1), (scene.width - w) // (PLACES - 1)
-    if not down or not across:
-        raise ValueError(
-            f"{PLACES} x {PLACES} places of {h}x{w} pixels do not fit a canvas of "
-            f"{scene.height}x{scene.width}"
-        )
+    down, across = apart(canvas, h, w)
     scene.clutter(pieces, piece, zoom)
     place = scene.below(PLACES**2, count, 1)
     top = (scene.height - h) % (PLACES - 1) // 2 + place // PLACES * down
     left = (scene.width - w) % (PLACES - 1) // 2 + place % PLACES * across
     box = scene.paste(index[:, None], top, left, zoom, torch.ones_like(place, dtype=torch.bool))
     return Scenes(scene.image(), place[:, 0], box, index)
+
+
+def apart(canvas: Size, height: int, width: int) -> tuple[int, int]:
+    """Pixels from one of the places of `localise` to the next, down and across.
+
+    height, width: of the image as it lies there. Raises ValueError where places do not fit.
+    """
+    tall, wide = (canvas, canvas) if isinstance(canvas, int) else canvas
+    down, across = (tall - height) // (PLACES - 1), (wide - width) // (PLACES - 1)
+    if down < 1 or across < 1:
+        raise ValueError(
+            f"{PLACES} x {PLACES} places of {height}x{width} pixels do not fit a canvas of "
+            f"{tall}x{wide}"
+        )
+    return down, across
 
 
 def circle_square(
@@ -290,45 +303,6 @@ def circle_square(
     size = torch.tensor([width, height, width, height], device=device)
     box = torch.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], 1) / size * 2 - 1
     return Scenes(image.expand(-1, split.images.shape[1], -1, -1), target, box[:, None], index)
-
-
-def _which_pair(one: Tensor, other: Tensor, classes: int) -> Tensor:
-    low, high = torch.minimum(one, other), torch.maximum(one, other)
-    return low * classes - low * (low - 1) // 2 + high - low
-
-
-def _sum(one: Tensor, other: Tensor, classes: int) -> Tensor:
-    return one + other
-
-
-PAIRS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {"pair": _which_pair, "sum": _sum}
-
-SCENES: dict[str, Callable[..., Scenes]] = {
-    "plain": plain,
-    "translated": translated,
-    "cluttered": cluttered,
-    "pair": pair,
-    "sequence": sequence,
-    "search": search,
-    "localise": localise,
-    "circle_square": circle_square,
-}
-
-
-def answers(scene: str, classes: Sequence[str], answer: str = "pair") -> tuple[str, ...]:
-    """The names of all that can be answered about a scene of such classes; `len` of it is K."""
-    if scene in ("search", "localise"):
-        side = range(CELLS if scene == "search" else PLACES)
-        return tuple(f"row {row} column {column}" for row in side for column in side)
-    if scene == "circle_square":
-        return ("square", "circle")
-    if scene == "sequence":
-        return (*classes, "end")
-    if scene != "pair":
-        return tuple(classes)
-    if answer == "sum":
-        return tuple(str(total) for total in range(2 * len(classes) - 1))
-    return tuple(f"{one} {other}" for one, other in combinations_with_replacement(classes, 2))
 
 
 def frozen(make: MakeScenes, split: Split, seed: int, draws: int = 1) -> Scenes:

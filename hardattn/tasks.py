@@ -100,19 +100,28 @@ class Classify:
 class Localise(Classify):
     """Where is it? One of K equal boxes, n x n of them row by row; worth their overlap, the IoU.
 
-    step: from a box to the next, in sides of a box. The loss is the cross-entropy of the boxes.
+    step: from a box to the next, in sides of a box; or down and across, where these differ. The
+    loss is the cross-entropy of the boxes.
     """
 
-    def __init__(self, classes: int, each: bool = False, bonus: float = 0.0, step: float = 0.5):
+    def __init__(
+        self,
+        classes: int,
+        each: bool = False,
+        bonus: float = 0.0,
+        step: float | tuple[float, float] = 0.5,
+    ):
         super().__init__(classes, each, bonus)
-        self.across, self.step = math.isqrt(classes), step
-        if self.across**2 != classes or step <= 0:
+        self.across = math.isqrt(classes)
+        self.step = step if isinstance(step, tuple) else (step, step)
+        if self.across**2 != classes or min(self.step) <= 0:
             raise ValueError(f"a square of boxes, apart, is needed, not {classes} by {step}")
 
     def worth(self, answer: Tensor, truth: Tensor) -> Tensor:
         row = (answer // self.across - truth // self.across).abs()
         column = (answer % self.across - truth % self.across).abs()
-        shared = (1 - self.step * row).clamp_min(0) * (1 - self.step * column).clamp_min(0)
+        down, across = self.step
+        shared = (1 - down * row).clamp_min(0) * (1 - across * column).clamp_min(0)
         return shared / (2 - shared)
 
 

@@ -83,6 +83,7 @@ class World:
     """
 
     changes = False  # whether scenes change while they are looked at
+    asks = True  # whether what an agent answers counts
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -11,8 +11,8 @@ from torch import Tensor
 from hardattn.data import DataError
 from hardattn.distributions import Gaussian, Stop
 from hardattn.envs import CATALOGUE, Problem, named
+from hardattn.problem import SCENES
 from hardattn.rollout import Decision
-from hardattn.scenes import SCENES
 from hardattn.sensors import Cells, Retina, Sensor, Zoom
 from hardattn.tasks import Classify, Sequence, Task
 from hardattn.world import World
@@ -78,7 +78,8 @@ def problem(
     """Digits on a canvas of 24 x 24, or what is said."""
     base = named("DigitsPlain", "test")
     world = kind(sensor or Retina(5, 2), task or Classify(10, bonus=1.0), looks, **options)
-    make = partial(SCENES[scene], canvas=24) if scene != "plain" else SCENES[scene]
+    maker = SCENES[scene].make
+    make = partial(maker, canvas=24) if scene != "plain" else maker
     return Problem(world, make, base.split, base.answers)
 
 
@@ -94,7 +95,7 @@ def problems() -> dict[str, Problem]:
         "one look": problem(looks=1),
         "sequence": Problem(
             World(Retina(5, 2), Sequence(11), 8),
-            partial(SCENES["sequence"], canvas=(12, 30)),
+            partial(SCENES["sequence"].make, canvas=(12, 30)),
             named("DigitsPlain", "test").split,
             tuple("0123456789x"),
         ),

@@ -18,7 +18,8 @@ MAY = {
     "data": "idx images splits",
     "streams": "",
     "canvas": "data streams",
-    "scenes": "canvas data streams",
+    "pairs": "",
+    "scenes": "canvas data pairs streams",
     "sensors": "windows",
     "windows": "",
     "distributions": "",
@@ -33,6 +34,7 @@ MAY = {
     "checkpoint": "",
     "world": "scenes sensors streams tasks",
     "catch": "data scenes sensors streams tasks world",
+    "problem": "canvas catch pairs scenes sensors tasks world",
     "rollout": "distributions noise scenes world",
     "estimators": "distributions rollout scenes world",
     "localisation": "scenes",
@@ -216,6 +218,54 @@ def test_a_proper_import_is_let_through(tmp_path, path, line):
     file.parent.mkdir(parents=True)
     file.write_text(line)
     assert faults(tmp_path) == []
+
+
+def comparisons(source, names):
+    """Lines on which a program compares with, or looks in, words one of which is such a name."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare):
+            # What is looked up in a table may be any word; what a word is compared with may not.
+            sides = [node.left, *node.comparators]
+        elif isinstance(node, ast.MatchValue):
+            sides = [node.value]
+        else:
+            continue
+        words = {word.value for side in sides for word in ast.walk(side) if is_word(word)}
+        found |= {node.lineno} if words & set(names) else set()
+    return sorted(found)
+
+
+def is_word(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def test_no_scene_is_told_by_its_name():
+    """All that hangs on the name of a scene stands in its row of SCENES."""
+    from hardattn.problem import SCENES
+
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in python_files(ROOT, CORE, *SIDES, "experiments")
+        for line in comparisons(path.read_text(encoding="utf-8"), SCENES)
+    ]
+    assert found == []
+    for planted in (
+        'scene == "catch"',
+        '"plain" != scene',
+        'scene in ("search", "other")',
+        'scene not in {"pair": 1}',
+        'problem.scene.lower() == "localise"',
+        'match scene:\n    case "sequence" | "plain":\n        pass',
+    ):
+        assert comparisons(planted, SCENES) == [2 if "match" in planted else 1], planted
+    for fine in (
+        'SCENES["catch"]',
+        'kind == "class"',
+        'f(scene="pair")',
+        '{"plain": 1}.get(scene)',
+    ):
+        assert comparisons(fine, SCENES) == []
 
 
 def test_no_file_is_named_for_nothing():

@@ -13,8 +13,9 @@ from hardattn.distributions import Fixed
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluate import evaluate
 from hardattn.metrics import figures
+from hardattn.problem import SCENES
 from hardattn.rollout import Decision, rollout, sample
-from hardattn.scenes import Scenes, answers, circle_square, frozen
+from hardattn.scenes import Scenes, circle_square, frozen
 from hardattn.sensors import Crop
 from hardattn.tasks import Classify
 from hardattn.train import Tally
@@ -72,7 +73,7 @@ def test_the_box_is_around_what_is_white() -> None:
 
 def test_any_pixel_may_be_the_middle_and_either_shape_lie_there() -> None:
     made = scenes(40_000)
-    assert answers("circle_square", ("0", "1")) == ("square", "circle")
+    assert SCENES["circle_square"].answers(("0", "1")) == ("square", "circle")
     assert abs(made.target.double().mean() - 0.5) < 4 * 0.5 / 200
     assert made.target.unique().tolist() == [0, 1]
     # A square is 81 pixels, a disc 49, but for what the border cuts off.

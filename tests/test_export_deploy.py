@@ -62,7 +62,8 @@ def seen_in_test() -> Any:
     problem = RECIPES["ram-digits"].problem
     problem = dataclasses.replace(problem, test_draws=1)
     digits = load("digits")
-    return frozen(problem.maker(10), digits.test, problem.test_seed, 1)
+    make = problem.build(digits.classes, digits.test.images.shape[1:]).make
+    return frozen(make, digits.test, problem.test_seed, 1)
 
 
 def test_loaded_it_is_the_same_to_the_bit(run: Path, deployed: Path) -> None:

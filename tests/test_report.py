@@ -189,7 +189,7 @@ def test_every_recipe_that_learns_to_look_has_its_control() -> None:
     groups = []
     for name in {*wanted, *filter(None, wanted.values())}:
         recipe = RECIPES[name]
-        world = recipe.problem.world(10)
+        world = recipe.problem.world(10, (1, 8, 8))
         result = {
             "recipe": plain(recipe.settings()),
             "sees": world.sees,

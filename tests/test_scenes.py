@@ -7,10 +7,10 @@ from scipy import stats
 from torch import Tensor
 
 from hardattn.data import Split
+from hardattn.pairs import of_pair
+from hardattn.problem import SCENES
 from hardattn.scenes import (
-    SCENES,
     Scenes,
-    answers,
     cluttered,
     frozen,
     inside,
@@ -33,6 +33,7 @@ CANVASES = {
     "search": dict(canvas=(20, 24)),
     "localise": dict(canvas=(14, 15), piece=3),
     "circle_square": {},
+    "catch": {},
 }
 
 
@@ -200,11 +201,12 @@ def test_every_scene(name, channels):
     split = make_split(channels=channels)
     index = torch.tensor([5, 1, 1, 9])
     before = split.images.clone()
-    make = partial(SCENES[name], **CANVASES[name])
+    make = partial(SCENES[name].make, **CANVASES[name])
     scenes = make(split, index, numbers(0))
     assert torch.equal(split.images, before)
     assert scenes.image.dtype == torch.uint8
-    assert scenes.image.shape[:2] == (4, channels)
+    # A game has a screen of its own.
+    assert scenes.image.shape[:2] == (4, 1 if SCENES[name].world.changes else channels)
     assert scenes.box.shape[0] == 4 and scenes.box.shape[2] == 4
     assert scenes.box.dtype == torch.float32
     box = scenes.box[~scenes.box.isnan().any(-1)]
@@ -222,7 +224,7 @@ def test_every_scene(name, channels):
 
 @pytest.mark.parametrize("name", [name for name in SCENES if name != "plain"])
 def test_scenes_are_fresh_at_every_draw(name):
-    make = partial(SCENES[name], **CANVASES[name])
+    make = partial(SCENES[name].make, **CANVASES[name])
     split, index, generator = make_split(), torch.arange(12), numbers(0)
     first, second = make(split, index, generator), make(split, index, generator)
     other = make(split, index, numbers(1))
@@ -234,7 +236,7 @@ def test_scenes_are_fresh_at_every_draw(name):
 @pytest.mark.parametrize("name", SCENES)
 def test_frozen_scenes_depend_on_the_seed_alone(name):
     split = make_split(count=1100, height=4, width=4)
-    make = partial(SCENES[name], **CANVASES[name])
+    make = partial(SCENES[name].make, **CANVASES[name])
     torch.manual_seed(1)
     once = frozen(make, split, seed=7)
     torch.manual_seed(2)
@@ -391,16 +393,18 @@ def test_every_pair_has_a_number_of_its_own_and_a_name():
     index = torch.arange(7).repeat(400)
     scenes = pair(split, index, numbers(0), canvas=4, classes=7)
     assert scenes.target.unique().tolist() == list(range(28))
-    names = answers("pair", "abcdefg")
+    names = of_pair("abcdefg")
     assert len(names) == 28 and names[:8] == (*(f"a {b}" for b in "abcdefg"), "b b")
     first = split.labels[scenes.index]
     assert all("abcdefg"[a] in names[t] for a, t in zip(first, scenes.target, strict=True))
-    assert len(answers("pair", "0123456789")) == 55
-    assert answers("pair", "012", "sum") == ("0", "1", "2", "3", "4")
-    assert answers("sequence", "01") == ("0", "1", "end")
-    assert answers("cluttered", "01") == ("0", "1")
+    assert len(of_pair("0123456789")) == 55
+    assert of_pair("012", "sum") == ("0", "1", "2", "3", "4")
+    assert SCENES["sequence"].answers("01") == ("0", "1", "end")
+    assert SCENES["cluttered"].answers("01") == ("0", "1")
     with pytest.raises(ValueError, match="choose one of pair, sum"):
         pair(split, index, numbers(0), canvas=4, answer="product")
+    with pytest.raises(ValueError, match="choose one of pair, sum"):
+        of_pair("012", "product")
 
 
 def test_the_second_of_a_pair_is_anyone_anywhere():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy import stats
 
-from hardattn.scenes import SCENES
+from hardattn.problem import SCENES
 from hardattn.streams import Streams, apart, below, mixed, uniform
 from hardattn.train import mix
 from tests.test_scenes import CANVASES, make_split
@@ -88,7 +88,7 @@ def test_without_streams_it_is_torch() -> None:
 
 @pytest.mark.parametrize("name", SCENES)
 def test_scenes_of_streams_depend_on_nothing_but_their_own(name: str) -> None:
-    split, make = make_split(), SCENES[name]
+    split, make = make_split(), SCENES[name].make
     keys, index = mixed(torch.arange(12)), torch.arange(12) % 9
     many = make(split, index, Streams(keys), **CANVASES[name])
     few = make(split, index[3:6], Streams(keys[3:6]), **CANVASES[name])

@@ -248,7 +248,7 @@ def untrained(name: str, **changes: Any) -> tuple[Any, World, Scenes, Any]:
     problem: Problem = RECIPES[name].problem
     split = load("digits").test
     split = Split(split.images[:24], split.labels[:24])
-    make, world = problem.maker(10), problem.world(55 if name == "ram-pairs" else 10)
+    world, make, _ = problem.build(load("digits").classes, split.images.shape[1:])
     scenes = frozen(make, split, 1, 2)
     image = tuple(scenes.image.shape[1:])
     torch.manual_seed(0)
@@ -306,8 +306,9 @@ def test_stopping_stays_the_agents() -> None:
 
 def test_playing_stays_the_agents() -> None:
     problem = Problem(scene="catch", canvas=12, looks=12, size=4, scales=2)
-    world, split = problem.world(2), load("digits").test
-    scenes = frozen(problem.maker(10), Split(split.images[:30], split.labels[:30]), 1)
+    split = load("digits").test
+    world, make, _ = problem.build(load("digits").classes, split.images.shape[1:])
+    scenes = frozen(make, Split(split.images[:30], split.labels[:30]), 1)
     torch.manual_seed(0)
     agent: Any = Player((2, 4, 4), 2, hidden=12, what=9, where=7)
     own = looked(agent, world, scenes)

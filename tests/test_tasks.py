@@ -17,7 +17,8 @@ from hardattn.estimators import leave_one_out
 from hardattn.evaluate import Columns, evaluate, right
 from hardattn.log import Log
 from hardattn.metrics import figures
-from hardattn.scenes import answers, frozen, pair, sequence
+from hardattn.problem import SCENES
+from hardattn.scenes import frozen, pair, sequence
 from hardattn.sensors import Retina
 from hardattn.tasks import TASKS, Classify, Cluster, Localise, Sequence, Task
 from hardattn.train import train
@@ -271,7 +272,7 @@ def test_several_digits_go_through_both_doors(
 ) -> None:
     """Trained, logged with pictures, and measured."""
     data = load("digits")
-    names = answers(scene, data.classes)
+    names = SCENES[scene].answers(data.classes)
     task: Task = kind(len(names))
     world = World(Retina(4, 2), task, looks=6)
     torch.manual_seed(0)
