@@ -7,7 +7,7 @@ None is not passed on: the function that it is for has its own default.
 import dataclasses
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,8 @@ class Problem:
     """What is looked at, through what, and what is asked."""
 
     dataset: str = "digits"
-    """digits, mnist, fashion_mnist, folder:PATH or hub:OWNER/NAME."""
+    """digits, mnist, fashion_mnist, folder:PATH (of PATH/class/image) or hub:OWNER/NAME; of the
+    last two @64 or @48x64 at the end resizes every image to that height and width."""
     scene: str = "plain"
     """plain, translated, cluttered, pair, sequence, localise, circle_square or catch."""
     canvas: int | None = None
@@ -120,6 +121,15 @@ class Problem:
 
         sensor, settings = self._chosen()
         return world_of(self.scene, sensor, answers, image, **settings)
+
+    def without_strays(self, base: "Problem", said: Collection[str]) -> "Problem":
+        """The same without inherited options that its scene or sensor does not take."""
+        from hardattn.problem import SCENES
+        from hardattn.sensors import SENSORS
+
+        makers = {name: kind.make for name, kind in SCENES.items()}
+        mine = without_strays(self, base, said, "scene", makers, SCENE)
+        return without_strays(mine, base, said, "sensor", SENSORS, SENSOR)
 
     def _chosen(self) -> tuple[Any, dict[str, Any]]:
         """The sensor, and what else a problem is built from. Raises UsageError."""
@@ -217,6 +227,12 @@ class Learning:
         if not 0 <= self.curriculum <= 1:
             raise UsageError(f"curriculum must be between 0 and 1, not {self.curriculum}")
 
+    def without_strays(self, base: "Learning", said: Collection[str]) -> "Learning":
+        """The same without inherited options that its estimator does not take."""
+        from hardattn.estimators import ESTIMATORS
+
+        return without_strays(self, base, said, "estimator", ESTIMATORS, ESTIMATOR)
+
     def gradient(self, agent: Any, world: Any) -> Callable[..., Any]:
         """The estimator with its options; made for this agent and world if it is a module."""
         from hardattn.estimators import ESTIMATORS
@@ -298,6 +314,27 @@ def bind(
         if each in takes and takes[each].default is inspect.Parameter.empty and each not in values:
             raise UsageError(f"{what} {name!r} needs {each!r}: give --{each}")
     return partial(function, **values)
+
+
+def without_strays(
+    given: Any,
+    base: Any,
+    said: Collection[str],
+    what: str,
+    table: Mapping[str, Any],
+    options: tuple[str, ...],
+) -> Any:
+    """The same without options of the row that `base` names, where another one was chosen.
+
+    An option that the row of the table takes stays, and so does one in `said`: if that is not
+    taken, it is for `bind` to refuse.
+    """
+    name = getattr(given, what)
+    if name == getattr(base, what) or name not in table:
+        return given
+    takes = inspect.signature(table[name]).parameters
+    strays = [each for each in options if each not in takes and each not in said]
+    return dataclasses.replace(given, **dict.fromkeys(strays))
 
 
 def at_least(config: Any, least: int, *names: str) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.config import Problem, Recipe, Run, UsageError, nearest
+from experiments.config import Learning, Problem, Recipe, Run, UsageError, nearest
 from experiments.recipes import RECIPES
 
 LONGEST_NAME = 200  # bytes; file systems allow a folder 255
@@ -91,9 +91,13 @@ def parse(arguments: list[str], program: Program = RUN) -> tuple[str, Recipe, Ru
             description=f"{base.title}. {base.about} Expect: {base.expect}.",
             config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff),
         )
-    recipe = dataclasses.replace(
-        base, problem=given.problem, agent=given.agent, learning=given.learning
-    )
+    said = {field_of(word) for word in arguments if word.startswith("--")}
+    problem, learning = given.problem, given.learning
+    if problem != base.problem:
+        problem = problem.without_strays(base.problem, said)
+    if isinstance(learning, Learning) and learning != base.learning:
+        learning = learning.without_strays(base.learning, said)
+    recipe = dataclasses.replace(base, problem=problem, agent=given.agent, learning=learning)
     before, after = base.settings(), recipe.settings()
     changed = [f"{key}={after[key]}" for key in after if after[key] != before[key]]
     label = program.prefix + ",".join([name, *changed]).replace("/", "_")
@@ -138,10 +142,15 @@ def summary(result: dict[str, Any], folder: Path) -> str:
     )
 
 
+def field_of(word: str) -> str:
+    """--validate-every=5 -> validate_every."""
+    return word.removeprefix("--").split("=")[0].replace("-", "_")
+
+
 def _know(fields: list[str], arguments: list[str]) -> None:
     """Refuse a field that the recipe has not, naming the nearest that it has."""
     for word in arguments:
-        field = word.removeprefix("--").split("=")[0].replace("-", "_")
+        field = field_of(word)
         if word.startswith("--") and field not in ("help", *fields):
             raise UsageError(f"the recipe has no field {field!r}: {nearest(field, fields)}")
 

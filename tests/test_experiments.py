@@ -2,6 +2,7 @@
 
 import dataclasses
 import fcntl
+import inspect
 import json
 import os
 import resource
@@ -18,7 +19,17 @@ import torch
 
 from experiments import execute, run
 from experiments.agents import Ram
-from experiments.config import Learning, Problem, Run, UsageError, bind, nearest
+from experiments.config import (
+    ESTIMATOR,
+    SCENE,
+    SENSOR,
+    Learning,
+    Problem,
+    Run,
+    UsageError,
+    bind,
+    nearest,
+)
 from experiments.recipes import RECIPES
 from experiments.run import main, parse
 from experiments.sweep import every
@@ -27,7 +38,10 @@ from hardattn import blocks, checkpoint, cost, stochastic
 from hardattn.agents import BACKBONES
 from hardattn.checkpoint import CheckpointError
 from hardattn.data import DataError, Dataset, Split, load
+from hardattn.estimators import ESTIMATORS
 from hardattn.metrics import METRICS
+from hardattn.problem import SCENES
+from hardattn.sensors import SENSORS
 from hardattn.train import OPTIMISERS, NotFinite, Stopped
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,6 +134,96 @@ def test_measuring_leaves_the_weights_alone(tiny: Path, monkeypatch: pytest.Monk
     for later in seen[1:]:
         for name, value in seen[0].items():
             assert torch.equal(later[name], value), name
+
+
+TAKEN = {
+    "scene": {name: kind.make for name, kind in SCENES.items() if not kind.cued},
+    "sensor": SENSORS,
+    "estimator": ESTIMATORS,
+}
+
+
+@pytest.mark.parametrize("what", list(TAKEN))
+def test_what_a_row_does_not_take_is_not_inherited_from_another(what: str) -> None:
+    """Every recipe with every other scene, sensor and estimator; what is taken is inherited."""
+    options = {"scene": SCENE, "sensor": SENSOR, "estimator": ESTIMATOR}[what]
+    part = "learning" if what == "estimator" else "problem"
+    for name, recipe in RECIPES.items():
+        base = getattr(recipe, part)
+        for row, function in TAKEN[what].items():
+            takes = set(inspect.signature(function).parameters)
+            before = dataclasses.asdict(base)
+            given = dataclasses.replace(base, **{what: row})
+            after = dataclasses.asdict(given.without_strays(base, ()))
+            changed = before.pop(what) != row
+            assert after.pop(what) == row
+            for key in before:
+                stray = changed and key in options and key not in takes
+                assert after[key] == (None if stray else before[key]), (name, row, key)
+
+
+@pytest.mark.parametrize(
+    "name, words, dropped, kept",
+    [
+        ("ram-cluttered-digits", ["--scene=plain"], "canvas pieces piece", "zoom size scales"),
+        ("ram-cluttered-digits", ["--scene", "sequence"], "pieces piece", "canvas zoom"),
+        ("ram-digits", ["--sensor", "gaussian_window"], "scales", "size canvas"),
+        ("ram-leave-one-out-digits", ["--estimator", "reinforce"], "samples", "size lr"),
+    ],
+)
+def test_a_command_inherits_what_it_can(
+    name: str, words: list[str], dropped: str, kept: str
+) -> None:
+    label, recipe, _ = parse([name, *words])
+    before, after = RECIPES[name].settings(), recipe.settings()
+    for key in dropped.split():
+        assert before[key] is not None and after[key] is None and f"{key}=None" in label
+    for key in kept.split():
+        assert after[key] == before[key] is not None
+
+
+def test_what_is_said_is_not_dropped(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where a recipe says the same: a wish that cannot be is refused."""
+    name = "ram-cluttered-digits"
+    canvas = str(RECIPES[name].problem.canvas)
+    for words in (["--canvas", canvas], [f"--canvas={canvas}"], ["--pieces", "4"]):
+        refusal = f"scene 'plain' takes no '{words[0][2:8]}'"
+        fails(capsys, 2, refusal, tiny, name, "--scene", "plain", *words)
+    fails(capsys, 2, "sensor 'whole' takes no 'size'", tiny, name, "--sensor=whole", "--size=6")
+    fails(capsys, 2, "no scene is called 'plane'", tiny, name, "--scene", "plane")
+    _, recipe, _ = parse([name, "--zoom", "None", "--scene", "sequence"])
+    assert recipe.problem.zoom is None and recipe.problem.canvas == int(canvas)
+
+
+def test_own_images_as_they_are_by_a_recipe_of_clutter(tiny: Path) -> None:
+    from PIL import Image
+
+    for number in range(24):
+        folder = tiny / "own" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        grey = torch.full((20, 30), 40 + 60 * (number % 2) + number).byte().numpy()
+        Image.fromarray(grey).save(folder / f"{number}.png")
+    words = ["ram-cluttered-digits", "--dataset", f"folder:{tiny / 'own'}@16x24"]
+    assert go(tiny / "out", *words, "--scene", "plain", *TINY) == 0
+    found = result_in(tiny / "out")
+    assert found["recipe"]["canvas"] is found["recipe"]["pieces"] is None
+    zoom = RECIPES["ram-cluttered-digits"].problem.zoom or 1
+    assert found["world"]["image"] == [1, 16 * zoom, 24 * zoom]
+    assert found["world"]["source"] == [1, 16, 24]
+
+
+def test_how_images_are_resized_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse([RAM_RECIPE, "--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "of the last two @64 or @48x64 at the end resizes every image" in said
+
+
+def test_words_have_no_sum(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["ram-pairs", "--dataset", "fashion_mnist", "--answer", "sum", *TINY]
+    fails(capsys, 2, "the class 'T-shirt/top' is none: ask for the pair", tiny, *words)
+    assert go(tiny, "ram-pairs", "--dataset", "mnist", "--answer", "sum", *TINY) == 0
+    assert result_in(tiny)["world"]["classes"] == [str(total) for total in range(19)]
 
 
 def test_all_stands_for_every_row() -> None:
