@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hardattn import blocks, stochastic
 from hardattn.blocks import IDENTITY_AT_START, NOT_EXPORTED, TRAINING_ONLY
 from hardattn.maps import CONTROLS, KINDS, Map, charged, emit, recorded, replaced
+from hardattn.noise import noise_from
 from tests import (
     test_blocks_arithmetic,
     test_blocks_channel,
@@ -142,6 +143,19 @@ def test_every_weight_gets_a_gradient(who: str):
     for name, weight in block.named_parameters():
         assert weight.grad is not None and weight.grad.isfinite().all(), name
         assert weight.grad.abs().max() > 0, f"{name} gets no gradient"
+
+
+@pytest.mark.parametrize("who", EVERYONE)
+def test_noise_in_training_comes_from_the_generator_that_is_given(who: str):
+    """And from nowhere else: torch's global one is anybody's, another thread's too."""
+    block, x = awake(build(who)).train(), images()
+    state, made = copy.deepcopy(block.state_dict()), []
+    for seed in (1, 2):
+        block.load_state_dict(state)
+        torch.manual_seed(seed)
+        with noise_from(torch.Generator().manual_seed(5)):
+            made.append(block(x))
+    assert torch.equal(*made)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.maps import emit
+from hardattn.noise import uniform
 
 
 def updated(x: Tensor, bases: Tensor, codes: Tensor) -> Tensor:
@@ -43,7 +44,7 @@ class Hamburger(nn.Module):
         """(B, C, N) -> bases (B, C, R) and codes (B, R, N)."""
         bases = self.start.expand(x.shape[0], -1, -1)
         if self.training:
-            bases = torch.rand_like(bases)
+            bases = uniform(bases)
         bases = F.normalize(bases, dim=1)
         codes = (bases.mT @ x).softmax(1)
         for _ in range(self.steps):

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from hardattn.blocks.smyrf import equal_parts, log_shared
 from hardattn.maps import emit, received
+from hardattn.noise import normal
 
 
 class NonLocalSparse(nn.Module):
@@ -53,7 +54,7 @@ class NonLocalSparse(nn.Module):
         """Log of the number of hashings in which i can see j: (B, N, c) -> (B, N, N)."""
         directions = self.directions
         if self.training:
-            directions = torch.randn_like(directions)
+            directions = normal(directions)
         projected = embedded[:, None] @ directions
         bucket = torch.cat([projected, -projected], -1).argmax(-1)
         chunks = max(1, embedded.shape[1] // self.chunk)

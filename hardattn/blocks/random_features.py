@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from hardattn.blocks.multi_head import MultiHead
 from hardattn.maps import Density, emit
+from hardattn.noise import normal
 
 
 class RandomFeatures(MultiHead):
@@ -42,7 +43,7 @@ class RandomFeatures(MultiHead):
         return emit(self, "pairwise", weights, (), lambda used: density(used).clamp_min(0))
 
     def weights(self, query: Tensor, key: Tensor) -> Tensor:
-        noise = torch.randn_like(self.noise) if self.training else self.noise
+        noise = normal(self.noise) if self.training else self.noise
         angles = [F.normalize(each, dim=-1) @ (self.scale * noise) for each in (query, key)]
         query, key = (torch.cat([each.sin(), each.cos()], -1) for each in angles)
         total = query @ key.sum(2)[..., None]

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.maps import emit
+from hardattn.noise import normal
 
 
 class SlotAttention(nn.Module):
@@ -60,7 +61,7 @@ class SlotAttention(nn.Module):
         key, value = self.key(places), self.value(places)
         noise = self.start.expand(x.shape[0], -1, -1)
         if self.training:
-            noise = torch.randn_like(noise)
+            noise = normal(noise)
         slots = self.mean + self.log_std.exp() * noise
         for _ in range(self.rounds):
             query = self.query(self.before(slots))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from hardattn.blocks.multi_head import MultiHead
+from hardattn.noise import normal
 
 
 def asymmetric(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,7 +79,7 @@ class SMYRF(MultiHead):
         """Log of n, (B, heads, N, N): in how many hashings a query shares a cluster with a key."""
         directions = self.directions
         if self.training:
-            directions = torch.randn_like(directions)
+            directions = normal(directions)
         clusters = min(self.clusters, query.shape[2])
         ours, theirs = (
             equal_parts((points @ directions).transpose(2, 3), clusters)
