@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
@@ -64,6 +64,7 @@ class TemporalRAM(nn.Module):
         self.score = nn.Sequential(
             nn.Linear(hidden, attention), nn.Tanh(), nn.Linear(attention, 1, bias=False)
         )
+        self.map = AttentionMap("pooled query", over=(-1,))
 
     def start(self, context: Tensor) -> Looks:
         core = self.ram.start(context)
@@ -76,6 +77,6 @@ class TemporalRAM(nn.Module):
         looks = torch.cat([state.seen[:, 1:], now], 1)
         taken = torch.cat([state.taken[:, 1:], torch.ones_like(state.taken[:, :1])], 1)
         scores = self.score(looks)[..., 0].masked_fill(~taken, -torch.inf)
-        weights = emit(self, "pooled query", scores.softmax(1)[:, None], (-1,))
+        weights = self.map(scores.softmax(1)[:, None])
         logits = self.ram.classifier((weights @ looks)[:, 0])
         return Looks(core, looks, taken), decision._replace(logits=logits)

@@ -187,13 +187,13 @@ def randomisation(subject: Trained) -> dict[str, Any]:
 
 def sparsity(subject: Trained) -> dict[str, Any]:
     """Error against the share of every map that is kept: its largest entries."""
-    with torch.no_grad(), recorded() as maps:
+    with torch.no_grad(), recorded(subject.agent) as maps:
         rollout(subject.agent, subject.setting.world, subject.test.slice(0, 1), _draw(subject))
     if all(one.kind in NOT_WEIGHTS for one in maps):
         raise NoMeaning("it has no map of weights to make sparse")
     points = []
     for share in SHARES:
-        with replaced(strongest(share)):
+        with replaced(subject.agent, strongest(share)):
             points.append(subject.look(subject.test))
     return _curve("cells kept, %", _percent(SHARES), points, 100.0)
 

@@ -262,13 +262,13 @@ def controlled(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str
     Empty where the agent declares no map that could be replaced. An image's map comes from the one
     before it, of the same batch; means are over batches of 1,000.
     """
-    with torch.no_grad(), recorded() as maps:
+    with torch.no_grad(), recorded(agent) as maps:
         rollout(agent, world, scenes.slice(0, 1), draw)
     if all(one.kind == "gradient" for one in maps):
         return {}
     found = {}
     for name, change in CONTROLS.items():
-        with replaced(change):
+        with replaced(agent, change):
             found[name] = evaluate(agent, world, scenes, draw)
     return found
 

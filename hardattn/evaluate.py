@@ -136,7 +136,7 @@ def episodes(
             for start in range(0, len(scenes), batch):
                 part = scenes.slice(start, start + batch)
                 begin = first[start : start + batch]
-                with recorded() as maps:
+                with recorded(agent) as maps:
                     path = rollout(agent, world, part, draw, generator, begin)
                 kept.append(keep(part, path, maps))
     finally:

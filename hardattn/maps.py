@@ -1,17 +1,21 @@
 """Attention maps as part of a block's interface: what attends says so, and may be overruled.
 
-A block passes its map through `emit` and goes on with what comes back. As a rule that is the map
-itself, at no cost; inside `recorded` it is noted down, inside `replaced` another takes its place,
-which is how one asks whether attending mattered. What a block charges goes through `charge`.
+A block owns an `AttentionMap`, passes its map through it and goes on with what comes back. As a
+rule that is the map itself; inside `recorded(model)` it is noted down, inside `replaced(model,
+change)` another takes its place, which is how one asks whether attending mattered. Both are torch's
+own forward hooks on the maps of the model that is given: no other model is heard, nor another
+thread that runs the same one. What a block charges goes through `charge`.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from hardattn.noise import scope, scoped
 
 Density = Callable[[Tensor], Tensor]
 
@@ -84,11 +88,16 @@ def splatted(
 class Map(NamedTuple):
     """One map, as the block declared it."""
 
-    block: nn.Module
+    name: str  # of its AttentionMap within the model: model.get_submodule(name)
     kind: str  # a row of KINDS
     tensor: Tensor  # (B, ...), as it was used
     over: tuple[int, ...]  # the dimensions over which it sums to one; () for gates
     at: Density | None
+
+    @property
+    def block(self) -> str:
+        """The name within the model of the block that declared it; "" where that is the model."""
+        return self.name.rpartition(".")[0]
 
     @property
     def density(self) -> Tensor | None:
@@ -96,84 +105,97 @@ class Map(NamedTuple):
         return None if self.at is None else self.at(self.tensor)
 
 
-class _Listening:
-    """Who is told of maps and of charges at this moment, in this process."""
-
-    maps: Callable[[Map], Tensor] | None = None
-    charges: list[Tensor] | None = None
-
-
-def emit(
-    block: nn.Module,
-    kind: str,
-    tensor: Tensor,
-    over: tuple[int, ...] = (),
-    density: Density | None = None,
-) -> Tensor:
-    """Declare a map; returns what the block is to go on with.
+class AttentionMap(nn.Module):
+    """The identity on a map, which says what it is: forward hooks read the map, or replace it.
 
     kind: a row of KINDS, which gives the shape. over: the dimensions that sum to one, counted from
-    the end (negative). density: what the map says about places, (B, H, W), where KINDS does not.
+    the end (negative). It has no state, so a block's weights are the same with and without it.
     """
-    listener = _Listening.maps
-    if listener is None:
-        return tensor
-    return listener(Map(block, kind, tensor, over, density or KINDS[kind]))
 
+    def __init__(self, kind: str, over: tuple[int, ...] = ()):
+        super().__init__()
+        if kind not in KINDS:
+            raise ValueError(f"no kind of map {kind!r}: choose one of {', '.join(KINDS)}")
+        self.kind, self.over = kind, over
 
-def listening() -> bool:
-    """Whether anybody asks for maps: what is made for a map alone need not be made otherwise."""
-    return _Listening.maps is not None
+    def forward(self, weights: Tensor, *, density: Density | None = None) -> Tensor:
+        """density: what this map says about places, (B, H, W), where KINDS does not."""
+        return weights
+
+    def extra_repr(self) -> str:
+        return f"{self.kind!r}, over={self.over}"
+
+    @property
+    def heard(self) -> bool:
+        """Whether a hook awaits the map: what is made for it alone need not be made otherwise."""
+        return bool(self._forward_hooks)
 
 
 def charge(cost: Tensor) -> None:
     """Charge (B,) for attending: a divergence, a penalty. Lost where nobody collects it."""
-    if _Listening.charges is not None:
-        _Listening.charges.append(cost)
+    charges = scope().charges
+    if charges is not None:
+        charges.append(cost)
 
 
 @contextmanager
-def recorded() -> Iterator[list[Map]]:
-    """The maps of all blocks that run inside, in the order in which they ran."""
+def recorded(model: object) -> Iterator[list[Map]]:
+    """The maps of this model that are made inside, in their order, as they are used.
+
+    What is no torch module has none.
+    """
     maps: list[Map] = []
-
-    def note(one: Map) -> Tensor:
-        used = one.tensor if before is None else before(one)
-        maps.append(one._replace(tensor=used))
-        return used
-
-    before, _Listening.maps = _Listening.maps, note
-    try:
+    with _hooked(model, maps.append):
         yield maps
-    finally:
-        _Listening.maps = before
 
 
 @contextmanager
-def replaced(change: Callable[[Map], Tensor]) -> Iterator[None]:
-    """Every map inside is what `change` makes of it, of the same shape."""
+def replaced(model: object, change: Callable[[Map], Tensor]) -> Iterator[None]:
+    """Every map of this model inside is what `change` makes of it, of the same shape.
 
-    def change_first(one: Map) -> Tensor:
-        changed = change(one)
-        return changed if before is None else before(one._replace(tensor=changed))
-
-    before, _Listening.maps = _Listening.maps, change_first
-    try:
+    Of several, the innermost changes a map first. A `recorded`, inside or outside, has the last.
+    """
+    with _hooked(model, change, first=True):
         yield
+
+
+@contextmanager
+def _hooked(
+    model: object, tell: Callable[[Map], Tensor | None], first: bool = False
+) -> Iterator[None]:
+    """Tell of each map of the model that this thread makes inside; first: before other hooks."""
+    opened = object()
+
+    def hook_of(name: str) -> Callable[..., Tensor | None]:
+        def hook(part: AttentionMap, given: Any, options: Any, made: Tensor) -> Tensor | None:
+            # The hooks of a module are there for all threads that run it.
+            if opened not in scope().listeners:
+                return None
+            density = options.get("density") or KINDS[part.kind]
+            return tell(Map(name, part.kind, made, part.over, density))
+
+        return hook
+
+    parts = model.named_modules() if isinstance(model, nn.Module) else ()
+    handles = [
+        part.register_forward_hook(hook_of(name), with_kwargs=True, prepend=first)
+        for name, part in parts
+        if isinstance(part, AttentionMap)
+    ]
+    try:
+        with scoped(listeners=(*scope().listeners, opened)):
+            yield
     finally:
-        _Listening.maps = before
+        for handle in handles:
+            handle.remove()
 
 
 @contextmanager
 def charged() -> Iterator[list[Tensor]]:
     """What the blocks that run inside charge, each (B,)."""
-    before = _Listening.charges
     costs: list[Tensor] = []
-    _Listening.charges = costs
-    try:
+    with scoped(charges=costs):
         yield costs
-    finally:
-        _Listening.charges = before
 
 
 def mean_map(one: Map) -> Tensor:

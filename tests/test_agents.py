@@ -375,7 +375,7 @@ def looked(agent: Any, world: World, looks: int) -> tuple[list[Any], list[Decisi
     generator = torch.Generator().manual_seed(0)
     view = world.open(scenes())
     state, states, decisions = agent.start(world.context(scenes()).double()), [], []
-    with torch.no_grad(), recorded() as maps:
+    with torch.no_grad(), recorded(agent) as maps:
         for look in range(looks):
             seen = world.observe(view, world.first(scenes(), generator), look)
             state, decision = agent.step(state, Observation(*(each.double() for each in seen)))

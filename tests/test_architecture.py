@@ -25,7 +25,7 @@ MAY = {
     "distributions": "",
     "tasks": "clustering",
     "layers": "",
-    "maps": "",
+    "maps": "noise",
     "noise": "",
     "blocks": "layers maps noise",
     "stochastic": "blocks distributions layers maps noise",

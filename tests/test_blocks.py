@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hardattn import blocks, stochastic
 from hardattn.blocks import IDENTITY_AT_START, NOT_EXPORTED, TRAINING_ONLY
-from hardattn.maps import CONTROLS, KINDS, Map, charged, emit, recorded, replaced
+from hardattn.maps import CONTROLS, KINDS, AttentionMap, Map, charged, recorded, replaced
 from hardattn.noise import noise_from
 from tests import (
     test_blocks_arithmetic,
@@ -162,7 +162,7 @@ def test_noise_in_training_comes_from_the_generator_that_is_given(who: str):
 @pytest.mark.parametrize("who", EVERYONE)
 def test_maps_are_what_they_say(who: str, size: tuple[int, int]):
     block, x = attending(who), images(size=size)
-    with recorded() as maps:
+    with recorded(block) as maps:
         y = again(block, x)
     assert maps, "no map was declared"
     for one in maps:
@@ -186,18 +186,18 @@ def test_maps_are_what_they_say(who: str, size: tuple[int, int]):
 def test_maps_can_be_replaced(who: str):
     block, x = attending(who), images()
     y = again(block, x)
-    with replaced(lambda one: one.tensor):
+    with replaced(block, lambda one: one.tensor):
         torch.testing.assert_close(again(block, x), y)
     if any(True for one in _maps(block, x) if one.kind == "gradient"):
         return  # made from the answer, not on the way to it
-    with replaced(CONTROLS["foreign"]):
+    with replaced(block, CONTROLS["foreign"]):
         assert not torch.allclose(again(block, x), y), "the map that is declared is not used"
-    with replaced(CONTROLS["mean"]):
+    with replaced(block, CONTROLS["mean"]):
         assert again(block, x).shape == y.shape
 
 
 def _maps(block: nn.Module, x: Tensor) -> list[Map]:
-    with recorded() as maps:
+    with recorded(block) as maps:
         again(block, x)
     return maps
 
@@ -205,7 +205,7 @@ def _maps(block: nn.Module, x: Tensor) -> list[Map]:
 @pytest.mark.parametrize("name", sorted(TRAINING_ONLY))
 def test_what_attends_in_training_only_is_the_identity_in_evaluation(name: str):
     block, x = awake(build(f"block {name}")), images()
-    with recorded() as maps:
+    with recorded(block) as maps:
         assert torch.equal(block(x), x)
     assert not maps
     assert not torch.allclose(again(block.train(), x), x)
@@ -289,13 +289,13 @@ def test_a_leak_across_the_batch_is_caught():
 def test_listeners_are_nested_and_leave_nothing_behind():
     x = images()
     block = build("block se")
-    with recorded() as outer:
-        with recorded() as inner:
+    with recorded(block) as outer:
+        with recorded(block) as inner:
             block(x)
         block(x)
     assert len(inner) == 1 and len(outer) == 2
-    with replaced(CONTROLS["mean"]), recorded() as maps:
+    with replaced(block, CONTROLS["mean"]), recorded(block) as maps:
         block(x)
     torch.testing.assert_close(maps[0].tensor.std(0), torch.zeros(16, dtype=torch.float64))
     given = torch.rand(2, 3)
-    assert emit(block, "channel gate", given) is given
+    assert AttentionMap("channel gate")(given) is given

@@ -32,7 +32,7 @@ def features(*shape: int, seed: int = 1) -> Tensor:
 
 
 def map_of(block: nn.Module, x: Tensor) -> Tensor:
-    with recorded() as maps:
+    with recorded(block) as maps:
         block(x)
     return maps[0].tensor
 

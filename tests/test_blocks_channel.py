@@ -69,7 +69,7 @@ def around(c: int) -> int:
 def test_se_is_its_equation():
     torch.manual_seed(0)
     x, block = torch.randn(2, 16, 5, 4), BLOCKS["se"](16, reduction=4)
-    with recorded() as maps:
+    with recorded(block) as maps:
         y = block(x)
     mean = x.sum((2, 3)) / 20
     middle = F.relu(mean @ block.squeeze.weight.T + block.squeeze.bias)
@@ -96,7 +96,7 @@ def build(name: str, channels: int, seed: int = 0, **options: object) -> nn.Modu
 
 
 def maps_of(block: nn.Module, x: Tensor) -> list[Map]:
-    with recorded() as maps:
+    with recorded(block) as maps:
         block(x)
     return maps
 
@@ -336,7 +336,7 @@ def test_high_order_attention_keeps_the_strongest_edge_always():
 def test_orders_of_high_order_attention_are_numbers_of_steps():
     x, block = images(1, 4, 2, 3), build("high_order", 4, order=3)
     step = torch.roll(torch.eye(6, dtype=x.dtype), 1, 1)[None, None]  # place i asks place i + 1
-    with replaced(lambda one: step):
+    with replaced(block, lambda one: step):
         y = block(x)
     value = block.value(x).flatten(2)
     reached = torch.cat([torch.roll(value, -steps, 2) for steps in (1, 2, 3)], 1)

@@ -80,7 +80,7 @@ def features(channels: int = 16, size: tuple[int, int] = (3, 4), count: int = 2)
 
 
 def maps_of(head: nn.Module, x: Tensor) -> list[Map]:
-    with recorded() as maps:
+    with recorded(head) as maps:
         head(x)
     return maps
 
@@ -420,7 +420,7 @@ def test_dvan_pays_for_the_same_place_and_for_nothing_else() -> None:
         return lambda one: next(looks).expand_as(one.tensor)
 
     for places, price in [((0, 1, 2, 3), 0.0), ((5, 5, 5, 5), 0.5), ((5, 5, 6, 6), 1 / 6)]:
-        with replaced(in_turn(*places)), charged() as costs:
+        with replaced(head, in_turn(*places)), charged() as costs:
             head(x)
         torch.testing.assert_close(costs[0], torch.full((2,), price).double())
     twin = build("sequential")
@@ -461,7 +461,11 @@ def test_one_class_at_a_place_gives_that_class_s_centre() -> None:
     belongs = F.one_hot(torch.arange(12) % CLASSES, CLASSES).T.view(1, CLASSES, 3, 4).double()
     given = []
     head.fuse.register_forward_hook(lambda module, seen, out: given.append(seen[0][:, 16:]))
-    with replaced(lambda one: belongs.expand(2, -1, -1, -1) if one.kind == "codes" else one.tensor):
+
+    def told(one: Map) -> Tensor:
+        return belongs.expand(2, -1, -1, -1) if one.kind == "codes" else one.tensor
+
+    with replaced(head, told):
         head(x)
     flat, got = x.flatten(2), given[0].flatten(2)
     for k in range(CLASSES):
@@ -524,7 +528,7 @@ def test_the_gradient_of_gain_passes_through_its_grad_cam() -> None:
     x, head = features(channels=4), build("gain", channels=4)
     weight = head.conv.weight
     (slope,) = torch.autograd.grad(gain_charge(head, x).sum(), weight)
-    with replaced(lambda one: one.tensor.detach()):
+    with replaced(head, lambda one: one.tensor.detach()):
         (cut,) = torch.autograd.grad(gain_charge(head, x).sum(), weight)
     found, eps = torch.zeros_like(slope).flatten(), 1e-6
     with torch.no_grad():

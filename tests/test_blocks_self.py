@@ -339,7 +339,7 @@ def test_x_linear_is_its_equations():
 
 def test_efficient_attention_is_a_distribution_over_places_that_is_never_written_out():
     block, x = build("efficient"), image()
-    with recorded() as maps:
+    with recorded(block) as maps:
         y = block(x)
     taken, pooled = maps[0].tensor.flatten(2), maps[1].tensor
     weights = taken.transpose(1, 2) @ pooled
@@ -415,7 +415,7 @@ def test_axial_attention_is_attention_under_the_mask_of_a_line_with_offsets():
 def test_axial_attention_along_rows_is_that_along_columns_of_the_turned_image():
     block, x = build("axial"), image(height=5)
     block.rows.load_state_dict(block.columns.state_dict())
-    with recorded() as maps:
+    with recorded(block) as maps:
         along = block.rows(x)
         turned = block.columns(x.transpose(2, 3)).transpose(2, 3)
     torch.testing.assert_close(along, turned)
@@ -444,8 +444,9 @@ def test_stand_alone_attention_is_a_loop_over_windows():
 
 @pytest.mark.parametrize("name", ["axial", "criss_cross", "multi_head", "stand_alone"])
 def test_what_places_get_is_what_places_give(name: str):
-    with recorded() as maps:
-        build(name)(image())
+    block = build(name)
+    with recorded(block) as maps:
+        block(image())
     for one in maps:
         assert one.density is not None
         torch.testing.assert_close(one.density.sum((1, 2)), torch.ones(2, dtype=torch.float64))
@@ -453,7 +454,7 @@ def test_what_places_get_is_what_places_give(name: str):
 
 def test_a_cross_counts_what_each_place_gets():
     block, x = build("criss_cross", rounds=1), image(count=1)
-    with recorded() as maps:
+    with recorded(block) as maps:
         block(x)
     got = torch.zeros(12, dtype=torch.float64)
     q, k = (pointwise(f, x[0]) for f in (block.query, block.key))

@@ -67,7 +67,7 @@ def features(*shape: int, seed: int = 1) -> Tensor:
 
 
 def maps_of(block: nn.Module, x: Tensor) -> list[Map]:
-    with recorded() as maps:
+    with recorded(block) as maps:
         block(x)
     return maps
 
@@ -99,7 +99,7 @@ def test_deformable_convolution_against_a_loop(name: str):
     if name == "deformable_v2":
         modulation = torch.rand_like(modulation)
     told = torch.cat([offsets, modulation])[: 27 if name == "deformable_v2" else 18]
-    with replaced(lambda one: told[None]):
+    with replaced(block, lambda one: told[None]):
         y = block(x)
     for out in range(2):
         for row in range(3):
@@ -122,7 +122,7 @@ def test_density_of_a_deformable_convolution_is_how_much_of_a_pixel_it_reads(nam
     told = 1.5 * features(2, 18, 6, 5, seed=2)
     if name == "deformable_v2":
         told = torch.cat([told, torch.rand(2, 9, 6, 5, dtype=torch.float64)], 1)
-    with recorded() as maps, replaced(lambda one: told):
+    with recorded(block) as maps, replaced(block, lambda one: told):
         y = block(x)
     (reads,) = torch.autograd.grad(y.sum(), x)
     torch.testing.assert_close(maps[0].density, reads[:, 0])
@@ -166,7 +166,7 @@ def test_a_zoom_of_one_half_shows_the_middle():
 )
 def test_density_of_a_spatial_transformer_is_how_much_of_a_pixel_it_reads(name, theta):
     block, x = saying(name, 2, theta), features(2, 2, 7, 9).requires_grad_()
-    with recorded() as maps:
+    with recorded(block) as maps:
         y = block(x)
     (reads,) = torch.autograd.grad(y[:, 0].sum(), x)
     torch.testing.assert_close(maps[0].density, reads[:, 0])
@@ -211,7 +211,11 @@ def test_pyramid_feature_is_se_where_every_place_counts():
     x, block = features(2, 16, 5, 4), made("pyramid_feature", 16)
     other = made("se", 16, reduction=4)
     other.load_state_dict({n: w for n, w in block.state_dict().items() if n in other.state_dict()})
-    with replaced(lambda one: torch.ones_like(one.tensor) if one.kind[0] == "s" else one.tensor):
+
+    def open_to_all_places(one: Map) -> Tensor:
+        return torch.ones_like(one.tensor) if one.kind == "spatial gate" else one.tensor
+
+    with replaced(block, open_to_all_places):
         torch.testing.assert_close(block(x), other(x))
 
 
@@ -303,9 +307,9 @@ def test_windows_of_a_spatial_pyramid_leave_out_what_is_outside():
 
 def test_residual_attention_adds_its_mask_to_one():
     x, block = features(2, 16, 7, 9), made("residual_attention", 16)
-    with replaced(lambda one: torch.zeros_like(one.tensor)):
+    with replaced(block, lambda one: torch.zeros_like(one.tensor)):
         torch.testing.assert_close(block(x), block.trunk(x))
-    with replaced(lambda one: torch.ones_like(one.tensor)):
+    with replaced(block, lambda one: torch.ones_like(one.tensor)):
         torch.testing.assert_close(block(x), 2 * block.trunk(x))
 
 

@@ -50,13 +50,14 @@ def test_a_backbone_gives_a_map_of_a_quarter_of_the_sides(
     backbone: str, image: tuple[int, ...]
 ) -> None:
     agent = build(image=image, backbone=backbone, block=CBAMSpatial, width=16).eval()
-    with recorded() as maps:
+    with recorded(agent) as maps:
         features = agent.features(torch.rand(2, *image))
     rounded = 3 if backbone == "cnn" else 0
     sides = tuple((side + rounded) // 4 for side in image[1:])
     assert features.shape == (2, 16, *sides)
     assert [one.tensor.shape for one in maps] == [(2, 1, *sides)] * 2
-    assert maps[0].block is not maps[1].block
+    assert [type(agent.get_submodule(one.block)) for one in maps] == [CBAMSpatial] * 2
+    assert maps[0].block != maps[1].block
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -131,7 +132,7 @@ def test_what_is_charged_is_learned_from() -> None:
 def logits(agent: SoftAgent, some: Scenes, control: str | None = None) -> Tensor:
     if control is None:
         return evaluate(agent, WORLD, some).log_probability[:, 0]
-    with replaced(CONTROLS[control]):
+    with replaced(agent, CONTROLS[control]):
         return evaluate(agent, WORLD, some).log_probability[:, 0]
 
 
@@ -174,7 +175,7 @@ def test_a_foreign_map_is_that_of_the_image_before() -> None:
     with torch.no_grad():
         for i, part in enumerate(units):
             if i in gates:
-                with recorded() as maps:
+                with recorded(part) as maps:
                     part(x)
                 x = x * maps[0].tensor.roll(1, 0)
             else:
@@ -218,10 +219,10 @@ def test_what_every_row_charges_is_the_same_without_gradients(row: str) -> None:
     """Some maps are gradients, and evaluation has none."""
     agent = of_row(row).eval()
     torch.manual_seed(3)
-    with recorded() as learning:
+    with recorded(agent) as learning:
         cost = decide(agent, scenes()).cost
     torch.manual_seed(3)
-    with torch.no_grad(), recorded() as using:
+    with torch.no_grad(), recorded(agent) as using:
         torch.testing.assert_close(decide(agent, scenes()).cost, cost)
     assert [one.kind for one in using] == [one.kind for one in learning]
     for one, other in zip(using, learning, strict=True):
@@ -235,7 +236,7 @@ def test_class_activation_says_what_the_answer_was_read_from() -> None:
     with torch.no_grad():
         head.classifier.weight.uniform_(0.1, 1.0)
         head.classifier.bias.zero_()
-        with recorded() as maps:
+        with recorded(head) as maps:
             scores = head(torch.rand(COUNT, 6, 5, 7))
     assert maps[0].density is not None
     torch.testing.assert_close(maps[0].density.mean((1, 2)), scores.amax(1))

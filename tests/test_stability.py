@@ -140,8 +140,7 @@ def test_layers_are_drawn_anew_from_the_last_one_by_one() -> None:
 
 def test_the_strongest_cells_are_kept() -> None:
     weights = torch.tensor([[[0.1, 0.5, 0.15, 0.25]]])
-    block = nn.Identity()
-    one = Map(block, "pooled query", weights, (-1,), None)
+    one = Map("map", "pooled query", weights, (-1,), None)
     half = strongest(0.5)(one)
     assert half.tolist() == [[pytest.approx([0, 2 / 3, 0, 1 / 3])]]
     assert strongest(0.25)(one).tolist() == strongest(0.01)(one).tolist() == [[[0, 1, 0, 0]]]
@@ -149,21 +148,20 @@ def test_the_strongest_cells_are_kept() -> None:
 
 
 def test_the_strongest_of_gates_and_over_other_dimensions() -> None:
-    block = nn.Identity()
     gate = torch.tensor([0.2, 0.9, -0.95, 0.3]).view(1, 1, 2, 2)
-    kept = strongest(0.5)(Map(block, "spatial gate", gate, (), None))
+    kept = strongest(0.5)(Map("map", "spatial gate", gate, (), None))
     assert kept.flatten().tolist() == pytest.approx([0, 0.9, -0.95, 0])
     codes = torch.tensor([[0.3, 0.6], [0.7, 0.4]]).view(1, 2, 1, 2)  # sums to one over codes
-    kept = strongest(0.5)(Map(block, "codes", codes, (-3,), None))
+    kept = strongest(0.5)(Map("map", "codes", codes, (-3,), None))
     assert kept.tolist() == [[[[0.0, 1.0]], [[1.0, 0.0]]]]
     theta = torch.randn(1, 6)
-    assert strongest(0.1)(Map(block, "geometric", theta, (), None)) is theta
+    assert strongest(0.1)(Map("map", "geometric", theta, (), None)) is theta
     two = torch.tensor([[[[0.5, 0.5, 0.0]], [[0.2, 0.3, 0.5]]]])
-    kept = strongest(1 / 3)(Map(block, "pairwise", two, (-1,), None))
+    kept = strongest(1 / 3)(Map("map", "pairwise", two, (-1,), None))
     assert kept.shape == two.shape and (kept > 0).sum(-1).unique().tolist() == [1]
 
 
 def test_a_map_of_nothing_stays_nothing() -> None:
     nothing = torch.zeros(1, 1, 4)
-    kept = strongest(0.5)(Map(nn.Identity(), "pooled query", nothing, (-1,), None))
+    kept = strongest(0.5)(Map("map", "pooled query", nothing, (-1,), None))
     assert torch.equal(kept, nothing)

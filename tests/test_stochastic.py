@@ -73,9 +73,9 @@ def test_what_is_charged_is_a_price_an_image_and_finite(who: str) -> None:
 @pytest.mark.parametrize("who", RANDOM)
 def test_a_drawn_map_is_what_is_emitted(who: str) -> None:
     layer, x = awake(build(who)), images()
-    with recorded() as one, noise_from(seeded(1), sampled=True):
+    with recorded(layer) as one, noise_from(seeded(1), sampled=True):
         layer(x)
-    with recorded() as other, noise_from(seeded(2), sampled=True):
+    with recorded(layer) as other, noise_from(seeded(2), sampled=True):
         layer(x)
     assert any(not torch.allclose(a.tensor, b.tensor) for a, b in zip(one, other, strict=True))
 

@@ -198,9 +198,9 @@ def test_the_same_noise_in_the_equations_makes_the_same_weights(
     """The equations are of S, where the layer works on its logarithm."""
     option = {"k": 3.0} if kind is BayesianWeibull else {"std": 0.6}
     block, x = made(kind, **option), normals(2, 16, 3, 4)
-    with recorded() as soft:
+    with recorded(block) as soft:
         block(x)
-    with recorded() as drawn, noise_from(seeded(7), sampled=True):
+    with recorded(block) as drawn, noise_from(seeded(7), sampled=True):
         block(x)
     mean = soft[0].tensor
     if kind is BayesianWeibull:

@@ -108,7 +108,7 @@ def head(seed: int = 0, channels: int = 6) -> GaussianAttention:
 
 def test_what_is_attended_to_is_the_mean_by_the_map() -> None:
     layer, x = head(), torch.randn(3, 6, 5, 7, generator=seeded(1), dtype=torch.float64)
-    with recorded() as maps:
+    with recorded(layer) as maps:
         attended, mean = layer.attend(x)
     torch.testing.assert_close(layer(x), layer.classifier(attended))
     f, density = layer.features(x), maps[0].density
@@ -120,7 +120,7 @@ def test_what_is_attended_to_is_the_mean_by_the_map() -> None:
         torch.testing.assert_close(attended[b], feature)
     assert not torch.allclose(attended, mean)
     # Where all is attended to alike, it is the mean over places.
-    with replaced(lambda one: torch.full_like(one.tensor, 1 / 35)):
+    with replaced(layer, lambda one: torch.full_like(one.tensor, 1 / 35)):
         torch.testing.assert_close(layer.attend(x)[0], mean)
     torch.testing.assert_close(mean, f.mean((2, 3)))
 

@@ -1,8 +1,8 @@
 """Soft attention, one paper a file: `Block(channels, **options)`, (B, C, H, W) -> the same shape.
 
-A block declares its map through `hardattn.maps.emit`. A head, `Head(channels, classes, **options)`,
-(B, C, H, W) -> (B, K) logits, attends where a block cannot: it pools. The tables are written out by
-hand, and the tests run over them.
+What a block attends to passes through an `AttentionMap` of its own (`hardattn.maps`). A head,
+`Head(channels, classes, **options)`, (B, C, H, W) -> (B, K) logits, attends where a block cannot:
+it pools. The tables are written out by hand, and the tests run over them.
 """
 
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 from hardattn.noise import uniform
 
 
@@ -25,6 +25,7 @@ class AttentionDropout(nn.Module):
         if not 0 <= rate <= 1 or not 0 <= threshold <= 1:
             raise ValueError(f"rate and threshold lie in [0, 1], not {rate} and {threshold}")
         self.rate, self.threshold = rate, threshold
+        self.map = AttentionMap("spatial gate")
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -33,4 +34,4 @@ class AttentionDropout(nn.Module):
         kept = response < self.threshold * response.amax((2, 3), keepdim=True)
         drop = uniform(x.new_empty(())) < self.rate
         mask = torch.where(drop, kept.to(x.dtype), torch.sigmoid(response))
-        return x * emit(self, "spatial gate", mask)
+        return x * self.map(mask)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class AxisAttention(nn.Module):
@@ -24,6 +24,7 @@ class AxisAttention(nn.Module):
         self.offsets = nn.Parameter(width**-0.5 * torch.randn(2 * span + 1, 2 * width))
         self.norm_scores = nn.BatchNorm2d(3 * heads)
         self.norm_values = nn.BatchNorm2d(2 * channels)
+        self.map = AttentionMap("local", over=(-1,))
 
     def density(self, weights: Tensor) -> Tensor:
         """(B, heads, H, W, line) -> what each place gets, (B, H, W)."""
@@ -45,7 +46,7 @@ class AxisAttention(nn.Module):
         scores = self.norm_scores(torch.cat(kinds, 1).flatten(3)).unflatten(1, (3, self.heads))
         # Over a last dimension as short as a line, softmax would be many times slower.
         weights = scores.sum(1).softmax(2).unflatten(3, x.shape[2:]).movedim(2, -1)
-        weights = emit(self, "local", weights.transpose(2, self.axis), (-1,), self.density)
+        weights = self.map(weights.transpose(2, self.axis), density=self.density)
         weights = weights.transpose(2, self.axis)
         content = torch.einsum("bhiwj,bhcjw->bhciw", weights, value).flatten(1, 2)
         position = torch.einsum("bhiwj,ijc->bhciw", weights, by_value).flatten(1, 2)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class CBAMChannel(nn.Module):
@@ -18,10 +18,11 @@ class CBAMChannel(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(channels, middle), nn.ReLU(), nn.Linear(middle, channels)
         )
+        self.map = AttentionMap("channel gate")
 
     def forward(self, x: Tensor) -> Tensor:
         gate = torch.sigmoid(self.mlp(x.mean((2, 3))) + self.mlp(x.amax((2, 3))))
-        gate = emit(self, "channel gate", gate)
+        gate = self.map(gate)
         return x * gate[:, :, None, None]
 
 
@@ -35,10 +36,11 @@ class CBAMSpatial(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(2, 1, kernel, padding=kernel // 2, bias=False)
         self.norm = nn.BatchNorm2d(1)
+        self.map = AttentionMap("spatial gate")
 
     def forward(self, x: Tensor) -> Tensor:
         seen = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)
-        gate = emit(self, "spatial gate", torch.sigmoid(self.norm(self.conv(seen))))
+        gate = self.map(torch.sigmoid(self.norm(self.conv(seen))))
         return x * gate
 
 

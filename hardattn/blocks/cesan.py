@@ -6,7 +6,7 @@ Curriculum enhanced supervised attention network, doi:10.1109/LSP.2020.3024794.
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class CESAN(nn.Module):
@@ -26,10 +26,11 @@ class CESAN(nn.Module):
         super().__init__()
         self.maps = nn.Conv2d(channels, classes, 1)
         self.classifier = nn.Linear(channels, classes)
+        self.map = AttentionMap("spatial gate")
 
     def forward(self, x: Tensor) -> Tensor:
         maps = self.maps(x)
         coarse = maps.mean((2, 3))
         chosen = (coarse.softmax(1)[:, :, None, None] * maps).sum(1, keepdim=True)
-        gate = emit(self, "spatial gate", torch.sigmoid(chosen))
+        gate = self.map(torch.sigmoid(chosen))
         return self.classifier((x * gate).mean((2, 3))) + coarse

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit, pooled
+from hardattn.maps import AttentionMap, pooled
 
 
 class ClassFeature(nn.Module):
@@ -30,12 +30,14 @@ class ClassFeature(nn.Module):
             nn.Conv2d(2 * channels, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
         )
         self.classifier = nn.Linear(channels, classes)
+        self.codes_map = AttentionMap("codes", over=(-3,))
+        self.pooling_map = AttentionMap("pooled query", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         coarse = self.coarse(x)
-        belongs = emit(self, "codes", coarse.softmax(1), (-3,)).flatten(2)
+        belongs = self.codes_map(coarse.softmax(1)).flatten(2)
         weights = belongs / belongs.sum(2, keepdim=True)
-        weights = emit(self, "pooled query", weights, (-1,), pooled(*x.shape[2:]))
+        weights = self.pooling_map(weights, density=pooled(*x.shape[2:]))
         centres = weights @ x.flatten(2).transpose(1, 2)
         given = (centres.transpose(1, 2) @ belongs).view_as(x)
         fused = self.fuse(torch.cat([x, given], 1))

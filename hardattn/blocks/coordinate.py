@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class Coordinate(nn.Module):
@@ -24,10 +24,11 @@ class Coordinate(nn.Module):
         )
         self.rows = nn.Conv1d(middle, channels, 1)
         self.columns = nn.Conv1d(middle, channels, 1)
+        self.map = AttentionMap("full gate")
 
     def forward(self, x: Tensor) -> Tensor:
         seen = self.shared(torch.cat([x.mean(3), x.mean(2)], 2))
         rows, columns = seen.split(x.shape[2:], 2)
         rows, columns = torch.sigmoid(self.rows(rows)), torch.sigmoid(self.columns(columns))
-        gate = emit(self, "full gate", rows[:, :, :, None] * columns[:, :, None])
+        gate = self.map(rows[:, :, :, None] * columns[:, :, None])
         return x * gate

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 def crossed(weights: Tensor) -> Tensor:
@@ -35,6 +35,7 @@ class CrissCross(nn.Module):
         self.key = nn.Conv2d(channels, inner, 1, bias=False)
         self.value = nn.Conv2d(channels, channels, 1)
         self.gamma = nn.Parameter(torch.zeros(()))
+        self.map = AttentionMap("local", over=(-1,))
 
     def attend(self, x: Tensor) -> Tensor:
         height = x.shape[2]
@@ -43,7 +44,7 @@ class CrissCross(nn.Module):
         column = torch.einsum("bchw,bcgw->bhwg", query, key).masked_fill(itself, -torch.inf)
         row = torch.einsum("bchw,bchv->bhwv", query, key)
         weights = torch.cat([column, row], -1).softmax(-1)
-        weights = emit(self, "local", weights, (-1,), crossed)
+        weights = self.map(weights, density=crossed)
         column, row = weights.split([height, x.shape[3]], -1)
         return torch.einsum("bhwg,bcgw->bchw", column, value) + torch.einsum(
             "bhwv,bchv->bchw", row, value

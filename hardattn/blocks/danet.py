@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.blocks.sagan import SAGAN
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 SIGNS = {"paper": 1, "released": -1}
 
@@ -35,11 +35,12 @@ class DANetChannel(nn.Module):
             raise ValueError(f"no sign {sign!r}: choose one of {', '.join(SIGNS)}")
         self.sign = SIGNS[sign]
         self.beta = nn.Parameter(torch.zeros(()))
+        self.map = AttentionMap("pairwise", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         places = x.flatten(2)
         weights = (self.sign * (places @ places.transpose(1, 2))).softmax(2)[:, None]
-        weights = emit(self, "pairwise", weights, (-1,))[:, 0]
+        weights = self.map(weights)[:, 0]
         return x + self.beta * (weights @ places).unflatten(2, x.shape[2:])
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit, splatted
+from hardattn.maps import AttentionMap, splatted
 
 
 class Deformable(nn.Module):
@@ -23,6 +23,7 @@ class Deformable(nn.Module):
         self.kernel = kernel
         self.conv = nn.Conv2d(channels, channels, kernel, padding=kernel // 2)
         self.offset = self._zeros(channels, 2)
+        self.map = AttentionMap("geometric")
 
     def _zeros(self, channels: int, parts: int) -> nn.Conv2d:
         """What says `parts` numbers a tap, at first all 0."""
@@ -61,7 +62,7 @@ class Deformable(nn.Module):
         return F.conv2d(seen.flatten(1, 2), weight, self.conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        offsets = emit(self, "geometric", self.offset(x), density=self.density)
+        offsets = self.map(self.offset(x), density=self.density)
         return self.convolve(self.sample(x, offsets))
 
 
@@ -86,6 +87,6 @@ class DeformableV2(Deformable):
 
     def forward(self, x: Tensor) -> Tensor:
         both = torch.cat([self.offset(x), torch.sigmoid(self.modulation(x))], 1)
-        both = emit(self, "geometric", both, density=self.density)
+        both = self.map(both, density=self.density)
         offsets, modulation = both.split([2 * self.kernel**2, self.kernel**2], 1)
         return self.convolve(self.sample(x, offsets) * modulation[:, None])

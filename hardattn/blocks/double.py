@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit, pooled
+from hardattn.maps import AttentionMap, pooled
 
 
 class DoubleAttention(nn.Module):
@@ -25,10 +25,12 @@ class DoubleAttention(nn.Module):
         self.gather = nn.Conv2d(channels, inner, 1, bias=False)  # the softmax cancels a bias
         self.give = nn.Conv2d(channels, inner, 1)
         self.out = nn.Conv2d(inner, channels, 1)
+        self.gather_map = AttentionMap("pooled query", over=(-1,))
+        self.give_map = AttentionMap("codes", over=(-3,))
 
     def forward(self, x: Tensor) -> Tensor:
         gathered = self.gather(x).flatten(2).softmax(2)
-        gathered = emit(self, "pooled query", gathered, (-1,), pooled(*x.shape[2:]))
-        given = emit(self, "codes", self.give(x).softmax(1), (-3,))
+        gathered = self.gather_map(gathered, density=pooled(*x.shape[2:]))
+        given = self.give_map(self.give(x).softmax(1))
         descriptors = torch.einsum("bmp,bnp->bmn", self.features(x).flatten(2), gathered)
         return x + self.out(torch.einsum("bmn,bnhw->bmhw", descriptors, given))

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 def kernel_for(channels: int) -> int:
@@ -26,8 +26,9 @@ class ECA(nn.Module):
         super().__init__()
         kernel = kernel_for(channels) if kernel is None else kernel
         self.conv = nn.Conv1d(1, 1, kernel, padding=kernel // 2, bias=False)
+        self.map = AttentionMap("channel gate")
 
     def forward(self, x: Tensor) -> Tensor:
         gate = torch.sigmoid(self.conv(x.mean((2, 3))[:, None])[:, 0])
-        gate = emit(self, "channel gate", gate)
+        gate = self.map(gate)
         return x * gate[:, :, None, None]

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from hardattn.maps import emit, pooled
+from hardattn.maps import AttentionMap, pooled
 
 
 class Efficient(nn.Module):
@@ -25,11 +25,13 @@ class Efficient(nn.Module):
         self.key = nn.Conv2d(channels, inner, 1, bias=False)
         self.value = nn.Conv2d(channels, inner, 1, bias=False)
         self.out = nn.Conv2d(inner, channels, 1)
+        self.query_map = AttentionMap("codes", over=(-3,))
+        self.key_map = AttentionMap("pooled query", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        query = emit(self, "codes", self.query(x).softmax(1), (-3,)).flatten(2)
+        query = self.query_map(self.query(x).softmax(1)).flatten(2)
         key = self.key(x).flatten(2).softmax(-1)
-        key = emit(self, "pooled query", key, (-1,), pooled(height, width))
+        key = self.key_map(key, density=pooled(height, width))
         context = self.value(x).flatten(2) @ key.transpose(1, 2)
         return x + self.out((context @ query).unflatten(2, (height, width)))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class EMAttention(nn.Module):
@@ -30,6 +30,7 @@ class EMAttention(nn.Module):
         self.after = nn.Conv2d(channels, channels, 1, bias=False)
         self.norm = nn.BatchNorm2d(channels)
         self.register_buffer("bases", F.normalize(torch.randn(channels, bases), dim=0))
+        self.map = AttentionMap("codes", over=(-3,))
 
     @torch.no_grad()
     def iterate(self, features: Tensor) -> Tensor:
@@ -49,6 +50,6 @@ class EMAttention(nn.Module):
                 mean = F.normalize(bases.mean(0), dim=0)
                 self.bases.lerp_(mean, 1 - self.momentum)
         shares = (bases.mT @ features).softmax(1).unflatten(2, x.shape[2:])
-        shares = emit(self, "codes", shares, (-3,))
+        shares = self.map(shares)
         rebuilt = (bases @ shares.flatten(2)).unflatten(2, x.shape[2:])
         return F.relu(x + self.norm(self.after(F.relu(rebuilt))))

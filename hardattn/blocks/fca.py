@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 # (u, v), down and across, in a spectrum of 7x7: those that alone served ImageNet best, in order.
 TOP = (
@@ -53,6 +53,7 @@ class FCA(nn.Module):
         self.squeeze = nn.Linear(channels, middle, bias=False)
         self.excite = nn.Linear(middle, channels, bias=False)
         self.register_buffer("spectrum", torch.tensor(TOP[:frequencies]).T, persistent=False)
+        self.map = AttentionMap("channel gate")
 
     def forward(self, x: Tensor) -> Tensor:
         down, across = (
@@ -63,5 +64,5 @@ class FCA(nn.Module):
         groups = x.flatten(2).unflatten(1, (len(filters), -1))
         seen = (groups @ filters[:, :, None]).flatten(1)
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(seen))))
-        gate = emit(self, "channel gate", gate)
+        gate = self.map(gate)
         return x * gate[:, :, None, None]

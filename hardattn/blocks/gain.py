@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.func import grad
 from torch.nn import functional as F
 
-from hardattn.maps import charge, emit
+from hardattn.maps import AttentionMap, charge
 
 
 class GAIN(nn.Module):
@@ -36,6 +36,7 @@ class GAIN(nn.Module):
         self.price, self.threshold, self.sharpness = price, threshold, sharpness
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
         self.classifier = nn.Linear(channels, classes)
+        self.map = AttentionMap("gradient")
 
     def pooled(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C), what the classifier reads."""
@@ -51,7 +52,7 @@ class GAIN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logits = self.classifier(self.pooled(x))
         answer = logits.argmax(1)
-        activation = emit(self, "gradient", self.activation(x, answer))
+        activation = self.map(self.activation(x, answer))
         least, most = activation.amin((2, 3), True), activation.amax((2, 3), True)
         scaled = (activation - least) / (most - least).clamp_min(1e-6)
         hidden = torch.sigmoid(self.sharpness * (scaled - self.threshold))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit, pooled
+from hardattn.maps import AttentionMap, pooled
 
 
 class GatedPooling(nn.Module):
@@ -23,10 +23,11 @@ class GatedPooling(nn.Module):
         self.gate = nn.Linear(channels, hidden, bias=False)
         self.score = nn.Linear(hidden, 1, bias=False)
         self.classifier = nn.Linear(channels, classes)
+        self.map = AttentionMap("pooled query", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         places = x.flatten(2).transpose(1, 2)
         gated = torch.tanh(self.tanh(places)) * torch.sigmoid(self.gate(places))
         weights = self.score(gated).transpose(1, 2).softmax(-1)
-        weights = emit(self, "pooled query", weights, (-1,), pooled(*x.shape[2:]))
+        weights = self.map(weights, density=pooled(*x.shape[2:]))
         return self.classifier((weights @ places)[:, 0])

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 from hardattn.noise import uniform
 
 
@@ -38,6 +38,7 @@ class Hamburger(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
         generator = torch.Generator().manual_seed(0)
         self.register_buffer("start", torch.rand(channels, rank, generator=generator))
+        self.map = AttentionMap("codes")
 
     @torch.no_grad()
     def factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,6 +57,6 @@ class Hamburger(nn.Module):
         ham = F.relu(self.lower(x)).flatten(2)
         bases, codes = self.factors(ham)
         codes = updated(ham, bases, codes).unflatten(2, x.shape[2:])
-        codes = emit(self, "codes", codes)
+        codes = self.map(codes)
         rebuilt = (bases @ codes.flatten(2)).unflatten(2, x.shape[2:])
         return x + self.norm(self.upper(rebuilt))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 def layer(before: int, after: int, kernel: int = 1, stride: int = 1) -> nn.Sequential:
@@ -38,10 +38,11 @@ class Harmonious(nn.Module):
         nn.init.ones_(next(self.scale.parameters()))
         self.channels = nn.Sequential(layer(channels, middle), layer(middle, channels))
         self.mix = layer(channels, channels)
+        self.map = AttentionMap("full gate")
 
     def forward(self, x: Tensor) -> Tensor:
         small = self.places(x.mean(1, keepdim=True))
         large = F.interpolate(small, x.shape[2:], mode="bilinear", align_corners=True)
         product = self.scale(large) * self.channels(x.mean((2, 3), keepdim=True))
-        gate = emit(self, "full gate", torch.sigmoid(self.mix(product)))
+        gate = self.map(torch.sigmoid(self.mix(product)))
         return x * gate

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit, received
+from hardattn.maps import AttentionMap, received
 
 
 class HighOrder(nn.Module):
@@ -30,6 +30,7 @@ class HighOrder(nn.Module):
         self.key = nn.Conv2d(channels, inner, 1, bias=False)  # the softmax cancels a bias
         self.value = nn.Conv2d(channels, inner, 1)
         self.out = nn.Conv2d(order * inner, channels, 1)
+        self.map = AttentionMap("pairwise", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
@@ -38,7 +39,7 @@ class HighOrder(nn.Module):
         least = weights.amax(-1, keepdim=True).clamp_max(self.threshold / (height * width))
         kept = weights * (weights >= least)
         graph = (kept / kept.sum(-1, keepdim=True))[:, None]
-        graph = emit(self, "pairwise", graph, (-1,), received(height, width))[:, 0]
+        graph = self.map(graph, density=received(height, width))[:, 0]
         reached = [value @ graph.transpose(1, 2)]
         for _ in range(self.order - 1):
             reached.append(reached[-1] @ graph.transpose(1, 2))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hardattn.blocks.cbam import CBAM, CBAMChannel
 from hardattn.blocks.se import SE
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 GROUPS = 4
 
@@ -29,9 +29,10 @@ class FullGate(nn.Module):
     def __init__(self, *layers: nn.Module):
         super().__init__()
         self.net = nn.Sequential(*layers)
+        self.map = AttentionMap("full gate")
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * emit(self, "full gate", torch.sigmoid(self.net(x)))
+        return x * self.map(torch.sigmoid(self.net(x)))
 
 
 class SpatialGate(nn.Module):
@@ -40,10 +41,11 @@ class SpatialGate(nn.Module):
     def __init__(self, *layers: nn.Module):
         super().__init__()
         self.net = nn.Sequential(*layers)
+        self.map = AttentionMap("spatial gate")
 
     def forward(self, x: Tensor) -> Tensor:
         seen = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)
-        return x * emit(self, "spatial gate", torch.sigmoid(self.net(seen)))
+        return x * self.map(torch.sigmoid(self.net(seen)))
 
 
 def reduction(channels: int, wanted: int) -> int:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.blocks.residual_attention import Bottleneck
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class Hourglass(nn.Module):
@@ -35,6 +35,7 @@ class Hourglass(nn.Module):
         self.bottom = Bottleneck(channels, channels // 2)
         self.norm = nn.BatchNorm2d(channels)
         self.heatmap = nn.Conv2d(channels, 1, 1)
+        self.map = AttentionMap("spatial gate")
 
     def forward(self, x: Tensor) -> Tensor:
         kept, seen = [], x
@@ -48,4 +49,4 @@ class Hourglass(nn.Module):
             above = F.interpolate(up(seen), scale_factor=2, mode="nearest")
             seen = beside + above[..., :height, :width]
         gate = torch.sigmoid(self.heatmap(F.relu(self.norm(seen))))
-        return x * emit(self, "spatial gate", gate)
+        return x * self.map(gate)

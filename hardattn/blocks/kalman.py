@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class KalmanPooling(nn.Module):
@@ -26,6 +26,7 @@ class KalmanPooling(nn.Module):
         self.prior_mean = nn.Parameter(torch.zeros(channels))
         self.prior_log_precision = nn.Parameter(torch.zeros(()))
         self.classifier = nn.Linear(channels, classes)
+        self.map = AttentionMap("pooled query", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         rows, columns = x.shape[2:]
@@ -34,11 +35,9 @@ class KalmanPooling(nn.Module):
         logits = torch.cat(
             [self.log_precision(places), self.prior_log_precision.expand(x.shape[0], 1, 1)], 1
         )
-        weights = emit(
-            self,
-            "pooled query",
-            logits.transpose(1, 2).softmax(-1),
-            (-1,),
-            lambda shares: shares[:, 0, :-1].unflatten(1, (rows, columns)),
-        )
+
+        def density(shares: Tensor) -> Tensor:
+            return shares[:, 0, :-1].unflatten(1, (rows, columns))
+
+        weights = self.map(logits.transpose(1, 2).softmax(-1), density=density)
         return self.classifier((weights @ torch.cat([places, prior], 1))[:, 0])

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class Mirror(nn.Module):
@@ -24,8 +24,9 @@ class Mirror(nn.Module):
         self.decide = nn.Conv2d(1, 1, 7, padding=3, bias=False)
         with torch.no_grad():
             self.widen.weight.abs_()
+        self.map = AttentionMap("spatial gate")
 
     def forward(self, x: Tensor) -> Tensor:
         seen = torch.relu(self.compare(torch.cat([x, x.flip(3)], 1)))
         gate = torch.sigmoid(self.decide(torch.relu(self.widen(seen))))
-        return x * (1 + emit(self, "spatial gate", gate))
+        return x * (1 + self.map(gate))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class MultiContext(nn.Module):
@@ -24,6 +24,7 @@ class MultiContext(nn.Module):
         self.steps = steps
         self.score = nn.Conv2d(channels, 1, 3, padding=1)
         self.spread = nn.Conv2d(1, 1, kernel, padding=kernel // 2)
+        self.map = AttentionMap("spatial gate")
 
     def infer(self, score: Tensor) -> Tensor:
         """(B, 1, H, W) scores -> the gate."""
@@ -33,4 +34,4 @@ class MultiContext(nn.Module):
         return gate
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * emit(self, "spatial gate", self.infer(self.score(x)))
+        return x * self.map(self.infer(self.score(x)))

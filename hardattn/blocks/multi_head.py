@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import Density, emit, received
+from hardattn.maps import AttentionMap, Density, received
 
 
 def sinusoids(height: int, width: int, channels: int, like: Tensor) -> Tensor:
@@ -44,13 +44,14 @@ class MultiHead(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.project = nn.Linear(channels, 3 * channels, bias=False)
         self.out = nn.Linear(channels, channels, bias=False)
+        self.map = AttentionMap("pairwise", over=(-1,))
 
     def weights(self, query: Tensor, key: Tensor) -> Tensor:
         """How each place attends to each: (B, heads, N, d) twice -> (B, heads, N, N)."""
         return (query / query.shape[3] ** 0.5 @ key.transpose(2, 3)).softmax(-1)
 
     def declare(self, weights: Tensor, density: Density) -> Tensor:
-        return emit(self, "pairwise", weights, (-1,), density)
+        return self.map(weights, density=density)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from hardattn.maps import emit, received
+from hardattn.maps import AttentionMap, received
 
 
 class NonLocal(nn.Module):
@@ -24,11 +24,12 @@ class NonLocal(nn.Module):
         self.out = nn.Conv2d(inner, channels, 1, bias=False)
         self.norm = nn.BatchNorm2d(channels)
         nn.init.zeros_(self.norm.weight)
+        self.map = AttentionMap("pairwise", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         query, key, value = (f(x).flatten(2) for f in (self.theta, self.phi, self.g))
         weights = (query.transpose(1, 2) @ key).softmax(-1)[:, None]
-        weights = emit(self, "pairwise", weights, (-1,), received(height, width))
+        weights = self.map(weights, density=received(height, width))
         attended = (value @ weights[:, 0].transpose(1, 2)).unflatten(2, (height, width))
         return x + self.norm(self.out(attended))

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.blocks.smyrf import equal_parts, log_shared
-from hardattn.maps import emit, received
+from hardattn.maps import AttentionMap, received
 from hardattn.noise import normal
 
 
@@ -48,6 +48,7 @@ class NonLocalSparse(nn.Module):
         size = (hashes, inner, buckets // 2)
         fixed = torch.randn(size, generator=torch.Generator().manual_seed(0))
         self.register_buffer("directions", fixed)
+        self.map = AttentionMap("pairwise", over=(-1,))
 
     @torch.no_grad()
     def seen(self, embedded: Tensor) -> Tensor:
@@ -68,6 +69,6 @@ class NonLocalSparse(nn.Module):
         embedded = self.match(x).flatten(2).transpose(1, 2)
         logits = embedded @ F.normalize(embedded, dim=-1).transpose(1, 2)
         weights = (logits + self.seen(embedded)).softmax(-1)[:, None]
-        weights = emit(self, "pairwise", weights, (-1,), received(height, width))
+        weights = self.map(weights, density=received(height, width))
         attended = self.value(x).flatten(2) @ weights[:, 0].transpose(1, 2)
         return x + self.scale * attended.unflatten(2, (height, width))

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit, pooled
+from hardattn.maps import AttentionMap, pooled
 
 
 def fourier_positions(like: Tensor, bands: int) -> Tensor:
@@ -30,17 +30,19 @@ def fourier_positions(like: Tensor, bands: int) -> Tensor:
 class Attend(nn.Module):
     """x + attend(LN(x), LN(y)), then x + MLP(LN(x)). (B, X, D), (B, Y, E) -> (B, X, D).
 
-    Map: with one head over places (B, X, Y), otherwise (B, heads, X, Y). Keys have no bias: it
-    would cancel in the softmax. The MLP is as wide as its input, as in the authors' code.
+    Map: of a few that ask places, (B, heads * X, Y); otherwise (B, heads, X, Y). `places`: (height,
+    width) of the answering ones where they are places. Keys have no bias: it would cancel in the
+    softmax. The MLP is as wide as its input, as in the authors' code.
     """
 
-    def __init__(self, width: int, other: int, heads: int):
+    def __init__(self, width: int, other: int, heads: int, *, few: bool = False):
         super().__init__()
-        self.heads = heads
+        self.heads, self.few = heads, few
         self.norm, self.other, self.between = (nn.LayerNorm(n) for n in (width, other, width))
         self.query, self.key = nn.Linear(width, width), nn.Linear(other, width, bias=False)
         self.value, self.out = nn.Linear(other, width), nn.Linear(width, width)
         self.mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+        self.map = AttentionMap("pooled query" if few else "pairwise", over=(-1,))
 
     def forward(self, x: Tensor, y: Tensor, places: tuple[int, int] | None = None) -> Tensor:
         y = self.other(y)
@@ -49,12 +51,12 @@ class Attend(nn.Module):
             for part in (self.query(self.norm(x)), self.key(y), self.value(y))
         )
         weights = (query @ key.transpose(2, 3) / query.shape[3] ** 0.5).softmax(-1)
-        if places is None:
-            weights = emit(self, "pairwise", weights, (-1,))
-        else:
-            density = pooled(*places)
-            weights = emit(self, "pooled query", weights.flatten(1, 2), (-1,), density)
+        if self.few:
+            density = None if places is None else pooled(*places)
+            weights = self.map(weights.flatten(1, 2), density=density)
             weights = weights.unflatten(1, (self.heads, -1))
+        else:
+            weights = self.map(weights)
         x = x + self.out((weights @ value).transpose(1, 2).flatten(2))
         return x + self.mlp(self.between(x))
 
@@ -89,7 +91,7 @@ class Perceiver(nn.Module):
         self.rounds, self.bands = rounds, bands
         self.latents = nn.Parameter(torch.empty(1, latents, channels))
         nn.init.trunc_normal_(self.latents, std=0.02)
-        self.cross = Attend(channels, channels + 2 * (2 * bands + 1), 1)
+        self.cross = Attend(channels, channels + 2 * (2 * bands + 1), 1, few=True)
         self.among = nn.ModuleList(Attend(channels, channels, heads) for _ in range(layers))
         self.classifier = nn.Linear(channels, classes)
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class Fuse(nn.Module):
@@ -43,6 +43,7 @@ class PiCANetLocal(nn.Module):
         )
         self.weigh = nn.Conv2d(hidden, window**2, 1)
         self.fuse = Fuse(channels)
+        self.map = AttentionMap("local", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
@@ -51,7 +52,7 @@ class PiCANetLocal(nn.Module):
         def density(weights: Tensor) -> Tensor:
             return self.matrix(weights).mean(1).unflatten(1, (height, width))
 
-        weights = emit(self, "local", weights, (-1,), density)
+        weights = self.map(weights, density=density)
         # As weights on all places, most of them 0: every window laid out would take 49 maps.
         attended = x.flatten(2) @ self.matrix(weights).transpose(1, 2)
         return self.fuse(x, attended.unflatten(2, (height, width)))
@@ -92,6 +93,7 @@ class PiCANetGlobal(nn.Module):
         self.along_columns = nn.LSTM(2 * hidden, hidden, batch_first=True, bidirectional=True)
         self.weigh = nn.Conv2d(2 * hidden, context**2, 1)
         self.fuse = Fuse(channels)
+        self.map = AttentionMap("pairwise", over=(-1,))
 
     def sweep(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> same: each place has seen the whole map."""
@@ -110,7 +112,7 @@ class PiCANetGlobal(nn.Module):
             grid = weights.mean((1, 2)).unflatten(1, (self.context, self.context))
             return down.T @ grid @ across
 
-        weights = emit(self, "pairwise", weights, (-1,), density)
+        weights = self.map(weights, density=density)
         context = (down @ x @ across.T).flatten(2)
         attended = context @ weights[:, 0].transpose(1, 2)
         return self.fuse(x, attended.unflatten(2, (height, width)))

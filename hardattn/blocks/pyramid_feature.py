@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class PyramidFeature(nn.Module):
@@ -27,6 +27,8 @@ class PyramidFeature(nn.Module):
         self.excite = nn.Linear(middle, channels)
         self.across_down = self._branch(channels, (1, kernel), (kernel, 1))
         self.down_across = self._branch(channels, (kernel, 1), (1, kernel))
+        self.channel_map = AttentionMap("channel gate")
+        self.spatial_map = AttentionMap("spatial gate")
 
     @staticmethod
     def _branch(channels: int, first: tuple[int, int], second: tuple[int, int]) -> nn.Sequential:
@@ -41,6 +43,6 @@ class PyramidFeature(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(x.mean((2, 3))))))
-        x = x * emit(self, "channel gate", gate)[:, :, None, None]
+        x = x * self.channel_map(gate)[:, :, None, None]
         gate = torch.sigmoid(self.across_down(x) + self.down_across(x))
-        return x * emit(self, "spatial gate", gate)
+        return x * self.spatial_map(gate)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.blocks.multi_head import MultiHead
-from hardattn.maps import Density, emit
+from hardattn.maps import AttentionMap, Density
 from hardattn.noise import normal
 
 
@@ -35,12 +35,13 @@ class RandomFeatures(MultiHead):
         self, channels: int, *, heads: int = 4, positions: bool = True, features: int = 16
     ):
         super().__init__(channels, heads=heads, positions=positions)
+        self.map = AttentionMap("pairwise")
         self.scale = nn.Parameter(torch.ones(heads, channels // heads, 1))
         size = (heads, channels // heads, features)
         self.register_buffer("noise", torch.randn(size, generator=torch.Generator().manual_seed(0)))
 
     def declare(self, weights: Tensor, density: Density) -> Tensor:
-        return emit(self, "pairwise", weights, (), lambda used: density(used).clamp_min(0))
+        return self.map(weights, density=lambda used: density(used).clamp_min(0))
 
     def weights(self, query: Tensor, key: Tensor) -> Tensor:
         noise = normal(self.noise) if self.training else self.noise

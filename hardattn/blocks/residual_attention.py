@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class Bottleneck(nn.Module):
@@ -59,13 +59,14 @@ class ResidualAttention(nn.Module):
             nn.ReLU(),
             nn.Conv2d(channels, channels, 1),
         )
+        self.map = AttentionMap("full gate")
 
     def forward(self, x: Tensor) -> Tensor:
         half = self.down(F.max_pool2d(x, 3, 2, 1))
         quarter = self.bottom(F.max_pool2d(half, 3, 2, 1))
         half = self.up(self.across(half) + resized(quarter, half))
         mask = torch.sigmoid(self.mask(resized(half, x)))
-        mask = emit(self, "full gate", mask)
+        mask = self.map(mask)
         return (1 + mask) * self.trunk(x)
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit, pooled
+from hardattn.maps import AttentionMap, pooled
 
 
 class Retain(nn.Module):
@@ -25,6 +25,8 @@ class Retain(nn.Module):
         self.score = nn.Conv2d(channels, 1, 1, bias=False)
         self.gate = nn.Conv2d(channels, channels, 1)
         self.classifier = nn.Linear(channels, classes)
+        self.beta_map = AttentionMap("full gate")
+        self.alpha_map = AttentionMap("pooled query", over=(-1,))
 
     def unsquashed(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What becomes alpha, (B, 1, H, W), and what becomes beta, (B, C, H, W)."""
@@ -32,8 +34,8 @@ class Retain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         score, gate = self.unsquashed(x)
-        beta = emit(self, "full gate", torch.tanh(gate), density=lambda b: b.abs().mean(1))
+        beta = self.beta_map(torch.tanh(gate), density=lambda b: b.abs().mean(1))
         alpha = score.flatten(2).softmax(-1)
-        alpha = emit(self, "pooled query", alpha, (-1,), pooled(*x.shape[2:]))
+        alpha = self.alpha_map(alpha, density=pooled(*x.shape[2:]))
         context = alpha @ (beta * x).flatten(2).transpose(1, 2)
         return self.classifier(context[:, 0])

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class Reverse(nn.Module):
@@ -21,8 +21,9 @@ class Reverse(nn.Module):
         super().__init__()
         self.direct = nn.Conv2d(channels, channels, 1)
         self.reverse = nn.Conv2d(channels, channels, 1)
+        self.map = AttentionMap("full gate")
 
     def forward(self, x: Tensor) -> Tensor:
         direct = self.direct(x)
-        gate = emit(self, "full gate", torch.sigmoid(-direct))
+        gate = self.map(torch.sigmoid(-direct))
         return direct - gate * self.reverse(x)

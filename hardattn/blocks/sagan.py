@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit, received
+from hardattn.maps import AttentionMap, received
 
 
 class SAGAN(nn.Module):
@@ -24,10 +24,11 @@ class SAGAN(nn.Module):
         self.key = nn.Conv2d(channels, inner, 1)
         self.value = nn.Conv2d(channels, channels, 1)
         self.gamma = nn.Parameter(torch.zeros(()))
+        self.map = AttentionMap("pairwise", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         query, key, value = (f(x).flatten(2) for f in (self.query, self.key, self.value))
         weights = (query.transpose(1, 2) @ key).softmax(-1)[:, None]
-        weights = emit(self, "pairwise", weights, (-1,), received(height, width))
+        weights = self.map(weights, density=received(height, width))
         return x + self.gamma * (value @ weights[:, 0].transpose(1, 2)).unflatten(2, x.shape[2:])

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class SE(nn.Module):
@@ -19,6 +19,7 @@ class SE(nn.Module):
         middle = max(1, channels // reduction)
         self.squeeze = nn.Linear(channels, middle)
         self.excite = nn.Linear(middle, channels)
+        self.map = AttentionMap("channel gate")
 
     def pool(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C), what the gate is made of."""
@@ -26,5 +27,5 @@ class SE(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(self.pool(x)))))
-        gate = emit(self, "channel gate", gate)
+        gate = self.map(gate)
         return x * gate[:, :, None, None]

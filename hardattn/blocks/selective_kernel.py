@@ -5,7 +5,7 @@ from math import gcd
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class SelectiveKernel(nn.Module):
@@ -42,10 +42,11 @@ class SelectiveKernel(nn.Module):
             nn.Linear(channels, middle, bias=False), nn.BatchNorm1d(middle), nn.ReLU()
         )
         self.select = nn.Linear(middle, branches * channels, bias=False)
+        self.map = AttentionMap("branch", over=(-2,))
 
     def forward(self, x: Tensor) -> Tensor:
         seen = torch.stack([branch(x) for branch in self.branches], 1)
         logits = self.select(self.fuse(seen.sum(1).mean((2, 3))))
         weights = logits.unflatten(1, (len(self.branches), -1)).softmax(1)
-        weights = emit(self, "branch", weights, (-2,))
+        weights = self.map(weights)
         return torch.einsum("bmc,bmchw->bchw", weights, seen)

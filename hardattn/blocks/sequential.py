@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.layers import Core, spatial_basis
-from hardattn.maps import emit, pooled
+from hardattn.maps import AttentionMap, pooled
 
 
 class S3TA(nn.Module):
@@ -51,6 +51,7 @@ class S3TA(nn.Module):
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, queries * (keys + basis))
         )
         self.classifier = nn.Linear(hidden, classes)
+        self.map = AttentionMap("pooled query", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.look(x)[0]
@@ -67,7 +68,7 @@ class S3TA(nn.Module):
         for _ in range(self.looks):
             query = self.query(self.core.output(state)).unflatten(1, (self.queries, -1))
             weights = (query @ keys.transpose(1, 2)).softmax(-1)
-            weights = emit(self, "pooled query", weights, (-1,), pooled(rows, columns))
+            weights = self.map(weights, density=pooled(rows, columns))
             state = self.core((weights @ values).flatten(1), state)
             maps.append(weights)
         return self.classifier(self.core.output(state)), maps

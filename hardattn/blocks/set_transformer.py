@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit, pooled, received
+from hardattn.maps import AttentionMap, pooled, received
 
 Sides = tuple[int, int]
 
@@ -25,6 +25,7 @@ class MAB(nn.Module):
         self.key = nn.Linear(width, width, bias=False)
         self.out, self.feedforward = nn.Linear(width, width), nn.Linear(width, width)
         self.between, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.map = AttentionMap("pooled query" if few else "pairwise", over=(-1,))
 
     def forward(self, x: Tensor, y: Tensor, places: Sides | None) -> Tensor:
         query, key, value = (
@@ -32,16 +33,16 @@ class MAB(nn.Module):
             for part in (self.query(x), self.key(y), self.value(y))
         )
         weights = (query / x.shape[2] ** 0.5 @ key.transpose(2, 3)).softmax(-1)
-        weights = self._emit(weights, places)
+        weights = self._declared(weights, places)
         h = self.between(x + self.out((weights @ value).transpose(1, 2).flatten(2)))
         return self.after(h + F.relu(self.feedforward(h)))
 
-    def _emit(self, weights: Tensor, places: Sides | None) -> Tensor:
-        if self.few and places is not None:
-            flat = emit(self, "pooled query", weights.flatten(1, 2), (-1,), pooled(*places))
+    def _declared(self, weights: Tensor, places: Sides | None) -> Tensor:
+        if self.few:
+            density = None if places is None else pooled(*places)
+            flat = self.map(weights.flatten(1, 2), density=density)
             return flat.unflatten(1, (self.heads, -1))
-        density = None if places is None else received(*places)
-        return emit(self, "pairwise", weights, (-1,), density)
+        return self.map(weights, density=None if places is None else received(*places))
 
 
 class SAB(nn.Module):

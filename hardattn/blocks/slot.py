@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 from hardattn.noise import normal
 
 
@@ -54,6 +54,7 @@ class SlotAttention(nn.Module):
         self.vote = nn.Sequential(
             nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, classes)
         )
+        self.map = AttentionMap("codes", over=(-3,))
 
     def forward(self, x: Tensor) -> Tensor:
         sides = x.shape[2:]
@@ -66,7 +67,7 @@ class SlotAttention(nn.Module):
         for _ in range(self.rounds):
             query = self.query(self.before(slots))
             shares = (query @ key.transpose(1, 2) / x.shape[1] ** 0.5).softmax(1)
-            shares = emit(self, "codes", shares.unflatten(2, sides), (-3,)).flatten(2)
+            shares = self.map(shares.unflatten(2, sides)).flatten(2)
             weights = shares / shares.sum(2, keepdim=True).clamp_min(1e-8)
             update = self.cell((weights @ value).flatten(0, 1), slots.flatten(0, 1))
             slots = update.view_as(slots)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class Level(nn.Module):
@@ -26,6 +26,7 @@ class Level(nn.Module):
         # K_j' for each j: with it the query meets the neighbour itself.
         self.key = nn.Conv2d(channels, 9 * channels, 1, bias=False)
         self.value = nn.Conv2d(9 * channels, channels, 1, bias=False)
+        self.map = AttentionMap("local", over=(-1,))
 
     def neighbours(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, 9, H, W), 0 outside."""
@@ -44,7 +45,7 @@ class Level(nn.Module):
             return F.fold(weights.flatten(1, 2).mT, (height, width), 3, **window)[:, 0]
 
         weights = scores.softmax(1).permute(0, 2, 3, 1)
-        weights = emit(self, "local", weights, (-1,), density)
+        weights = self.map(weights, density=density)
         attended = seen * weights.permute(0, 3, 1, 2)[:, None]
         return x + self.value(attended.flatten(1, 2))
 

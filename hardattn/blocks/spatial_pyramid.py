@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit, pooled
+from hardattn.maps import AttentionMap, pooled
 
 
 class SpatialPyramid(nn.Module):
@@ -40,6 +40,8 @@ class SpatialPyramid(nn.Module):
         self.fuse = nn.Linear(channels, middle)
         self.select = nn.Linear(middle, len(self.windows) * channels)
         self.out = nn.Linear(channels, channels)
+        self.places_map = AttentionMap("pooled query", over=(-1,))
+        self.sizes_map = AttentionMap("branch", over=(-2,))
 
     def pool(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, sizes, C, H, W), the mean of each window."""
@@ -52,9 +54,9 @@ class SpatialPyramid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         shared = F.relu(self.share(x))
         weights = torch.cat([weigh(shared) for weigh in self.weigh], 1).flatten(2).softmax(-1)
-        weights = emit(self, "pooled query", weights, (-1,), pooled(*x.shape[2:]))
+        weights = self.places_map(weights, density=pooled(*x.shape[2:]))
         vectors = torch.einsum("bkcn,bkn->bkc", self.pool(x).flatten(3), weights)
         chosen = self.select(F.relu(self.fuse(vectors.sum(1))))
         chosen = chosen.unflatten(1, (len(self.windows), -1)).softmax(1)
-        chosen = emit(self, "branch", chosen, (-2,))
+        chosen = self.sizes_map(chosen)
         return x + self.out((chosen * vectors).sum(1))[:, :, None, None]

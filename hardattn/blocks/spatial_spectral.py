@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class SpatialSpectral(nn.Module):
@@ -27,6 +27,9 @@ class SpatialSpectral(nn.Module):
         self.project = nn.Conv2d(channels, sum(self.sizes), 1, bias=False)
         self.value = nn.Conv2d(channels, channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
+        self.columns_map = AttentionMap("pairwise", over=(-1,))
+        self.rows_map = AttentionMap("pairwise", over=(-1,))
+        self.channels_map = AttentionMap("pairwise", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
@@ -41,11 +44,11 @@ class SpatialSpectral(nn.Module):
             return weights.mean((1, 2))[:, :, None].expand(-1, -1, width)
 
         columns = weigh(*(each.flatten(1, 2).mT for each in (of_column, to_column)))
-        columns = emit(self, "pairwise", columns, (-1,), from_columns)
+        columns = self.columns_map(columns, density=from_columns)
         rows = weigh(*(each.transpose(1, 2).flatten(2) for each in (of_row, to_row)))
-        rows = emit(self, "pairwise", rows, (-1,), from_rows)
+        rows = self.rows_map(rows, density=from_rows)
         channels = weigh(*(each.flatten(2) for each in (of_channel, to_channel)))
-        channels = emit(self, "pairwise", channels, (-1,))
+        channels = self.channels_map(channels)
 
         attended = rows @ (self.value(x) @ columns.mT)
         attended = (channels[:, 0] @ attended.flatten(2)).unflatten(2, (height, width))

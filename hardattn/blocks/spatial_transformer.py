@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit, splatted
+from hardattn.maps import AttentionMap, splatted
 
 
 class SpatialTransformer(nn.Module):
@@ -30,6 +30,7 @@ class SpatialTransformer(nn.Module):
         nn.init.zeros_(self.last.weight)
         with torch.no_grad():
             self.last.bias.copy_(torch.tensor(self.start))
+        self.map = AttentionMap("geometric")
 
     def matrix(self, theta: Tensor) -> Tensor:
         """(B, P) -> (B, 2, 3), the affine map."""
@@ -47,7 +48,7 @@ class SpatialTransformer(nn.Module):
             rows, columns = ((rows + 1) * height - 1) / 2, ((columns + 1) * width - 1) / 2
             return splatted(rows, columns, height, width)
 
-        theta = emit(self, "geometric", theta, density=density)
+        theta = self.map(theta, density=density)
         grid = F.affine_grid(self.matrix(theta), list(x.shape), align_corners=False)
         return F.grid_sample(x, grid, align_corners=False)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 
 
 class SplitAttention(nn.Module):
@@ -32,13 +32,11 @@ class SplitAttention(nn.Module):
             nn.Linear(channels, middle, bias=False), nn.BatchNorm1d(middle), nn.ReLU()
         )
         self.excite = nn.Linear(middle, channels * radix)
+        self.map = AttentionMap("branch", over=() if radix == 1 else (-2,))
 
     def forward(self, x: Tensor) -> Tensor:
         seen = self.splits(x).unflatten(1, (self.radix, -1))
         logits = self.excite(self.squeeze(seen.sum(1).mean((2, 3))))
         logits = logits.unflatten(1, (self.radix, -1))
-        if self.radix == 1:
-            weights = emit(self, "branch", torch.sigmoid(logits))
-        else:
-            weights = emit(self, "branch", logits.softmax(1), (-2,))
-        return torch.einsum("brc,brchw->bchw", weights, seen)
+        weights = torch.sigmoid(logits) if self.radix == 1 else logits.softmax(1)
+        return torch.einsum("brc,brchw->bchw", self.map(weights), seen)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.maps import emit, received
+from hardattn.maps import AttentionMap, received
 
 
 def within(length: int, reach: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,6 +41,7 @@ class StandAlone(nn.Module):
         self.project = nn.Conv2d(channels, 3 * channels, 1, bias=False)
         self.rows = nn.Parameter(half**-0.5 * torch.randn(heads, window, half))
         self.columns = nn.Parameter(half**-0.5 * torch.randn(heads, window, half))
+        self.map = AttentionMap("pairwise", over=(-1,))
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
@@ -57,5 +58,5 @@ class StandAlone(nn.Module):
         scores = (query.transpose(2, 3) @ key).view(*by_row.shape, width)
         scores = scores + by_row[..., None] + by_column[..., None, :]
         weights = scores.flatten(4).flatten(2, 3).softmax(-1)
-        weights = emit(self, "pairwise", weights, (-1,), received(height, width))
+        weights = self.map(weights, density=received(height, width))
         return x + (value @ weights.transpose(2, 3)).flatten(1, 2).view(x.shape)

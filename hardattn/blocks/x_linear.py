@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit, pooled
+from hardattn.maps import AttentionMap, pooled
 
 
 class Embedding(nn.Module):
@@ -41,6 +41,8 @@ class BilinearPooling(nn.Module):
         self.joint = nn.Linear(width, middle)
         self.spatial = nn.Linear(middle, 1, bias=False)
         self.channel = nn.Linear(middle, width)
+        self.spatial_map = AttentionMap("pooled query", over=(-1,))
+        self.channel_map = AttentionMap("channel gate")
 
     def forward(self, x: Tensor) -> Tensor:
         places = x.flatten(2).transpose(1, 2)
@@ -51,9 +53,9 @@ class BilinearPooling(nn.Module):
         )
         joint = F.relu(self.joint(keyed))
         spatial = self.spatial(joint)[..., 0].softmax(-1)
-        spatial = emit(self, "pooled query", spatial, (-1,), pooled(*x.shape[2:]))
+        spatial = self.spatial_map(spatial, density=pooled(*x.shape[2:]))
         channel = torch.sigmoid(self.channel(joint.mean(2))).flatten(1)
-        channel = emit(self, "channel gate", channel)
+        channel = self.channel_map(channel)
         return channel * (spatial[:, :, None] @ valued).flatten(1)
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit, pooled
+from hardattn.maps import AttentionMap, pooled
 
 
 class XLinearPooling(nn.Module):
@@ -31,6 +31,8 @@ class XLinearPooling(nn.Module):
         self.where = nn.Linear(middle, 1, bias=False)
         self.which = nn.Linear(middle, channels)
         self.classifier = nn.Linear(channels, classes)
+        self.where_map = AttentionMap("pooled query", over=(-1,))
+        self.which_map = AttentionMap("channel gate")
 
     def forward(self, x: Tensor) -> Tensor:
         places = x.flatten(2).transpose(1, 2)
@@ -39,6 +41,6 @@ class XLinearPooling(nn.Module):
         valued = F.celu(self.value(places), 1.3) * F.celu(self.asked(query), 1.3)
         joint = F.relu(self.joint(keyed))
         weights = self.where(joint).transpose(1, 2).softmax(-1)
-        weights = emit(self, "pooled query", weights, (-1,), pooled(*x.shape[2:]))
-        gate = emit(self, "channel gate", torch.sigmoid(self.which(joint.mean(1))))
+        weights = self.where_map(weights, density=pooled(*x.shape[2:]))
+        gate = self.which_map(torch.sigmoid(self.which(joint.mean(1))))
         return self.classifier(gate * (weights @ valued)[:, 0])

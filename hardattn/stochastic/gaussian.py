@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.maps import emit, pooled
+from hardattn.maps import AttentionMap, pooled
 
 
 def two_layers(channels: int, classes: int) -> nn.Sequential:
@@ -39,6 +39,7 @@ class GaussianAttention(nn.Module):
         )
         self.bump = nn.Linear(classes * cells**2, 3)
         self.classifier = two_layers(channels, classes)
+        self.map = AttentionMap("pooled query", over=(-1,))
 
     def weights(self, bump: Tensor, height: int, width: int) -> Tensor:
         """(B, 3) of mu_x, mu_y, delta -> (B, 1, N), which sum to one."""
@@ -56,7 +57,7 @@ class GaussianAttention(nn.Module):
         bump = torch.sigmoid(self.bump(cells.flatten(1)))
         height, width = x.shape[2:]
         weights = self.weights(bump, height, width)
-        weights = emit(self, "pooled query", weights, (-1,), pooled(height, width))
+        weights = self.map(weights, density=pooled(height, width))
         return (f @ weights.mT)[..., 0], f.mean(2)
 
     def forward(self, x: Tensor) -> Tensor:

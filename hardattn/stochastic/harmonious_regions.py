@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.blocks.harmonious import Harmonious, layer
-from hardattn.maps import emit, splatted
+from hardattn.maps import AttentionMap, splatted
 
 
 def feature(before: int, after: int) -> nn.Sequential:
@@ -56,6 +56,7 @@ class HarmoniousRegions(nn.Module):
         self.whole = feature(channels, channels)
         self.parts = feature(regions * channels, channels)
         self.classifier = nn.Linear(2 * channels, classes)
+        self.map = AttentionMap("geometric")
 
     def points(self, theta: Tensor, height: int, width: int) -> Tensor:
         """Where the regions of (B, 2 regions) read: (B, regions, h, w, 2), x before y."""
@@ -83,7 +84,7 @@ class HarmoniousRegions(nn.Module):
 
         whole = self.whole(self.soft(x).mean((2, 3)))
         theta = torch.tanh(self.localise(x.mean((2, 3))))
-        theta = emit(self, "geometric", theta, density=density)
+        theta = self.map(theta, density=density)
         seen = self.local(self.crops(x, theta).flatten(0, 1)).mean((2, 3))
         parts = self.parts(seen.unflatten(0, (-1, self.regions)).flatten(1))
         return self.classifier(torch.cat([whole, parts], 1))

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.blocks.retain import Retain
-from hardattn.maps import emit
+from hardattn.maps import AttentionMap
 from hardattn.noise import drawing, dropout, normal
 
 
@@ -36,6 +36,7 @@ class UncertaintyAware(Retain):
         self.rate = rate
         self.score_spread = nn.Conv2d(channels, 1, 1)
         self.gate_spread = nn.Conv2d(channels, channels, 1)
+        self.deviation_map = AttentionMap("deviation")
 
     def dropped(self, x: Tensor) -> Tensor:
         """x as a drawn net reads it: without some of its channels."""
@@ -46,7 +47,7 @@ class UncertaintyAware(Retain):
             return super().unsquashed(x)
         seen = self.dropped(x)
         score, spread = self.score(seen), F.softplus(self.score_spread(seen))
-        spread = emit(self, "deviation", spread)
+        spread = self.deviation_map(spread)
         score = score + spread * normal(score)
         seen = self.dropped(x)
         gate, spread = self.gate(seen), F.softplus(self.gate_spread(seen))
