@@ -259,17 +259,21 @@ def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, 
 def controlled(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, Columns]:
     """What happens with each map replaced, by the mean map or another image's: did it matter?
 
-    Empty where the agent declares no map that could be replaced. An image's map comes from the one
-    before it, of the same batch; means are over batches of 1,000.
+    Empty where the agent declares no map that could be replaced, and for a scene alone, which has
+    no other's. An image's map comes from the one before it, of the same batch; means are over
+    batches of 1,000, or a little fewer where that would leave the last scene alone.
     """
+    if len(scenes) < 2:
+        return {}
     with torch.no_grad(), recorded(agent) as maps:
         rollout(agent, world, scenes.slice(0, 1), draw)
     if all(one.kind == "gradient" for one in maps):
         return {}
     found = {}
+    batch = next(size for size in range(1000, 1, -1) if len(scenes) % size != 1)
     for name, change in CONTROLS.items():
         with replaced(agent, change):
-            found[name] = evaluate(agent, world, scenes, draw)
+            found[name] = evaluate(agent, world, scenes, draw, batch=batch)
     return found
 
 

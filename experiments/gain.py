@@ -206,6 +206,8 @@ def swapped_columns(
     if world.sensor.everything:
         maps = controlled(agent, world, scenes, draw)
         missing = "it declares no map that could be replaced"
+        if len(scenes) < 2:
+            missing = "a scene alone has no map but its own"
     columns |= maps
     left_out = {key: why for key, why in left_out.items() if key not in columns}
     left_out |= {key: missing for key in CONTROLS if key not in columns}

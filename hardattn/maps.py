@@ -201,14 +201,27 @@ def charged() -> Iterator[list[Tensor]]:
 def mean_map(one: Map) -> Tensor:
     """Control: the mean map of the batch for every image, which attends to nothing in particular.
 
-    A mean of distributions is one.
+    A mean of distributions is one. Raises ValueError for an image that is alone in its batch.
     """
-    return one.tensor.mean(0, keepdim=True).expand_as(one.tensor)
+    return _of_several(one).mean(0, keepdim=True).expand_as(one.tensor)
 
 
 def foreign_map(one: Map) -> Tensor:
-    """Control: the map of another image, the one before in the batch."""
-    return torch.roll(one.tensor, 1, 0)
+    """Control: the map of another image, the one before in the batch.
+
+    Raises ValueError for an image that is alone in its batch.
+    """
+    return torch.roll(_of_several(one), 1, 0)
+
+
+def _of_several(one: Map) -> Tensor:
+    """The maps of a batch of two images or more: of one image, its own map would come back."""
+    if len(one.tensor) < 2:
+        raise ValueError(
+            f"map {one.name!r}: an image alone in its batch has no other image's map and no mean "
+            "but its own; show two or more at once"
+        )
+    return one.tensor
 
 
 CONTROLS: dict[str, Callable[[Map], Tensor]] = {"mean": mean_map, "foreign": foreign_map}

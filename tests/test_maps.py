@@ -16,6 +16,8 @@ from hardattn.maps import (
     AttentionMap,
     Map,
     charged,
+    foreign_map,
+    mean_map,
     recorded,
     replaced,
 )
@@ -249,3 +251,12 @@ def test_what_is_no_module_has_no_maps() -> None:
 def test_a_kind_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="'chanel gate': choose one of channel gate, spatial"):
         AttentionMap("chanel gate")
+
+
+@pytest.mark.parametrize("control", [mean_map, foreign_map])
+def test_an_image_alone_has_no_other_map(control: Callable[[Map], Tensor]) -> None:
+    block = build("block se")
+    with replaced(block, control):
+        block(images(count=2))
+        with pytest.raises(ValueError, match="map 'map': an image alone in its batch"):
+            block(images(count=1))

@@ -9,13 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from experiments.config import Problem
+from experiments.execute import controlled
 from experiments.gain import followed, swapped_columns
 from experiments.recipes import RECIPES
 from hardattn import swap
-from hardattn.agents import Player, Scripted
+from hardattn.agents import Player, Scripted, SoftAgent
+from hardattn.blocks import BLOCKS
 from hardattn.data import Split, load
 from hardattn.distributions import Fixed
 from hardattn.evaluate import evaluate
+from hardattn.maps import CONTROLS
 from hardattn.metrics import error
 from hardattn.rollout import DRAWS, Decision, greedy
 from hardattn.scanpath import hit
@@ -294,6 +297,29 @@ def test_soft_blocks_have_mean_and_foreign_maps() -> None:
     assert set(columns) == {"own", "mean", "foreign"} and set(left_out) == {*SWAPS} - {"mean"}
     swaps = [columns[name].log_probability for name in ("own", "mean", "foreign")]
     assert not any(torch.equal(swaps[0], other) for other in swaps[1:])
+
+
+def test_no_scene_is_given_its_own_map_as_another_ones() -> None:
+    """Scenes go in batches of 1,000: of 1,001 one would be alone, and keep its map."""
+    image = torch.randint(0, 256, (1001, 1, 8, 8), generator=DRAWN().manual_seed(0))
+    nought = torch.zeros(1001, dtype=torch.int64)
+    box = torch.tensor([[[-1.0, -1.0, 1.0, 1.0]]]).expand(1001, -1, -1)
+    scenes = Scenes(image.to(torch.uint8), nought, box, nought)
+    world = World(Whole(), Classify(3), 1)
+    torch.manual_seed(0)
+    agent = SoftAgent((1, 8, 8), 3, block=BLOCKS["se"], width=8)
+    own = evaluate(agent, world, scenes).log_probability
+    found = controlled(agent, world, scenes, greedy)
+    assert found.keys() == CONTROLS.keys()
+    for name, columns in found.items():
+        assert (columns.log_probability - own).abs().flatten(1).amax(1).min() > 0, name
+
+
+def test_a_scene_alone_is_left_out_with_the_reason() -> None:
+    agent, world, scenes, draw = untrained("soft", block="cbam")
+    columns, left_out = swapped_columns(agent, world, scenes.slice(0, 1), draw)
+    assert set(columns) == {"own"}
+    assert left_out["foreign"] == left_out["mean"] == "a scene alone has no map but its own"
 
 
 def test_stopping_stays_the_agents() -> None:
