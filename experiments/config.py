@@ -278,6 +278,8 @@ class Run:
     """The folder of all runs."""
     root: Path | None = None
     """Where datasets lie; else $HARDATTN_DATA, else ~/.cache/hardattn."""
+    again: bool = False
+    """Begin anew, although there is a finished or a stopped run; --again alone will do."""
 
     def __post_init__(self) -> None:
         at_least(self, 1, "threads")

@@ -6,9 +6,11 @@ import json
 import math
 import os
 import platform
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from experiments import sources
 from experiments.config import Problem, Recipe, Run, UsageError
 from experiments.recipes import RECIPES
 from hardattn import checkpoint, cost
@@ -25,14 +28,14 @@ from hardattn.clustering import ari, nmi
 from hardattn.data import Dataset, fewer, load
 from hardattn.device import choose, tune
 from hardattn.evaluate import Columns, average, evaluate
-from hardattn.log import Log
+from hardattn.log import Log, read_metrics
 from hardattn.maps import CONTROLS, recorded, replaced
 from hardattn.metrics import figures
 from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
 from hardattn.scenes import MakeScenes, Scenes, frozen
 from hardattn.sensors import Retina
 from hardattn.tasks import Cluster, Task
-from hardattn.train import Trained, train
+from hardattn.train import NotFinite, Stopped, Trained, train
 from hardattn.world import World
 
 PASSES = 10  # of the sampled policy, for the averaged figures
@@ -60,6 +63,11 @@ class Setting(NamedTuple):
     image: tuple[int, int, int]
 
     @property
+    def data(self) -> str:
+        """The hash of the dataset's content."""
+        return str(getattr(self.dataset, "fingerprint", ""))
+
+    @property
     def retina(self) -> tuple[int, int] | None:
         """Size and scales, if it is looked through one."""
         sensor = self.world.sensor
@@ -71,18 +79,34 @@ def execute(
 ) -> dict[str, Any]:
     """Train and measure, or take up where a stopped run was, or read what was already found.
 
-    work: does so in a folder that is its own, and returns the result; by default with `train`.
+    Says so where it was found before; `run.again` begins anew. work: does so in a folder that is its own, and returns the result; by default with `train`.
     """
     folder = Path(run.out) / name / f"seed-{run.seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
+    with _kept_if_used(folder), locked(folder):
         _claim(folder, recipe, run, command)
         done = folder / "result.json"
-        if done.exists():
-            return json.loads(done.read_text())
-        result = (work or _execute)(name, recipe, run, command, folder)
+        if done.exists() and not run.again:
+            result = json.loads(done.read_text())
+            print(_used_again(folder, result), file=sys.stderr)
+            return result
+        result = (work or _execute)(name, recipe, run, command, folder) | sources.noted(folder)
         checkpoint.replace_text(done, json.dumps(result, indent=1) + "\n")
         return result
+
+
+def begin(
+    folder: Path, recipe: Recipe, run: Run, setting: Setting, agent: Any, estimator: Any = None
+) -> None:
+    """The training of a run begins, or goes on: see `sources.begin`. Everything is built by now."""
+    made_of = things(recipe, setting, agent, estimator)
+    sources.begin(folder, made_of, setting.data, _commit(), run.again)
+
+
+def things(recipe: Recipe, setting: Setting, agent: Any, estimator: Any = None) -> tuple[Any, ...]:
+    """What a run's figures are made by, whose sources count."""
+    world = setting.world
+    seen = (world, world.sensor, world.task, setting.make)
+    return type(recipe.agent), agent, estimator, *seen, train, rollout
 
 
 def prepare(problem: Problem, run: Run) -> Setting:
@@ -105,12 +129,14 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
     torch.manual_seed(run.seed)
     agent = recipe.agent.build(world.sensor.shape(setting.image), world, setting.image)
     agent = agent.to(setting.device)
+    estimator = learning.gradient(agent, world)
+    begin(folder, recipe, run, setting, agent, estimator)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
     try:
         trained = train(
             agent,
             world,
-            learning.gradient(agent, world),
+            estimator,
             setting.make,
             dataset,
             setting.validation,
@@ -356,6 +382,36 @@ def _claim(folder: Path, recipe: Recipe, run: Run, command: str) -> None:
         return
     checkpoint.replace_text(path, json.dumps(settings, indent=1) + "\n")
     checkpoint.replace_text(folder / "command.txt", command + "\n")
+
+
+def _used_again(folder: Path, result: dict[str, Any]) -> str:
+    """One line: how old what is used again is, and how to have it anew."""
+    made = result["made_with"]
+    when = str(made.get("finished") or "an unknown day").replace("T", " ").replace("+00:00", " UTC")
+    finished = f"finished {when} at commit {made.get('commit') or 'unknown'}, and is not run again"
+    since = sources.since(result)
+    return f"{folder}: {finished}{since and f', though {since}'}; --again runs it anew"
+
+
+@contextmanager
+def _kept_if_used(folder: Path) -> Iterator[None]:
+    """Make the folder; take it away again if nothing was done in it before something failed.
+
+    What was stopped goes on, and what diverged tells how: both stay.
+    """
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except (NotFinite, Stopped, Busy):
+        raise
+    except BaseException:
+        if folder in new and not sources.resumable(folder) and not read_metrics(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            for each in new[1:]:
+                with suppress(OSError):  # others work in it by now
+                    each.rmdir()
+        raise
 
 
 @contextmanager

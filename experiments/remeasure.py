@@ -43,12 +43,14 @@ def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
 
 
 def _again(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any]:
-    from experiments.execute import conclude, locked
+    from experiments.execute import conclude, locked, things
+    from experiments.sources import files
     from hardattn.checkpoint import replace_text
 
     with locked(folder):
         trained = revive(folder, result)
-        training = {"made_with": result["made_with"]} | result["training"]
+        of_then = {key: result[key] for key in ("made_with", "sources") if key in result}
+        training = of_then | result["training"]
         run = Run(seed=result["seed"], threads=revive.given.threads)
         now = conclude(
             trained.setting,
@@ -60,6 +62,9 @@ def _again(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any]:
             trained.agent,
             training,
         )
+        estimator = trained.recipe.learning.gradient(trained.agent, trained.setting.world)
+        made_of = files(*things(trained.recipe, trained.setting, trained.agent, estimator))
+        now |= {"data": trained.setting.data, "sources": {"files": made_of, "changed": []}}
         replace_text(folder / "result.json", json.dumps(now, indent=1) + "\n")
     return now
 

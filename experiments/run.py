@@ -1,6 +1,7 @@
 """Train one recipe and measure it: `python -m experiments.run RECIPE [--field value ...]`.
 
-The run's folder is a function of the command, and the same command takes a stopped run up again.
+The run's folder is a function of the command, and the same command takes a stopped run up again;
+a finished one it does not run again, unless --again is there.
 Exit codes: 0 done; 2 the command or the data is wrong; 3 the training diverged; 4 the run is
 already going on elsewhere; 5 a file could not be written or read; 130, 143 stopped by a signal.
 """
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 from experiments.config import Learning, Problem, Recipe, Run, UsageError, nearest
 from experiments.recipes import RECIPES
 
+OF_THIS_RUN = ("--out", "--root", "--again")  # says where and how, and nothing of the result
 LONGEST_NAME = 200  # bytes; file systems allow a folder 255
 
 
@@ -50,11 +52,11 @@ def main(arguments: list[str] | None = None, program: Program = RUN) -> int:
 def command_for(arguments: list[str], program: Program = RUN) -> str:
     """The command as others may repeat it: without the folders of this machine."""
     kept, skip = [], False
-    for word in arguments:
+    for word in _spelled_out(arguments):
         option, _, value = word.partition("=")
-        if not skip and option not in ("--out", "--root"):
+        if not skip and option not in OF_THIS_RUN:
             kept.append(word)
-        skip = not skip and option in ("--out", "--root") and not value
+        skip = not skip and option in OF_THIS_RUN and not value
     return f"{program.words} {shlex.join(kept)}"
 
 
@@ -86,7 +88,7 @@ def parse(arguments: list[str], program: Program = RUN) -> tuple[str, Recipe, Ru
     with _quietly():
         given: Any = tyro.cli(
             flat,
-            args=arguments[1:],
+            args=_spelled_out(arguments[1:]),
             prog=f"{program.words} {name}",
             description=f"{base.title}. {base.about} Expect: {base.expect}.",
             config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff),
@@ -126,7 +128,10 @@ def start(name: str, recipe: Recipe, run: Run, command: str, work: Any = None) -
     except (CheckpointError, OSError) as fault:
         return _fail(fault, 5)
     except Stopped as fault:
-        return _fail(fault, fault.code)
+        # With --again it would begin anew.
+        more = " without --again" if run.again else ""
+        said = str(fault).replace("the same command", f"the same command{more}")
+        return _fail(RuntimeError(said), fault.code)
     print(summary(result, Path(run.out) / name / f"seed-{run.seed}"))
     return 0
 
@@ -145,6 +150,14 @@ def summary(result: dict[str, Any], folder: Path) -> str:
 def field_of(word: str) -> str:
     """--validate-every=5 -> validate_every."""
     return word.removeprefix("--").split("=")[0].replace("-", "_")
+
+
+def _spelled_out(arguments: list[str]) -> list[str]:
+    """A bare --again says True, as other options do."""
+    words: list[str] = []
+    for word, after in zip(arguments, [*arguments, ""][1:], strict=True):
+        words += [word, "True"] if word == "--again" and after not in ("True", "False") else [word]
+    return words
 
 
 def _know(fields: list[str], arguments: list[str]) -> None:

@@ -297,7 +297,7 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
         from hardattn.envs.sb3 import GlimpseVecEnv
     except ImportError as fault:
         raise UsageError(f"{fault.name} is missing: pip install 'hardattn[sb3]'") from fault
-    from experiments.execute import conclude, finish, prepare, record
+    from experiments.execute import begin, conclude, finish, prepare, record
     from hardattn.agents.sb3 import SB3Agent
     from hardattn.envs import Problem
     from hardattn.log import Log
@@ -321,6 +321,7 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
     recipe.agent.begin(model, env)
     model.set_logger(Logger(None, []))  # or it would make folders of its own
     agent = SB3Agent(model, env).to(setting.device)
+    begin(folder, recipe, run, setting, agent)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
     try:
         trained = learn(model, agent, setting, recipe, log)

@@ -1,6 +1,7 @@
 """A finished run, alive again: its recipe, its test scenes, its agent with the measured weights."""
 
 import dataclasses
+import sys
 import types
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 
-from experiments import agents, viewers
+from experiments import agents, sources, viewers
 from experiments.config import Learning, Problem, Recipe, Run, UsageError
 from experiments.execute import Setting, prepare
 from hardattn import checkpoint
@@ -75,19 +76,45 @@ class Revival:
         self.problem: Problem | None = None
         self.setting: Setting
         self.test: Scenes
+        self.told: set[str] = set()  # what changed since, which is said once
 
     def __call__(self, folder: Path, result: dict[str, Any]) -> Trained:
-        """The run in that folder. Raises UsageError, DataError, CheckpointError."""
+        """The run in that folder, after a line where its code has changed since.
+
+        Raises UsageError, naming the folder, where it cannot be made alive: of this version there
+        is no such recipe or agent, its data cannot be had or are others, its weights are damaged.
+        """
+        try:
+            return self._alive(folder, result)
+        except UsageError:
+            raise
+        except Exception as fault:  # of any kind, if the agent was edited since
+            why = (str(fault).splitlines() or [""])[0]
+            if not isinstance(fault, ValueError | RuntimeError):
+                why = f"{type(fault).__name__}: {why}"
+            raise UsageError(f"{folder}: cannot be made alive ({why})") from fault
+
+    def _alive(self, folder: Path, result: dict[str, Any]) -> Trained:
         recipe = recipe_of(result, folder)
         if not (folder / "best.pt").exists():
             raise UsageError(f"{folder / 'best.pt'}: missing, so there is no agent: run it again")
         problem = recipe.problem
         if problem != self.problem:
+            self.problem = None  # until all of it is there
             self.setting = prepare(problem, self.given)
             split = self.setting.dataset.test
             self.test = frozen(self.setting.make, split, problem.test_seed, problem.test_draws)
             self.problem = problem
         setting = self.setting
+        if result.get("data") and setting.data and result["data"] != setting.data:
+            raise UsageError(
+                f"{folder}: the data are not those that it was trained on ({result['data']}, now "
+                f"{setting.data}): put those back, or run it again"
+            )
+        since = sources.since(result)
+        if since and since not in self.told:
+            self.told.add(since)
+            print(f"{folder}: {since}; this is what the code now makes of it", file=sys.stderr)
         agent = built(recipe, setting.world, setting.image).to(setting.device)
         try:
             weights = checkpoint.read(folder / "best.pt", setting.device)["agent"]

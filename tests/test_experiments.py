@@ -258,6 +258,7 @@ def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[
     assert set(found) == {
         *("format", "name", "title", "seed", "command", "recipe", "sees", "scenes", "world"),
         *("parameters", "flops", "cost", "figures", "controls", "training", "made_with"),
+        *("data", "sources"),
     }
     assert found["title"] == RECIPES[name].title and found["seed"] == 0
     assert found["name"].startswith(name) and found["command"].startswith("python -m experiments")

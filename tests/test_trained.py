@@ -125,7 +125,8 @@ def test_what_is_measured_again_is_what_was_measured_first(runs: Path) -> None:
         again = json.loads(path.read_text())
         for key in first.keys() - {"cost", "made_with", "training"}:
             assert again[key] == first[key], key
-        assert again["training"] == {"made_with": first["made_with"], **first["training"]}
+        of_then = {key: first[key] for key in ("made_with", "sources")}
+        assert again["training"] == {**of_then, **first["training"]}
         assert again["cost"].keys() == first["cost"].keys()
         assert checkpoint.read(path.parent / "columns.pt").keys() == {"greedy", "sampled"}
 

@@ -1,0 +1,175 @@
+"""What a run is made from, beside its recipe: source files and data, by their hashes.
+
+A run writes them to sources.json when it begins and takes them into its result. Taken up again or
+used again they are compared: changed code is said, changed data are refused.
+"""
+
+import functools
+import hashlib
+import importlib.util
+import json
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from experiments.config import UsageError
+from hardattn import checkpoint
+
+NAME = "sources.json"
+# Of the core, what no weight depends on: it reads (a dataset has a hash of its own), writes or
+# measures.
+APART = ("checkpoint", "clustering", "data", "log", "metrics", "report")
+# What a run leaves in its folder, to be removed before the same is run again.
+LEFT = (
+    *(NAME, "result.json", "metrics.jsonl", "gain.json", "characterisation.json", "model.zip"),
+    *("*.pt", "*.pt.sha256", "checkpoints/step-*", "events.out.tfevents.*"),
+)
+DIGITS = 16  # of a hash
+
+
+def files(*things: Any) -> dict[str, str]:
+    """Hashes of the source files, by module, that agents, worlds, functions, ... are made of.
+
+    Those of their classes, of the parts of a network, and of what these modules use in turn: of
+    hardattn and of the package that they are in, but not of installed libraries.
+    """
+    given = {name for thing in things for name in _modules(thing) if not _of_a_library(name)}
+    own = {name.partition(".")[0] for name in given if not _installed(name)}
+    own = own - {"experiments"} | {"hardattn"}
+    found, todo = dict[str, str](), set(given)
+    while todo:
+        name = todo.pop()
+        hashed = _hash(_file(name))
+        if name in found or hashed is None:
+            continue
+        found[name] = hashed
+        for value in list(vars(sys.modules[name]).values()):
+            known = value.__name__ if isinstance(value, types.ModuleType) else None
+            other = known or getattr(value, "__module__", None)
+            if isinstance(other, str) and other.partition(".")[0] in own and not _apart(other):
+                todo.add(other)
+    return dict(sorted(found.items()))
+
+
+def changed(before: dict[str, str]) -> list[str]:
+    """Which of these modules have another source file now, or none; no module is imported."""
+    return [name for name, hashed in before.items() if _hash(_file(name)) != hashed]
+
+
+def begin(folder: Path, things: Iterable[Any], data: str, commit: str | None, again: bool) -> None:
+    """Write down what a run is made from; if it goes on, compare with what it began with.
+
+    again: what an earlier run left in the folder is removed. Raises UsageError where it would go on
+    with other data, CheckpointError.
+    """
+    if again:
+        clear(folder)
+    now: dict[str, Any] = {"commit": commit, "data": data, "files": files(*things), "changed": []}
+    path = folder / NAME
+    if path.exists() and resumable(folder):
+        before = json.loads(path.read_text())
+        if before["data"] != data:
+            raise UsageError(
+                f"{folder}: the data differ from those that this run began with "
+                f"({before['data'] or 'unknown'}, now {data or 'unknown'}): put those back, or "
+                "begin anew with --again"
+            )
+        differ = [
+            name
+            for name in sorted({*before["files"], *now["files"]})
+            if before["files"].get(name) != now["files"].get(name)
+        ]
+        now["changed"] = sorted({*before["changed"], *differ})
+        if differ:
+            print(
+                f"{folder}: goes on under changed code, which its result will say: "
+                f"{', '.join(differ)} {'differ' if differ[1:] else 'differs'} from commit "
+                f"{before['commit'] or 'unknown'}; --again begins anew",
+                file=sys.stderr,
+            )
+    checkpoint.replace_text(path, json.dumps(now, indent=1) + "\n")
+
+
+def resumable(folder: Path) -> bool:
+    """Whether there is a checkpoint that a run could go on from."""
+    return any(folder.glob("checkpoints/step-*.pt"))
+
+
+def clear(folder: Path) -> None:
+    """Remove what a run left in its folder, and nothing else."""
+    for pattern in LEFT:
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def noted(folder: Path) -> dict[str, Any]:
+    """What a result says of them: "data", and "sources", with those that changed on the way."""
+    path = folder / NAME
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text())
+    return {
+        "data": found["data"],
+        "sources": {"files": found["files"], "changed": found["changed"]},
+    }
+
+
+def since(result: dict[str, Any]) -> str:
+    """What changed since a result was made, as a clause; "" where nothing did, or no one knows."""
+    of = [each.get("sources") or {} for each in (result, result.get("training") or {})]
+    differ = sorted({name for one in of for name in changed(one.get("files") or {})})
+    if not differ:
+        return ""
+    return f"{', '.join(differ)} {'have' if differ[1:] else 'has'} changed since"
+
+
+def _modules(thing: Any) -> Iterator[str]:
+    if isinstance(thing, functools.partial):
+        for part in (thing.func, *thing.args, *thing.keywords.values()):
+            yield from _modules(part)
+    elif isinstance(thing, type):
+        yield from (kind.__module__ for kind in thing.__mro__)
+    elif isinstance(thing, types.FunctionType):
+        yield thing.__module__
+    elif not isinstance(thing, str | int | float | tuple | list | dict | None):
+        parts = thing.modules() if callable(getattr(thing, "modules", None)) else (thing,)
+        for kind in {type(part) for part in parts}:
+            yield from _modules(kind)
+
+
+def _of_a_library(name: str) -> bool:
+    first = name.partition(".")[0]
+    return first == "torch" or (first in sys.stdlib_module_names and first != "__main__")
+
+
+def _installed(name: str) -> bool:
+    file = _file(name)
+    return file is None or bool({"site-packages", "dist-packages"} & set(file.parts))
+
+
+def _apart(name: str) -> bool:
+    first, _, rest = name.partition(".")
+    return first == "hardattn" and rest.partition(".")[0] in APART
+
+
+def _file(name: str) -> Path | None:
+    """The source file of a module, imported or not; None of one that there is not."""
+    module = sys.modules.get(name)
+    if module is not None:
+        found = getattr(module, "__file__", None)
+    else:
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, AttributeError, ValueError):
+            return None
+        found = None if spec is None else spec.origin
+    return Path(found) if found and found.endswith(".py") else None
+
+
+def _hash(file: Path | None) -> str | None:
+    try:
+        return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()[:DIGITS]
+    except OSError:
+        return None

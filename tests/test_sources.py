@@ -1,0 +1,240 @@
+"""What a run was made from: said when it is used or taken up again under other code or data."""
+
+import dataclasses
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments import execute, sources
+from experiments.config import Learning, Problem, Recipe, Run
+from experiments.recipes import RECIPES
+from experiments.run import command_for, main, parse, start
+from experiments.trained import Revival
+from hardattn import cost
+from hardattn.log import Log
+
+MINE = '''
+"""An agent from outside, with a module of its own for what it is made of."""
+
+from dataclasses import dataclass
+
+from my_layers import Wide
+from hardattn.agents import FullView
+
+
+class Mine(FullView):
+    def __init__(self, *shape):
+        super().__init__(*shape, net="mlp")
+        self.more = Wide(1, 1)
+
+
+@dataclass(frozen=True)
+class MyRecipe:
+    depth: int = 1
+
+    def build(self, glimpse, world, image):
+        return Mine(glimpse, world.task.classes)
+'''
+LAYERS = "from torch import nn\n\n\nclass Wide(nn.Linear):\n    pass\n"
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of two modules and one that nothing of it uses; runs go there quickly."""
+    for name, text in (("my_agent", MINE), ("my_layers", LAYERS), ("my_notes", "NOTES = 1\n")):
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(execute, "tune", lambda threads: "default")
+    monkeypatch.setattr(execute, "PASSES", 1)
+    monkeypatch.setattr(cost, "SECONDS", 0.0)
+    yield tmp_path
+    for name in ("my_agent", "my_layers", "my_notes"):
+        sys.modules.pop(name, None)
+
+
+def recipe_of(folder: Path) -> Recipe:
+    importlib.invalidate_caches()
+    for name in ("my_agent", "my_layers"):
+        sys.modules.pop(name, None)
+    agent = importlib.import_module("my_agent").MyRecipe()
+    learning = Learning(images=64, batch=16, validate_every=32)
+    problem = Problem(sensor="whole", looks=1, first="centre")
+    return Recipe("mine", "", problem=problem, agent=agent, learning=learning)
+
+
+def go(folder: Path, **named: Any) -> int:
+    run = Run(out=folder / "runs", device="cpu", **named)
+    return start("mine", recipe_of(folder), run, "by hand")
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "runs/mine/seed-0/result.json").read_text())
+
+
+def edit(file: Path) -> None:
+    file.write_text(f"{file.read_text()}# edited\n")
+
+
+def stop_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal comes at the first validation."""
+    real = Log.validation
+
+    def stopping(self: Log, *given: Any) -> None:
+        monkeypatch.setattr(Log, "validation", real)
+        os.kill(os.getpid(), signal.SIGINT)
+        real(self, *given)
+
+    monkeypatch.setattr(Log, "validation", stopping)
+
+
+@pytest.mark.parametrize("name", [k for k, v in RECIPES.items() if v.problem.dataset == "digits"])
+def test_every_recipe_knows_what_it_is_made_of(name: str) -> None:
+    recipe = RECIPES[name]
+    world = recipe.problem.world(10)
+    image = (1, *([recipe.problem.canvas or 8] * 2))
+    agent = recipe.agent.build(world.sensor.shape(image), world, image)
+    estimator = recipe.learning.gradient(agent, world)
+    made_of = (recipe.agent, agent, estimator, world, world.sensor, world.task)
+    found = sources.files(*made_of, recipe.problem.maker(10), execute.train, execute.rollout)
+    used = {type(part).__module__ for part in agent.modules()}
+    used |= {type(world).__module__, "hardattn.train", "hardattn.rollout", "hardattn.sensors"}
+    assert found.keys() >= {module for module in used if module.startswith("hardattn")}
+    assert any(module.startswith("hardattn.estimators.") for module in found)
+    others = {f"hardattn.agents.{path.stem}" for path in Path("agents").glob("*.py")}
+    assert len(found.keys() & others) <= 4  # its own, and those that it is built on
+    assert not any(module.startswith(("hardattn.report", "hardattn.log")) for module in found)
+    assert not any(module.startswith("torch") for module in found)
+    assert sources.changed(found) == []
+
+
+def test_what_is_used_again_says_how_old_it_is_and_what_changed(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert go(mine) == 0
+    first = capsys.readouterr()
+    result = result_of(mine)
+    files = result["sources"]["files"]
+    assert {"my_agent", "my_layers", "hardattn.agents.full_view"} <= files.keys()
+    assert result["sources"]["changed"] == [] and "my_notes" not in files
+    assert "--again" not in first.err
+    edit(mine / "my_notes.py")
+    (mine / "my_agent.py").touch()
+    assert go(mine) == 0
+    said = capsys.readouterr()
+    assert said.out == first.out and said.err.count("\n") == 1
+    day = result["made_with"]["finished"].split("T")[0]
+    assert day in said.err and str(result["made_with"]["commit"]) in said.err
+    assert "--again" in said.err and "changed" not in said.err
+    for module in ("my_layers", "my_agent"):
+        edit(mine / f"{module}.py")
+        assert go(mine) == 0
+        assert f"{module}" in capsys.readouterr().err
+    assert result_of(mine) == result
+
+
+def test_again_runs_it_anew_but_not_before_it_can(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert go(mine) == 0
+    folder, before = mine / "runs/mine/seed-0", result_of(mine)
+    (folder / "gain.json").write_text("{}")  # of the weights that will be no more
+    (folder / "notes.txt").write_text("mine")
+    (mine / "my_agent.py").write_text(MINE.replace("Wide(1, 1)", "Wide(1, 0, 0, 0, 0)"))
+    with pytest.raises(TypeError):
+        go(mine, again=True)
+    assert result_of(mine) == before and (folder / "best.pt").exists()
+    (mine / "my_agent.py").write_text(MINE.replace("Wide(1, 1)", "Wide(1, 2)"))
+    assert go(mine, again=True) == 0
+    after = result_of(mine)
+    assert after["parameters"] == before["parameters"] + 2
+    assert after["sources"]["files"]["my_agent"] != before["sources"]["files"]["my_agent"]
+    assert after["sources"]["changed"] == [] and not (folder / "gain.json").exists()
+    assert (folder / "notes.txt").exists()
+    assert len(list(folder.glob("events.out.tfevents.*"))) <= 2  # one is of the hyperparameters
+    capsys.readouterr()
+
+
+def test_going_on_under_changed_code_is_said_and_stands_in_the_result(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop_once(monkeypatch)
+    assert go(mine) == 130
+    edit(mine / "my_notes.py")
+    edit(mine / "my_layers.py")
+    capsys.readouterr()
+    assert go(mine) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "changed code" in line]
+    assert len(said) == 1 and "my_layers differs" in said[0] and "my_agent" not in said[0]
+    assert result_of(mine)["sources"]["changed"] == ["my_layers"]
+
+
+def test_going_on_with_the_same_code_says_nothing(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop_once(monkeypatch)
+    assert go(mine) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    edit(mine / "my_notes.py")
+    assert go(mine) == 0
+    assert "changed" not in capsys.readouterr().err
+    assert result_of(mine)["sources"]["changed"] == []
+
+
+def test_a_stopped_run_begins_anew_where_that_is_asked(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop_once(monkeypatch)
+    assert go(mine, again=True) == 130
+    assert "without --again goes on" in capsys.readouterr().err
+    edit(mine / "my_layers.py")
+    assert go(mine, again=True) == 0
+    assert result_of(mine)["sources"]["changed"] == []
+
+
+def test_again_is_no_part_of_the_recipe_or_its_command() -> None:
+    words = ["ram-digits", "--again", "--lr", "0.5"]
+    name, recipe, run = parse(words)
+    assert run.again and name == "ram-digits,lr=0.5" and "again" not in recipe.settings()
+    assert command_for(words) == "python -m experiments.run ram-digits --lr 0.5"
+    assert command_for(["ram-digits", "--again", "True", "--lr", "1"]).endswith("digits --lr 1")
+    assert not parse(["ram-digits", "--again", "False"])[2].again
+    assert not parse(["ram-digits"])[2].again
+
+
+def test_weights_of_other_code_are_measured_with_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By all that make runs alive again: gain, characterise, remeasure."""
+    monkeypatch.setattr(execute, "PASSES", 1)
+    tiny = ["--images", "32", "--batch", "16", "--validate-every", "32", "--test-draws", "1"]
+    assert main(["cnn-digits", *tiny, "--device", "cpu", "--out", str(tmp_path)]) == 0
+    (path,) = tmp_path.rglob("result.json")
+    result = json.loads(path.read_text())
+    capsys.readouterr()
+    Revival(Run(device="cpu"))(path.parent, result)
+    assert capsys.readouterr().err == ""
+    result["sources"]["files"] |= {"hardattn.agents.full_view": "0" * 16, "gone.from_here": "1"}
+    revive = Revival(Run(device="cpu"))
+    for _ in range(2):
+        revive(path.parent, result)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "full_view" in said and "gone.from_here" in said
+    del result["sources"]  # one of before
+    revive(path.parent, result)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_partial_a_class_and_an_object_have_the_sources_of_their_own() -> None:
+    found = sources.files(dataclasses.replace, torch.nn.Linear(1, 1), 3, None, "x", (1,))
+    assert found == {}  # of libraries alone
+    assert "hardattn.sensors" in sources.files(Problem(size=3).world(2))
+    assert "hardattn.catch" in sources.files(Problem(scene="catch", canvas=24).maker(10))
