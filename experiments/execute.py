@@ -65,7 +65,7 @@ class Setting(NamedTuple):
     @property
     def data(self) -> str:
         """The hash of the dataset's content."""
-        return str(getattr(self.dataset, "fingerprint", ""))
+        return self.dataset.fingerprint
 
     @property
     def retina(self) -> tuple[int, int] | None:
@@ -79,7 +79,8 @@ def execute(
 ) -> dict[str, Any]:
     """Train and measure, or take up where a stopped run was, or read what was already found.
 
-    Says so where it was found before; `run.again` begins anew. work: does so in a folder that is its own, and returns the result; by default with `train`.
+    Says so where it was found before; `run.again` begins anew. work: trains and measures in a
+    folder that is its own, and returns the result; by default with `train`.
     """
     folder = Path(run.out) / name / f"seed-{run.seed}"
     with _kept_if_used(folder), locked(folder):

@@ -12,14 +12,20 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from experiments import execute, sources
-from experiments.config import Learning, Problem, Recipe, Run
+from experiments.config import Learning, Problem, Recipe, Run, UsageError
 from experiments.recipes import RECIPES
 from experiments.run import command_for, main, parse, start
 from experiments.trained import Revival
 from hardattn import cost
 from hardattn.log import Log
+from hardattn.report.page import page
+from hardattn.report.read import read
+from hardattn.report.table import tables
+from hardattn.report.text import markdown
+from tests.runs import change, write_run
 
 MINE = '''
 """An agent from outside, with a module of its own for what it is made of."""
@@ -238,3 +244,113 @@ def test_a_partial_a_class_and_an_object_have_the_sources_of_their_own() -> None
     assert found == {}  # of libraries alone
     assert "hardattn.sensors" in sources.files(Problem(size=3).world(2))
     assert "hardattn.catch" in sources.files(Problem(scene="catch", canvas=24).maker(10))
+
+
+# The data.
+
+
+def grow(folder: Path, count: int) -> str:
+    """A folder of two classes of so many images each; the name of its dataset."""
+    for number in range(count):
+        for shade, kind in ((40, "a"), (160, "b")):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            path = folder / kind / f"{number}.png"
+            if not path.exists():
+                Image.new("L", (8, 8), shade + number).save(path)
+    return f"folder:{folder}"
+
+
+def on(folder: Path, out: Path, **named: Any) -> int:
+    """Train on the images of a folder."""
+    problem = Problem(f"folder:{folder}", sensor="whole", looks=1, first="centre")
+    recipe = dataclasses.replace(recipe_of(out), problem=problem)
+    return start("mine", recipe, Run(out=out / "runs", device="cpu", **named), "by hand")
+
+
+def test_a_stopped_run_does_not_go_on_with_other_data(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = mine / "pictures"
+    grow(pictures, 6)
+    stop_once(monkeypatch)
+    assert on(pictures, mine) == 130
+    before = json.loads((mine / "runs/mine/seed-0/sources.json").read_text())["data"]
+    extra = pictures / "a" / "extra.png"
+    Image.new("L", (8, 8), 9).save(extra)
+    steps = sorted((mine / "runs/mine/seed-0/checkpoints").iterdir())
+    capsys.readouterr()
+    assert on(pictures, mine) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and before in said and "--again" in said
+    assert sorted((mine / "runs/mine/seed-0/checkpoints").iterdir()) == steps
+    extra.unlink()
+    for path in pictures.rglob("*.png"):
+        path.touch()
+    assert on(pictures, mine) == 0
+    assert result_of(mine)["data"] == before
+
+
+def test_weights_are_not_measured_on_other_data(mine: Path) -> None:
+    tiny = ["--images", "32", "--batch", "16", "--validate-every", "32", "--test-draws", "1"]
+    words = ["soft", *tiny, "--dataset", grow(mine / "pictures", 6), "--canvas", "None"]
+    words += ["--scene", "plain", "--zoom", "None", "--pieces", "None", "--piece", "None"]
+    assert main([*words, "--device", "cpu", "--out", str(mine / "runs")]) == 0
+    (path,) = mine.rglob("result.json")
+    result = json.loads(path.read_text())
+    Revival(Run(device="cpu"))(path.parent, result)
+    grow(mine / "pictures", 9)
+    with pytest.raises(UsageError, match="not those that it was trained on"):
+        Revival(Run(device="cpu"))(path.parent, result)
+
+
+def groups_of(
+    folder: Path, words: str, *data: str | None
+) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Groups of seeds of one recipe on scenes of one name, with these hashes of data."""
+    for seed, one in enumerate(data):
+        file = write_run(folder, "ram", seed) / "result.json"
+        change(file, scenes=words, **({} if one is None else {"data": one}))
+    return [(group.scenes, group.name, group.seeds) for group in read([folder])]
+
+
+@pytest.mark.parametrize("words", ["folder:my pictures plain, test seed 1", "digits plain"])
+def test_seeds_on_different_data_are_not_one_row(tmp_path: Path, words: str) -> None:
+    found = groups_of(tmp_path, words, "abc", "def", "abc")
+    assert found == [
+        (f"{words}, data abc", "ram", (0, 2)),
+        (f"{words}, data def", "ram", (1,)),
+    ]
+    done = tables(read([tmp_path]))
+    assert [table.scenes for table in done] == [f"{words}, data {one}" for one in ("abc", "def")]
+    assert "measured on the same" not in page(read([tmp_path]), None, "", [], "")
+
+
+def test_results_of_before_there_were_hashes_stay_together(tmp_path: Path) -> None:
+    folder, digits = "folder:pictures plain", "digits plain"
+    assert groups_of(tmp_path / "a", folder, None, None) == [(folder, "ram", (0, 1))]
+    assert groups_of(tmp_path / "b", digits, None, None) == [(digits, "ram", (0, 1))]
+    # What a folder held then is not known; digits are the same everywhere.
+    assert groups_of(tmp_path / "c", digits, None, "abc") == [(digits, "ram", (0, 1))]
+    assert groups_of(tmp_path / "d", folder, None, "abc", None) == [
+        (f"{folder}, data abc", "ram", (1,)),
+        (f"{folder}, data unknown", "ram", (0, 2)),
+    ]
+
+
+def test_the_report_says_where_seeds_are_of_different_code(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path, "ram", seed) for seed in (0, 1)]
+    write_run(tmp_path, "random", 0)
+
+    def noted(one: dict[str, Any], other: dict[str, Any]) -> str:
+        for folder, given in zip(folders, (one, other), strict=True):
+            change(folder / "result.json", sources={"changed": [], **given})
+        return markdown(tables(read([tmp_path])))
+
+    words = "more than one version of the code"
+    alike = {"files": {"a.b": "1", "a.c": "2"}}
+    assert words not in markdown(tables(read([tmp_path]))) and words not in noted(alike, alike)
+    assert "RAM (a.c)" in noted(alike, {"files": {"a.b": "1", "a.c": "3"}})
+    assert "RAM (a.c)" in noted(alike, {"files": {"a.b": "1"}})
+    text = noted(alike, alike | {"changed": ["a.d"]})
+    assert words in text and "RAM (a.d)" in text
+    assert "under changed code" in page(read([tmp_path]), None, "", [], "")

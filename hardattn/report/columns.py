@@ -245,6 +245,12 @@ def notes(table: Table, columns: Sequence[Column]) -> list[str]:
             "Rows with 1 seed: in brackets a 95 % interval over test images for that one trained "
             "agent; it says nothing of another training seed."
         )
+    mixed = [f"{row.title} ({code})" for row in table.rows if (code := row.group.mixed)]
+    if mixed:
+        said.append(
+            "Trained under more than one version of the code, and which source files changed: "
+            f"{'; '.join(mixed)}."
+        )
     compared = [row for row in table.rows if row.verdict not in ("", "unsure")]
     across = [row for row in table.rows if row.control and not _same_class(row, table)]
     if across:

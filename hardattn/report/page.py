@@ -82,7 +82,7 @@ def _lede(tables: Sequence[Table]) -> str:
     tests = sorted({_tests(row) for table in tables for row in table.rows})
     numbers = " or ".join(f"{number:,}" for number in tests)
     return (
-        f'<p class="soft">{trained}, measured on the same {numbers} '
+        f'<p class="soft">{trained}, measured on {"the same " * (len(tables) == 1)}{numbers} '
         "test scenes by one harness. Error is that of one greedy pass. Agents are compared with "
         "those that may see as much as they do; nothing is ranked across these classes.</p>"
     )

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -134,7 +134,7 @@ class Run:
 class Group(NamedTuple):
     """All seeds of one recipe on the same scenes, in order of seed."""
 
-    scenes: str
+    scenes: str  # with the hash of the data where several data have one name
     name: str
     runs: tuple[Run, ...]
 
@@ -146,6 +146,18 @@ class Group(NamedTuple):
     @property
     def seeds(self) -> tuple[int, ...]:
         return tuple(run.seed for run in self.runs)
+
+    @property
+    def mixed(self) -> str:
+        """Modules whose source was not the same for all seeds, or from begin to end of a training.
+
+        "" where there are none, or where no one noted it.
+        """
+        known = [_sources(run.result) for run in self.runs]
+        files = [set(one["files"].items()) for one in known if one]
+        alike = set.intersection(*files) if files else set()
+        differ = {name for name, _ in set().union(*files) - alike}
+        return ", ".join(sorted(differ.union(*(one.get("changed", ()) for one in known))))
 
 
 def read(paths: Iterable[str | Path]) -> list[Group]:
@@ -159,8 +171,9 @@ def read(paths: Iterable[str | Path]) -> list[Group]:
         for file in _files(path):
             files.setdefault(file.resolve(), file)
     gathered: dict[tuple[str, str], dict[int, Run]] = {}
-    for run in (run for file in files.values() for run in _runs(file)):
-        key = (run.result["scenes"], run.result["name"])
+    runs = [run for file in files.values() for run in _runs(file)]
+    for run, scenes in zip(runs, _scenes(runs), strict=True):
+        key = (scenes, run.result["name"])
         seeds = gathered.setdefault(key, {})
         if run.seed in seeds:
             raise ReportError(
@@ -255,6 +268,33 @@ def _check_fields(
         if not isinstance(part.get(name), kind) or isinstance(part[name], bool):
             state = "is missing" if name not in part else f"is {part[name]!r}"
             raise ReportError(f"{where}: {prefix}{name} {state}; run it again")
+
+
+def _scenes(runs: Sequence[Run]) -> list[str]:
+    """Of each run its scenes: in equal words where, and only where, they are the same.
+
+    What a folder or a page of the Hub holds changes, and so do scenes of one name: the hash of the
+    data tells them apart. A result of before there were hashes is on data of its own, unless they
+    are of a set that is the same everywhere.
+    """
+    data: dict[str, set[str]] = {}
+    for run in runs:
+        data.setdefault(run.result["scenes"], set()).add(_data(run))
+    named = []
+    for run in runs:
+        words = run.result["scenes"]
+        known = data[words] - {""} if ":" not in words.split()[0] else data[words]
+        named.append(f"{words}, data {_data(run) or 'unknown'}" if len(known) > 1 else words)
+    return named
+
+
+def _data(run: Run) -> str:
+    return str(run.result.get("data") or "")
+
+
+def _sources(result: dict[str, Any]) -> dict[str, Any]:
+    """What is known of the code of a training; of one that was measured again, of then."""
+    return dict(result["training"].get("sources") or result.get("sources") or {})
 
 
 def _check_alike(group: Group) -> None:

@@ -75,12 +75,14 @@ def _run_cells(title: str, result: dict[str, Any]) -> list[str]:
         f"{images:,} images" if images else None,
         f"{seconds / 60:,.1f} min" if seconds else None,
     ]
+    changed = (training.get("sources") or result.get("sources") or {}).get("changed")
     return [
         escape(title),
         str(result["seed"]),
         f"{100 * result['figures']['greedy']['error']:.2f} %",
         f"<code>{escape(result['command'])}</code>",
-        f"<code>{escape(str(made.get('commit') or 'unknown'))}</code>",
+        f"<code>{escape(str(made.get('commit') or 'unknown'))}</code>"
+        + "<br>went on under changed code" * bool(changed),
         _lines(versions),
         _lines(machine),
         _lines(trained),
