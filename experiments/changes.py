@@ -18,6 +18,7 @@ from hardattn import stability
 from hardattn.corruptions import contrast, noise, occluded, shifted
 from hardattn.evaluate import Columns
 from hardattn.maps import NOT_WEIGHTS, recorded, replaced, strongest
+from hardattn.memory import at_once
 from hardattn.metrics import error, pointing
 from hardattn.problem import SCENES
 from hardattn.report.read import script
@@ -34,7 +35,6 @@ CANVASES = (0.5, 0.75, 1.0, 1.5, 2.0)  # times the side of the canvas it learned
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 BINS = 5
 STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
-PART = 1000  # scenes that are changed at a time
 SOME = 512  # scenes on which weights are drawn anew
 ELSE = 1_000_003  # seed of weights that no run begins with
 
@@ -286,7 +286,8 @@ def _still(subject: Trained) -> None:
 
 
 def _by_parts(scenes: Scenes, change: Callable[[Scenes], Scenes]) -> Scenes:
-    parts = [change(scenes.slice(at, at + PART)) for at in range(0, len(scenes), PART)]
+    many = at_once(scenes.image)
+    parts = [change(scenes.slice(at, at + many)) for at in range(0, len(scenes), many)]
     return Scenes(*(torch.cat(field) for field in zip(*parts, strict=True)))
 
 

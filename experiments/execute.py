@@ -30,6 +30,7 @@ from hardattn.device import choose, tune
 from hardattn.evaluate import Columns, average, evaluate
 from hardattn.log import Log, read_metrics
 from hardattn.maps import CONTROLS, recorded, replaced
+from hardattn.memory import at_once
 from hardattn.metrics import figures
 from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
 from hardattn.scenes import MakeScenes, Scenes, frozen
@@ -288,7 +289,7 @@ def controlled(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str
 
     Empty where the agent declares no map that could be replaced, and for a scene alone, which has
     no other's. An image's map comes from the one before it, of the same batch; means are over
-    batches of 1,000, or a little fewer where that would leave the last scene alone.
+    batches of 1,000, fewer of large images, or where that would leave the last scene alone.
     """
     if len(scenes) < 2:
         return {}
@@ -297,7 +298,8 @@ def controlled(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str
     if all(one.kind == "gradient" for one in maps):
         return {}
     found = {}
-    batch = next(size for size in range(1000, 1, -1) if len(scenes) % size != 1)
+    most = max(2, at_once(scenes.image))
+    batch = next((size for size in range(most, 1, -1) if len(scenes) % size != 1), most)
     for name, change in CONTROLS.items():
         with replaced(agent, change):
             found[name] = evaluate(agent, world, scenes, draw, batch=batch)

@@ -214,18 +214,18 @@ def swapped_columns(
     return columns, left_out
 
 
-def followed(
-    agent: Any, world: Any, scenes: Any, path: Any, draw: Callable[..., Any], batch: int = 1000
-) -> Any:
+def followed(agent: Any, world: Any, scenes: Any, path: Any, draw: Callable[..., Any]) -> Any:
     """Columns of an agent that looks along a path, (T, N, P), from the world's first looks."""
     import torch
 
     from hardattn.agents import Following
     from hardattn.evaluate import columns, episodes, finished
+    from hardattn.memory import at_once
 
     def measured(part: Any, taken: Any, maps: Any) -> Any:
         return columns(taken, world, part, maps)
 
+    batch = at_once(scenes.image)
     first = world.first(scenes, torch.Generator().manual_seed(0))
     parts = []
     for start in range(0, len(scenes), batch):

@@ -132,8 +132,21 @@ def start(name: str, recipe: Recipe, run: Run, command: str, work: Any = None) -
         more = " without --again" if run.again else ""
         said = str(fault).replace("the same command", f"the same command{more}")
         return _fail(RuntimeError(said), fault.code)
+    except (RuntimeError, MemoryError) as fault:
+        if not (full := out_of_memory(fault)):
+            raise
+        return _fail(RuntimeError(full), 2)
     print(summary(result, Path(run.out) / name / f"seed-{run.seed}"))
     return 0
+
+
+def out_of_memory(fault: Exception) -> str:
+    """What an allocation that failed asked for, in one line, and what to do; "" of other faults."""
+    told = (str(fault).splitlines() or [""])[0]
+    words = ("out of memory", "not enough memory", "allocate memory", "Unable to allocate")
+    if not isinstance(fault, MemoryError) and not any(word in told for word in words):
+        return ""
+    return f"out of memory ({told or 'no size is told'}): a smaller --batch or --canvas takes less"
 
 
 def summary(result: dict[str, Any], folder: Path) -> str:

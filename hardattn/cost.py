@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from hardattn.memory import at_once
 from hardattn.rollout import Agent, Draw, greedy
 from hardattn.scenes import Scenes
 from hardattn.world import World
@@ -240,15 +241,15 @@ def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> di
     Times are of warm passes by one thread, each over other scenes, in seconds: the median, the
     quartiles, and the median time of the processor, which other programs do not lengthen (None on a
     GPU). `latency`: of one image, until the agent stops; `after`: until it has answered after each
-    look. `throughput`: of BATCH images at a time, fewer where there are fewer. Memory is in bytes.
-    Takes one or two seconds.
+    look. `throughput`: of BATCH images at a time, fewer where there are fewer, or
+    large ones. Memory is in bytes. Takes one or two seconds.
     """
     channels, height, width = scenes.image.shape[1:]
     image = (channels, height, width)
     told = world.context_shape(image)
     before, look = told[1] * told[2] if len(told) == 3 else 0, world.sensor.pixels(image)
     after, uncounted = operations(agent, world, scenes, draw)
-    batch = min(BATCH, len(scenes))
+    batch = min(BATCH, at_once(scenes.image), len(scenes))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.maps import Map, recorded
+from hardattn.memory import at_once
 from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout
 from hardattn.scenes import Scenes, inside
 from hardattn.sensors import Grid
@@ -91,14 +92,15 @@ def evaluate(
     scenes: Scenes,
     draw: Draw = greedy,
     seed: int = 0,
-    batch: int = 1000,
+    batch: int | None = None,
     first: Tensor | None = None,
 ) -> Columns:
     """Look once at every scene, as in use: no gradient, evaluation mode, draws from `seed` alone.
 
     First looks are drawn on the CPU for all scenes at once, so that agents, batch sizes and
-    devices share them. first: these instead. What the task has to say about all scenes together it
-    has said: clusters have the numbers of classes, of which `metrics` can then be asked.
+    devices share them. first: these instead. batch: scenes at a time, by default `memory.at_once`.
+    What the task has to say about all scenes together it has said: clusters have the numbers of
+    classes, of which `metrics` can then be asked.
     """
 
     def measured(part: Scenes, path: Trajectory, maps: list[Map]) -> Columns:
@@ -119,7 +121,7 @@ def episodes(
     keep: Callable[[Scenes, Trajectory, list[Map]], Kept],
     draw: Draw = greedy,
     seed: int = 0,
-    batch: int = 1000,
+    batch: int | None = None,
     first: Tensor | None = None,
 ) -> list[Kept]:
     """What `keep` makes of each batch, as `evaluate` looks at it: its scenes, episodes and maps."""
@@ -130,7 +132,7 @@ def episodes(
     training = isinstance(agent, nn.Module) and agent.training
     if isinstance(agent, nn.Module):
         agent.eval()
-    kept = []
+    kept, batch = [], batch or at_once(scenes.image)
     try:
         with torch.no_grad():
             for start in range(0, len(scenes), batch):

@@ -16,6 +16,7 @@ from typing import Any
 
 from hardattn import checkpoint
 from hardattn.evaluate import Columns
+from hardattn.memory import at_once
 from hardattn.progress import Bar, lasting, report_line
 from hardattn.scanpath import chosen
 from hardattn.scenes import Scenes
@@ -191,7 +192,7 @@ class Log:
         from hardattn.report.board import map_sheet, places_picture, reliability_picture
         from hardattn.report.pictures import sheet
 
-        few = scenes.slice(0, min(PICTURES, len(scenes))).to("cpu")
+        few = scenes.slice(0, min(PICTURES, at_once(scenes.image), len(scenes))).to("cpu")
         if not columns.location.isnan().any():
             yield "looks", sheet(few, columns, *(self.retina or (0, 1)), self.classes)
         if chosen(columns) is not None:

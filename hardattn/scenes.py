@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from hardattn import streams
 from hardattn.canvas import Canvas, Size
 from hardattn.data import Split
+from hardattn.memory import at_once, refuse
 from hardattn.pairs import which
 from hardattn.streams import Generator
 
@@ -308,17 +309,24 @@ def circle_square(
 def frozen(make: MakeScenes, split: Split, seed: int, draws: int = 1) -> Scenes:
     """Every image of a split as `draws` scenes that depend on the seed alone.
 
-    They are made on the CPU whatever the split's device, in fixed chunks, so that every agent on
-    every machine is measured on the same scenes. Order: the whole split, then again; the first
-    draw is the same however many follow.
+    They are made on the CPU whatever the split's device, in fixed chunks (see `memory.at_once`), so
+    that every agent on every machine is measured on the same scenes. Order: the whole split, then
+    again; the first draw is the same however many follow. Raises ValueError, before it makes them,
+    for more than there is memory for.
     """
     generator = torch.Generator().manual_seed(seed)
     here = split.to("cpu")
-    once = torch.arange(len(here)).split(1000)
-    chunks = [make(here, part, generator) for _ in range(draws) for part in once]
-    return Scenes(*(torch.cat(field) for field in zip(*chunks, strict=True))).to(
-        split.images.device
-    )
+    one = make(here, torch.arange(min(1, len(here))), torch.Generator().manual_seed(seed))
+    total, many = draws * len(here), at_once(one.image)
+    each = sum(field[:1].nbytes for field in one)
+    refuse(one.image, each, total, split.images.device)
+    whole = [field.new_empty(total if len(field) else 0, *field.shape[1:]) for field in one]
+    start = 0
+    for part in (part for _ in range(draws) for part in torch.arange(len(here)).split(many)):
+        for field, made in zip(whole, make(here, part, generator), strict=True):
+            field[start : start + len(made)] = made
+        start += len(part)
+    return Scenes(*whole).to(split.images.device)
 
 
 def strewn(
