@@ -33,9 +33,8 @@ def collect(folders: Sequence[str | Path], out: str | Path = RESULTS) -> list[Pa
         if group.name in texts:
             raise ReportError(f"{group.runs[0].source}: {group.name} is also there on other scenes")
         for run in group.runs:
-            for where, text in _strings(run.result, ""):
-                if ABSOLUTE.search(text) or str(Path.home()) in text:
-                    raise ReportError(f"{run.source}: {where} holds an absolute path: {text}")
+            for where, text in absolute(run.result):
+                raise ReportError(f"{run.source}: {where} holds an absolute path: {text}")
         texts[group.name] = pretty([run.result for run in group.runs]) + "\n"
     written = []
     for name, text in texts.items():
@@ -44,6 +43,13 @@ def collect(folders: Sequence[str | Path], out: str | Path = RESULTS) -> list[Pa
         replace_text(path, text)
         written.append(path)
     return written
+
+
+def absolute(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where in a result there is a path that means something on one machine only, and the text."""
+    for where, text in _strings(result, ""):
+        if ABSOLUTE.search(text) or str(Path.home()) in text:
+            yield where, text
 
 
 def pretty(value: Any, indent: int = 0) -> str:

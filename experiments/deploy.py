@@ -9,12 +9,14 @@ cannot be handed on; 5 a file could not be written or read.
 
 import argparse
 import json
+import shlex
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from experiments import sources
 from experiments.config import UsageError
 
 FORMAT = 1
@@ -57,11 +59,17 @@ def deploy(run: Path, out: Path | None = None) -> Path:
     out = out or run / "deploy"
     if out.exists() and any(out.iterdir()) and not _ours(out):
         raise UsageError(f"{out} holds something else: choose another --out, or delete it")
-    result = _result(run)
+    result = public(_result(run), run)
     config = {"format": FORMAT, "hardattn": __version__} | {key: result[key] for key in KEPT}
+    since = sources.since(result)
+    if since:
+        print(f"{run}: {since}; the graphs are of the code as it now is", file=sys.stderr)
     agent, world = build(config, run)
     state = checkpoint.read(run / "best.pt")["agent"]
-    agent.load_state_dict(state)
+    try:
+        agent.load_state_dict(state)
+    except RuntimeError as fault:
+        raise UsageError(f"{run / 'best.pt'}: not the weights of {result['name']}") from fault
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as within:
         folder = Path(within) / "whole"
@@ -77,11 +85,36 @@ def deploy(run: Path, out: Path | None = None) -> Path:
     return out
 
 
+def public(result: dict[str, Any], run: Path) -> dict[str, Any]:
+    """The result without the path of a folder of images, of which the last name stays.
+
+    Raises UsageError for any other absolute path in it: what is handed on is for everybody.
+    """
+    from experiments.collect import absolute
+
+    given = result["recipe"].get("dataset") or ""
+    kind, colon, path = given.partition(":")
+    if kind == "folder":
+        shown = f"{kind}{colon}{path.rstrip('/').rpartition('/')[2]}"
+        told = json.dumps(result)
+        # In the name of a run every / is a _; a command may have it quoted.
+        quoted, in_quotes = (shlex.quote(each).strip("'") for each in (given, shown))
+        pairs = (quoted, in_quotes), (given, shown), (given.replace("/", "_"), shown)
+        for before, after in pairs:
+            told = told.replace(json.dumps(before)[1:-1], json.dumps(after)[1:-1])
+        result = json.loads(told)
+    for where, text in absolute(result):
+        raise UsageError(f"{run}: {where} holds an absolute path, which would be public: {text}")
+    return result
+
+
 def save(state: dict[str, Any], path: Path) -> None:
     """Write a state_dict as the Hub has weights."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as in_bytes
 
-    save_file({name: value.contiguous() for name, value in state.items()}, path, {"format": "pt"})
+    # Its own `save_file` writes what nobody else may read, whatever the umask.
+    whole = {name: value.contiguous() for name, value in state.items()}
+    path.write_bytes(in_bytes(whole, {"format": "pt"}))
 
 
 def load(folder: Path | str) -> tuple[Any, Any]:

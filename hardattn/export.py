@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.fx import GraphModule
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from hardattn.distributions import Fixed, Stop
@@ -117,7 +118,11 @@ def _export(graph: nn.Module, arguments: tuple[Any, ...]) -> ExportedProgram:
     batch = Dim("batch")
     shapes = tree_map(lambda each: {0: batch}, arguments)
     with _without_noise():
-        return torch.export.export(graph.eval(), arguments, dynamic_shapes=shapes)
+        made = torch.export.export(graph.eval(), arguments, dynamic_shapes=shapes)
+    for part in made.graph_module.modules():
+        for node in part.graph.nodes if isinstance(part, GraphModule) else ():
+            node.meta.pop("stack_trace", None)  # names files of this machine, and is handed on
+    return made
 
 
 def to_onnx(graphs: dict[str, ExportedProgram], folder: Path) -> list[Path]:

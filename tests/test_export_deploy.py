@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import os
+import shlex
+import stat
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,6 +125,51 @@ def test_written_again_it_replaces_what_was_there(run: Path, tmp_path: Path) -> 
     assert (out / "step.onnx").exists() and not (out / "stale").exists()
 
 
+def test_who_may_read_it_is_for_the_umask_to_say(run: Path, tmp_path: Path) -> None:
+    """Of all files that are written, by whatever library."""
+    before = os.umask(0o027)
+    try:
+        deploy.deploy(run, tmp_path / "there")
+        checkpoint.write(tmp_path / "a.pt", {})
+        checkpoint.replace_text(tmp_path / "a.txt", "a")
+    finally:
+        os.umask(before)
+    for path in (*(tmp_path / "there").iterdir(), *tmp_path.glob("a.*")):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640, path
+    assert stat.S_IMODE((tmp_path / "there").stat().st_mode) == 0o750
+
+
+def bytes_of(path: Path) -> bytes:
+    """What is in a file, and in those that it has packed."""
+    if not zipfile.is_zipfile(path):
+        return path.read_bytes()
+    with zipfile.ZipFile(path) as packed:
+        return b"".join(packed.read(name) for name in packed.namelist())
+
+
+def test_nothing_that_is_handed_on_names_a_folder_of_this_machine(
+    run: Path, tmp_path: Path
+) -> None:
+    """Neither that of the images nor that of the code, in whatever file."""
+    result = json.loads((run / "result.json").read_text())
+    pictures = tmp_path / "some one's" / "pictures"
+    result["recipe"]["dataset"] = f"folder:{pictures}@8"
+    result["command"] += f" --dataset {shlex.quote(f'folder:{pictures}@8')}"
+    result["name"] += f",dataset=folder:{pictures}@8".replace("/", "_")
+    result["scenes"] = result["scenes"].replace("digits", f"folder:{pictures}@8")
+    folder = copied(run, tmp_path / "run")
+    (folder / "result.json").write_text(json.dumps(result))
+    out = deploy.deploy(folder, tmp_path / "out")
+    for path in out.iterdir():
+        text = bytes_of(path)
+        assert str(tmp_path).encode() not in text, path
+        assert str(tmp_path).replace("/", "_").encode() not in text, path
+        assert str(Path(deploy.__file__).parent.parent).encode() not in text, path
+        assert os.path.dirname(torch.__file__).encode() not in text, path
+    assert "folder:pictures@8" in (out / "README.md").read_text()
+    assert deploy.load(out)[0] is not None
+
+
 def copied(run: Path, to: Path, *without: str) -> Path:
     to.mkdir()
     for name in {"result.json", "best.pt", "best.pt.sha256"} - {*without}:
@@ -148,6 +197,20 @@ def of_a_stranger(run: Path, to: Path) -> Path:
     return folder
 
 
+def of_another(run: Path, to: Path) -> Path:
+    folder = copied(run, to)
+    checkpoint.write(folder / "best.pt", {"agent": {"a": torch.zeros(1)}})
+    return folder
+
+
+def of_this_machine(run: Path, to: Path) -> Path:
+    folder = copied(run, to)
+    result = json.loads((folder / "result.json").read_text())
+    result["command"] += f" --script {to}"
+    (folder / "result.json").write_text(json.dumps(result))
+    return folder
+
+
 FAULTS: dict[str, tuple[Callable[[Path, Path], Path], int, str]] = {
     "no folder": (lambda run, to: to, 2, "no such folder"),
     "not finished": (lambda run, to: copied(run, to, "result.json"), 2, "no finished run"),
@@ -155,6 +218,8 @@ FAULTS: dict[str, tuple[Callable[[Path, Path], Path], int, str]] = {
     "damaged weights": (damaged, 5, "damaged"),
     "no JSON": (not_json, 2, "not JSON"),
     "an unknown agent": (of_a_stranger, 2, "only its own program"),
+    "other weights": (of_another, 2, "not the weights of"),
+    "a path of this machine": (of_this_machine, 2, "command holds an absolute path"),
 }
 
 
