@@ -7,7 +7,6 @@ experiments/measurements/benchmark.json.
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from experiments.command import obey
 from experiments.execute import made_with
 from experiments.recipes import RECIPES
 from hardattn.data import Split
@@ -178,4 +178,4 @@ def seconds(way: Callable[[], None], device: torch.device, least: float = 0.4) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

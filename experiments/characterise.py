@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.command import obey
 from experiments.config import Run, UsageError, nearest
 
 NAME = "characterisation.json"
@@ -196,4 +197,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

@@ -7,11 +7,12 @@ interval lies on its side, and cannot be told where the interval reaches across.
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from experiments.command import obey
 
 RESULTS = Path(__file__).parent / "results"
 Figure = Callable[[dict[str, Any]], float]
@@ -238,4 +239,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.command import obey
+
 RESULTS = Path(__file__).parent / "results"
 # A slash that starts a word, a home, a drive: what means nothing elsewhere. Not images/s.
 ABSOLUTE = re.compile(r"""(?:^|[\s="'`:,;(\[])(?:/[\w.]|~[\w]*/|[A-Za-z]:[\\/])""")
@@ -99,4 +101,4 @@ def _strings(value: Any, where: str) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.command import obey
+
 
 def compare(
     paths: Sequence[str | Path],
@@ -100,4 +102,4 @@ def _short(path: str | Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from experiments.command import obey
 from experiments.sweep import sweep
 
 # The longest first, so that the cores finish together.
@@ -44,11 +45,14 @@ def main(arguments: list[str] | None = None) -> int:
     from experiments.compare import compare
     from experiments.gain import gains, tell
 
-    tell(gains([given.out / recipe for recipe in LEARNED]))
+    done, faults = gains([given.out / recipe for recipe in LEARNED])
+    tell(done)
     page = compare([given.out / recipe for recipe in RECIPES], given.out, "random-digits")
     print(f"\n{time.perf_counter() - since:.0f} s in all. Open {page} in a browser.")
-    return 0
+    for line in faults:
+        print(f"error: {line}", file=sys.stderr)
+    return 2 * bool(faults)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

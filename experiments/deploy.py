@@ -13,10 +13,12 @@ import shlex
 import shutil
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from experiments import sources
+from experiments.command import obey
 from experiments.config import UsageError
 
 FORMAT = 1
@@ -54,6 +56,7 @@ def deploy(run: Path, out: Path | None = None) -> Path:
 
     Raises UsageError, CheckpointError, OSError.
     """
+    from experiments.folder import kept_if_used
     from hardattn import __version__, checkpoint
 
     out = out or run / "deploy"
@@ -70,9 +73,10 @@ def deploy(run: Path, out: Path | None = None) -> Path:
         agent.load_state_dict(state)
     except RuntimeError as fault:
         raise UsageError(f"{run / 'best.pt'}: not the weights of {result['name']}") from fault
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as within:
-        folder = Path(within) / "whole"
+    with ExitStack() as stack:
+        stack.enter_context(kept_if_used(out.parent))
+        within = tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
+        folder = Path(stack.enter_context(within)) / "whole"
         folder.mkdir()
         save(state, folder / WEIGHTS)
         (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
@@ -337,4 +341,4 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

@@ -8,7 +8,6 @@ begun included. `--save` writes them to experiments/measurements/envs.json.
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ import gymnasium
 import torch
 from gymnasium.vector import SyncVectorEnv
 
+from experiments.command import obey
 from experiments.execute import made_with
 from experiments.sb3_benchmark import ENVS, LOOKS, Naive, adapters, problem
 from hardattn.device import tune
@@ -118,4 +118,4 @@ def single(env: gymnasium.Env[Any, Any]) -> Callable[[], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

@@ -6,11 +6,10 @@ import json
 import math
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,13 +21,14 @@ from torch import Tensor
 
 from experiments import sources
 from experiments.config import Problem, Recipe, Run, UsageError
+from experiments.folder import kept_if_used
 from experiments.recipes import RECIPES
 from hardattn import checkpoint, cost
 from hardattn.clustering import ari, nmi
 from hardattn.data import Dataset, fewer, load
 from hardattn.device import choose, tune
 from hardattn.evaluate import Columns, average, evaluate
-from hardattn.log import Log, read_metrics
+from hardattn.log import Log
 from hardattn.maps import CONTROLS, recorded, replaced
 from hardattn.memory import at_once
 from hardattn.metrics import figures
@@ -84,12 +84,12 @@ def execute(
     folder that is its own, and returns the result; by default with `train`.
     """
     folder = Path(run.out) / name / f"seed-{run.seed}"
-    with _kept_if_used(folder), locked(folder):
+    with kept_if_used(folder, NotFinite, Stopped, Busy), locked(folder):
         _claim(folder, recipe, run, command)
         done = folder / "result.json"
         if done.exists() and not run.again:
             result = json.loads(done.read_text())
-            print(_used_again(folder, result), file=sys.stderr)
+            print(sources.used_again(folder, result), file=sys.stderr)
             return result
         result = (work or _execute)(name, recipe, run, command, folder) | sources.noted(folder)
         checkpoint.replace_text(done, json.dumps(result, indent=1) + "\n")
@@ -385,36 +385,6 @@ def _claim(folder: Path, recipe: Recipe, run: Run, command: str) -> None:
         return
     checkpoint.replace_text(path, json.dumps(settings, indent=1) + "\n")
     checkpoint.replace_text(folder / "command.txt", command + "\n")
-
-
-def _used_again(folder: Path, result: dict[str, Any]) -> str:
-    """One line: how old what is used again is, and how to have it anew."""
-    made = result["made_with"]
-    when = str(made.get("finished") or "an unknown day").replace("T", " ").replace("+00:00", " UTC")
-    finished = f"finished {when} at commit {made.get('commit') or 'unknown'}, and is not run again"
-    since = sources.since(result)
-    return f"{folder}: {finished}{since and f', though {since}'}; --again runs it anew"
-
-
-@contextmanager
-def _kept_if_used(folder: Path) -> Iterator[None]:
-    """Make the folder; take it away again if nothing was done in it before something failed.
-
-    What was stopped goes on, and what diverged tells how: both stay.
-    """
-    new = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except (NotFinite, Stopped, Busy):
-        raise
-    except BaseException:
-        if folder in new and not sources.resumable(folder) and not read_metrics(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            for each in new[1:]:
-                with suppress(OSError):  # others work in it by now
-                    each.rmdir()
-        raise
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from experiments.command import obey
+
 if TYPE_CHECKING:
     from hardattn.report.plot import Curves, Dots, Figure, Series
     from hardattn.report.read import Group
@@ -262,4 +264,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

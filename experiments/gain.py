@@ -10,7 +10,9 @@ weights are not touched. The policy gain is the error under random looks minus i
 own mean path on validation scenes, by the recipe and budget of the run, and compares it with the
 best of these on validation.
 
-Leaves gain.json and gain.pt in each run's folder; what is there already is not measured again.
+Leaves gain.json and gain.pt in each run's folder; what is there already is not measured again. A
+run that cannot be made alive is named, and the others are measured; then nothing is saved by
+--save, and the exit code is 2.
 """
 
 import argparse
@@ -22,6 +24,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments import sources
+from experiments.command import obey
 from experiments.config import UsageError
 from experiments.run import in_one_line
 
@@ -84,10 +88,11 @@ def gains(
     again: bool = False,
     device: str = "auto",
     root: Path | None = None,
-) -> list[Gain]:
+) -> tuple[list[Gain], list[str]]:
     """Measure what is not measured yet, or all `again`; one entry for each agent.
 
-    Raises UsageError, ReportError, DataError, CheckpointError, Busy; in training NotFinite,
+    Beside them what could not be measured, a line each; the others are. Raises ReportError for
+    paths without runs, CheckpointError where nothing can be written, Busy; in training NotFinite,
     Stopped.
     """
     from experiments.config import Run
@@ -97,31 +102,33 @@ def gains(
     from hardattn.report.read import read as read_runs
     from hardattn.report.read import script
 
-    groups, revive, done = read_runs(paths), Revival(Run(device=device, root=root)), []
-    for group in groups:
+    revive = Revival(Run(device=device, root=root))
+
+    def measured(folder: Path | None, source: Path, result: dict[str, Any]) -> tuple[Any, Any]:
+        if folder is None:
+            raise UsageError(f"{source}: results without weights: give the folder of the run")
+        one = _measured(folder, result, revive, again)
+        if retrain and one["retrained"] is None:
+            one["retrained"] = retrained(folder, result, revive)
+            replace_text(folder / "gain.json", json.dumps(one, indent=1) + "\n")
+        who = read(folder / "gain.pt")
+        if one["retrained"] is not None:
+            who["retrained"] = _right_of(folder / one["retrained"]["folder"], who["index"])
+        return one, who
+
+    done, faults = [], []
+    for group in read_runs(paths):
+        found: dict[int, tuple[Any, Any]] = {}
         for run in group.runs:
-            if run.folder is None:
-                raise UsageError(
-                    f"{run.source}: results without weights: give the folder of the run"
-                )
-    for group in groups:
-        found, right = [], []
-        for run in group.runs:
-            folder = run.folder
-            assert folder is not None
-            one = _measured(folder, run.result, revive, again)
-            if retrain and one["retrained"] is None:
-                one["retrained"] = retrained(folder, run.result, revive)
-                replace_text(folder / "gain.json", json.dumps(one, indent=1) + "\n")
-            who = read(folder / "gain.pt")
-            if one["retrained"] is not None:
-                who["retrained"] = _right_of(folder / one["retrained"]["folder"], who["index"])
-            found.append(one)
-            right.append(who)
-        title = str(group.first["title"])
-        kept = tuple(found), tuple(right)
-        done.append(Gain(group.name, title, group.seeds, *kept, script(group.first)))
-    return done
+            try:
+                found[run.seed] = measured(run.folder, run.source, run.result)
+            except UsageError as fault:
+                faults.append(str(fault))
+        if found:
+            kept, right = zip(*found.values(), strict=True)
+            title = str(group.first["title"])
+            done.append(Gain(group.name, title, tuple(found), kept, right, script(group.first)))
+    return done, faults
 
 
 def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) -> dict[str, Any]:
@@ -133,6 +140,12 @@ def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) ->
     with locked(folder):
         known = _known(folder, result)
         if known is not None and not again:
+            since = sources.since(result)
+            if since:
+                print(
+                    f"{folder}: {since}; --again measures anew what is in gain.json",
+                    file=sys.stderr,
+                )
             return known
         alive = revive(folder, result)
         print(f"{result['name']} seed {result['seed']}: looking again", file=sys.stderr)
@@ -164,8 +177,6 @@ def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) ->
 
 def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
     """What gain.json says; None where there is none, or one of other weights."""
-    from hardattn.checkpoint import read
-
     path = folder / "gain.json"
     if not path.exists() or not (folder / "gain.pt").exists():
         return None
@@ -175,8 +186,18 @@ def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
         complete = {"own", "swaps", "left_out", "retrained"} <= found.keys()
     except (ValueError, KeyError, TypeError) as fault:
         raise UsageError(f"{path}: not what this program writes; delete it") from fault
-    fresh = read(folder / "gain.pt").get("weights") == _weights(folder)
+    fresh = _read(folder / "gain.pt").get("weights") == _weights(folder)
     return found if all(same) and complete and fresh else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What is in a file; one that is damaged is a fault of its run alone."""
+    from hardattn.checkpoint import CheckpointError, read
+
+    try:
+        return read(path)
+    except CheckpointError as fault:
+        raise UsageError(str(fault)) from fault
 
 
 def _weights(folder: Path) -> str:
@@ -248,10 +269,9 @@ def _figures(columns: Any) -> dict[str, Any]:
 
 def _right_of(folder: Path, index: Any) -> Any:
     """(N,) bool: where a retrained observer was right."""
-    from hardattn.checkpoint import read
     from hardattn.evaluate import Columns
 
-    columns = Columns(**read(folder / "columns.pt")["greedy"])
+    columns = Columns(**_read(folder / "columns.pt")["greedy"])
     if columns.index.tolist() != index.tolist():
         raise UsageError(f"{folder}: measured on other scenes; run it again")
     return columns.correct[:, -1]
@@ -341,14 +361,17 @@ def main(arguments: list[str] | None = None) -> int:
     from hardattn.train import NotFinite, Stopped
 
     try:
-        done = gains(given.paths, given.retrain, given.again, given.device, given.root)
-        tell(done)
-        if given.save:
+        done, faults = gains(given.paths, given.retrain, given.again, given.device, given.root)
+        if done:
+            tell(done)
+        if given.save and not faults:
             from experiments.gained import SAVED, save
 
             save(done)
             print(SAVED)
-        return 0
+        for line in faults:
+            print(f"error: {line}", file=sys.stderr)
+        return 2 * bool(faults)
     except Stopped as fault:
         print(fault, file=sys.stderr)
         return fault.code
@@ -363,4 +386,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     warnings.formatwarning = in_one_line
-    sys.exit(main())
+    obey(main)

@@ -10,7 +10,6 @@ writes experiments/measurements/gradients.json, from which the README's table is
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from experiments.command import obey
 from experiments.execute import made_with
 from hardattn import checkpoint
 from hardattn.data import load
@@ -354,4 +354,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

@@ -1,8 +1,8 @@
 """All recipes: what they do, how long they take, what to expect. `python -m experiments.list`."""
 
-import sys
 import textwrap
 
+from experiments.command import obey
 from experiments.recipes import RECIPES
 
 
@@ -18,4 +18,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

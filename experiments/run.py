@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments.command import obey
 from experiments.config import Learning, Problem, Recipe, Run, UsageError, nearest
 from experiments.recipes import RECIPES
 
@@ -214,4 +215,4 @@ def in_one_line(
 
 if __name__ == "__main__":
     warnings.formatwarning = in_one_line
-    sys.exit(main())
+    obey(main)

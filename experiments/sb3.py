@@ -8,12 +8,12 @@ experiments.run.
 
 import math
 import os
-import sys
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from experiments.command import obey
 from experiments.config import Recipe, Run, UsageError, at_least, finite, positive
 from experiments.families import CLUTTERED_DIGITS
 from experiments.recipes import measured
@@ -425,4 +425,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 if __name__ == "__main__":
     warnings.formatwarning = in_one_line
-    sys.exit(main())
+    obey(main)

@@ -4,7 +4,6 @@ Our adapter beside its own DummyVecEnv over the environment that one would write
 image each. The same scenes, glimpses, actions and rewards, side by side in one process.
 """
 
-import sys
 from typing import Any
 
 import gymnasium
@@ -13,6 +12,7 @@ import torch
 from gymnasium import spaces
 
 from experiments.benchmark import compare
+from experiments.command import obey
 from hardattn.device import tune
 from hardattn.envs import Problem
 from hardattn.scenes import plain
@@ -103,4 +103,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

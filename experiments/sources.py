@@ -15,17 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config import UsageError
+from experiments.folder import clear, resumable
 from hardattn import checkpoint
 
 NAME = "sources.json"
 # Of the core, what no weight depends on: it reads (a dataset has a hash of its own), writes or
 # measures.
 APART = ("checkpoint", "clustering", "data", "log", "metrics", "report")
-# What a run leaves in its folder, to be removed before the same is run again.
-LEFT = (
-    *(NAME, "result.json", "metrics.jsonl", "gain.json", "characterisation.json", "model.zip"),
-    *("*.pt", "*.pt.sha256", "checkpoints/step-*", "events.out.tfevents.*"),
-)
 DIGITS = 16  # of a hash
 
 
@@ -92,18 +88,6 @@ def begin(folder: Path, things: Iterable[Any], data: str, commit: str | None, ag
     checkpoint.replace_text(path, json.dumps(now, indent=1) + "\n")
 
 
-def resumable(folder: Path) -> bool:
-    """Whether there is a checkpoint that a run could go on from."""
-    return any(folder.glob("checkpoints/step-*.pt"))
-
-
-def clear(folder: Path) -> None:
-    """Remove what a run left in its folder, and nothing else."""
-    for pattern in LEFT:
-        for path in folder.glob(pattern):
-            path.unlink()
-
-
 def noted(folder: Path) -> dict[str, Any]:
     """What a result says of them: "data", and "sources", with those that changed on the way."""
     path = folder / NAME
@@ -123,6 +107,15 @@ def since(result: dict[str, Any]) -> str:
     if not differ:
         return ""
     return f"{', '.join(differ)} {'have' if differ[1:] else 'has'} changed since"
+
+
+def used_again(folder: Path, result: dict[str, Any]) -> str:
+    """One line: how old what is used again is, and how to have it anew."""
+    made = result["made_with"]
+    when = str(made.get("finished") or "an unknown day").replace("T", " ").replace("+00:00", " UTC")
+    finished = f"finished {when} at commit {made.get('commit') or 'unknown'}, and is not run again"
+    later = since(result)
+    return f"{folder}: {finished}{later and f', though {later}'}; --again runs it anew"
 
 
 def _modules(thing: Any) -> Iterator[str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
+from experiments.command import obey
 from experiments.config import UsageError
 from experiments.run import parse
 from hardattn.progress import Overall
@@ -127,4 +128,4 @@ def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    obey(main)

@@ -86,8 +86,10 @@ class Revival:
         """
         try:
             return self._alive(folder, result)
-        except UsageError:
-            raise
+        except UsageError as fault:
+            if str(folder) in str(fault):
+                raise
+            raise UsageError(f"{folder}: {fault}") from fault
         except Exception as fault:  # of any kind, if the agent was edited since
             why = (str(fault).splitlines() or [""])[0]
             if not isinstance(fault, ValueError | RuntimeError):

@@ -232,7 +232,19 @@ def test_a_fault_is_one_line_and_leaves_nothing(
     assert deploy.main([str(make(run, tmp_path / "run")), "--out", str(out)]) == code
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1 and words in said.err
-    assert not out.parent.exists() or not list(out.parent.iterdir())
+    assert not out.parent.exists()
+
+
+def test_what_fails_on_the_way_leaves_no_folder_either(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(deploy, "card", full)
+    monkeypatch.setattr(deploy, "_graphs", lambda *given: None)
+    assert deploy.main([str(run), "--out", str(tmp_path / "out" / "there")]) == 5
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_somebody_else_s_stays(

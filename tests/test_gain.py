@@ -251,6 +251,21 @@ def test_runs_that_cannot_be_made_alive_are_one_line(
     refused(capsys, "only its own program can build", folder)
 
 
+def test_what_is_known_of_other_code_is_said(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = only(runs, "random")
+    gains([folder])
+    assert "--again" not in capsys.readouterr().err
+    result = json.loads((folder / "result.json").read_text())
+    result["sources"]["files"]["hardattn.agents.ram"] = "of old"
+    (folder / "result.json").write_text(json.dumps(result))
+    done, faults = gains([folder])
+    assert len(done) == 1 and faults == []
+    said = capsys.readouterr().err
+    assert "hardattn.agents.ram has changed" in said and "--again" in said
+
+
 def test_another_versions_error_is_said(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = next(runs.glob("*/seed-0"))
     result = json.loads((folder / "result.json").read_text())

@@ -246,6 +246,28 @@ def test_a_partial_a_class_and_an_object_have_the_sources_of_their_own() -> None
     assert "hardattn.catch" in sources.files(Problem(scene="catch", canvas=24).maker(10))
 
 
+def test_a_run_that_fails_before_it_did_anything_leaves_no_folder(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def raising(*given: Any, **named: Any) -> None:
+        raise ValueError("not like this")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "train", lambda *given, log, **named: log.start(0, 1) or raising())
+        assert go(mine) == 2
+    assert not (mine / "runs").exists()
+    (mine / "runs/other").mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "prepare", raising)
+        assert go(mine) == 2
+    assert [path.name for path in (mine / "runs").iterdir()] == ["other"]
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "conclude", raising)  # after it was trained, everything stays
+        assert go(mine) == 2
+    assert (mine / "runs/mine/seed-0/best.pt").exists()
+    capsys.readouterr()
+
+
 # The data.
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import execute, run
+from experiments import characterise, execute, gain, run
 from experiments.config import Run, UsageError
 from experiments.recipes import RECIPES
 from experiments.remeasure import main
@@ -157,3 +157,45 @@ def test_what_cannot_be_measured_is_named_and_left(
     assert "3 of 3" in said.out and odd.read_text() == text
     assert main([str(runs / "nowhere")]) == 2
     assert "no such file or folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["remeasure", "gain", "characterise"])
+def test_one_run_that_cannot_be_made_alive_does_not_stop_the_others(
+    runs: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether its data, its weights or its agent cannot be had."""
+    shutil.rmtree(only(runs, "stochastic").parent)
+    random = only(runs, "random-digits")
+    for name, spoilt in (("no-data", {"dataset": "folder:nowhere"}), ("no-agent", {"hidden": -1})):
+        folder = Path(shutil.copytree(only(runs, "ram-digits"), runs / name / "seed-0"))
+        result = result_of(folder) | {"name": name}
+        recipe = result["recipe"]
+        assert isinstance(recipe, dict)
+        result["recipe"] = {**recipe, **spoilt}
+        (folder / "result.json").write_text(json.dumps(result))
+    weights = only(runs, "ram-digits") / "best.pt"
+    weights.write_bytes(b"x" + weights.read_bytes()[1:])
+    call = {"remeasure": main, "gain": gain.main, "characterise": characterise.main}[command]
+    more = ["--what", "contrast"] if command == "characterise" else []
+    assert call([str(runs), "--device", "cpu", *more]) == 2
+    said = capsys.readouterr()
+    lines = [line for line in said.err.splitlines() if line.startswith(("error: ", "left out: "))]
+    assert len(lines) == 3, said.err
+    for name in ("no-agent", "no-data", "ram-digits,"):
+        assert sum(f"{runs}/{name}" in line for line in lines) == 1
+    left = {"gain": "gain.json", "characterise": "characterisation.json"}.get(command)
+    assert left is None or (random / left).exists()
+    assert "random-digits" in said.out and "Traceback" not in said.err
+
+
+def test_an_agent_that_was_edited_so_that_it_raises_is_one_line(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raising(self: object, *given: object, **named: object) -> None:
+        raise AttributeError("no more\nof this")
+
+    folder = only(runs, "ram-digits")
+    monkeypatch.setattr("hardattn.agents.RAM.__init__", raising)
+    with pytest.raises(UsageError) as fault:
+        Revival(Run(device="cpu"))(folder, result_of(folder))
+    assert str(fault.value) == f"{folder}: cannot be made alive (AttributeError: no more)"

@@ -12,14 +12,12 @@ SWAPS = {
     "centre": "centre",
     "raster": "raster",
     "mean": "the mean one",
-    "mean_map": "the mean one",
     "shuffled": "another image's",
     "foreign": "another image's",
-    "foreign_map": "another image's",
     "reversed": "its own, reversed",
     "oracle": "oracle",
 }
-AGAINST = {"random": "random looks", "mean": "the mean map", "mean_map": "the mean map"}
+AGAINST = {"random": "random looks", "mean": "the mean map"}
 
 
 def reference(group: Group) -> str:

@@ -1,0 +1,47 @@
+"""The folder of a run: what is left there, what may be removed, and when it is taken away again."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hardattn.log import read_metrics
+
+# What a run leaves in its folder, to be removed before the same is run again.
+LEFT = (
+    *("sources.json", "result.json", "metrics.jsonl", "gain.json", "characterisation.json"),
+    *("model.zip", "unfinished.zip"),
+    *("*.pt", "*.pt.sha256", "checkpoints/step-*", "events.out.tfevents.*"),
+)
+
+
+def resumable(folder: Path) -> bool:
+    """Whether there is a checkpoint that a run could go on from."""
+    return any(folder.glob("checkpoints/step-*.pt"))
+
+
+def clear(folder: Path) -> None:
+    """Remove what a run left in its folder, and nothing else."""
+    for pattern in LEFT:
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+@contextmanager
+def kept_if_used(folder: Path, *unless: type[BaseException]) -> Iterator[None]:
+    """Make the folder; take it away again if nothing was done in it before something failed.
+
+    unless: after these it stays, such as what was stopped, to go on, or diverged, to tell how.
+    """
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException as fault:
+        done = resumable(folder) or bool(read_metrics(folder))
+        if folder in new and not done and not isinstance(fault, unless):
+            shutil.rmtree(folder, ignore_errors=True)
+            for each in new[1:]:
+                with suppress(OSError):  # others work in it by now
+                    each.rmdir()
+        raise
