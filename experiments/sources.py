@@ -23,6 +23,7 @@ NAME = "sources.json"
 # measures.
 APART = ("checkpoint", "clustering", "data", "log", "metrics", "report")
 DIGITS = 16  # of a hash
+SCRIPT = "script "  # before the name of a file that is run and is no module
 
 
 def files(*things: Any) -> dict[str, str]:
@@ -31,7 +32,8 @@ def files(*things: Any) -> dict[str, str]:
     Those of their classes, of the parts of a network, and of what these modules use in turn: of
     hardattn and of the package that they are in, but not of installed libraries.
     """
-    given = {name for thing in things for name in _modules(thing) if not _of_a_library(name)}
+    named = {_called(name) for thing in things for name in _modules(thing)}
+    given = {name for name in named if not _of_a_library(name)}
     own = {name.partition(".")[0] for name in given if not _installed(name)}
     own = own - {"experiments"} | {"hardattn"}
     found, todo = dict[str, str](), set(given)
@@ -41,17 +43,19 @@ def files(*things: Any) -> dict[str, str]:
         if name in found or hashed is None:
             continue
         found[name] = hashed
-        for value in list(vars(sys.modules[name]).values()):
+        for value in list(getattr(_loaded(name), "__dict__", {}).values()):
             known = value.__name__ if isinstance(value, types.ModuleType) else None
             other = known or getattr(value, "__module__", None)
-            if isinstance(other, str) and other.partition(".")[0] in own and not _apart(other):
+            other = _called(other) if isinstance(other, str) else ""
+            if other.partition(".")[0] in own and not _apart(other):
                 todo.add(other)
     return dict(sorted(found.items()))
 
 
 def changed(before: dict[str, str]) -> list[str]:
     """Which of these modules have another source file now, or none; no module is imported."""
-    return [name for name, hashed in before.items() if _hash(_file(name)) != hashed]
+    here = {name: hashed for name, hashed in before.items() if not _of_another_script(name)}
+    return [name for name, hashed in here.items() if _hash(_file(name)) != hashed]
 
 
 def begin(folder: Path, things: Iterable[Any], data: str, commit: str | None, again: bool) -> None:
@@ -134,7 +138,25 @@ def _modules(thing: Any) -> Iterator[str]:
 
 def _of_a_library(name: str) -> bool:
     first = name.partition(".")[0]
-    return first == "torch" or (first in sys.stdlib_module_names and first != "__main__")
+    return first == "torch" or first in sys.stdlib_module_names
+
+
+def _called(name: str) -> str:
+    """The name of a module for everybody: of the one that is run, not __main__."""
+    if name != "__main__":
+        return name
+    main = sys.modules[name]
+    spec = getattr(main, "__spec__", None)
+    return spec.name if spec else SCRIPT + Path(getattr(main, "__file__", None) or "").name
+
+
+def _of_another_script(name: str) -> bool:
+    return name.startswith(SCRIPT) and name != _called("__main__")
+
+
+def _loaded(name: str) -> Any:
+    """The module of that name, None of one that is not imported."""
+    return sys.modules["__main__"] if name == _called("__main__") else sys.modules.get(name)
 
 
 def _installed(name: str) -> bool:
@@ -149,7 +171,7 @@ def _apart(name: str) -> bool:
 
 def _file(name: str) -> Path | None:
     """The source file of a module, imported or not; None of one that there is not."""
-    module = sys.modules.get(name)
+    module = _loaded(name)
     if module is not None:
         found = getattr(module, "__file__", None)
     else:

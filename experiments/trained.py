@@ -92,6 +92,8 @@ class Revival:
             raise UsageError(f"{folder}: {fault}") from fault
         except Exception as fault:  # of any kind, if the agent was edited since
             why = (str(fault).splitlines() or [""])[0]
+            if str(folder) in why:
+                raise UsageError(why) from fault
             if not isinstance(fault, ValueError | RuntimeError):
                 why = f"{type(fault).__name__}: {why}"
             raise UsageError(f"{folder}: cannot be made alive ({why})") from fault

@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -376,3 +377,26 @@ def test_the_report_says_where_seeds_are_of_different_code(tmp_path: Path) -> No
     text = noted(alike, alike | {"changed": ["a.d"]})
     assert words in text and "RAM (a.d)" in text
     assert "under changed code" in page(read([tmp_path]), None, "", [], "")
+
+
+OWN = """
+import sys
+from experiments import sources
+class Mine: pass
+print(sources.files(Mine), sources.changed({"script other.py": "1", sys.argv[1]: "1"}))
+"""
+
+
+def test_what_is_run_goes_by_its_own_name(tmp_path: Path) -> None:
+    """A class of the program itself is one of __main__, which is another program another time."""
+    (tmp_path / "mine.py").write_text(OWN)
+    path = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
+    for words, name in (([str(tmp_path / "mine.py")], "script mine.py"), (["-m", "mine"], "mine")):
+        said = subprocess.run(
+            [sys.executable, *words, name],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | path,
+        ).stdout
+        assert said.startswith(f"{{'{name}': ") and said.endswith(f"}} ['{name}']\n"), said
