@@ -136,6 +136,15 @@ class Retina(Points):
         shape = (batch, self.scales * channels, self.size, self.size)
         return (values * plan.weight).view(shape)
 
+    def corners(self, place: Tensor, image: tuple[int, int]) -> Tensor:
+        """(..., P) places, an image of (H, W) -> (..., scales, 2) int64: the pixel, (x, y), that
+        each patch starts at, by the rule of `look`; it may lie outside the image.
+        """
+        half = torch.tensor([image[1], image[0]], dtype=torch.float32, device=place.device) / 2
+        extent = self.size * 2.0 ** torch.arange(self.scales, device=place.device)[:, None]
+        shift = half - extent / 2 + (0.5 + TIE)
+        return torch.addcmul(shift, place[..., None, :2].float(), half).floor().long()
+
 
 class _Plan(NamedTuple):
     """How a retina finds its pixels in sums of one shape.

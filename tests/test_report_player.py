@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from PIL import Image
 from hardattn.evaluate import Columns
 from hardattn.report.page import page
 from hardattn.report.pictures import heat, peak
-from hardattn.report.player import player
+from hardattn.report.player import _laid, player
 from hardattn.report.read import read
 from hardattn.report.table import Table, tables
 from hardattn.sensors import Retina
 from tests.browser import tell
-from tests.runs import write_cells, write_run, write_soft
+from tests.runs import change, write_cells, write_run, write_soft
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,50 @@ def test_what_it_saw_is_what_the_retina_gives(made: Path) -> None:
         coarse = seen[look, 1].repeat_interleave(2, 0).repeat_interleave(2, 1).numpy()
         coarse[2:6, 2:6] = tile[2:6, 2:6]
         assert np.array_equal(tile, coarse)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("scales", [1, 2, 3])
+def test_every_patch_lies_where_the_retina_reads_it(size: int, scales: int) -> None:
+    """At all sorts of places each pixel of what is laid is the mean of the square it came from."""
+    sensor, generator = Retina(size, scales), torch.Generator().manual_seed(0)
+    image = torch.randint(256, (1, 1, 40, 47), generator=generator, dtype=torch.uint8)
+    places = 0.4 * (2 * torch.rand(64, 2, generator=generator) - 1)
+    # Centres between pixels and on them, where two edges are equally near.
+    places[:32] = ((places[:32] + 1) * torch.tensor([47.0, 40.0])).round() / torch.tensor(
+        [47.0, 40.0]
+    ) - 1
+    seen = sensor.look(sensor.open(image.expand(64, -1, -1, -1)), places)
+    laid = 255 * _laid(seen, sensor, places, (40, 47))[:, 0]
+    corners = sensor.corners(places, (40, 47))
+    extent = size * 2 ** (scales - 1)
+    assert laid.shape == (64, extent, extent)
+    for at in range(64):
+        wanted = torch.full((extent, extent), torch.nan)
+        for scale in reversed(range(scales)):
+            (x, y), (left, top) = corners[at, scale], corners[at, scale] - corners[at, -1]
+            wide, square = size * 2**scale, 2**scale
+            read = image[0, 0, y : y + wide, x : x + wide].double()
+            read = read.unflatten(0, (size, square)).unflatten(2, (size, square)).mean((1, 3))
+            whole = read.repeat_interleave(square, 0).repeat_interleave(square, 1)
+            assert 0 <= left <= extent - wide and 0 <= top <= extent - wide
+            wanted[top : top + wide, left : left + wide] = whole.float()
+        assert torch.allclose(laid[at], wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize("size, scales", [(3, 2), (5, 3)])
+def test_an_odd_retina_is_played_where_it_looked(
+    size: int, scales: int, made: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(made / "ram", tmp_path / "ram")
+    file = tmp_path / "ram" / "seed-0" / "result.json"
+    change(file, world={**json.loads(file.read_text())["world"], "size": size, "scales": scales})
+    (agent,) = film(tmp_path)["agents"]
+    sensor, columns = Retina(size, scales), greedy(tmp_path, "ram")
+    for scene, play in enumerate(agent["plays"]):
+        assert play["corners"] == sensor.corners(columns.location[scene], (12, 15)).tolist()
+        extent = size * 2 ** (scales - 1)
+        assert pixels(play["seen"]).shape == (extent, 3 * extent)
 
 
 def test_hard_is_seated_beside_soft_else_beside_its_control(made: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from hardattn.evaluate import Columns
 from hardattn.scenes import Scenes
@@ -72,15 +73,19 @@ def path_picture(
     looks = np.asarray(locations, float).reshape(-1, np.asarray(locations).shape[-1])[:, :2]
     looks = looks[~np.isnan(looks).any(1)]
     centre = (looks + 1) / 2 * (width, height)
+    corners = None
+    if size:
+        corners = Retina(size, scales).corners(torch.from_numpy(looks), (height, width)).numpy()
     ink = colours(len(looks))
     thick = max(1, round(side * SUPER / 130))
 
-    for scale in reversed(range(scales if size else 0)):
+    for scale in reversed(range(0 if corners is None else scales)):
+        assert corners is not None
         faint = Image.new("RGBA", big)
         pen = ImageDraw.Draw(faint)
         extent = size * 2**scale
         alpha = 255 if scale == 0 else 150 // 2**scale
-        for corner, colour in zip(np.floor(centre - extent / 2 + 0.5), ink, strict=True):
+        for corner, colour in zip(corners[:, scale], ink, strict=True):
             left, top = corner * unit
             edge = (left, top, left + extent * unit, top + extent * unit)
             if scale == 0:
@@ -177,11 +182,18 @@ def glimpses(image: Any, locations: Any, sensor: Sensor, width: int = 240, gap: 
     place = torch.as_tensor(locations, dtype=torch.float32)
     looks = len(place)
     images = torch.as_tensor(np.asarray(image))[None].expand(looks, -1, -1, -1)
-    return seen_glimpses(sensor.look(sensor.open(images), place), sensor, width, gap)
+    sides = (images.shape[2], images.shape[3])
+    corners = sensor.corners(place, sides) if isinstance(sensor, Retina) else None
+    return seen_glimpses(sensor.look(sensor.open(images), place), sensor, width, gap, corners)
 
 
-def seen_glimpses(seen: Any, sensor: Sensor, width: int = 240, gap: int = 4) -> Picture:
-    """`glimpses` that are at hand, (T, ...) as the sensor gave them."""
+def seen_glimpses(
+    seen: Any, sensor: Sensor, width: int = 240, gap: int = 4, corners: Tensor | None = None
+) -> Picture:
+    """`glimpses` that are at hand, (T, ...) as the sensor gave them.
+
+    corners: (T, S, 2), where a retina's patches start; by default they are concentric.
+    """
     looks, scales = len(seen), sensor.scales if isinstance(sensor, Retina) else 1
     seen = seen.double().view(looks, scales, -1, *seen.shape[-2:])
     extent = seen.shape[-1] * 2 ** (scales - 1)
@@ -189,15 +201,18 @@ def seen_glimpses(seen: Any, sensor: Sensor, width: int = 240, gap: int = 4) -> 
     square = (width - gap * (across - 1)) // across
     frame = max(2, square // 16)
     tiles = []
-    for look, colour in zip(seen, colours(looks), strict=True):
+    for at, (look, colour) in enumerate(zip(seen, colours(looks), strict=True)):
         canvas = Image.new("RGB", (square, square), colour)
         inner = square - 2 * frame
         for scale in reversed(range(scales)):
             patch = Image.fromarray(_rgb((look[scale].clamp(0, 1) * 255).round().byte()))
             part = max(1, round(inner * patch.width * 2**scale / extent))
             patch = patch.resize((part, part), Image.Resampling.NEAREST)
-            corner = (square - part) // 2
-            canvas.paste(patch, (corner, corner))
+            left = top = (square - part) // 2
+            if corners is not None:
+                inset = (corners[at, scale] - corners[at, -1]).tolist()
+                left, top = (frame + round(inner * pixels / extent) for pixels in inset)
+            canvas.paste(patch, (left, top))
         tiles.append(np.asarray(canvas))
     return grid(tiles, across, gap, CASING)
 

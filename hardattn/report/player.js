@@ -48,7 +48,7 @@
     };
 
     // What was not looked at yet lies in the dark; what was seen coarsely, in the dusk.
-    const shade = function (pen, unit, agent, places) {
+    const shade = function (pen, unit, agent, corners) {
       const dark = document.createElement("canvas");
       dark.width = pen.canvas.width;
       dark.height = pen.canvas.height;
@@ -56,17 +56,15 @@
       over.fillStyle = "rgba(12, 14, 18, .62)";
       over.fillRect(0, 0, dark.width, dark.height);
       over.globalCompositeOperation = "destination-out";
-      places.forEach(function (place) {
-        agent.frames.forEach(function (frame) {
-          const [x, y] = corner(place, frame[0]);
+      corners.forEach(function (look) {
+        agent.frames.forEach(function (frame, scale) {
+          const [x, y] = look[scale];
           over.globalAlpha = frame[1];
           over.fillRect(x * unit, y * unit, frame[0] * unit, frame[0] * unit);
         });
       });
       pen.drawImage(dark, 0, 0);
     };
-    // The pixel that a retina starts at.
-    const corner = (place, extent) => place.map((at) => Math.floor(at - extent / 2 + 0.5));
 
     const target = function (unit) {
       const box = new Path2D();
@@ -95,7 +93,7 @@
       const thick = Math.max(2, pen.canvas.width / 150);
       if (ready(image)) pen.drawImage(image, 0, 0, pen.canvas.width, pen.canvas.height);
       const places = play.at ? play.at.slice(0, look) : [];
-      if (agent.frames && places.length) shade(pen, unit, agent, places);
+      if (agent.frames && places.length) shade(pen, unit, agent, play.corners.slice(0, look));
       const stroke = function (shape, ink, wide) {
         pen.setLineDash(shape === box ? [4 * thick, 4 * thick] : []);
         pen.strokeStyle = DARK;
@@ -111,7 +109,7 @@
         const ink = colour(at, play.at.length), now = at === places.length - 1;
         (agent.frames || []).forEach(function (frame, scale) {
           if (scale && !now) return;
-          const square = new Path2D(), [x, y] = corner(place, frame[0]);
+          const square = new Path2D(), [x, y] = play.corners[at][scale];
           square.rect(x * unit, y * unit, frame[0] * unit, frame[0] * unit);
           pen.globalAlpha = now ? 1 : 0.45;
           stroke(square, ink, now && !scale ? 1.3 * thick : 0.7 * thick);

@@ -140,6 +140,9 @@ def _agent(row: Row, count: int, classes: Sequence[str]) -> dict[str, Any]:
         plays.append(
             {
                 "at": None if bool(place.isnan().any()) else _rounded((place + 1) / 2 * size, 2),
+                "corners": sensor.corners(place, (height, width)).tolist()
+                if isinstance(sensor, Retina)
+                else None,
                 "hit": columns.hit[scene, :looks].int().tolist(),
                 "shown": shown,
                 "belief": _rounded(belief[:, shown], 3),
@@ -188,7 +191,9 @@ def _strips(row: Row, sensor: Sensor | None, count: int) -> list[Image.Image] | 
     places = columns.location[:count].float()
     images = examples(row)["image"][:count].repeat_interleave(places.shape[1], 0)
     seen = sensor.look(sensor.open(images), places.flatten(0, 1))
-    whole = (_laid(seen, sensor).clamp(0, 1) * 255).round().byte()
+    sides = (images.shape[2], images.shape[3])
+    whole = _laid(seen, sensor, places.flatten(0, 1), sides)
+    whole = (whole.clamp(0, 1) * 255).round().byte()
     strips = []
     for scene, looks in zip(whole.unflatten(0, places.shape[:2]), columns.looks, strict=False):
         taken = torch.cat([*scene[: int(looks)]], -1)
@@ -196,17 +201,27 @@ def _strips(row: Row, sensor: Sensor | None, count: int) -> list[Image.Image] | 
     return strips
 
 
-def _laid(seen: Tensor, sensor: Sensor) -> Tensor:
-    """(B, S * C, G, G) -> (B, C, E, E): a retina's scales over each other, the finest on top."""
+def _laid(seen: Tensor, sensor: Sensor, places: Tensor, sides: tuple[int, int]) -> Tensor:
+    """(B, S * C, G, G) -> (B, C, E, E): a retina's scales over each other, the finest on top.
+
+    Each lies where the retina read it, at (B, P) places in an image of these sides. Of a retina of
+    odd size that is not the same for every place: patches of odd width have no middle between
+    pixels.
+    """
     if not isinstance(sensor, Retina):
         return seen
     patches = seen.unflatten(1, (sensor.scales, -1))
     extent = sensor.size * 2 ** (sensor.scales - 1)
     laid = patches.new_zeros(len(seen), patches.shape[2], extent, extent)
+    corners = sensor.corners(places, sides)
+    insets = (corners - corners[:, -1:]).unbind(1)
+    row = torch.arange(len(seen))[:, None, None]
     for scale in reversed(range(sensor.scales)):
         patch = patches[:, scale].repeat_interleave(2**scale, 2).repeat_interleave(2**scale, 3)
-        edge = (extent - patch.shape[-1]) // 2
-        laid[..., edge : extent - edge, edge : extent - edge] = patch
+        left, top = insets[scale].unbind(1)
+        across = torch.arange(patch.shape[-1])
+        down, right = top[:, None, None] + across[:, None], left[:, None, None] + across
+        laid[row, :, down, right] = patch.permute(0, 2, 3, 1)
     return laid
 
 
