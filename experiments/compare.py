@@ -1,17 +1,33 @@
-"""Compare finished runs: a table here, and a report beside the runs.
+"""Compare finished runs: a report beside the runs, and its tables here.
 
 report.html is the page; report.md and report.tex hold its tables, report.csv every figure of every
 agent, report-seeds.csv those of every training seed.
 
 PATHs are run folders, folders of runs (runs/demo), results files or folders of them
-(experiments/results). Only runs on the same scenes are put into one table.
+(experiments/results). Only runs on the same scenes are put into one table. A run that cannot be
+drawn is left out, with a line that says so.
 """
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from hardattn.report.faults import Fault
+    from hardattn.report.read import Group
+    from hardattn.report.table import Table
+
+
+class Report(NamedTuple):
+    """All that is to be written and said of some groups of runs."""
+
+    tables: "list[Table]"
+    files: dict[str, str]  # by their names
+    faults: "list[Fault]"  # who is left out of a part of the page
 
 from experiments.command import obey
 
@@ -21,45 +37,96 @@ def compare(
     out: str | Path | None = None,
     against: str | None = None,
 ) -> Path:
-    """Print the tables; write the page, its tables and its figures; return the path of the page.
+    """Write the page, its tables and its figures; print the tables; return the path of the page.
 
     out: the folder to write into, by default the first path that is a folder of runs, else runs.
     against: the name of the row that others are compared with, by default the control of each.
     Raises hardattn.report.read.ReportError, and hardattn.checkpoint.CheckpointError on a full disk.
     """
-    from experiments.figures import figures
     from hardattn.checkpoint import replace_text
-    from hardattn.report.export import by_agent, by_seed, latex
-    from hardattn.report.page import page
-    from hardattn.report.read import read, unfinished
-    from hardattn.report.table import tables
-    from hardattn.report.text import markdown, terminal
+    from hardattn.report.faults import spared
+    from hardattn.report.read import ReportError, read, unfinished
+    from hardattn.report.table import check_named
 
     groups = read(paths)
+    check_named(groups, against)
     left_out = [str(folder) for folder in unfinished(paths)]
-    done = tables(groups, against)
-    terminal(done)
     folder = _folder(paths) if out is None else Path(out)
     words = ["python", "-m", "experiments.compare", *map(_short, paths)]
     words += [] if out is None else ["--out", _short(out)]
     words += [] if against is None else ["--against", against]
     command = shlex.join(words)
-    html = page(groups, against, command, left_out, figures(groups, command))
-    missing = "".join(f"\nNot finished, and left out: {name}\n" for name in left_out)
-    written = {
-        "report.md": f"Made by `{command}`.\n\n{markdown(done)}{missing}",
+
+    def drawn(some: "Sequence[Group]", missing: "Sequence[Fault]" = ()) -> Report:
+        named = against if any(group.name == against for group in some) else None
+        return _report(some, named, command, left_out, missing)
+
+    report, missing = spared(groups, drawn, _title, "the report")
+    if report is None:
+        raise ReportError(f"there is nothing to show: {missing[0]}")
+    if missing:
+        faulty = {fault.who for fault in missing}
+        report = drawn([group for group in groups if _title(group) not in faulty], missing)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in report.files.items():
+        replace_text(folder / name, text)
+    for fault in (*missing, *report.faults):
+        print(f"left out: {fault}", file=sys.stderr)
+    _say(report, left_out, folder)
+    return folder / "report.html"
+
+
+def _report(
+    groups: "Sequence[Group]",
+    against: str | None,
+    command: str,
+    left_out: Sequence[str],
+    missing: "Sequence[Fault]",
+) -> Report:
+    """missing: of whom nothing could be drawn."""
+    from experiments.figures import figures
+    from hardattn.report.export import by_agent, by_seed, latex
+    from hardattn.report.faults import Fault, spared
+    from hardattn.report.page import page
+    from hardattn.report.table import tables
+    from hardattn.report.text import markdown
+
+    done = tables(groups, against)
+    printable, others = spared(
+        groups, lambda some: figures(some, command), _title, "the figures for print"
+    )
+    faults: list[Fault] = [*others]
+    html = page(groups, against, command, left_out, printable or [], missing, faults)
+    said = [f"Not finished, and left out: {name}" for name in left_out]
+    said += [f"{fault}." for fault in missing]
+    lines = "".join(f"\n{line}\n" for line in said)
+    files = {
+        "report.md": f"Made by `{command}`.\n\n{markdown(done)}{lines}",
         "report.tex": latex(done, command),
         "report.csv": by_agent(done),
         "report-seeds.csv": by_seed(done),
         "report.html": html,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in written.items():
-        replace_text(folder / name, text)
-    for name in left_out:
-        print(f"not finished, and left out: {name}")
-    print("\n".join(str(folder / name) for name in reversed(written)))
-    return folder / "report.html"
+    return Report(done, files, faults)
+
+
+def _say(report: Report, left_out: Sequence[str], folder: Path) -> None:
+    """Print the tables and what was written; nobody need listen to the end (`| head`)."""
+    from hardattn.report.text import terminal
+
+    try:
+        terminal(report.tables)
+        for name in left_out:
+            print(f"not finished, and left out: {name}")
+        print("\n".join(str(folder / name) for name in reversed(report.files)))
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # rich takes a closed pipe for a reason to exit
+        # What is still to be written at exit goes nowhere, rather than into a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _title(group: "Group") -> str:
+    return f"{group.name} ({group.scenes})"
 
 
 def main(arguments: list[str] | None = None) -> int:

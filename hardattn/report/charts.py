@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from html import escape
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -119,7 +120,7 @@ def _staircase(figure: go.Figure, front: Front, dash: str) -> None:
         mode="lines",
         line={"color": GREYS[0], "width": 3, "dash": dash, "shape": "hv"},
         opacity=0.55,
-        customdata=[[front.sees, one.title] for one in (*front.points, front.points[-1])],
+        customdata=[[front.sees, hovered(one.title)] for one in (*front.points, front.points[-1])],
         hovertemplate="front of %{customdata[0]}: %{customdata[1]}, %{y:.2f} %<extra></extra>",
     )
 
@@ -177,7 +178,7 @@ def _against(
 def _while_training(table: Table, styles: dict[str, Style]) -> go.Figure:
     figure = axes("training images", "validation error, %")
     for row in table.rows:
-        style, name = styles[row.group.name], row.group.name
+        style, name, title = styles[row.group.name], row.group.name, hovered(row.title)
         curves = [_curve(run.result) for run in row.group.runs]
         shared = all([x for x, _ in curve] == [x for x, _ in curves[0]] for curve in curves)
         thin = len(curves) > 1 and shared
@@ -190,7 +191,7 @@ def _while_training(table: Table, styles: dict[str, Style]) -> go.Figure:
                 line={"color": style.colour, "width": 1 if thin else 2, "dash": style.dash},
                 opacity=0.35 if thin else 1,
                 meta=name,
-                hovertemplate=f"{row.title}, seed {run.seed}<br>%{{x:,}} images: "
+                hovertemplate=f"{title}, seed {run.seed}<br>%{{x:,}} images: "
                 "%{y:.2f} %<extra></extra>",
             )
         if thin and curves[0]:
@@ -202,7 +203,7 @@ def _while_training(table: Table, styles: dict[str, Style]) -> go.Figure:
                 line={"color": style.colour, "width": 2.5, "dash": style.dash},
                 meta=name,
                 hoverinfo=None if alone else "skip",
-                hovertemplate=f"{row.title}<br>%{{x:,}} images: %{{y:.2f}} %<extra></extra>"
+                hovertemplate=f"{title}<br>%{{x:,}} images: %{{y:.2f}} %<extra></extra>"
                 if alone
                 else None,
             )
@@ -250,9 +251,14 @@ def _line(
         marker={"symbol": style.marker, "size": 7},
         meta=name,
         customdata=[_hover(one) for one in curve],
-        hovertemplate=f"{row.title} ({row.sees})<br>{where}: %{{y:.2f}} %%{{customdata}}"
+        hovertemplate=f"{hovered(row.title)} ({row.sees})<br>{where}: %{{y:.2f}} %%{{customdata}}"
         "<extra></extra>",
     )
+
+
+def hovered(text: str) -> str:
+    """Text as plotly shows it when pointed at: it reads tags, and names in %{braces}."""
+    return escape(text, quote=False).replace("{", "&#123;")
 
 
 def _hover(estimate: Estimate) -> str:
@@ -285,7 +291,7 @@ def trace(
         marker={"symbol": style.marker, "size": 6},
         meta=row.group.name,
         customdata=data,
-        hovertemplate=f"{row.title}<br>{said}<extra></extra>",
+        hovertemplate=f"{hovered(row.title)}<br>{said}<extra></extra>",
     )
 
 

@@ -50,7 +50,11 @@ def results(table: Table) -> list[Column]:
     """Who it is, how good, whether it beats its control, and where it looked or attended."""
     titles = {row.group.name: row.title for row in table.rows}
     controls = _controls(table)
-    less = f"minus {titles[controls[0]]}" if len(controls) == 1 else "minus its control"
+    less = (
+        f"minus {titles.get(controls[0], controls[0])}"
+        if len(controls) == 1
+        else "minus its control"
+    )
     blocks = all(soft(row.group.first) for row in table.rows)
     return _telling(
         table,
@@ -433,4 +437,4 @@ def _machine(row: Row) -> str:
 
 
 def _same_class(row: Row, table: Table) -> bool:
-    return any(other.group.name == row.control and other.sees == row.sees for other in table.rows)
+    return all(other.sees == row.sees for other in table.rows if other.group.name == row.control)

@@ -1,17 +1,17 @@
 """One self-contained page: what was found, the table, the curves, the looks, and where from."""
 
-import json
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from hardattn.report.charts import Style, styles
+from hardattn.report.faults import Fault
 from hardattn.report.parts import parts
 from hardattn.report.plot import Figure
 from hardattn.report.read import Group
 from hardattn.report.runs import runs
 from hardattn.report.table import Row, Table, tables
-from hardattn.report.theme import asset
+from hardattn.report.theme import asset, embedded
 from hardattn.report.words import Finding, findings
 
 FILTERED = 12  # rows beyond which there is a field to find some by
@@ -23,11 +23,14 @@ def page(
     command: str = "",
     left_out: Sequence[str] = (),
     printable: Sequence[Figure] = (),
+    missing: Sequence[Fault] = (),
+    faults: list[Fault] | None = None,
 ) -> str:
     """HTML that needs nothing else, no network either.
 
     against: as for `tables`. command: what made this page. left_out: runs that are not finished.
-    printable: figures that stand below the charts of their scenes.
+    printable: figures that stand below the charts of their scenes. missing: who could not be drawn
+    at all. faults: takes in who is left out of a part of the page, as it cannot be drawn there.
     """
     from plotly.offline import get_plotlyjs
 
@@ -35,10 +38,10 @@ def page(
     look = styles(done)
     figures: dict[str, Any] = {}
     sections = [
-        _section(table, number, look, figures, command, printable, len(done) == 1)
+        _section(table, number, look, figures, command, printable, len(done) == 1, faults)
         for number, table in enumerate(done)
     ]
-    drawn = json.dumps(figures, separators=(",", ":")).replace("</", "<\\/")
+    drawn = embedded(figures)
     style = asset("page.css") + asset("player.css")
     return "\n".join(
         [
@@ -49,7 +52,7 @@ def page(
             f"<body><main><header>{_eyebrow(done[0]) if len(done) == 1 else ''}",
             f"<h1>{escape(_heading(done))}</h1>{_lede(done)}{_contents(done)}</header>",
             *sections,
-            runs(done, command, left_out),
+            runs(done, command, left_out, [str(fault) for fault in missing]),
             "</main>",
             f'<script type="application/json" id="charts">{drawn}</script>',
             f"<script>{get_plotlyjs()}</script><script>{asset('page.js')}</script>"
@@ -112,10 +115,11 @@ def _section(
     command: str,
     printable: Sequence[Figure],
     alone: bool,
+    faults: list[Fault] | None,
 ) -> str:
     cards = "".join(_card(finding) for finding in findings(table))
     head = "" if alone else _eyebrow(table) + f"<h2>{escape(_headline(table))}</h2>"
-    shown = parts(table, number, look, figures, command, printable)
+    shown = parts(table, number, look, figures, command, printable, faults)
     jumps = "".join(f'<a href="#{one.key}-{number}">{escape(one.title)}</a>' for one in shown)
     body = "".join(
         f'<h2 id="{one.key}-{number}">{escape(one.title)}</h2>{one.html}' for one in shown

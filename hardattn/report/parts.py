@@ -1,12 +1,13 @@
 """The parts of a page about one set of scenes, in order, each with what made it, as HTML."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
 from hardattn.report import failures, pareto, trust
 from hardattn.report.charts import Chart, Style, charts
+from hardattn.report.faults import Fault, spared
 from hardattn.report.gallery import gallery, looking, with_examples
 from hardattn.report.grid import grid, swatch
 from hardattn.report.heat import attending, bar, heat
@@ -14,7 +15,7 @@ from hardattn.report.player import player
 from hardattn.report.plot import Figure, inline, legend
 from hardattn.report.runs import origin
 from hardattn.report.swaps import swaps
-from hardattn.report.table import Table
+from hardattn.report.table import Row, Table
 
 WAYS = '<span class="key" role="img" aria-label="blue to yellow"></span>'
 
@@ -27,6 +28,9 @@ class Part(NamedTuple):
     html: str
 
 
+Draw = Callable[[Table, dict[str, Any]], str]
+
+
 def parts(
     table: Table,
     number: int,
@@ -34,29 +38,73 @@ def parts(
     figures: dict[str, Any],
     command: str,
     printable: Sequence[Figure],
+    faults: list[Fault] | None = None,
 ) -> list[Part]:
     """Those that have something to show. number: of the table in its page. figures: takes in what
-    is drawn by a script, by the id of its place.
+    is drawn by a script, by the id of its place. faults: takes in who is left out of which part,
+    because it cannot be drawn there.
     """
-    made = origin(table.rows, command)
+
+    def part(key: str, title: str, draw: Draw) -> Part:
+        return Part(key, title, _spared(table, title, draw, figures, faults))
+
     found = [
-        Part("looks", "Look by look", _player(table, number, command)),
-        Part("table", "All figures", f'{grid(table, look)}<p class="made soft">{made}</p>'),
-        Part("cost", "Error, and what it costs", _charts(table, number, look, figures, made)),
-        Part("looked", "Right because it looked there?", _looked(table, command)),
-        Part("gain", "Did looking there matter?", _swaps(table, command)),
-        Part("symptoms", "Is anything wrong with where it looks?", _symptoms(table, made)),
-        Part("trust", "Does it know when it is wrong?", _trust(table, number, look, figures, made)),
+        part("looks", "Look by look", lambda some, _: _player(some, number)),
+        part("table", "All figures", lambda some, _: _grid(some, look)),
+        part(
+            "cost",
+            "Error, and what it costs",
+            lambda some, drawn: _charts(some, number, look, drawn),
+        ),
+        part("looked", "Right because it looked there?", lambda some, _: _looked(some)),
+        part("gain", "Did looking there matter?", lambda some, _: _swaps(some)),
+        part("symptoms", "Is anything wrong with where it looks?", lambda some, _: _symptoms(some)),
+        part(
+            "trust",
+            "Does it know when it is wrong?",
+            lambda some, drawn: _trust(some, number, look, drawn),
+        ),
         *(
-            Part(f"figure-{one.key}", one.title, _printable(one))
+            Part(f"figure-{one.key}", one.title, _printable(one, command))
             for one in printable
             if one.scenes == table.scenes
         ),
-        Part("maps", "Where they attended", _maps(table, number, command)),
-        Part("paths", "Where they looked, and what they saw", _looks(table, command)),
-        Part("failures", "Where they were wrong", _failures(table, command)),
+        part("maps", "Where they attended", lambda some, _: _maps(some, number)),
+        part("paths", "Where they looked, and what they saw", lambda some, _: _looks(some)),
+        part("failures", "Where they were wrong", lambda some, _: _failures(some)),
     ]
     return [part for part in found if part.html]
+
+
+def _spared(
+    table: Table,
+    title: str,
+    draw: Draw,
+    figures: dict[str, Any],
+    faults: list[Fault] | None,
+) -> str:
+    """A part of all rows that can be drawn, and a line on each that cannot."""
+
+    def drawn(rows: Sequence[Row]) -> tuple[str, dict[str, Any]]:
+        own: dict[str, Any] = {}
+        return draw(_only(table, rows), own), own
+
+    made, missing = spared(table.rows, drawn, lambda row: row.title, f"“{title}”")
+    html, own = made or ("", {})
+    figures.update(own)
+    if faults is not None:
+        faults += missing
+    return html + "".join(f'<p class="soft fault">{escape(str(one))}.</p>' for one in missing)
+
+
+def _only(table: Table, rows: Sequence[Row]) -> Table:
+    """The table of some of its rows, in its own order; classes without any are dropped."""
+    names = {row.group.name for row in rows}
+    parts = [
+        (sees, tuple(row for row in here if row.group.name in names))
+        for sees, here in table.sections
+    ]
+    return Table(table.scenes, tuple(part for part in parts if part[1]))
 
 
 def _shown(words: str, html: str, caption: str) -> str:
@@ -66,24 +114,26 @@ def _shown(words: str, html: str, caption: str) -> str:
     return f'<p class="soft">{words}</p><figure>{html}<figcaption>{caption}</figcaption></figure>'
 
 
-def _player(table: Table, number: int, command: str) -> str:
+def _grid(table: Table, look: dict[str, Style]) -> str:
+    return f'{grid(table, look)}<p class="made soft">{origin(table.rows)}</p>'
+
+
+def _player(table: Table, number: int) -> str:
     words = (
         "The first test scenes, not chosen. Choose a scene and two agents, and step: by the "
         "buttons, or by the arrow keys. What was not looked at yet is dark, what was seen coarsely "
         f"in between; looks are numbered from first {WAYS} to last, the dashed frame is the "
         "target, and the true answer is underlined."
     )
-    origins = origin(with_examples(table), command, first=True)
+    origins = origin(with_examples(table), first=True)
     return _shown(words, player(table, number), origins)
 
 
-def _charts(
-    table: Table, number: int, look: dict[str, Style], figures: dict[str, Any], made: str
-) -> str:
+def _charts(table: Table, number: int, look: dict[str, Style], figures: dict[str, Any]) -> str:
     shown = "".join(_chart(one, number, figures) for one in charts(table, look))
     return (
         f'{_legend(table, look)}<figure><div class="charts">{shown}</div>{pareto.summary(table)}'
-        f"<figcaption>{made}</figcaption></figure>"
+        f"<figcaption>{origin(table.rows)}</figcaption></figure>"
     )
 
 
@@ -96,26 +146,25 @@ def _chart(chart: Chart, number: int, figures: dict[str, Any]) -> str:
     )
 
 
-def _looked(table: Table, command: str) -> str:
+def _looked(table: Table) -> str:
     found = trust.looking(table)
     words = (
         "Percent of the test scenes. Looked: a look that the agent chose, or the largest value of "
         "its map, lies in the target's frame. Right answers where it missed are right for another "
         "reason."
     )
-    return _shown(words, trust.looked(found), origin([row for row, _ in found], command))
+    return _shown(words, trust.looked(found), origin([row for row, _ in found]))
 
 
-def _trust(
-    table: Table, number: int, look: dict[str, Style], figures: dict[str, Any], made: str
-) -> str:
+def _trust(table: Table, number: int, look: dict[str, Style], figures: dict[str, Any]) -> str:
     shown = "".join(_chart(one, number, figures) for one in trust.charts(table, look))
     if not shown:
         return ""
+    made = origin(table.rows)
     return f'<figure><div class="charts">{shown}</div><figcaption>{made}</figcaption></figure>'
 
 
-def _swaps(table: Table, command: str) -> str:
+def _swaps(table: Table) -> str:
     rows = [row for row in table.rows if any(run.gain for run in row.group.runs)]
     words = (
         "Points of error more when, after training, the observer is kept and somebody else chooses "
@@ -124,20 +173,20 @@ def _swaps(table: Table, command: str) -> str:
         "over test scenes."
     )
     html = swaps([(row.title, row.group) for row in rows], table.decimals)
-    return _shown(words, html, origin(rows, command))
+    return _shown(words, html, origin(rows))
 
 
-def _symptoms(table: Table, made: str) -> str:
+def _symptoms(table: Table) -> str:
     words = (
         "Percent of the test scenes. Dead: looks stay where they are, or the map is empty. "
         "Saturated: at the edge of the image, or all gates open. Uniform: the map is nearly even. "
         "Collapsed: the same as for every image. Centre-biased: at the centre, where the target is "
         "not. Captured: settled on something that is not the target. – cannot be told."
     )
-    return _shown(words, trust.symptoms(table), made)
+    return _shown(words, trust.symptoms(table), origin(table.rows))
 
 
-def _maps(table: Table, number: int, command: str) -> str:
+def _maps(table: Table, number: int) -> str:
     rows = attending(table)
     if not rows:
         return ""
@@ -150,7 +199,7 @@ def _maps(table: Table, number: int, command: str) -> str:
         f"{bar()}"
     )
     html = f"{heat(rows, table, number)}{_found(table)}"
-    return _shown(words, html, origin(rows, command, first=True))
+    return _shown(words, html, origin(rows, first=True))
 
 
 def _found(table: Table) -> str:
@@ -162,7 +211,7 @@ def _found(table: Table) -> str:
     return f'{html}<p class="soft">{said}</p>' if html else ""
 
 
-def _looks(table: Table, command: str) -> str:
+def _looks(table: Table) -> str:
     rows = looking(table)
     if not rows:
         return ""
@@ -171,25 +220,27 @@ def _looks(table: Table, command: str) -> str:
         "Squares are what a look covers, the dashed frame is the target. Below each scene: what "
         "was handed to the agent, look by look, then its answer and how sure it was."
     )
-    return _shown(words, gallery(rows), origin(rows, command, first=True))
+    return _shown(words, gallery(rows), origin(rows, first=True))
 
 
-def _failures(table: Table, command: str) -> str:
+def _failures(table: Table) -> str:
     words = (
         "Chosen for being wrong: the test scenes that each agent was surest of and wrong about. "
         "Paths, maps and frames as above."
     )
-    origins = origin(with_examples(table), command, first=True)
+    origins = origin(with_examples(table), first=True)
     return _shown(words, failures.gallery(table), origins)
 
 
-def _printable(figure: Figure) -> str:
+def _printable(figure: Figure, command: str) -> str:
+    """command: what made the page, which need not be said of a figure."""
     chips = "".join(
         f'<span><span class="swatch" style="--c:{one.colour}"></span>{escape(one.label)}</span>'
         for one in legend(figure)
     )
     panels = "".join(f"<div>{inline(panel)}</div>" for panel in figure.panels)
-    made = f" Made by <code>{escape(figure.command)}</code>." if figure.command else ""
+    other = figure.command not in ("", command)
+    made = f" Made by <code>{escape(figure.command)}</code>." if other else ""
     return (
         f'<figure class="print">'
         f'<div class="legend">{chips}</div><div class="panels">{panels}</div>'

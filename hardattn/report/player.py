@@ -4,7 +4,6 @@ Everything comes from a run's columns and example scenes, of its first seed. Gli
 through the sensor, as in the gallery, and lie side by side in one picture a scene.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ from hardattn.report.gallery import (
 from hardattn.report.heat import bar, picture
 from hardattn.report.pictures import STOPS, peak, verdict
 from hardattn.report.table import Row, Table
+from hardattn.report.theme import embedded
 from hardattn.sensors import Retina, Sensor
 
 MOST = 24  # scenes to choose from
@@ -39,7 +39,7 @@ def player(table: Table, number: int) -> str:
     rows = with_examples(table)
     if not rows:
         return ""
-    film = json.dumps(_film(rows), separators=(",", ":")).replace("</", "<\\/")
+    film = embedded(_film(rows))
     seats = "".join(_seat(side) for side in ("left", "right")[: len(rows)])
     return (
         f'<div class="player" id="player-{number}" role="group" aria-label="Looks, step by step">'

@@ -22,20 +22,23 @@ RUN_HEADS = (
 )
 
 
-def origin(rows: Sequence[Row], command: str, first: bool = False) -> str:
-    """Whose runs a figure shows, all seeds or the first ones, and what made it."""
+def origin(rows: Sequence[Row], first: bool = False) -> str:
+    """Whose runs a figure shows, all seeds or the first ones."""
     given = [(row.title, row.group.seeds[: 1 if first else None]) for row in rows]
     runs = "; ".join(f"{title} ({seeds_text(seeds)})" for title, seeds in given)
     if len(rows) > FEW:
         shared = {seeds for _, seeds in given}
         each = f" ({seeds_text(shared.pop())})" if len(shared) == 1 else ""
         runs = f"{len(rows)} rows of the table{each}"
-    by = f" Made by <code>{escape(command)}</code>." if command else ""
-    return f'Runs: {escape(runs)}; their commands are <a href="#runs">below</a>.{by}'
+    return f'Runs: {escape(runs)}; their commands are <a href="#runs">below</a>.'
 
 
-def runs(tables: Sequence[Table], command: str, left_out: Sequence[str]) -> str:
-    """A line a run, and what was not finished. command: what made the page."""
+def runs(
+    tables: Sequence[Table], command: str, left_out: Sequence[str], faults: Sequence[str] = ()
+) -> str:
+    """A line a run, and what was not finished. command: what made the page. faults: who could not
+    be drawn at all, and why.
+    """
     lines = []
     for table in tables:
         for row in table.rows:
@@ -46,7 +49,8 @@ def runs(tables: Sequence[Table], command: str, left_out: Sequence[str]) -> str:
     if left_out:
         names = ", ".join(f"<code>{escape(name)}</code>" for name in left_out)
         missing = f"<p><b>Not finished, and left out:</b> {names}</p>"
-    made = f'<p class="soft">This page: <code>{escape(command)}</code></p>' if command else ""
+    missing += "".join(f'<p class="fault">{escape(fault)}.</p>' for fault in faults)
+    made = f'<p class="soft">Made by <code>{escape(command)}</code>.</p>' if command else ""
     return (
         f'<section class="scenes" id="runs"><h2>The runs</h2>{made}{missing}'
         f"<details{' open' * (len(lines) <= OPEN)}><summary>{len(lines)} runs, with their commands"

@@ -130,11 +130,7 @@ def tables(groups: Sequence[Group], against: str | None = None) -> list[Table]:
     against: the name of the row to subtract, for all classes; by default each row has its own
     `control`. Raises ReportError for a name that is not there.
     """
-    names = sorted({group.name for group in groups})
-    if against is not None and against not in names:
-        near = difflib.get_close_matches(against, names, 1)
-        hint = f"; perhaps {near[0]}?" if near else f"; there are {', '.join(names)}"
-        raise ReportError(f"no row named {against!r}{hint}")
+    check_named(groups, against)
     done = []
     for scenes in sorted({group.scenes for group in groups}):
         here = [group for group in groups if group.scenes == scenes]
@@ -150,6 +146,15 @@ def tables(groups: Sequence[Group], against: str | None = None) -> list[Table]:
             )
         done.append(Table(scenes, tuple(sections)))
     return done
+
+
+def check_named(groups: Sequence[Group], against: str | None) -> None:
+    """Raise ReportError if no group has the name of what is to be subtracted."""
+    names = sorted({group.name for group in groups})
+    if against is not None and against not in names:
+        near = difflib.get_close_matches(against, names, 1)
+        hint = f"; perhaps {near[0]}?" if near else f"; there are {', '.join(names)}"
+        raise ReportError(f"no row named {against!r}{hint}")
 
 
 def control(group: Group, here: Sequence[Group]) -> Group | None:

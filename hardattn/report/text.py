@@ -111,7 +111,7 @@ def terminal(tables: Sequence[Table], width: int | None = None) -> None:
             left = column.key in LEFT
             least = 16 if column.key == "agent" else None
             grid.add_column(
-                column.head,
+                escape(column.head),
                 justify="left" if left else "right",
                 no_wrap=column.key != "agent",
                 min_width=least,
