@@ -44,7 +44,7 @@ def latex(tables: Sequence[Table], command: str = "") -> str:
     A row in italics opens each class of sight. command: what made this.
     """
     parts = ["% Needs \\usepackage{booktabs} and, for wide tables, \\usepackage{graphicx}."]
-    parts += [f"% Made by: {command}"] if command else []
+    parts += [f"% Made by: {' '.join(command.split())}"] if command else []
     for number, table in enumerate(tables):
         agent, *found = results(table)
         said = " ".join(notes(table, [*found, *details(table)]))

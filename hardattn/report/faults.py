@@ -21,7 +21,8 @@ class Fault(NamedTuple):
     why: str  # the exception, as one line
 
     def __str__(self) -> str:
-        return f"{self.who} cannot be drawn and is left out of {self.what}: {self.why}"
+        who = " ".join(self.who.split())
+        return f"{who} cannot be drawn and is left out of {self.what}: {self.why}"
 
 
 def spared(

@@ -61,7 +61,7 @@ def _grid(table: Table, shown: Sequence[Column]) -> list[str]:
 
 
 def _cell(column: Column, row: Row, table: Table) -> str:
-    text = column.text(row, table.decimals).replace("|", "\\|")
+    text = " ".join(column.text(row, table.decimals).split()).replace("|", "\\|")
     return f"**{text}**" if column.key == "beats" and text in ("no", "worse") else text
 
 
@@ -82,7 +82,10 @@ def _commands(rows: Sequence[Row]) -> list[str]:
 
 def _pattern(row: Row) -> str:
     """Its command, with a word for what differs from row to row."""
-    words = shlex.split(row.group.first["command"])
+    try:
+        words = shlex.split(row.group.first["command"])
+    except ValueError:  # a quote that does not end
+        return str(row.group.first["command"])
     words = ["RECIPE" if word == row.group.name else word for word in words]
     for at, option in enumerate(words[:-1]):
         if option in ("--block", "--head", "--seed"):
