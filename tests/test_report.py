@@ -507,6 +507,31 @@ def test_a_browser_shows_it_and_sorts_it(made: Path, tmp_path: Path, width: int)
     assert told["classes"] == 2 and all(told["hidden"])
 
 
+WIDE = """
+var boxes = [].slice.call(document.querySelectorAll(".scroll"));
+said.agree = boxes.every(function (box) {
+  var over = box.scrollWidth > box.clientWidth + 1, hint = box.previousElementSibling;
+  return hint.className === "more-there" && hint.hidden === !over
+    && box.classList.contains("more") === over && (box.tabIndex === 0) === over; });
+var box = document.querySelector("table.sortable").parentElement;
+said.narrow = boxes.some(function (one) {
+  return one.clientWidth && one.scrollWidth <= one.clientWidth; });
+said.over = box.scrollWidth > box.clientWidth;
+said.hint = box.previousElementSibling.textContent;
+box.scrollLeft = box.scrollWidth; box.dispatchEvent(new Event("scroll"));
+said.after = [box.classList.contains("more"), box.previousElementSibling.textContent];
+"""
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_what_scrolls_sideways_says_so(made: Path, tmp_path: Path, width: int) -> None:
+    told = tell(page(read([made])), WIDE, tmp_path, width)
+    assert told["faults"] == [] and told["agree"] and told["over"]
+    assert told["narrow"] or width == 420
+    assert "to the right" in told["hint"] and "right" not in told["after"][1]
+    assert not told["after"][0]
+
+
 @pytest.mark.parametrize("name", SENSORS)
 def test_a_page_for_whatever_was_looked_through(name: str, made: Path, tmp_path: Path) -> None:
     """The columns hold points: a place that is more than a point is drawn without its glimpse."""

@@ -22,6 +22,27 @@
     plots.forEach(function (plot) { Plotly.relayout(plot, skin(plot.layout)); });
   });
 
+  // What is wider than its place fades out where there is more of it, and says so above.
+  document.querySelectorAll(".scroll").forEach(function (box) {
+    var said = document.createElement("p");
+    said.className = "more-there";
+    box.before(said);
+    var look = function () {
+      var more = box.scrollWidth - box.clientWidth, left = more - box.scrollLeft;
+      box.classList.toggle("more", left > 1);
+      if (more > 1) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+      said.hidden = more <= 1;
+      said.textContent = left > 1 ? "more columns to the right: scroll \u2192"
+                                  : "\u2190 scroll back for the first columns";
+    };
+    box.addEventListener("scroll", look);
+    new ResizeObserver(look).observe(box);
+    // A table in closed details has no width until they are opened.
+    if (box.firstElementChild) new ResizeObserver(look).observe(box.firstElementChild);
+    look();
+  });
+
   // Shown is whose name holds one of the words, and of curves whose chip is pressed, too.
   document.querySelectorAll("section.scenes").forEach(function (section) {
     var field = section.querySelector(".filter input");
