@@ -140,7 +140,7 @@ def _overlaps(
     scaled = (density - low) / (high - low).clamp_min(torch.finfo(torch.float64).tiny)
     largest, best = torch.zeros(2, thresholds, images, dtype=torch.float64)
     for step in range(thresholds):
-        which, size, around = parts(scaled >= step / thresholds)
+        which, size, around = parts(scaled > step / thresholds)
         iou = best_iou(around, box[which])
         best[step].scatter_reduce_(0, which, iou, "amax")
         # By size, then by how early it was found: a mask's parts are found from the top.
@@ -154,6 +154,10 @@ def _overlaps(
 def overlap(density: Tensor, box: Tensor, thresholds: int = 20, *, every: bool = False) -> Tensor:
     """(thresholds, N): best IoU with a target's box of the box around the largest part of the map
     that is above each threshold, evenly spaced shares of the map's range; the first of equals.
+
+    Above means more than, as in the published evaluation (cv2.THRESH_BINARY): at the lowest
+    threshold, 0, a map's least cells are left out. Of a map that is alike everywhere nothing is
+    left, and nothing found.
 
     every: of the best of all parts, not of the largest.
     """

@@ -80,11 +80,36 @@ def test_parts_hang_together_by_corners_too() -> None:
     ]
 
 
-def test_maps_that_are_alike_everywhere_are_one_part_or_none() -> None:
+def test_maps_that_are_alike_everywhere_find_nothing() -> None:
     flat = torch.full((2, 4, 4), 0.3)
     assert localisation.parts(flat > 1).which.tolist() == []
-    found = localisation.overlap(flat, MIDDLE.expand(2, -1, -1))
-    assert found[0].tolist() == pytest.approx([0.25, 0.25]) and not found[1:].any()
+    whole = torch.tensor([[[-1.0, -1.0, 1.0, 1.0]]])
+    for box in (MIDDLE, whole):
+        for every in (False, True):
+            assert not localisation.overlap(flat, box.expand(2, -1, -1), every=every).any()
+    assert localisation.max_box_acc(flat, whole.expand(2, -1, -1)) == 0
+
+
+def test_thresholds_are_strict_as_published() -> None:
+    """Boxes of the published evaluation, made anew with scipy: what is brighter than a share of
+    the brightest, of maps scaled to 0 to 1 (wsolevaluation, cv2.THRESH_BINARY).
+    """
+    generator = torch.Generator().manual_seed(3)
+    # Steps of a twentieth, so that many cells are exactly at a threshold.
+    maps = torch.randint(21, (30, 6, 7), generator=generator).double() / 20
+    maps[:, 0, 0], maps[:, 5, 6] = 0.0, 1.0
+    low, high = torch.rand(2, 30, 1, 2, generator=generator, dtype=torch.float64).sort(0).values
+    box = 2 * torch.cat([low, high], -1) - 1
+    x, y = localisation.edges(7), localisation.edges(6)
+    wanted = torch.zeros(20, 30, dtype=torch.float64)
+    for step in range(20):
+        for image, one in enumerate(maps.numpy()):
+            label, count = ndimage.label(one > step / 20, np.ones((3, 3)))
+            sizes = [int((label == part).sum()) for part in range(1, count + 1)]
+            down, across = ndimage.find_objects(label)[int(np.argmax(sizes))]
+            around = torch.stack([x[across.start], y[down.start], x[across.stop], y[down.stop]])
+            wanted[step, image] = localisation.best_iou(around[None], box[image][None])[0]
+    assert torch.allclose(localisation.overlap(maps, box), wanted, atol=1e-9)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 8), (9, 9), (5, 17), (4, 33), (6, 64), (5, 150)])
@@ -121,8 +146,8 @@ def test_the_box_around_the_largest_part() -> None:
         assert localisation.overlap(MAP, box).amax(0).tolist() == [pytest.approx(expected)]
     at_half = localisation.overlap(MAP, MIDDLE, thresholds=2)
     assert at_half[1].tolist() == [pytest.approx(1.0)]
-    # At threshold 0 all of the map is one part: a box of 1 in an area of 4.
-    assert at_half[0].tolist() == [pytest.approx(0.25)]
+    # At threshold 0 all that is more than nothing is there: the pair and the corner cell.
+    assert at_half[0].tolist() == [pytest.approx(1.0)]
 
 
 def test_one_threshold_must_do_for_all_images() -> None:
