@@ -65,14 +65,19 @@ def ari(columns: Measured) -> float:
 
 
 def table(columns: Measured) -> Tensor:
-    """(K, K) int64: how many examples of each class (columns) each cluster (rows) has."""
+    """(K, K) int64: how many examples of each class (columns) each cluster (rows) has.
+
+    What was answered with no number is in no cluster.
+    """
     classes, clusters = _classes(columns), _clusters(columns)
     count = columns.log_probability.shape[-1]
+    said = clusters >= 0
     if classes.amax() >= count:
         raise ValueError(
             f"{count} clusters cannot be matched with {int(classes.amax()) + 1} classes"
         )
-    return torch.bincount(clusters * count + classes, minlength=count**2).view(count, count)
+    both = (clusters * count + classes)[said]
+    return torch.bincount(both, minlength=count**2).view(count, count)
 
 
 def _classes(columns: Measured) -> Tensor:

@@ -37,8 +37,11 @@ class Columns(NamedTuple):
 
     @property
     def prediction(self) -> Tensor:
-        """(N, T) int64: the most probable answer, the first of equals."""
-        return self.log_probability.argmax(-1)
+        """(N, T) int64: the most probable answer, the first of equals; -1, which is never right,
+        where what was answered is no number.
+        """
+        nothing = self.log_probability.isnan().any(-1)
+        return self.log_probability.argmax(-1).masked_fill(nothing, -1)
 
     @property
     def correct(self) -> Tensor:
@@ -64,15 +67,17 @@ class Columns(NamedTuple):
 
     @property
     def confidence(self) -> Tensor:
-        """(N, T): the probability of the answer given; of a sequence, of all symbols so far."""
+        """(N, T): the probability of the answer given; of a sequence, of all symbols so far. 0 of
+        an answer that is no number.
+        """
         given = self.log_probability.max(-1).values
         if self.target.dim() == 1:
-            return given.exp()
+            return given.exp().nan_to_num(nan=0.0)
         # What it says after an end of its own counts for nothing.
         end = self.log_probability.shape[2] - 1
         ends = (self.answer == end).cumsum(1) - (self.answer == end).long()
         over = ends.bool().repeat_interleave(self.each, 1)
-        return self._so_far(given.masked_fill(over, 0.0)).exp()
+        return self._so_far(given.masked_fill(over, 0.0)).exp().nan_to_num(nan=0.0)
 
     @property
     def each(self) -> int:

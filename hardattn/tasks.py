@@ -70,8 +70,9 @@ class Classify:
         return reward, self._weight(final, looks) * loss.view_as(final)
 
     def reward(self, logits: Tensor, target: Tensor, final: Tensor, looks: int) -> Tensor:
-        worth = self.worth(logits.argmax(-1), target.expand(final.shape)).to(logits.dtype)
-        return self._weight(final, looks) * self.bonus * worth
+        best = logits.max(-1)
+        worth = self.worth(best.indices, target.expand(final.shape)).to(logits.dtype)
+        return self._weight(final, looks) * self.bonus * worth * _said(best.values)
 
     def _weight(self, final: Tensor, looks: int) -> Tensor:
         if not self.each:
@@ -151,7 +152,8 @@ class Sequence:
         asked = torch.where(ended, left[:, None], last[:, None]) & (target >= 0)
         truth = target.clamp_min(0).expand(len(logits), -1, -1)
         loss = -logits.log_softmax(-1).gather(-1, truth)
-        good = logits.argmax(-1, keepdim=True) == truth
+        best = logits.max(-1, keepdim=True)
+        good = (best.indices == truth) & _said(best.values)
         # The first symbol answered wrongly, in this row or before: nothing is won from there on.
         fell = symbol.expand_as(asked).masked_fill(~asked | good, target.shape[1]).amin(-1)
         won = asked & good & (symbol < fell.cummin(0).values[..., None])
@@ -223,6 +225,11 @@ class Cluster:
     def finish(self, columns: Columns) -> Columns:
         """Rename clusters to classes by the best one-to-one matching: see `clustering.matched`."""
         return matched(columns)
+
+
+def _said(best: Tensor) -> Tensor:
+    """Whether logits, of which these are the largest, are an answer: what is not finite is none."""
+    return best.isfinite()
 
 
 TASKS = {"classify": Classify, "localise": Localise, "sequence": Sequence, "cluster": Cluster}

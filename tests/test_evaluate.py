@@ -10,18 +10,22 @@ from scipy import stats
 from torch import Tensor, nn
 
 from experiments.gain import followed
+from hardattn import clustering, metrics
 from hardattn.agents import RAM, SCRIPTS, FullView, Scripted
 from hardattn.clustering import matched
 from hardattn.data import load
 from hardattn.distributions import Fixed, Stop
 from hardattn.evaluate import Columns, average, evaluate
 from hardattn.metrics import METRICS, error, figures
+from hardattn.report.pictures import verdict
 from hardattn.rollout import Decision, greedy, sample
 from hardattn.scenes import Scenes, frozen, plain, translated
 from hardattn.sensors import Retina, Whole
 from hardattn.swap import looked
-from hardattn.tasks import TASKS, Classify, Cluster
+from hardattn.tasks import TASKS, Classify, Cluster, Sequence
 from hardattn.world import Observation, World
+from tests.handmade import columns as handmade
+from tests.handmade import looking
 
 # Agents whose every step is written down.
 
@@ -301,3 +305,50 @@ def test_random_is_uniform() -> None:
         math.sqrt(1 / 3), abs=0.02
     )
     assert set(SCRIPTS) == {"random", "centre", "raster", "oracle"}  # each is looked at above
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_what_is_no_number_is_no_answer(broken: float) -> None:
+    """Half of the answers are not finite, in one class or in all: right by no target."""
+    logits = torch.randn(8, 2, 4, generator=torch.Generator().manual_seed(0))
+    answer = logits[:, -1].argmax(-1)
+    logits[:2, :, 1], logits[2:4] = broken, broken
+    wanted = torch.arange(8) >= 4
+    for target in (answer, torch.zeros(8, dtype=torch.int64), torch.ones(8, dtype=torch.int64)):
+        found = looking(torch.zeros(8, 2, 2))._replace(
+            log_probability=logits.log_softmax(-1), target=target
+        )
+        assert torch.equal(found.correct[:, -1], wanted & (target == answer))
+        assert (found.prediction[:4] == -1).all() and (found.confidence[:4] == 0).all()
+        assert metrics.error(found) == 1 - (wanted & (target == answer)).double().mean()
+        assert clustering.table(found).sum() == 4
+        final = torch.tensor([0.0, 1.0])[:, None].expand(2, 8)
+        reward = Classify(4, bonus=1.0).reward(logits.transpose(0, 1), target, final, 2)
+        assert torch.equal(reward[-1] > 0, found.correct[:, -1])
+
+
+def test_of_a_sequence_all_is_wrong_from_no_number_on() -> None:
+    target = torch.tensor([[1, 2, 3], [0, 3, -1]])
+    logits = 9 * torch.nn.functional.one_hot(target.clamp_min(0), 4).double()
+    logits[0, 1] = math.nan  # the second symbol of the first
+    logits[1, 2] = math.nan  # where nothing is asked any more
+    found = looking(torch.zeros(2, 3, 2))._replace(
+        log_probability=logits.log_softmax(-1), target=target
+    )
+    assert found.correct.tolist() == [[True, False, False], [True, True, True]]
+    assert found.confidence[0, 1:].tolist() == [0, 0] and found.confidence[1, -1] > 0.9
+    final = torch.tensor([0.0, 0, 1])[:, None].expand(3, 2)
+    reward = Sequence(4).reward(logits.transpose(0, 1), target, final, 3)
+    assert reward.T.tolist() == [[1, 0, 0], [1, 1, 0]]
+    named = [verdict(found.answer[0], target[0], "abcd"), verdict(-1, 2, "abcd")]
+    assert named == ["b no number, is b c", "no number, is c"]
+
+
+def test_the_surest_are_not_those_without_an_answer() -> None:
+    """A confidence of NaN was sorted before all others: risk at low coverage was theirs."""
+    found = handmade()
+    broken = found._replace(log_probability=found.log_probability.clone())
+    broken.log_probability[3] = math.nan  # wrong as it is
+    assert metrics.error(broken) == metrics.error(found)
+    assert metrics.risk_coverage(broken).risk[0] == 0
+    assert math.isfinite(metrics.ece(broken)) and math.isfinite(metrics.aurc(broken))

@@ -250,7 +250,7 @@ def sheet(
 
 
 def verdict(answer: Any, target: Any, classes: Sequence[str] = ()) -> str:
-    """The caption of an answer: the class, and where it is wrong the true one.
+    """The caption of an answer: the class, and where it is wrong the true one; "no number" of -1.
 
     answer, target: numbers, or (S,) sequences, which end at the last of the classes.
     """
@@ -260,8 +260,14 @@ def verdict(answer: Any, target: Any, classes: Sequence[str] = ()) -> str:
         said = [int(symbol) for symbol in np.atleast_1d(np.asarray(symbols))]
         if end in said:
             said = said[: said.index(end)]
-        names.append(" ".join(classes[i] if i < len(classes) else str(i) for i in said))
+        names.append(" ".join(_name(symbol, classes) for symbol in said))
     return names[0] if names[0] == names[1] else f"{names[0]}, is {names[1]}"
+
+
+def _name(answer: int, classes: Sequence[str]) -> str:
+    if answer < 0:
+        return "no number"
+    return classes[answer] if answer < len(classes) else str(answer)
 
 
 def label(text: str, width: int, right: bool | None = None) -> Picture:

@@ -169,7 +169,7 @@ def _agent(row: Row, count: int, classes: Sequence[str]) -> dict[str, Any]:
 def _said(columns: Any, scene: int, looks: int, classes: Sequence[str]) -> list[str]:
     """The most probable answer after each look; of a sequence, the symbol that is asked for."""
     return [
-        classes[answer] if answer < len(classes) else "end"
+        "no number" if answer < 0 else classes[answer] if answer < len(classes) else "end"
         for answer in columns.prediction[scene, :looks].tolist()
     ]
 
