@@ -29,6 +29,7 @@ class Report(NamedTuple):
     files: dict[str, str]  # by their names
     faults: "list[Fault]"  # who is left out of a part of the page
 
+
 from experiments.command import obey
 
 

@@ -284,12 +284,14 @@ def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, 
     return {key: figures(one) for key, one in controlled(agent, world, scenes, draw).items()}
 
 
-def controlled(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, Columns]:
+def controlled(
+    agent: Any, world: World, scenes: Scenes, draw: Draw, most: int | None = None
+) -> dict[str, Columns]:
     """What happens with each map replaced, by the mean map or another image's: did it matter?
 
     Empty where the agent declares no map that could be replaced, and for a scene alone, which has
-    no other's. An image's map comes from the one before it, of the same batch; means are over
-    batches of 1,000, fewer of large images, or where that would leave the last scene alone.
+    no other's. A map comes from the scene before, of the same batch; means are over batches of
+    `most`, by default 1,000 and fewer of large images, or a few less: no scene is alone in one.
     """
     if len(scenes) < 2:
         return {}
@@ -298,12 +300,16 @@ def controlled(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str
     if all(one.kind == "gradient" for one in maps):
         return {}
     found = {}
-    most = max(2, at_once(scenes.image))
-    batch = next((size for size in range(most, 1, -1) if len(scenes) % size != 1), most)
+    batch = together(len(scenes), most or max(2, at_once(scenes.image)))
     for name, change in CONTROLS.items():
         with replaced(agent, change):
             found[name] = evaluate(agent, world, scenes, draw, batch=batch)
     return found
+
+
+def together(count: int, most: int) -> int:
+    """The largest batch, of `most` at most, by which none of so many scenes is left alone."""
+    return next(batch for batch in range(most, 1, -1) if count % batch != 1)
 
 
 def made_with(device: torch.device, threads: int, product: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from experiments.execute import controlled, together
 from hardattn.agents import BACKBONES, MeanPool, SoftAgent
 from hardattn.blocks import BLOCKS, HEADS
 from hardattn.blocks.cbam import CBAMSpatial
@@ -15,7 +16,7 @@ from hardattn.data import load
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluate import evaluate
 from hardattn.maps import CONTROLS, KINDS, charge, charged, recorded, replaced
-from hardattn.rollout import Decision, rollout
+from hardattn.rollout import Decision, rollout, soft
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Whole
 from hardattn.tasks import Classify
@@ -240,3 +241,19 @@ def test_class_activation_says_what_the_answer_was_read_from() -> None:
             scores = head(torch.rand(COUNT, 6, 5, 7))
     assert maps[0].density is not None
     torch.testing.assert_close(maps[0].density.mean((1, 2)), scores.amax(1))
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 8, 9, 1000, 1001, 2001, 999_001])
+def test_no_scene_is_alone_in_its_batch(count: int) -> None:
+    for most in (20, 1000):
+        batch = together(count, most)
+        assert 2 <= batch <= most and count % batch != 1
+
+
+def test_the_map_of_another_is_of_another_for_every_scene() -> None:
+    """Of one scene more than a batch the last was given its own map."""
+    some, agent = scenes().slice(0, 9), sharp(build(block=CBAMSpatial))
+    own = evaluate(agent, WORLD, some).log_probability[:, 0]
+    for name, found in controlled(agent, WORLD, some, soft, most=4).items():
+        assert ((found.log_probability[:, 0] - own).abs().amax(1) > 1e-4).all(), name
+    assert controlled(agent, WORLD, some.slice(0, 1), soft) == {}
