@@ -109,6 +109,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         self.stepping = Stepping(problem, num_envs, mode, judge, move_cost, reveal)
         nought = torch.zeros(1, dtype=torch.int64, device=self.device)
         example = Fresh(problem).draw(nought, nought).scenes
+        self.world.check(example)
         self.observations = Observations(self.world, example, flat_observations)
         self.single_action_space = self.actions.space
         self.single_observation_space = self.observations.space

@@ -23,7 +23,7 @@ from hardattn.metrics import error, pointing
 from hardattn.problem import SCENES
 from hardattn.report.read import script
 from hardattn.rollout import DRAWS, rollout
-from hardattn.scanpath import hit
+from hardattn.scanpath import has_target, hit
 from hardattn.scenes import MakeScenes, Scenes, frozen, strewn
 
 PIECES = (0, 1, 2, 4, 8, 16)
@@ -80,6 +80,7 @@ def position(subject: Trained) -> dict[str, Any]:
     columns = subject.columns
     if columns.box.shape[1] != 1:
         raise NoMeaning("its scenes have more targets than one")
+    _boxed(subject)
     far = torch.linalg.vector_norm((columns.box[:, 0, :2] + columns.box[:, 0, 2:]) / 2, dim=1)
     if far.max() - far.min() < 1e-6:
         raise NoMeaning("its targets are all at the same distance from the centre")
@@ -103,6 +104,7 @@ def noises(subject: Trained) -> dict[str, Any]:
 
 def occlusion(subject: Trained) -> dict[str, Any]:
     """Error against the share of the target that is blanked."""
+    _boxed(subject)
 
     def blank(share: float, drawn: torch.Generator) -> Callable[[Scenes], Scenes]:
         return partial(occluded, share=share, generator=drawn)
@@ -226,6 +228,12 @@ def _curve(
         "pointing": [pointing(columns) for columns in points],
         "n": [len(columns.target) for columns in points],
     }
+
+
+def _boxed(subject: Trained) -> None:
+    if not has_target(subject.columns).all():
+        scene = subject.recipe.problem.scene
+        raise NoMeaning(f"nobody knows where the target is in {scene} scenes")
 
 
 def _rows(columns: Columns, which: torch.Tensor) -> Columns:

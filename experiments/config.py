@@ -24,6 +24,7 @@ class UsageError(Exception):
 if TYPE_CHECKING:
     from hardattn.problem import Problem as Built
 
+UNBOXED = ("plain",)  # scenes of which nobody knows where the target is
 SCENE = ("canvas", "zoom", "zooms", "pieces", "piece", "answer", "digits", "gap")
 SENSOR = ("size", "scales", "stride", "sigma", "cover", "rows", "columns")
 ESTIMATOR = (
@@ -100,6 +101,11 @@ class Problem:
         positive(self, "stride", "sigma", "cover", "reach")
         finite(self, "stride", "sigma", "cover", "reach", "bonus")
         seedable(self, "test_seed")
+        if self.scene in UNBOXED and "target" in (self.first, self.context):
+            raise UsageError(
+                f"nobody knows where the target is in {self.scene} scenes, so first and context "
+                "cannot be 'target': choose others, or another scene"
+            )
 
     def scenes(self) -> str:
         """Results with equal words here were measured on the same scenes."""

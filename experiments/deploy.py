@@ -169,6 +169,9 @@ def card(result: dict[str, Any], files: list[str], reason: str | None) -> str:
     """The model card: YAML for the Hub, then what is in result.json, and nothing else."""
     import yaml
 
+    from hardattn.report.read import as_known
+
+    result = as_known(result)
     greedy, world = result["figures"]["greedy"], result["world"]
     figures = {
         key: value

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.agents import Ram
-from experiments.config import Learning, Problem, Recipe
+from experiments.config import UNBOXED, Learning, Problem, Recipe
 from experiments.viewers import FullView
 
 
@@ -123,6 +123,7 @@ class Family:
         return {
             f"{name}-{suffix}": self.recipe(title, about, agent, **changes)
             for name, (title, about, agent, changes) in given.items()
+            if "target" not in changes.values() or self.problem.scene not in UNBOXED
         }
 
 

@@ -177,6 +177,8 @@ def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) ->
 
 def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
     """What gain.json says; None where there is none, or one of other weights."""
+    from hardattn.report.read import boxed
+
     path = folder / "gain.json"
     if not path.exists() or not (folder / "gain.pt").exists():
         return None
@@ -187,7 +189,9 @@ def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError) as fault:
         raise UsageError(f"{path}: not what this program writes; delete it") from fault
     fresh = _read(folder / "gain.pt").get("weights") == _weights(folder)
-    return found if all(same) and complete and fresh else None
+    # What was measured while the whole image was taken for the target is measured again.
+    true = boxed(result) or not complete or found["own"].get("hit") is None
+    return found if all(same) and complete and fresh and true else None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -130,6 +130,7 @@ def episodes(
     first: Tensor | None = None,
 ) -> list[Kept]:
     """What `keep` makes of each batch, as `evaluate` looks at it: its scenes, episodes and maps."""
+    world.check(scenes)
     # From the same seed as the first looks, a random agent's second would be its first again.
     generator = torch.Generator(scenes.image.device).manual_seed(seed + APART)
     if first is None:

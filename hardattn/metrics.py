@@ -212,6 +212,14 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
 }
 
 
+# What cannot be said where no target has a box.
+OF_BOXES = (
+    *("hit", "looked", "accuracy_looked", "accuracy_missed"),
+    *(name for name in MAPS if name not in ("map_entropy", "effective_cells", "gini", "kept")),
+    *("activation_pointing", "activation_box_accuracy"),
+)
+
+
 def figures(columns: Columns) -> dict[str, Figure | int]:
     """Every metric of the table, and n, the number of examples."""
     found = _measured(METRICS, columns)

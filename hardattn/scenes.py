@@ -73,12 +73,15 @@ MakeScenes = Callable[[Split, Tensor, Generator | None], Scenes]
 def plain(
     split: Split, index: Tensor, generator: Generator | None = None, *, zoom: int = 1
 ) -> Scenes:
-    """The image itself, each pixel `zoom` pixels wide; the target fills it."""
+    """The image itself, each pixel `zoom` pixels wide.
+
+    Where in it the target is nobody knows, so it has no box: one around the whole image would be
+    hit by every look.
+    """
     image = split.images.index_select(0, index)
     if zoom > 1:
         image = image.repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
-    box = torch.ones(len(index), 1, 4, device=index.device)
-    box[..., :2] = -1
+    box = torch.full((len(index), 1, 4), torch.nan, device=index.device)
     return Scenes(image, split.labels[index], box, index)
 
 
@@ -304,6 +307,9 @@ def circle_square(
     size = torch.tensor([width, height, width, height], device=device)
     box = torch.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], 1) / size * 2 - 1
     return Scenes(image.expand(-1, split.images.shape[1], -1, -1), target, box[:, None], index)
+
+
+UNBOXED = ("plain",)  # scenes of which nobody knows where the target is
 
 
 def frozen(make: MakeScenes, split: Split, seed: int, draws: int = 1) -> Scenes:

@@ -142,8 +142,10 @@ def train(
     row of KEEP, by which weights are chosen among those of the validations. draw: how to look in
     validation. An estimator that is a module learns and is kept as the agent.
 
-    Raises NotFinite before a non-finite update, Stopped after a signal, CheckpointError.
+    Raises ValueError where the world tells where targets are and nobody knows it, NotFinite before
+    a non-finite update, Stopped after a signal, CheckpointError.
     """
+    world.check(validation)
     device = dataset.train.images.device
     learners = {"agent": agent}
     if isinstance(estimator, nn.Module):
@@ -310,18 +312,21 @@ class Tally:
             path = loss.path
             point = world.point(world.path(path.location))[1:]
             copies = point.shape[1] // len(scenes)
-            hit = inside(point, scenes.box.repeat_interleave(copies, 0))
+            box = scenes.box.repeat_interleave(copies, 0)
+            hit = inside(point, box)
             target = scenes.target.repeat_interleave(copies, 0)
             row = torch.arange(world.looks, device=hit.device)[:, None]
             last = torch.minimum(row, path.alive.sum(0).long() - 1)
             answer = path.logits.argmax(-1).gather(0, last)
             chosen = path.alive[1:] / path.alive[1:].sum().clamp(min=1)
+            # Of images without a target nobody can say whether it was hit: of no other, NaN.
+            told = path.alive[1:] * (~box.isnan().any(-1)).any(-1)
             row = torch.stack(
                 [
                     (path.loss + path.cost).sum(0).mean(),
                     path.reward.sum(0).mean(),
                     right(answer.T, target)[:, -1].to(norm.dtype).mean(),
-                    (hit * chosen).sum(),
+                    (hit * told).sum() / told.sum(),
                     loss.advantage.pow(2).mean(),
                     norm,
                     (path.entropy[1:] * chosen).sum(),

@@ -144,6 +144,18 @@ class World:
         """What agents are told before the first look, (B, ...); (B, 0) for nothing."""
         return CONTEXTS[self.context_name](scenes)
 
+    def check(self, scenes: Scenes) -> None:
+        """Raise ValueError where the target's place is told and scenes have no box of it.
+
+        Reads the boxes, for which a GPU is waited for: to be asked before training, not in it.
+        """
+        told = "target" in (self.context_name, self.first_name)
+        if told and bool(scenes.box[:, 0].isnan().any()):
+            raise ValueError(
+                "this world tells where the target is (first or context 'target'), and there are "
+                "scenes without a box of it: tell something else, or take scenes that place it"
+            )
+
     def context_shape(self, image: tuple[int, int, int], cue: int = 0) -> tuple[int, ...]:
         """The shape of one context, for images of (C, H, W) and cues of so many numbers."""
         blank = torch.zeros(1, *image, dtype=torch.uint8)

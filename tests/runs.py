@@ -23,15 +23,18 @@ from hardattn.world import World
 
 CLASSES = 4
 IMAGE = (1, 12, 15)
-SCENES = "noise plain, test seed 1"
+SCENES = "noise, test seed 1"
 NAMES = {"ram": "RAM", "random": "random looks", "whole": "MLP, whole <image>"}
 
 
-def scenes(n: int = 40) -> Scenes:
+def scenes(n: int = 40, framed: bool = True) -> Scenes:
+    """Noise. framed: the target is said to fill the image."""
     generator = torch.Generator().manual_seed(5)
     images = torch.randint(256, (n, *IMAGE), generator=generator, dtype=torch.uint8)
     labels = torch.randint(CLASSES, (n,), generator=generator)
-    return plain(Split(images, labels), torch.arange(n))
+    made = plain(Split(images, labels), torch.arange(n))
+    whole = torch.tensor([-1.0, -1.0, 1.0, 1.0]).expand(n, 1, 4)
+    return Scenes(made.image, made.target, whole, made.index) if framed else made
 
 
 def write_run(top: Path, kind: str, seed: int, error: float | None = None) -> Path:

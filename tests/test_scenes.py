@@ -10,6 +10,7 @@ from hardattn.data import Split
 from hardattn.pairs import of_pair
 from hardattn.problem import SCENES
 from hardattn.scenes import (
+    UNBOXED,
     Scenes,
     cluttered,
     frozen,
@@ -119,8 +120,11 @@ def test_an_image_as_large_as_its_canvas_is_plain():
     split, index = make_split(), torch.arange(12)
     for zoom in (1, 2):
         scenes = translated(split, index, numbers(0), canvas=(6 * zoom, 7 * zoom), zoom=zoom)
-        for field, wanted in zip(scenes, plain(split, index, zoom=zoom), strict=True):
-            assert torch.equal(field, wanted)
+        plainly = plain(split, index, zoom=zoom)
+        for name in ("image", "target", "index", "cue"):
+            assert torch.equal(getattr(scenes, name), getattr(plainly, name))
+        # Where the image was put is known, where the target is in one that was taken is not.
+        assert scenes.box.tolist() == [[[-1, -1, 1, 1]]] * 12 and plainly.box.isnan().all()
 
 
 def test_plain_zoom_repeats_pixels():
@@ -210,10 +214,13 @@ def test_every_scene(name, channels):
     assert scenes.box.shape[0] == 4 and scenes.box.shape[2] == 4
     assert scenes.box.dtype == torch.float32
     box = scenes.box[~scenes.box.isnan().any(-1)]
-    assert len(box) >= 4
-    assert box.abs().max() <= 1
-    assert (box[:, :2] < box[:, 2:]).all()
-    assert torch.equal(scenes.centre, (scenes.box[:, 0, :2] + scenes.box[:, 0, 2:]) / 2)
+    if name in UNBOXED:
+        assert not len(box) and scenes.centre.isnan().all()
+    else:
+        assert len(box) >= 4
+        assert box.abs().max() <= 1
+        assert (box[:, :2] < box[:, 2:]).all()
+        assert torch.equal(scenes.centre, (scenes.box[:, 0, :2] + scenes.box[:, 0, 2:]) / 2)
     assert torch.equal(scenes.index, index)
     if name in ("plain", "translated", "cluttered"):
         assert torch.equal(scenes.target, split.labels[index])

@@ -228,7 +228,11 @@ def test_what_has_no_meaning_says_so() -> None:
     nowhere = Scenes(*scenes[:2], scenes.box * torch.nan, scenes.index)
     with pytest.raises(Meaningless, match="without the box"):
         swapped("oracle", own, world, nowhere)
-    whole = plain(Split(scenes.image, scenes.target), torch.arange(6))
+    plainly = plain(Split(scenes.image, scenes.target), torch.arange(6))
+    with pytest.raises(Meaningless, match="without the box"):
+        swapped("oracle", own, world, plainly)
+    filled = torch.tensor([-1.0, -1.0, 1.0, 1.0]).expand(6, 1, 4)
+    whole = Scenes(*scenes[:2], filled, scenes.index)
     with pytest.raises(Meaningless, match="fill the image"):
         swapped("oracle", own, world, whole)
     with pytest.raises(Meaningless, match="reverse"):

@@ -313,10 +313,11 @@ def notes(table: Table, columns: Sequence[Column]) -> list[str]:
             "matter where the map was large."
         )
     if "map_entropy" in shown:
+        of = "Pointing, MaxBoxAcc (Choe et al. 2020), box IoU and map" * ("pointing" in shown)
         said.append(
-            "Pointing, MaxBoxAcc (Choe et al. 2020), box IoU and map entropy: of the last block's "
-            "map or, of hard looks over cells, of the cells looked at. Map entropy is 1 where all "
-            "is alike; – is a map that is not about places."
+            f"{of or 'Map'} entropy: of the last block's map or, of hard looks over cells, of the "
+            "cells looked at. Map entropy is 1 where all is alike; – is a map that is not about "
+            "places."
         )
     if "activation_pointing" in shown:
         said.append(

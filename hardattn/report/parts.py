@@ -13,6 +13,7 @@ from hardattn.report.grid import grid, swatch
 from hardattn.report.heat import attending, bar, heat
 from hardattn.report.player import player
 from hardattn.report.plot import Figure, inline, legend
+from hardattn.report.read import boxed
 from hardattn.report.runs import origin
 from hardattn.report.swaps import swaps
 from hardattn.report.table import Row, Table
@@ -107,6 +108,11 @@ def _only(table: Table, rows: Sequence[Row]) -> Table:
     return Table(table.scenes, tuple(part for part in parts if part[1]))
 
 
+def _framed(table: Table, words: str, otherwise: str = "") -> str:
+    """Words on the target's frame, where scenes have one; of no other is its place known."""
+    return words if all(boxed(row.group.first) for row in table.rows) else otherwise
+
+
 def _shown(words: str, html: str, caption: str) -> str:
     """How to read it, what there is to see, which runs it is of; "" where there is nothing."""
     if not html:
@@ -122,8 +128,8 @@ def _player(table: Table, number: int) -> str:
     words = (
         "The first test scenes, not chosen. Choose a scene and two agents, and step: by the "
         "buttons, or by the arrow keys. What was not looked at yet is dark, what was seen coarsely "
-        f"in between; looks are numbered from first {WAYS} to last, the dashed frame is the "
-        "target, and the true answer is underlined."
+        f"in between; looks are numbered from first {WAYS} to last,"
+        f"{_framed(table, ' the dashed frame is the target,')} and the true answer is underlined."
     )
     origins = origin(with_examples(table), first=True)
     return _shown(words, player(table, number), origins)
@@ -193,10 +199,10 @@ def _maps(table: Table, number: int) -> str:
     words = (
         "The first test scenes, not chosen, and below each the agent's map: of the last block; of "
         "looks over cells, where they fell. Where an agent has no map of places it is the class "
-        "activation: what the answer is read from. The frame is the target. Below each map the "
-        "ratio of its maximum to its mean. Colours are the same for all maps, and say how many "
-        "times the map's mean a cell is: a flat map, of ratio 1, is one dark blue. "
-        f"{bar()}"
+        f"activation: what the answer is read from.{_framed(table, ' The frame is the target.')} "
+        "Below each map the ratio of its maximum to its mean. Colours are the same for all maps, "
+        "and say how many times the map's mean a cell is: a flat map, of ratio 1, is one dark "
+        f"blue. {bar()}"
     )
     html = f"{heat(rows, table, number)}{_found(table)}"
     return _shown(words, html, origin(rows, first=True))
@@ -217,8 +223,9 @@ def _looks(table: Table) -> str:
         return ""
     words = (
         f"The first test scenes, not chosen; greedy looks, numbered from first {WAYS} to last. "
-        "Squares are what a look covers, the dashed frame is the target. Below each scene: what "
-        "was handed to the agent, look by look, then its answer and how sure it was."
+        f"Squares are what a look covers{_framed(table, ', the dashed frame is the target')}. "
+        "Below each scene: what was handed to the agent, look by look, then its answer and how "
+        "sure it was."
     )
     return _shown(words, gallery(rows), origin(rows, first=True))
 
@@ -226,7 +233,7 @@ def _looks(table: Table) -> str:
 def _failures(table: Table) -> str:
     words = (
         "Chosen for being wrong: the test scenes that each agent was surest of and wrong about. "
-        "Paths, maps and frames as above."
+        f"{_framed(table, 'Paths, maps and frames', 'Paths and maps')} as above."
     )
     origins = origin(with_examples(table), first=True)
     return _shown(words, failures.gallery(table), origins)

@@ -169,7 +169,9 @@
       const look = Math.min(state.look, looks), at = look - 1;
       const [where, what, attended] = element.querySelectorAll("figure");
       const alone = looks === 1 ? "one look" : "look " + look + " of " + looks;
-      const hit = play.at && play.hit[at] ? ", on the target" : play.at ? ", off the target" : "";
+      // Of scenes without a box nobody knows where the target is.
+      const told = play.at && play.hit ? [", off the target", ", on the target"] : ["", ""];
+      const hit = told[play.hit && play.hit[at] ? 1 : 0];
       const verdict = play.right[at] ? "right" : "wrong";
       const words = (play.at ? alone + hit : "everything at once") + ": says " + play.says[at] +
         ", " + percent(play.sure[at]) + " sure";

@@ -23,6 +23,7 @@ from hardattn.report.heat import bar, picture
 from hardattn.report.pictures import STOPS, peak, verdict
 from hardattn.report.table import Row, Table
 from hardattn.report.theme import embedded
+from hardattn.scanpath import has_target
 from hardattn.sensors import Retina, Sensor
 
 MOST = 24  # scenes to choose from
@@ -131,6 +132,7 @@ def _agent(row: Row, count: int, classes: Sequence[str]) -> dict[str, Any]:
     glimpses = _strips(row, sensor, count)
     probability = columns.log_probability[:count].double().exp().nan_to_num(0)
     size = columns.location.new_tensor([width, height])
+    there = has_target(columns).tolist()
     plays = []
     for scene in range(count):
         looks = int(columns.looks[scene])
@@ -143,7 +145,7 @@ def _agent(row: Row, count: int, classes: Sequence[str]) -> dict[str, Any]:
                 "corners": sensor.corners(place, (height, width)).tolist()
                 if isinstance(sensor, Retina)
                 else None,
-                "hit": columns.hit[scene, :looks].int().tolist(),
+                "hit": columns.hit[scene, :looks].int().tolist() if there[scene] else None,
                 "shown": shown,
                 "belief": _rounded(belief[:, shown], 3),
                 "right": columns.correct[scene, :looks].int().tolist(),

@@ -1,6 +1,7 @@
 """Find finished runs, read them, and group the seeds of one recipe on the same scenes."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -64,11 +65,17 @@ class Run:
 
         stored = _read_tensors(self.folder / "columns.pt")
         try:
-            return {draw: Columns(**fields) for draw, fields in stored.items()}
+            found = {draw: Columns(**fields) for draw, fields in stored.items()}
         except TypeError as fault:
             raise ReportError(
                 f"{self.folder / 'columns.pt'}: not the columns of an evaluation; run it again"
             ) from fault
+        if boxed(self.result):
+            return found
+        return {
+            draw: one._replace(hit=one.hit & False, box=one.box * math.nan)
+            for draw, one in found.items()
+        }
 
     def figure(self, draw: str, name: str) -> Any:
         """A figure of a pass: as it was measured, else, of a metric that came later, from columns.
@@ -128,6 +135,9 @@ class Run:
             raise ReportError(
                 f"{self.folder / 'examples.pt'}: no image, target and box; run it again"
             )
+        if not boxed(self.result):
+            for part in (stored, stored.get("failures") or {}):
+                part |= {"box": part["box"] * math.nan} if "box" in part else {}
         return stored
 
 
@@ -258,7 +268,36 @@ def _checked(result: Any, where: str) -> dict[str, Any]:
     if not isinstance(greedy, dict):
         raise ReportError(f"{where}: no figures.greedy; run it again")
     _check_fields(greedy, FIGURES, where, "figures.greedy.")
-    return result
+    return as_known(result)
+
+
+def boxed(result: dict[str, Any]) -> bool:
+    """Whether its scenes say where the target is."""
+    from hardattn.scenes import UNBOXED
+
+    return result["recipe"].get("scene") not in UNBOXED
+
+
+def as_known(result: dict[str, Any]) -> dict[str, Any]:
+    """The result, without figures of targets where nobody knows their place.
+
+    Older versions took the whole image for the target, which every look hit.
+    """
+    if boxed(result):
+        return result
+    from hardattn.metrics import OF_BOXES
+
+    def known(figures: Any) -> Any:
+        if not isinstance(figures, dict):
+            return figures
+        return {name: None if name in OF_BOXES else one for name, one in figures.items()}
+
+    kept = {
+        part: {key: known(figures) for key, figures in result[part].items()}
+        for part in ("figures", "controls")
+        if isinstance(result.get(part), dict)
+    }
+    return {**result, **kept}
 
 
 def _check_fields(

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from hardattn.report.read import Group
+from hardattn.report.read import Group, boxed
 from hardattn.report.swaps import sentence
 from hardattn.report.table import MANY, Row, Table, basis, difference
 from hardattn.stats import Estimate
@@ -104,8 +104,12 @@ def _looked(row: Row) -> str:
         if row.pointing is not None
         else "",
     ]
-    if any(said) or row.looks_around:
+    if any(said):
         return "; ".join(filter(None, said))
+    if not boxed(row.group.first):
+        return "cannot be said: nobody knows where the target is in these scenes"
+    if row.looks_around:
+        return ""
     return "cannot be said: it sees everything at once, and has no map"
 
 
