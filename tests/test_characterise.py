@@ -309,4 +309,4 @@ def test_a_scene_that_cannot_be_changed_says_so(tmp_path: Path) -> None:
         for one in tmp_path.rglob(NAME)
     }
     assert set(said["pair"]) == {"position"} and "more targets" in said["pair"]["position"]
-    assert set(said["plain"]) == {"clutter", "size", "position", "canvas"}
+    assert set(said["plain"]) == {"clutter", "size", "position", "canvas", "occlusion"}
