@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from experiments.command import obey
+
 if TYPE_CHECKING:
     from hardattn.report.faults import Fault
     from hardattn.report.read import Group
@@ -28,9 +30,6 @@ class Report(NamedTuple):
     tables: "list[Table]"
     files: dict[str, str]  # by their names
     faults: "list[Fault]"  # who is left out of a part of the page
-
-
-from experiments.command import obey
 
 
 def compare(
