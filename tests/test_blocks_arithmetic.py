@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from math import log
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from hardattn.blocks import BLOCKS
 from hardattn.blocks.hamburger import updated
 from hardattn.maps import recorded
+from tests.features import CHANNELS, SEEDS, untrained
 
 WEIGHTS: dict[str, Callable[..., int]] = {
     "attention_dropout": lambda c: 0,
@@ -133,7 +135,9 @@ def test_em_attention_against_a_loop():
     for one in range(2):
         bases = block.bases.clone()
         for _ in range(3):
-            shares = torch.stack([torch.softmax(bases.T @ seen[one, :, n], 0) for n in range(6)])
+            shares = torch.stack(
+                [torch.softmax(bases.T @ seen[one, :, n] / 0.05, 0) for n in range(6)]
+            )
             sums = [sum(shares[n, k] * seen[one, :, n] for n in range(6)) for k in range(2)]
             bases = torch.stack([each / each.norm() for each in sums], 1)
         torch.testing.assert_close(block.iterate(seen)[one], bases)
@@ -148,6 +152,40 @@ def test_em_attention_moves_its_bases_in_training_only():
     block.train()(x)
     torch.testing.assert_close(block.bases, 0.9 * before + 0.1 * found)
     assert "bases" in block.state_dict() and "bases" not in dict(block.named_parameters())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_bases_of_em_attention_differ_in_untrained_networks(seed: int):
+    torch.manual_seed(seed)
+    x, block = untrained(seed), BLOCKS["em_attention"](CHANNELS).double()
+    bases = block.iterate(block.before(x).flatten(2))
+    cosine = (bases.mT @ bases).masked_select(~torch.eye(16, dtype=torch.bool))
+    assert cosine.mean() < 0.5
+    assert (cosine > 0.99).double().mean() < 0.05
+    choice = torch.special.entr(map_of(block, x)).sum(1) / log(16)
+    assert choice.mean() < 0.5, "places go by all bases alike"
+    with torch.no_grad():
+        block.temperature = 1.0
+    bases = block.iterate(block.before(x).flatten(2))
+    hotter = (bases.mT @ bases).masked_select(~torch.eye(16, dtype=torch.bool))
+    assert hotter.mean() > cosine.mean() + 0.1, "it is the temperature that tells them apart"
+
+
+@pytest.mark.parametrize("name", ["em_attention", "hamburger"])
+def test_convolutions_start_from_noise_of_the_size_that_the_authors_have(name: str):
+    convolutions = [part for part in made(name, 64).modules() if isinstance(part, nn.Conv2d)]
+    assert len(convolutions) == 2
+    for conv in convolutions:
+        assert abs(conv.weight.std() / (2 / 64) ** 0.5 - 1) < 0.05
+        assert abs(conv.weight.mean()) < 0.01
+        # A uniform draw of this variance ends at sqrt(3) deviations.
+        assert conv.weight.abs().max() > 3 * conv.weight.std()
+
+
+def test_hamburger_ends_with_a_rectifier():
+    x, block = features(2, 8, 5, 5), made("hamburger", 8)
+    y = block(x)
+    assert (y >= 0).all() and (y == 0).any() and (y > 0).any()
 
 
 def test_em_attention_lets_no_gradient_through_its_iterations():
@@ -187,7 +225,9 @@ def test_hamburger_has_the_gradient_of_one_step():
     assert not bases.requires_grad and not codes.requires_grad
     by_hand = codes * (bases.mT @ ham) / (bases.mT @ bases @ codes + 1e-6)
     rebuilt = (bases @ by_hand).unflatten(2, (3, 3))
-    (wanted,) = torch.autograd.grad((x + block.norm(block.upper(rebuilt))).square().sum(), ham)
+    (wanted,) = torch.autograd.grad(
+        (x + block.norm(block.upper(rebuilt))).relu().square().sum(), ham
+    )
     (got,) = torch.autograd.grad(block(x).square().sum(), block.lower.bias)
     # The bias of the first convolution moves what is above 0 of each channel alike.
     torch.testing.assert_close(got, (wanted * (ham > 0)).sum((0, 2)))

@@ -17,15 +17,17 @@ def updated(x: Tensor, bases: Tensor, codes: Tensor) -> Tensor:
 
 
 class Hamburger(nn.Module):
-    """y = x + BN(conv_1x1(D c)), D c close to relu(conv_1x1(x)) and of low rank, nothing negative.
+    """y = relu(x + BN(conv_1x1(D c))), D c near relu(conv_1x1(x)), of low rank, nowhere negative.
 
     (B, C, H, W) -> same. D (C, R) starts at random and the codes at softmax_r(D' x); `steps` times
     both are updated by the multiplicative rule, and then the codes once more. A gradient passes
     this last update alone. Map: the codes c, (B, R, H, W). In training D starts anew for each
-    image; in evaluation it is always the same, a buffer.
+    image; in evaluation it is always the same, a buffer. Convolutions are drawn from N(0, 2 / C),
+    as in the authors' code, whose first version of the block this is.
 
     Departures: rank 8; the paper has 64 for 512 channels. It starts at random in evaluation, too,
-    and does one step more there.
+    and does one step more there. The norm's running mean follows a tenth of each batch; in the
+    released code, which trains from weights that were learned before, 3e-4.
     """
 
     start: Tensor
@@ -36,6 +38,8 @@ class Hamburger(nn.Module):
         self.lower = nn.Conv2d(channels, channels, 1)
         self.upper = nn.Conv2d(channels, channels, 1, bias=False)
         self.norm = nn.BatchNorm2d(channels)
+        for conv in (self.lower, self.upper):
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out")
         generator = torch.Generator().manual_seed(0)
         self.register_buffer("start", torch.rand(channels, rank, generator=generator))
         self.map = AttentionMap("codes")
@@ -59,4 +63,4 @@ class Hamburger(nn.Module):
         codes = updated(ham, bases, codes).unflatten(2, x.shape[2:])
         codes = self.map(codes)
         rebuilt = (bases @ codes.flatten(2)).unflatten(2, x.shape[2:])
-        return x + self.norm(self.upper(rebuilt))
+        return F.relu(x + self.norm(self.upper(rebuilt)))
