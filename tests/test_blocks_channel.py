@@ -1,7 +1,7 @@
 """Channel attention: formulas for the weights, and what theory says exactly."""
 
 from collections.abc import Callable
-from math import cos, gcd, log2, pi, sqrt
+from math import cos, gcd, log, log2, pi, sqrt
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ WEIGHTS: dict[str, Callable[[int], int]] = {
         10 * (sum(weights_of_an_edge(name, c // 4) for name in OPS) + len(OPS) + 1) + around(c)
     ),
     "selective_kernel": lambda c: (
-        2 * (9 * c * (c // gcd(c, 32)) + 2 * c) + 32 * c + 2 * 32 + 64 * c
+        2 * (9 * c * (c // gcd(c, min(32, c // 4))) + 2 * c) + 32 * c + 2 * 32 + 64 * c
     ),
     "soca": lambda c: 2 * c * (c // 16) + c // 16 + c,
     "split": lambda c: 9 * c * c + 4 * c + (c + 2 + 2 * c) * max(c // 2, 32) + 2 * c,
@@ -187,14 +187,18 @@ def test_danet_position_is_its_equation():
             torch.testing.assert_close(y[b, :, i], places[b, :, i] + 0.7 * attended)
 
 
+@pytest.mark.parametrize("scale, factor", [(None, 6**-0.5), (1.0, 1.0)])  # of 2 x 3 places
 @pytest.mark.parametrize("sign, direction", [("paper", 1.0), ("released", -1.0)])
-def test_channel_attention_of_danet_is_its_equation(sign: str, direction: float):
-    x, block = images(2, 4, 2, 3) / 2, build("danet_channel", 4, sign=sign)
+def test_channel_attention_of_danet_is_its_equation(
+    sign: str, direction: float, scale: float | None, factor: float
+):
+    x, block = images(2, 4, 2, 3) / 2, build("danet_channel", 4, sign=sign, scale=scale)
     (weights,) = tensors_of(block, x)
     y = block(x)
     for b in range(2):
         for c in range(4):
-            scores = torch.stack([direction * (x[b, c] * x[b, d]).sum() for d in range(4)])
+            products = torch.stack([(x[b, c] * x[b, d]).sum() for d in range(4)])
+            scores = direction * factor * products
             share = torch.exp(scores) / torch.exp(scores).sum()
             close(weights[b, 0, c], share)
             close(y[b, c], x[b, c] + block.beta * sum(share[d] * x[b, d] for d in range(4)))
@@ -202,13 +206,25 @@ def test_channel_attention_of_danet_is_its_equation(sign: str, direction: float)
 
 def test_the_sign_of_the_paper_attends_to_itself_and_the_released_one_to_what_differs():
     x = images(3, 16, 12, 12)
-    (alike,) = tensors_of(build("danet_channel", 16, sign="paper"), x)
+    (alike,) = tensors_of(build("danet_channel", 16, sign="paper", scale=1.0), x)
     (differing,) = tensors_of(build("danet_channel", 16, sign="released"), x)
     close(alike, torch.eye(16, dtype=x.dtype).expand_as(alike))
     product = x.flatten(2) @ x.flatten(2).transpose(1, 2)
     assert torch.equal(differing[:, 0].argmax(2), product.argmin(2))
     with pytest.raises(ValueError, match="paper, released"):
         BLOCKS["danet_channel"](16, sign="+")
+
+
+def test_energies_of_channels_do_not_grow_with_the_number_of_places():
+    x = {size: images(8, 32, size, size) for size in (8, 24)}
+
+    def entropy(size: int, **options: object) -> float:
+        (weights,) = tensors_of(build("danet_channel", 32, **options), x[size])
+        return float(torch.special.entr(weights).sum(-1).mean()) / log(32)
+
+    assert abs(entropy(8) - entropy(24)) < 0.01
+    assert 0.7 < entropy(24) < 0.95
+    assert entropy(24, scale=1.0) < entropy(8, scale=1.0) < 0.2, "one channel is chosen"
 
 
 def test_danet_adds_what_both_add():
@@ -246,6 +262,7 @@ def test_frequency_attention_with_the_constant_alone_is_squeeze_and_excitation()
         for name in ("squeeze", "excite"):
             getattr(se, name).weight.copy_(getattr(fca, name).weight)
             getattr(se, name).bias.zero_()
+        se.squeeze.weight.mul_(sqrt(7 * 9))  # of a sum over places by cosines of length one
     close(fca(x), se(x))
     assert not torch.allclose(build("fca", 16)(x), se(x))
 
@@ -261,7 +278,7 @@ def test_frequency_attention_is_its_equation(size: tuple[int, int]):
         for h in range(height):
             for w in range(width):
                 wave = cos(pi * u * (h + 0.5) / height) * cos(pi * v * (w + 0.5) / width)
-                scale = (sqrt(2) if u else 1) * (sqrt(2) if v else 1) / (height * width)
+                scale = (sqrt(2) if u else 1) * (sqrt(2) if v else 1) / sqrt(height * width)
                 seen[c] += scale * wave * x[0, c, h, w]
     middle = F.relu(block.squeeze.weight @ seen)
     assert middle.any(), "all units are shut: nothing is tested"
@@ -283,6 +300,17 @@ def test_frequencies_stay_apart_on_small_maps(size: tuple[int, int], distinct: i
 def test_frequency_attention_wants_groups_of_one_size():
     with pytest.raises(ValueError, match="24 channels"):
         BLOCKS["fca"](24)
+
+
+def test_the_norm_of_a_spatial_gate_follows_a_hundredth_of_each_batch():
+    for block, share in ((BLOCKS["cbam"](16), 0.01), (BLOCKS["cbam"](16, momentum=0.1), 0.1)):
+        before, x = block.spatial.norm.running_var.clone(), images(4, 16, 8, 8).float()
+        seen = block.channel(x)
+        seen = block.spatial.conv(torch.cat([seen.amax(1, True), seen.mean(1, True)], 1))
+        block.train()(x)
+        torch.testing.assert_close(
+            block.spatial.norm.running_var, (1 - share) * before + share * seen.var()[None]
+        )
 
 
 def test_the_gate_of_harmonious_attention_is_a_product_that_is_mixed():
@@ -416,6 +444,13 @@ def test_selective_kernels_are_their_equation():
         close(weights[:, 1, c], other / (one + other))
         share = weights[:, :, c, None, None]
         close(block(x)[:, c], share[:, 0] * seen[0][:, c] + share[:, 1] * seen[1][:, c])
+
+
+@pytest.mark.parametrize("channels", [4, 16, 32, 36, 48, 128, 256])
+def test_a_group_of_selective_kernels_has_four_channels_or_more(channels: int):
+    for branch in BLOCKS["selective_kernel"](channels).branches:
+        assert branch[0].weight.shape[1] >= 4
+    assert BLOCKS["selective_kernel"](256).branches[0][0].groups == 32, "the paper's"
 
 
 @pytest.mark.parametrize("branch, reach", [(0, 1), (1, 2), (2, 3)])

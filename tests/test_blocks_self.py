@@ -255,6 +255,10 @@ def test_random_features_tend_to_softmax_like_one_over_the_root_of_their_number(
     assert scaled[0] / 64**0.5 < 0.25 / 20
 
 
+def test_there_are_as_many_random_features_as_the_authors_have():
+    assert BLOCKS["random_features"](32).noise.shape == (4, 8, 64)
+
+
 def test_random_features_are_linear_attention_of_sines_and_cosines():
     query, key = queries_and_keys(places=9)
     block = build("random_features", features=8)

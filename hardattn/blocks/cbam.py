@@ -29,13 +29,14 @@ class CBAMChannel(nn.Module):
 class CBAMSpatial(nn.Module):
     """y = x * sigmoid(BN(conv_kxk([max_c(x); mean_c(x)]))), without bias, k = 7.
 
-    (B, C, H, W) -> same. Map: the gate, (B, 1, H, W).
+    (B, C, H, W) -> same. Map: the gate, (B, 1, H, W). momentum: of the norm, the share of a batch
+    in its running mean and variance; the authors' code has a hundredth, torch's default is a tenth.
     """
 
-    def __init__(self, channels: int, *, kernel: int = 7):
+    def __init__(self, channels: int, *, kernel: int = 7, momentum: float = 0.01):
         super().__init__()
         self.conv = nn.Conv2d(2, 1, kernel, padding=kernel // 2, bias=False)
-        self.norm = nn.BatchNorm2d(1)
+        self.norm = nn.BatchNorm2d(1, momentum=momentum)
         self.map = AttentionMap("spatial gate")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,10 +48,12 @@ class CBAMSpatial(nn.Module):
 class CBAM(nn.Module):
     """The channel gate, then the spatial gate. (B, C, H, W) -> same. Maps: those of both."""
 
-    def __init__(self, channels: int, *, reduction: int = 16, kernel: int = 7):
+    def __init__(
+        self, channels: int, *, reduction: int = 16, kernel: int = 7, momentum: float = 0.01
+    ):
         super().__init__()
         self.channel = CBAMChannel(channels, reduction=reduction)
-        self.spatial = CBAMSpatial(channels, kernel=kernel)
+        self.spatial = CBAMSpatial(channels, kernel=kernel, momentum=momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.spatial(self.channel(x))

@@ -29,9 +29,9 @@ def cosines(frequencies: Tensor, size: int, dtype: torch.dtype) -> Tensor:
 class FCA(nn.Module):
     """y = x * sigmoid(W2 relu(W1 f)), where f_c is one frequency of channel c, not its mean.
 
-    The channels are n groups of neighbours, and each group has its frequency (u, v): f_c is the
-    mean over places of x_c times the cosines of u down and v across. With n = 1 it is the mean,
-    and the block is SE without biases.
+    The channels are n groups of neighbours, and each group has its frequency (u, v): f_c is the sum
+    over places of x_c times the cosines of u down and v across, all cosines of length one. With
+    n = 1 it is sqrt(H W) times the mean, and the block is SE without biases on that.
 
     (B, C, H, W) -> same. Map: the gate, (B, C). frequencies: n, the first of the 16 that the paper
     chose; it must divide C.
@@ -60,7 +60,8 @@ class FCA(nn.Module):
             cosines(each * side // 7, side, x.dtype)
             for each, side in zip(self.spectrum, x.shape[2:], strict=True)
         )
-        filters = (down[:, :, None] * across[:, None]).flatten(1) / (x.shape[2] * x.shape[3])
+        length = math.sqrt(x.shape[2] * x.shape[3])
+        filters = (down[:, :, None] * across[:, None]).flatten(1) / length
         groups = x.flatten(2).unflatten(1, (len(filters), -1))
         seen = (groups @ filters[:, :, None]).flatten(1)
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(seen))))

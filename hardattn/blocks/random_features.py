@@ -32,7 +32,7 @@ class RandomFeatures(MultiHead):
     noise: Tensor
 
     def __init__(
-        self, channels: int, *, heads: int = 4, positions: bool = True, features: int = 16
+        self, channels: int, *, heads: int = 4, positions: bool = True, features: int = 64
     ):
         super().__init__(channels, heads=heads, positions=positions)
         self.map = AttentionMap("pairwise")

@@ -15,8 +15,9 @@ class SelectiveKernel(nn.Module):
     a = softmax_m(A_m relu(norm(W mean_hw(sum_m U_m)))), with W to max(C / r, 32).
 
     (B, C, H, W) -> same; it takes the place of a convolution, so there is no shortcut. Map: a,
-    (B, M, C), which sums to one over M. groups: of the convolutions, where it divides C, else the
-    greatest common divisor of both.
+    (B, M, C), which sums to one over M. groups: of the convolutions; the greatest common divisor of
+    C and these, or C / 4 where that is less, so that a group has at least four channels, as in the
+    paper's networks: with one channel in each the convolutions would mix nothing.
     """
 
     def __init__(self, channels: int, *, branches: int = 2, groups: int = 32, reduction: int = 16):
@@ -30,7 +31,7 @@ class SelectiveKernel(nn.Module):
                     3,
                     padding=dilation,
                     dilation=dilation,
-                    groups=gcd(channels, groups),
+                    groups=gcd(channels, min(groups, max(1, channels // 4))),
                     bias=False,
                 ),
                 nn.BatchNorm2d(channels),
