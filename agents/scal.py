@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hardattn.blocks.se import hidden_units
 from hardattn.distributions import Choice
 from hardattn.layers import AdditiveScores, CellFeatures, attend
 from hardattn.rollout import Decision
@@ -34,7 +35,7 @@ class SCAL(nn.Module):
     answer for being better than the first.
 
     glimpse: the shape of one cell. context: of the whole image. reduction: of the gate's middle
-    layer.
+    layer, features / r units, but at least eight.
 
     Departures: the paper's text was not at hand (its abstract, and V = C(features, attention), are
     confirmed), and so the form of both maps is a choice: weights over cells sum to one. It finds
@@ -62,7 +63,7 @@ class SCAL(nn.Module):
         if attention != "channel":
             self.spatial = AdditiveScores(features, features, hidden)
         if attention != "spatial":
-            middle = max(1, features // reduction)
+            middle = hidden_units(features, reduction)
             self.channel = nn.Sequential(
                 nn.Linear(features, middle), nn.ReLU(), nn.Linear(middle, features), nn.Sigmoid()
             )

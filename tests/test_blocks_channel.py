@@ -17,18 +17,20 @@ from hardattn.maps import Map, recorded, replaced
 
 # How many weights the equations give for C channels.
 WEIGHTS: dict[str, Callable[[int], int]] = {
-    "se": lambda c: 2 * c * (c // 16) + c // 16 + c,
-    "cbam_channel": lambda c: 2 * c * (c // 16) + c // 16 + c,
+    "se": lambda c: gate(c, max(8, c // 16)),
+    "cbam_channel": lambda c: gate(c, max(8, c // 16)),
     "cbam_spatial": lambda c: 2 * 7 * 7 + 2,
-    "cbam": lambda c: 2 * c * (c // 16) + c // 16 + c + 2 * 7 * 7 + 2,
+    "cbam": lambda c: gate(c, max(8, c // 16)) + 2 * 7 * 7 + 2,
     "coordinate": lambda c: 8 * c + 2 * 8 + 2 * (8 * c + c),
     "danet_position": lambda c: 2 * (c * (c // 8) + c // 8) + c * c + c + 1,
     "danet_channel": lambda c: 1,
     "danet": lambda c: 2 * (c * (c // 8) + c // 8) + c * c + c + 1 + 1,
     "double": lambda c: 4 * c * (c // 4) + 2 * (c // 4) + c,
     "eca": lambda c: 3,  # for 8 to 127 channels
-    "fca": lambda c: 2 * c * (c // 16),
-    "harmonious": lambda c: (9 + 2 + 1 + 2) + 2 * c * (c // 16) + 2 * (c // 16 + c) + c * c + 2 * c,
+    "fca": lambda c: 2 * c * max(8, c // 16),
+    "harmonious": lambda c: (
+        (9 + 2 + 1 + 2) + 2 * c * max(8, c // 16) + 2 * (max(8, c // 16) + c) + c * c + 2 * c
+    ),
     "high_order": lambda c: 3 * c * (c // 2) + 2 * (c // 2) + 2 * (c // 2) * c + c,
     "hoga": lambda c: (
         sum(weights_of_an_edge(name, c // 4) for node in PUBLISHED for name in node) + around(c)
@@ -39,36 +41,40 @@ WEIGHTS: dict[str, Callable[[int], int]] = {
     "selective_kernel": lambda c: (
         2 * (9 * c * (c // gcd(c, min(32, c // 4))) + 2 * c) + 32 * c + 2 * 32 + 64 * c
     ),
-    "soca": lambda c: 2 * c * (c // 16) + c // 16 + c,
+    "soca": lambda c: gate(c, max(8, c // 16)),
     "split": lambda c: 9 * c * c + 4 * c + (c + 2 + 2 * c) * max(c // 2, 32) + 2 * c,
 }
 
 
+def gate(c: int, units: int) -> int:
+    """Two layers with biases, from c channels to some units and back."""
+    return 2 * c * units + units + c
+
+
 def weights_of_an_edge(name: str, c: int) -> int:
     """Of an operation of HOGA on c channels, each norm with its scale and shift."""
-    units = max(4, c // 4)
-    gate = 2 * c * units + units + c
+    gated = gate(c, max(8, c // 4))
     return {
         "skip": 0,
         "separable": 2 * (9 * c + c * c + 2 * c),
         "dilated": 9 * c + c * c + 2 * c,
         "separable_spatial": (18 + 4 + 4) + (18 + 2 + 2),
         "dilated_spatial": 18 + 2,
-        "se": gate,
-        "se_max": gate,
-        "cbam": gate + 98 + 2,
+        "se": gated,
+        "se_max": gated,
+        "cbam": gated + 98 + 2,
     }[name]
 
 
 def around(c: int) -> int:
     """What HOGA has beside its edges: two SE of reduction 8, two 1x1 convolutions with norms."""
-    gates = sum((2 * n + 1) * max(4, n // 8) + n for n in (c // 4, c))
+    gates = sum(gate(n, max(8, n // 8)) for n in (c // 4, c))
     return gates + (c + c // 4) * c + 2 * c + c * c + 2 * c
 
 
 def test_se_is_its_equation():
     torch.manual_seed(0)
-    x, block = torch.randn(2, 16, 5, 4), BLOCKS["se"](16, reduction=4)
+    x, block = torch.randn(2, 32, 5, 4), BLOCKS["se"](32, reduction=4)
     with recorded(block) as maps:
         y = block(x)
     mean = x.sum((2, 3)) / 20
@@ -76,7 +82,7 @@ def test_se_is_its_equation():
     gate = 1 / (1 + torch.exp(-(middle @ block.excite.weight.T + block.excite.bias)))
     torch.testing.assert_close(maps[0].tensor, gate)
     for i in range(2):
-        for c in range(16):
+        for c in range(32):
             torch.testing.assert_close(y[i, c], x[i, c] * gate[i, c])
 
 

@@ -39,7 +39,7 @@ WEIGHTS: dict[str, Callable[..., int]] = {
         49 * c * max(8, c // 4) + 49 * max(8, c // 4) + 49 + 2 * c * c + 2 * c
     ),
     "pyramid_feature": lambda c: (
-        2 * c * (c // 4) + c // 4 + c + 2 * (9 * c * (c // 2) + c + 9 * (c // 2) + 2)
+        2 * c * max(8, c // 4) + max(8, c // 4) + c + 2 * (9 * c * (c // 2) + c + 9 * (c // 2) + 2)
     ),
     "residual_attention": lambda c: 7 * _bottleneck(c, c // 4) + 2 * (2 * c + c * c) + c,
     "span": lambda c: 2 * c * (c // 2) + c // 2 + c + 2 * 19 * (c // 2) ** 2,

@@ -25,7 +25,8 @@ def linear(inputs: int, outputs: int) -> int:
 
 def harmonious(c: int) -> int:
     """Convolutions without biases, each with a norm: of the map, of the channels, of both."""
-    return (9 + 2 + 1 + 2) + 2 * c * (c // 16) + 2 * (c // 16 + c) + c * c + 2 * c
+    units = max(8, c // 16)
+    return (9 + 2 + 1 + 2) + 2 * c * units + 2 * (units + c) + c * c + 2 * c
 
 
 # How many weights the equations give for C channels and K classes.

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from hardattn.blocks.se import hidden_units
 from hardattn.maps import AttentionMap
 
 
@@ -10,11 +11,12 @@ class CBAMChannel(nn.Module):
     """y = x * sigmoid(MLP(mean_hw(x)) + MLP(max_hw(x))), one MLP for both.
 
     (B, C, H, W) -> same. Map: the gate, (B, C). The MLP has biases, as the authors' code has.
+    reduction: of its middle layer, C / r units, but at least eight.
     """
 
     def __init__(self, channels: int, *, reduction: int = 16):
         super().__init__()
-        middle = max(1, channels // reduction)
+        middle = hidden_units(channels, reduction)
         self.mlp = nn.Sequential(
             nn.Linear(channels, middle), nn.ReLU(), nn.Linear(middle, channels)
         )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hardattn.blocks.se import hidden_units
 from hardattn.maps import AttentionMap
 
 # (u, v), down and across, in a spectrum of 7x7: those that alone served ImageNet best, in order.
@@ -34,11 +35,10 @@ class FCA(nn.Module):
     n = 1 it is sqrt(H W) times the mean, and the block is SE without biases on that.
 
     (B, C, H, W) -> same. Map: the gate, (B, C). frequencies: n, the first of the 16 that the paper
-    chose; it must divide C.
+    chose; it must divide C. reduction: of the middle layer, C / r units, but at least eight.
 
     Departures: frequencies, given for 7x7, become whole(u H / 7), where the authors' code has
     u whole(H / 7): the same where 7 divides H, but below 7 theirs makes every filter the mean.
-    Theirs multiply f by sqrt(H W).
     """
 
     spectrum: Tensor
@@ -49,7 +49,7 @@ class FCA(nn.Module):
             raise ValueError(
                 f"{frequencies} frequencies, at most {len(TOP)}, must divide {channels} channels"
             )
-        middle = max(1, channels // reduction)
+        middle = hidden_units(channels, reduction)
         self.squeeze = nn.Linear(channels, middle, bias=False)
         self.excite = nn.Linear(middle, channels, bias=False)
         self.register_buffer("spectrum", torch.tensor(TOP[:frequencies]).T, persistent=False)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hardattn.blocks.se import hidden_units
 from hardattn.maps import AttentionMap
 
 
@@ -20,8 +21,9 @@ class Harmonious(nn.Module):
     """y = x * sigmoid(conv(s c)): a map of places times a vector of channels, then mixed.
 
     s: the mean over channels through a 3x3 convolution of stride 2, bilinear enlarging and a 1x1
-    convolution, (B, 1, H, W). c: the mean over places through C / r units, (B, C, 1, 1). Each
-    convolution is followed by a norm and a rectifier, the last one, too: the gate is in [0.5, 1).
+    convolution, (B, 1, H, W). c: the mean over places through C / r units, but at least eight,
+    (B, C, 1, 1). Each convolution is followed by a norm and a rectifier, the last one, too: the
+    gate is in [0.5, 1).
 
     (B, C, H, W) -> same. Map: the gate, (B, C, H, W).
 
@@ -31,7 +33,7 @@ class Harmonious(nn.Module):
 
     def __init__(self, channels: int, *, reduction: int = 16):
         super().__init__()
-        middle = max(1, channels // reduction)
+        middle = hidden_units(channels, reduction)
         self.places = layer(1, 1, kernel=3, stride=2)
         self.scale = layer(1, 1)
         # Its convolution is one number: drawn, it may be negative, and shut the rectifier.

@@ -48,11 +48,6 @@ class SpatialGate(nn.Module):
         return x * self.map(torch.sigmoid(self.net(seen)))
 
 
-def reduction(channels: int, wanted: int) -> int:
-    """The one wanted, or less where it leaves under four units, which may all stay shut."""
-    return min(wanted, max(1, channels // 4))
-
-
 # What an edge can be, made for a number of channels; or nothing, "none", in a search.
 OPS: dict[str, Callable[[int], nn.Module]] = {
     "skip": lambda c: nn.Identity(),
@@ -62,9 +57,9 @@ OPS: dict[str, Callable[[int], nn.Module]] = {
     "dilated_spatial": lambda c: SpatialGate(
         nn.Conv2d(2, 1, 3, padding=2, dilation=2, bias=False), nn.BatchNorm2d(1)
     ),
-    "se": lambda c: SE(c, reduction=reduction(c, 4)),
-    "se_max": lambda c: CBAMChannel(c, reduction=reduction(c, 4)),
-    "cbam": lambda c: CBAM(c, reduction=reduction(c, 4)),
+    "se": lambda c: SE(c, reduction=4),
+    "se_max": lambda c: CBAMChannel(c, reduction=4),
+    "cbam": lambda c: CBAM(c, reduction=4),
 }
 
 # For each node its edges: from its own group of channels, then from each node before it.
@@ -106,7 +101,7 @@ class Cell(nn.Module):
         super().__init__()
         size = channels // GROUPS
         self.nodes = nn.ModuleList(Node(each) for each in edges)
-        self.together = SE(size, reduction=reduction(size, 8))
+        self.together = SE(size, reduction=8)
         self.mix = nn.Sequential(
             nn.Conv2d(channels + size, channels, 1, bias=False),
             nn.BatchNorm2d(channels),
@@ -114,7 +109,7 @@ class Cell(nn.Module):
             nn.Conv2d(channels, channels, 1, bias=False),
             nn.BatchNorm2d(channels),
         )
-        self.last = SE(channels, reduction=reduction(channels, 8))
+        self.last = SE(channels, reduction=8)
 
     def forward(self, x: Tensor) -> Tensor:
         groups = x.chunk(GROUPS, 1)
@@ -138,7 +133,7 @@ class HOGA(Cell):
     (B, C, H, W) -> same. genotype: names of OPS, by node and source; the published one by default.
 
     Departures: the equations are those of the authors' code, since the paper's text was not at
-    hand. The gates by SE have biases, and four units between at least, where the authors' small
+    hand. The gates by SE have biases, and eight units between at least, where the authors' small
     nets have one or none. A 1x1 convolution of one channel to one, whose scale the norm behind it
     takes away, is left out.
     """

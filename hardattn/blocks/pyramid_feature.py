@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hardattn.blocks.se import hidden_units
 from hardattn.maps import AttentionMap
 
 
@@ -11,8 +12,8 @@ class PyramidFeature(nn.Module):
     """h = x * sigmoid(W2 relu(W1 mean_hw(x))), then y = h * sigmoid(a(h) + b(h)).
 
     (B, C, H, W) -> same. a is a 1x9 convolution to C / 2 channels, BN, relu, and a 9x1 convolution
-    to one, BN; b is a 9x1, then a 1x9. The middle layer of the first gate has C / 4 units. Maps:
-    the channel gate, (B, C), and the spatial gate, (B, 1, H, W).
+    to one, BN; b is a 9x1, then a 1x9. The middle layer of the first gate has C / 4 units, but at
+    least eight. Maps: the channel gate, (B, C), and the spatial gate, (B, 1, H, W).
 
     Departures: one level. In the paper the channel gate is on several levels of a network, put
     together by dilated convolutions, and the spatial gate that is made of them is on lower levels.
@@ -22,7 +23,7 @@ class PyramidFeature(nn.Module):
 
     def __init__(self, channels: int, *, kernel: int = 9):
         super().__init__()
-        middle = channels // 4
+        middle = hidden_units(channels, 4)
         self.squeeze = nn.Linear(channels, middle)
         self.excite = nn.Linear(middle, channels)
         self.across_down = self._branch(channels, (1, kernel), (kernel, 1))

@@ -26,7 +26,8 @@ class SOCA(SE):
     """y = x * sigmoid(W2 relu(W1 z)), where z_c is the mean of row c of the root of the covariance.
 
     (B, C, H, W) -> same. Map: the gate, (B, C). The covariance of channels is over places, its
-    square root as in `matrix_sqrt`. reduction: of the middle layer, C / r units, at least one.
+    square root as in `matrix_sqrt`. reduction: of the middle layer, C / r units, but at least
+    eight.
 
     How exact: after the paper's five iterations the root of a covariance of white noise is too
     small by 3 % for 16 channels at 144 places, by 12 % for 32 channels there, and by 20 % for 64
