@@ -66,7 +66,10 @@ class Gallery:
         parts = [path_picture(image[row].cpu(), path, size, scales, box, side=SIDE)]
         glimpse = self.glimpse[:, row].cpu().clone()
         glimpse[look + 1 :] = 0
-        parts.append(seen_glimpses(glimpse, sensor, SIDE))
+        corners = None
+        if isinstance(sensor, Retina):
+            corners = sensor.corners(self.place[:, row], (image.shape[2], image.shape[3])).cpu()
+        parts.append(seen_glimpses(glimpse, sensor, SIDE, corners=corners))
         if self.answers:
             truth = int(scenes.target[row]) if told and scenes.target.dim() == 1 else None
             belief = self.belief[row].cpu() if look or over else torch.zeros(len(self.answers))

@@ -41,7 +41,11 @@ def test_frames_show_the_scene_its_path_the_glimpses_and_the_belief() -> None:
         assert np.array_equal(frame[:SIDE, :SIDE], scene)
         glimpses = np.concatenate([one.glimpse.numpy() for one in seen[: look + 1]])
         blank = np.zeros((2 - look, *glimpses.shape[1:]), np.float32)
-        tiles = seen_glimpses(torch.from_numpy(np.concatenate([glimpses, blank])), sensor, SIDE)
+        where = torch.zeros(3, 2)
+        where[: look + 1] = torch.from_numpy(path)
+        corners = sensor.corners(where, (24, 24))
+        given = torch.from_numpy(np.concatenate([glimpses, blank]))
+        tiles = seen_glimpses(given, sensor, SIDE, corners=corners)
         left = SIDE + GAP
         assert np.array_equal(frame[: len(tiles), left : left + tiles.shape[1]], tiles)
         # The belief: nothing at first, then nearly all of it in the true answer.

@@ -480,6 +480,36 @@ def test_sheet_and_glimpses() -> None:
     assert (edge[20, 20] == 0).all() and (edge[80, 80] == 200).all()
 
 
+def test_glimpses_lay_odd_patches_where_they_were_read() -> None:
+    """Of ten pixels a side the finest five begin at the third or the fourth."""
+    sensor, found = Retina(5, 2), set()
+    for x in (-0.05, 0.0, 0.05):
+        place = torch.tensor([[x, 0.0]])
+        (coarse, fine) = (sensor.corners(place, (24, 24))[0, scale].tolist() for scale in (1, 0))
+        image = torch.zeros(1, 24, 24, dtype=torch.uint8)
+        image[:, fine[1] : fine[1] + 5, fine[0] : fine[0] + 5] = 255
+        strip = pictures.glimpses(image, place, sensor, width=112)  # a frame of 6 or 7, 10 a pixel
+        frame = 112 // 16
+        inner, middle = 112 - 2 * frame, 56
+        left = frame + round(inner * (fine[0] - coarse[0]) / 10)
+        white = (strip[middle, frame:-frame] == 255).all(1).nonzero()[0] + frame
+        assert white[0] == left and len(white) == round(inner / 2)
+        found.add(fine[0] - coarse[0])
+    assert found == {2, 3}
+
+
+def test_a_path_picture_and_the_retina_agree_on_ties() -> None:
+    """A centre a rounding below a pixel's edge is taken for one on it, as the retina takes it."""
+    image = torch.zeros(1, 20, 20, dtype=torch.uint8)
+    for place in (0.2, 0.2 - 1e-6, 0.2 + 1e-6):
+        at = torch.tensor([[place, place]])
+        corner = Retina(3).corners(at, (20, 20))[0, 0].tolist()
+        assert corner == [11, 11]
+        drawn = pictures.path_picture(image, at, 3, 1).astype(int)
+        exact = pictures.path_picture(image, torch.tensor([[0.2, 0.2]]), 3, 1)
+        assert np.abs(drawn - exact).mean() < 0.5
+
+
 ACT = """
 var rows = function () {
   return [].map.call(document.querySelectorAll("table.sortable tbody:first-of-type tr.row"),
