@@ -27,6 +27,7 @@ from hardattn.data import load
 from hardattn.evaluate import evaluate
 from hardattn.export import Deployed
 from hardattn.scenes import frozen
+from hardattn.tasks import Localise
 from tests.test_agents import EVERYONE, build
 
 TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
@@ -311,3 +312,18 @@ def test_every_agent_s_weights_are_kept_to_the_bit(who: str, tmp_path: Path) -> 
     other.load_state_dict(load_file(tmp_path / "model.safetensors"))
     for one, copy in zip(agent.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.equal(one, copy)
+
+
+def test_a_world_is_the_same_without_the_data() -> None:
+    """Of places, whose worth depends on how large the images are that were placed."""
+    base = RECIPES["ram-digits"]
+    changes: dict[str, Any] = {"scene": "localise", "canvas": 48, "zoom": 2, "bonus": 1.0}
+    recipe = dataclasses.replace(base, problem=dataclasses.replace(base.problem, **changes))
+    trained = recipe.problem.build(load("digits").classes, (1, 8, 8))
+    world = {"classes": list(trained.answers), "image": [1, 48, 48], "source": [1, 8, 8]}
+    result: dict[str, Any] = {"title": "", "recipe": plain(recipe.settings()), "world": world}
+    _, alone = deploy.build(result, "here")
+    assert isinstance(alone.task, Localise) and vars(alone.task) == vars(trained.world.task)
+    del world["source"]
+    with pytest.raises(UsageError, match=r"here: .* do not fit"):
+        deploy.build(result, "here")

@@ -1,7 +1,10 @@
 """One name is one problem: built by a recipe or by an environment, it is the same to the bit."""
 
+import json
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from torch import Tensor
 
 from experiments.config import Problem as Said
 from experiments.config import UsageError
+from experiments.trained import KINDS, recipe_of
 from hardattn import pairs, scenes
 from hardattn.catch import Catch
 from hardattn.data import Dataset, Split, load
@@ -26,6 +30,7 @@ ENVIRONMENTS = {
 }
 TOLD = [name for name in SCENES if not SCENES[name].cued]
 IMAGE = (1, 8, 8)
+RESULTS = Path(__file__).resolve().parent.parent / "experiments" / "results"
 
 
 @lru_cache
@@ -217,3 +222,26 @@ def test_what_is_no_number_has_no_sum(name: str) -> None:
     with pytest.raises(ValueError, match="ask for the pair"):
         problem("pair", Retina(2), ("1", name), IMAGE, canvas=20, looks=2, answer="sum")
     problem("pair", Retina(2), ("1", name), IMAGE, canvas=20, looks=2)
+
+
+def test_every_committed_result_still_has_its_world() -> None:
+    """Of recipes: what its settings say is built, with as many answers as it was measured with."""
+    count = 0
+    for path in sorted(RESULTS.rglob("*.json")):
+        for result in results_in(json.loads(path.read_text(encoding="utf-8"))):
+            if result["recipe"].get("agent") not in KINDS:
+                continue  # of another program
+            world, recipe = result["world"], recipe_of(result, path.name)
+            count += 1
+            task = recipe.problem.world(len(world["classes"]), world["image"]).task
+            assert task.classes == len(world["classes"]), path.name
+    assert count > 100
+
+
+def results_in(value: Any) -> Iterator[dict[str, Any]]:
+    """What is a result, in whatever it is kept."""
+    if isinstance(value, dict) and {"recipe", "world", "seed"} <= set(value):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from results_in(one)
