@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments import sources
+from experiments import sources, timing
 from experiments.config import Problem, Recipe, Run, UsageError
 from experiments.folder import kept_if_used
 from experiments.recipes import RECIPES
@@ -134,6 +134,7 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
     estimator = learning.gradient(agent, world)
     begin(folder, recipe, run, setting, agent, estimator)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
+    busy = timing.work(folder)
     try:
         trained = train(
             agent,
@@ -160,10 +161,12 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             draw=DRAWS[recipe.problem.draw],
             log=log,
         )
+        busy.close()
         result = conclude(setting, name, recipe, run, command, folder, agent, record(trained))
         finish(log, recipe, run, result)
         return result
     finally:
+        busy.close()
         log.close()
 
 
@@ -185,8 +188,13 @@ def conclude(
     draw = DRAWS[problem.draw]
     agent.eval()
     test = frozen(setting.make, setting.dataset.test, problem.test_seed, problem.test_draws)
-    measured = measure(agent, world, test, draw)
-    costs = cost.measure(agent, world, test, draw)
+    with timing.work(folder):
+        measured = measure(agent, world, test, draw)
+        changed = controls(agent, world, test, draw)
+    made = made_with(setting.device, run.threads, setting.product)
+    with timing.alone(folder) as free:
+        costs = cost.measure(agent, world, test, draw, timed=free)
+    costs["architecture"] = timing.architecture(recipe, made)
     result = {
         "format": 1,
         "name": name,
@@ -203,8 +211,8 @@ def conclude(
         "cost": costs,
         "figures": _figures(measured, world.task),
         "training": training,
-        "made_with": made_with(setting.device, run.threads, setting.product),
-        "controls": controls(agent, world, test, draw),
+        "made_with": made,
+        "controls": changed,
     }
     once = measured["averaged"] is measured["greedy"]
     result["figures"]["averaged"]["passes"] = 1 if once else PASSES

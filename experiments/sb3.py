@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from experiments import timing
 from experiments.command import obey
 from experiments.config import Recipe, Run, UsageError, at_least, finite, positive
 from experiments.families import CLUTTERED_DIGITS
@@ -324,7 +325,8 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
     begin(folder, recipe, run, setting, agent)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
     try:
-        trained = learn(model, agent, setting, recipe, log)
+        with timing.work(folder):
+            trained = learn(model, agent, setting, recipe, log)
         result = conclude(setting, name, recipe, run, command, folder, agent, record(trained))
         result["made_with"]["stable_baselines3"] = stable_baselines3.__version__
         model.save(folder / "unfinished.zip")

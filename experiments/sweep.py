@@ -13,8 +13,10 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import FrameType
 
+from experiments import timing
 from experiments.command import obey
 from experiments.config import UsageError
 from experiments.run import parse
@@ -82,11 +84,11 @@ def table(field: str) -> list[str]:
 def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
     """Run `experiments.run` with each of these arguments, `workers` at a time, in this order.
 
-    Returns 0, or the exit code of the first that failed, after all have ended. SIGINT and SIGTERM
+    Returns 0, or the exit code of the first that failed, after all have ended, when the times are
+    taken that none could take while others trained (see `experiments.timing`). SIGINT and SIGTERM
     are passed on, and nothing new is started. Raises UsageError before anything is started.
     """
-    for command in commands:
-        parse(list(command))
+    given = [parse(list(command)) for command in commands]
     running: list[subprocess.Popen[str]] = []
     stop, overall = threading.Event(), Overall(len(commands), workers)
 
@@ -108,8 +110,9 @@ def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
         )
         running.append(process)
         assert process.stderr is not None
-        for line in process.stderr:
-            overall.hear(run, line)
+        with process.stderr as said:
+            for line in said:
+                overall.hear(run, line)
         code = process.wait()
         overall.end(run)
         return code
@@ -124,6 +127,9 @@ def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
     for command, code in zip(commands, codes, strict=True):
         if code:
             print(f"failed with exit code {code}: {' '.join(command)}", file=sys.stderr)
+    if given and not stop.is_set():
+        folders = [Path(run.out) / name / f"seed-{run.seed}" for name, _, run in given]
+        timing.fill(folders, given[0][2])
     return next((code for code in codes if code), 0)
 
 

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from contextlib import contextmanager
+from typing import Any
 from weakref import finalize
 
 import torch
@@ -18,7 +19,7 @@ from hardattn.world import World
 
 BATCH = 128  # images at a time, where throughput is measured
 PASSES = 5  # timed at least, of each kind
-SECONDS = 0.6  # for the passes of each kind, if that many more fit
+SECONDS = 0.6  # for the passes of each kind, by their clock, if that many more fit
 
 
 def _lstm(sequence: Tensor, above: Tensor, before: Tensor, *rest: Any, **named: Any) -> int:
@@ -228,21 +229,13 @@ def memory(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> int
     return watched.peak
 
 
-class Pass(NamedTuple):
-    """One timed episode."""
-
-    after: list[float]  # seconds from its start to the answer after each look
-    processor: float  # seconds that the processor worked on it, whatever else it had to do
-
-
-def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> dict[str, Any]:
+def measure(
+    agent: Any, world: World, scenes: Scenes, draw: Draw = greedy, timed: bool = True
+) -> dict[str, Any]:
     """All costs of an agent in evaluation mode, on the device of the scenes, as plain values.
 
-    Times are of warm passes by one thread, each over other scenes, in seconds: the median, the
-    quartiles, and the median time of the processor, which other programs do not lengthen (None on a
-    GPU). `latency`: of one image, until the agent stops; `after`: until it has answered after each
-    look. `throughput`: of BATCH images at a time, fewer where there are fewer, or
-    large ones. Memory is in bytes. Takes one or two seconds.
+    Weights, operations, pixels and memory in bytes are the same whenever they are measured. `times`
+    are not: without `timed` they are left out. Takes one or two seconds.
     """
     channels, height, width = scenes.image.shape[1:]
     image = (channels, height, width)
@@ -250,17 +243,9 @@ def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> di
     before, look = told[1] * told[2] if len(told) == 3 else 0, world.sensor.pixels(image)
     after, uncounted = operations(agent, world, scenes, draw)
     batch = min(BATCH, at_once(scenes.image), len(scenes))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        one = _timed(agent, world, scenes, draw, 1)
-        many = _timed(agent, world, scenes, draw, batch)
+    with _one_thread():
         peak = {n: memory(agent, world, scenes.slice(0, n), draw) for n in (1, batch)}
-    finally:
-        torch.set_num_threads(threads)
-    answers = range(max(len(each.after) for each in one))
-    throughput = _spread(many, scenes.image.device)
-    return {
+    found = {
         "parameters": sum(weight.numel() for weight in agent.parameters()),
         "flops": after[-1],
         "flops_after": after,
@@ -272,40 +257,66 @@ def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> di
             "one": peak[1],
             "batch": peak[batch],
         },
+        "threads": 1,
+    }
+    return found | (times(agent, world, scenes, draw) if timed else {})
+
+
+def times(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> dict[str, Any]:
+    """`latency` and `throughput`, in seconds of warm passes by one thread, each over other scenes.
+
+    On the CPU those that the processor worked for this process, to which other programs add
+    nothing; on a GPU those that passed. `clock` says which. Each has the median of its passes and
+    their quartiles. latency: of one image, until the agent stops; `after`: until it has answered
+    after each look. throughput: of BATCH images at a time, fewer where there are fewer.
+    """
+    batch = min(BATCH, len(scenes))
+    with _one_thread():
+        one = _timed(agent, world, scenes, draw, 1)
+        many = _spread(_timed(agent, world, scenes, draw, batch), scenes.image.device)
+    answers = range(max(map(len, one)))
+    return {
         "latency": {
             **_spread(one, scenes.image.device),
             "after": [
-                _quantile([each.after[taken] for each in one if len(each.after) > taken], 0.5)
+                _quantile([after[taken] for after in one if len(after) > taken], 0.5)
                 for taken in answers
             ],
         },
-        "throughput": {
-            "batch": batch,
-            "images_per_second": batch / throughput["seconds"],
-            **throughput,
-        },
-        "threads": 1,
+        "throughput": {"batch": batch, "images_per_second": batch / many["seconds"], **many},
     }
 
 
-def _timed(agent: Any, world: World, scenes: Scenes, draw: Draw, batch: int) -> list[Pass]:
-    """PASSES at least, after one that warms up."""
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _timed(agent: Any, world: World, scenes: Scenes, draw: Draw, batch: int) -> list[list[float]]:
+    """Seconds from the start of a pass to the answer after each look; PASSES at least."""
     device = scenes.image.device
+    now = time.process_time if device.type == "cpu" else time.perf_counter
     generator = torch.Generator(device).manual_seed(0)
     starts = range(0, len(scenes) - batch + 1, batch)
-    passes: list[Pass] = []
+    passes: list[list[float]] = []
     until = None
     with torch.no_grad():
-        while until is None or len(passes) <= PASSES or time.perf_counter() < until:
+        # The first pass warms up, and counts for nothing.
+        while until is None or len(passes) <= PASSES or now() < until:
             start = starts[len(passes) % len(starts)]
             part = scenes.slice(start, start + batch)
             _wait(device)
-            since, worked, after = time.perf_counter(), time.thread_time(), []
+            since, after = now(), []
             for _ in episode(agent, world, part, draw, generator):
                 _wait(device)
-                after.append(time.perf_counter() - since)
-            passes.append(Pass(after, time.thread_time() - worked))
-            until = until or time.perf_counter() + SECONDS
+                after.append(now() - since)
+            passes.append(after)
+            until = until or now() + SECONDS
     return passes[1:]
 
 
@@ -314,14 +325,13 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _spread(passes: list[Pass], device: torch.device) -> dict[str, Any]:
-    whole = [each.after[-1] for each in passes]
+def _spread(passes: list[list[float]], device: torch.device) -> dict[str, Any]:
+    whole = [after[-1] for after in passes]
     low, middle, high = (_quantile(whole, share) for share in (0.25, 0.5, 0.75))
-    worked = _quantile([each.processor for each in passes], 0.5)
     return {
         "seconds": middle,
         "quartiles": [low, high],
-        "processor_seconds": worked if device.type == "cpu" else None,
+        "clock": "processor" if device.type == "cpu" else "wall",
         "passes": len(passes),
     }
 

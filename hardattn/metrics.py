@@ -21,6 +21,7 @@ from hardattn.evaluate import Columns
 from hardattn.tradeoff import error_at_cost as error_at_cost
 from hardattn.tradeoff import error_by_cost as error_by_cost
 from hardattn.tradeoff import pareto as pareto
+from hardattn.tradeoff import pareto_apart as pareto_apart
 from hardattn.tradeoff import pareto_area as pareto_area
 
 Figure = float | list[float] | None

@@ -25,7 +25,7 @@ class Estimate(NamedTuple):
     low: float | None  # None where there is no interval: one unit only
     high: float | None
     n: int  # how many units
-    method: str  # "student-t", "trimmed-t", "bootstrap", "score" or "none"
+    method: str  # "student-t", "trimmed-t", "bootstrap", "score", "quartiles" or "none"
     unit: str = "seed"
 
     def __str__(self) -> str:
@@ -93,6 +93,30 @@ def bootstrap_interval(
     again = np.take_along_axis(table[None], drawn, -1).reshape(resamples, -1)
     low, high = _expanded_percentiles(statistic(again), n, tasks * (n - 1), level)
     return Estimate(point, low, high, n, "bootstrap")
+
+
+def quartiles(values: ArrayLike) -> Estimate:
+    """The median, and between which values the middle half lies: of a cost.
+
+    Of fewer than three there are no quartiles. Errors as `bootstrap_interval`.
+    """
+    found = _table(values).reshape(-1)
+    low, middle, high = (float(np.quantile(found, share)) for share in (0.25, 0.5, 0.75))
+    if len(found) < 3:
+        return Estimate(middle, None, None, len(found), "none")
+    return Estimate(middle, low, high, len(found), "quartiles")
+
+
+def within(least: float, most: float, found: Estimate) -> Estimate:
+    """The same, its interval cut off at what the values themselves cannot pass.
+
+    Student's t knows nothing of such borders: of a share they are 0 and 1, of a difference of
+    shares -1 and 1.
+    """
+    if found.low is None or found.high is None:
+        return found
+    low, high = (min(max(border, least), most) for border in (found.low, found.high))
+    return found._replace(low=low, high=high)
 
 
 def paired_difference(

@@ -41,11 +41,30 @@ def pareto(costs: Sequence[float], errors: Sequence[float]) -> list[int]:
     is kept. Raises ValueError where a number is NaN or the two differ in length.
     """
     _check(costs, errors)
+    return _unbeaten(costs, costs, errors)
+
+
+def pareto_apart(low: Sequence[float], high: Sequence[float], errors: Sequence[float]) -> list[int]:
+    """`pareto` for costs that are known to lie between `low` and `high`.
+
+    Where two intervals overlap neither costs less, and the smaller error beats the larger: so no
+    two intervals of those returned overlap. Where all intervals have no width it is `pareto`.
+    """
+    _check(low, errors)
+    _check(high, errors)
+    for number, (least, most) in enumerate(zip(low, high, strict=True)):
+        if least > most:
+            raise ValueError(f"point {number} costs from {least} to {most}: the less comes first")
+    return _unbeaten(low, high, errors)
+
+
+def _unbeaten(low: Sequence[float], high: Sequence[float], errors: Sequence[float]) -> list[int]:
     front: list[int] = []
-    for point in sorted(range(len(costs)), key=lambda i: (costs[i], errors[i])):
-        if not front or errors[point] < errors[front[-1]]:
+    # By rising error: whoever comes later is on it if it is cheaper, beyond doubt, than all before.
+    for point in sorted(range(len(errors)), key=lambda i: (errors[i], low[i], high[i])):
+        if all(high[point] < low[other] for other in front):
             front.append(point)
-    return front
+    return front[::-1]
 
 
 def pareto_area(

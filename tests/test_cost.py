@@ -1,6 +1,7 @@
 """Operations of every agent against a formula by hand; bytes of tensors; what is measured."""
 
 import json
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -407,7 +408,23 @@ def test_all_is_measured(scenes: Scenes, monkeypatch: pytest.MonkeyPatch) -> Non
     for times in (latency, throughput):
         low, high = times["quartiles"]
         assert 0 < low <= times["seconds"] <= high and times["passes"] == cost.PASSES
-        assert times["processor_seconds"] > 0
+        assert times["clock"] == "processor"
+    exact = {key: one for key, one in found.items() if key not in ("latency", "throughput")}
+    assert measure(agent, LOOKS, scenes, timed=False).keys() == exact.keys()
+
+
+def test_what_a_pass_waits_is_nobodys_time(scenes: Scenes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside others a process waits for its turn: that is on the wall, and not in its time."""
+
+    class Waiting(RAM):
+        def step(self, state: Tensor, seen: Any) -> Any:
+            time.sleep(0.02)
+            return super().step(state, seen)
+
+    monkeypatch.setattr(cost, "SECONDS", 0.0)
+    found = measure(Waiting((2, 4, 4), 10).eval(), LOOKS, scenes)
+    slept = LOOKS.looks * 0.02
+    assert max(found["latency"]["quartiles"]) < slept > max(found["latency"]["after"])
 
 
 def test_a_coarse_view_counts_as_pixels(small: Scenes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,12 @@
 """Fronts and budgets, by hand and against all pairs."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
 
-from hardattn.metrics import error_at_cost, error_by_cost, pareto, pareto_area
+from hardattn.metrics import error_at_cost, error_by_cost, pareto, pareto_apart, pareto_area
 from tests.handmade import columns
 
 
@@ -25,6 +26,31 @@ def test_the_front_against_all_pairs() -> None:
         beaten = {p for p in points for q in points if q != p and q[0] <= p[0] and q[1] <= p[1]}
         found = pareto(*zip(*points, strict=True))
         assert [points[i] for i in found] == sorted(set(points) - beaten)
+
+
+def test_a_front_of_intervals_by_hand() -> None:
+    low, high = [3.4, 5.4, 26.0, 1.0], [27.0, 6.0, 28.0, 3.0]
+    # The first overlaps with all but the last, and two of those have less error.
+    assert pareto_apart(low, high, [0.3, 0.2, 0.1, 0.4]) == [3, 1, 2]
+    # Of two that overlap only the better one counts, be it the dearer.
+    assert pareto_apart([1.0, 1.9], [2.0, 3.0], [0.2, 0.1]) == [1]
+    assert pareto_apart([1.0, 1.9], [2.0, 3.0], [0.1, 0.2]) == [0]
+    assert pareto_apart([1.0, 2.5], [2.0, 3.0], [0.2, 0.1]) == [0, 1]
+    with pytest.raises(ValueError, match=r"point 1 costs from 3\.0 to 2\.0"):
+        pareto_apart([1.0, 3.0], [2.0, 2.0], [0.1, 0.1])
+
+
+def test_a_front_of_intervals_has_none_that_overlap() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        ends = torch.randint(9, (12, 2), generator=generator).sort(1).values
+        low, high = ends.T.tolist()
+        errors = torch.randint(6, (12,), generator=generator).tolist()
+        assert pareto_apart(low, low, errors) == pareto(low, errors)
+        front = pareto_apart(low, high, errors)
+        for one, other in pairwise(front):
+            assert high[one] < low[other] and errors[one] > errors[other]
+        assert errors[front[-1]] == min(errors)
 
 
 def test_the_area_by_hand() -> None:

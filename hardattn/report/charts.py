@@ -18,8 +18,8 @@ FRONTS = ("dot", "dash", "longdash", "dashdot")  # of the classes, in the table'
 SAID = {
     "pixels": "What each answer cost in pixels",
     "flops": "Million operations for one image",
-    "seconds": "Seconds of training",
-    "latency": "Milliseconds for one image, alone",
+    "seconds": "Seconds of training, of the processor's own clock, with quartiles over seeds",
+    "latency": "Milliseconds for one image, of the processor's own clock, with quartiles of passes",
 }
 
 
@@ -72,7 +72,15 @@ def charts(table: Table, styles: dict[str, Style]) -> list[Chart]:
         "Error against pointing",
         "Whether who attends to the target answers right, with 95 % intervals: lower right does "
         "both.",
-        _against(table, styles, "pointing, %", [row.pointing for row in table.rows]),
+        _against(
+            table,
+            styles,
+            "pointing, %",
+            [
+                None if row.pointing is None else Estimate(row.pointing, None, None, 1, "none")
+                for row in table.rows
+            ],
+        ),
     )
     training = Chart(
         "training",
@@ -96,20 +104,26 @@ def _cost(
     if cost.key == "pixels":
         figure = _against_pixels(table, styles, after)
     else:
-        points = [cost.points(row) for row in table.rows]
-        values = [found[0].cost if found else None for found in points]
+        values = [_value(row, cost.key) for row in table.rows]
         figure = _against(table, styles, f"{cost.name}, {cost.unit}", values)
-        _decades(figure, [value for value in values if value is not None])
+        _decades(figure, [value.point for value in values if value is not None])
     for front, dash in zip(fronts(table, cost), FRONTS * 2, strict=False):
         _staircase(figure, front, dash)
-    said = SAID[cost.key]
-    return Chart(
-        cost.key,
-        f"Error against {cost.name}",
-        f"{said}, on a logarithmic scale: lower left is better. Grey steps are the front of each "
-        "class.",
-        figure,
-    )
+    said = f"{SAID[cost.key]}, on a logarithmic scale: lower left is better."
+    if fronts(table, cost):
+        said += " Grey steps are the front of each class."
+    return Chart(cost.key, f"Error against {cost.name}", said, figure)
+
+
+def _value(row: Row, key: str) -> Estimate | None:
+    """What a row costs; exact, or with quartiles."""
+    if key == "flops":
+        return _exact(row.flops and row.flops / 1e6)
+    return row.seconds if key == "seconds" else row.latency_ms
+
+
+def _exact(value: float | None) -> Estimate | None:
+    return Estimate(value, None, None, 1, "none") if value else None
 
 
 def _staircase(figure: go.Figure, front: Front, dash: str) -> None:
@@ -165,13 +179,14 @@ def _against_pixels(
 
 
 def _against(
-    table: Table, styles: dict[str, Style], what: str, values: Sequence[float | None]
+    table: Table, styles: dict[str, Style], what: str, values: Sequence[Estimate | None]
 ) -> go.Figure:
-    """A point a row that has a value."""
+    """A point a row that has a value, and how far that is known."""
     figure = axes(what, "test error, %")
     for row, value in zip(table.rows, values, strict=True):
         if value is not None:
-            _line(figure, row, styles, [value], [row.error], "%{x:,.4g}")
+            where = f"%{{x:,.4g}}{_hover(value)}"
+            _line(figure, row, styles, [value.point], [row.error], where, known=value)
     return figure
 
 
@@ -222,7 +237,9 @@ def _line(
     curve: list[Estimate],
     where: str,
     marked: bool = True,
+    known: Estimate | None = None,
 ) -> None:
+    """known: the interval of a single point along the other axis."""
     style, name = styles[row.group.name], row.group.name
     low = [one.low for one in curve if one.low is not None]
     high = [one.high for one in curve if one.high is not None]
@@ -238,13 +255,11 @@ def _line(
             meta=name,
             hoverinfo="skip",
         )
-    bars = None
-    if banded and len(curve) == 1:
-        point = curve[0].point
-        bars = {"array": [high[0] - point], "arrayminus": [point - low[0]], "thickness": 1.5}
+    bars = _bars(curve[0]) if len(curve) == 1 else None
     figure.add_scatter(
         x=list(at),
         y=[one.point for one in curve],
+        error_x=_bars(known),
         error_y=bars,
         mode="lines+markers" if marked else "lines",
         line={"color": style.colour, "width": 2, "dash": style.dash},
@@ -259,6 +274,13 @@ def _line(
 def hovered(text: str) -> str:
     """Text as plotly shows it when pointed at: it reads tags, and names in %{braces}."""
     return escape(text, quote=False).replace("{", "&#123;")
+
+
+def _bars(found: Estimate | None) -> dict[str, Any] | None:
+    if found is None or found.low is None or found.high is None:
+        return None
+    above, below = found.high - found.point, found.point - found.low
+    return {"array": [above], "arrayminus": [below], "thickness": 1.5}
 
 
 def _hover(estimate: Estimate) -> str:

@@ -9,12 +9,6 @@ from hardattn.stats import Estimate
 
 METHODS = {"student-t": "Student's t"}
 QUARTERED = 4  # seeds from which on the interquartile mean is another than the mean
-# What a run measured on its device, where it did.
-COST = (
-    ("latency_ms", "latency ms", "for one image, alone", 2),
-    ("throughput", "answers/s", "images a second, in batches", 0),
-    ("peak_mib", "peak MiB", "memory for one image, weights included", 1),
-)
 # What tells agents apart that see everything at once; of the others it takes two tables.
 AT_ONCE = (
     *(
@@ -164,7 +158,14 @@ def results(table: Table) -> list[Column]:
                 lambda r: r.activation_pointing,
                 1,
             ),
-            _number("seconds", "train s", "seconds of training", lambda r: r.seconds, 0),
+            _estimate(
+                "seconds",
+                "train s",
+                "seconds of training, median over seeds with quartiles",
+                lambda r: r.seconds,
+                0,
+                lacking="–",
+            ),
         ],
     )
 
@@ -194,8 +195,31 @@ def details(table: Table) -> list[Column]:
             lambda r: None if r.flops is None else r.flops / 1e6,
             1,
         ),
-        *(_number(key, head, said, _measured(key), decimals) for key, head, said, decimals in COST),
-        _number("speed", "images/s", "in training", lambda r: r.speed, 0),
+        _estimate(
+            "latency_ms",
+            "latency ms",
+            "for one image, with quartiles of passes",
+            lambda r: r.latency_ms,
+            2,
+            lacking="–",
+        ),
+        _estimate(
+            "throughput",
+            "answers/s",
+            "images a second in batches, with quartiles of passes",
+            lambda r: r.throughput,
+            0,
+            lacking="–",
+        ),
+        _number("peak_mib", "peak MiB", "for one image, with weights", lambda r: r.peak_mib, 1),
+        _estimate(
+            "speed",
+            "images/s",
+            "in training, median over seeds with quartiles",
+            lambda r: r.speed,
+            0,
+            lacking="–",
+        ),
         _words("control", "its control", "what is subtracted", lambda r: r.control * several),
     ]
     alike = () if somebody_looks(table) else ("pixels",)
@@ -227,7 +251,7 @@ def columns(table: Table) -> list[Column]:
 
 def estimate_text(estimate: Estimate, decimals: int, sign: bool = False) -> str:
     """`12.3 [11.0, 13.4]`, or the number alone where there is no interval."""
-    form = f"{'+' if sign else ''}.{decimals}f"
+    form = f"{'+' if sign else ''},.{decimals}f"
     point = f"{estimate.point:{form}}"
     if estimate.low is None or estimate.high is None:
         return point.replace("-", "−")
@@ -341,8 +365,18 @@ def notes(table: Table, columns: Sequence[Column]) -> list[str]:
             "convolutions alone."
         )
     if "seconds" in shown:
-        machines = sorted({_machine(row) for row in table.rows} - {""})
-        said.append(f"Train s: {'; '.join(['mean over seeds', *machines])}.")
+        machines = sorted({_machine(row) for row in table.rows if row.seconds} - {""})
+        said.append(
+            "Train s, images/s: of the processor's own clock, which other programs do not lengthen "
+            "(on a GPU of the wall's); median over seeds, in brackets quartiles of three or more. "
+            f"– was timed by the wall alone, beside others. {'; '.join(machines)}."
+        )
+    if "latency_ms" in shown:
+        said.append(
+            "Latency, answers/s: by the processor's own clock (on a GPU the wall's), one thread, "
+            "with quartiles of passes; measured once an architecture, whatever the seed and the "
+            "estimator, and not while others train."
+        )
     if "averaged" in shown:
         said.append(
             "Averaged: the mean of several sampled passes, which sees that many times more."
@@ -377,10 +411,6 @@ def _number(
     return Column(key, head, help_text, text, value)
 
 
-def _measured(name: str) -> Callable[[Row], float | None]:
-    return lambda row: row.cost.get(name)
-
-
 def _estimate(
     key: str,
     head: str,
@@ -388,13 +418,14 @@ def _estimate(
     value: Callable[[Row], Estimate | None],
     decimals: int | None,
     sign: bool = False,
+    lacking: str = "",
 ) -> Column:
-    """decimals: those of errors if None."""
+    """decimals: those of errors if None. lacking: what stands where there is no estimate."""
 
     def text(row: Row, of_errors: int) -> str:
         found = value(row)
         if found is None:
-            return ""
+            return lacking
         return estimate_text(found, of_errors if decimals is None else decimals, sign)
 
     def point(row: Row) -> float | None:

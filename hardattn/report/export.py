@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hardattn.report.columns import Column, details, notes, results
+from hardattn.report.costs import timed
 from hardattn.report.read import Run
 from hardattn.report.table import Table
 from hardattn.report.text import LEFT
@@ -155,8 +156,8 @@ def _measured(run: Run) -> dict[str, Any]:
         later = METRICS if draw == "greedy" else ()
         named = dict.fromkeys([*(stored or {}), *later])
         found |= _flat({name: run.figure(draw, name) for name in named}, draw)
-    for part in ("controls", "cost"):
-        found |= _flat(result.get(part) or {}, part)
+    found |= _flat(result.get("controls") or {}, "controls")
+    found |= _flat(timed(result.get("cost") or {}), "cost")
     training = {key: value for key, value in result["training"].items() if key != "curve"}
     found |= _flat(training, "training")
     found |= _flat({key: result.get(key) for key in ("parameters", "flops")}, "")

@@ -1,8 +1,9 @@
 """What accuracy costs: the front of what no other agent of a class undercuts, and its area.
 
 An agent is on the front of its class if none that may see as much has less error for no more cost.
-The area is over the logarithm of the cost, from the cheapest to the dearest point of the class: the
-mean error of whoever always takes the best agent for the budget.
+A time has quartiles, and where those of two overlap neither costs less; one without quartiles is on
+no front. The area is over the logarithm of the cost, from the cheapest to the dearest point of the
+class: the mean error of whoever always takes the best agent for the budget.
 """
 
 import math
@@ -10,8 +11,9 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from hardattn.metrics import pareto, pareto_area
+from hardattn.metrics import pareto_apart, pareto_area
 from hardattn.report.table import Row, Table, error_after, pixels
+from hardattn.stats import Estimate
 
 
 class Point(NamedTuple):
@@ -20,6 +22,8 @@ class Point(NamedTuple):
     cost: float
     error: float  # percent
     title: str
+    low: float  # between which the cost lies; both are the cost where it is exact
+    high: float
 
 
 class Front(NamedTuple):
@@ -40,29 +44,37 @@ class Cost(NamedTuple):
     points: Callable[[Row], list[Point]]
 
 
-def _alone(value: Callable[[Row], float | None]) -> Callable[[Row], list[Point]]:
-    """A row that costs something has one point."""
+def _flops(row: Row) -> list[Point]:
+    cost = (row.flops or 0.0) / 1e6
+    return [Point(cost, row.error.point, row.title, cost, cost)] if cost else []
+
+
+def _timed(value: Callable[[Row], Estimate | None]) -> Callable[[Row], list[Point]]:
+    """A row whose time has quartiles has one point."""
 
     def points(row: Row) -> list[Point]:
-        cost = value(row)
-        return [Point(cost, row.error.point, row.title)] if cost else []
+        time = value(row)
+        if time is None or time.low is None or time.high is None:
+            return []
+        return [Point(time.point, row.error.point, row.title, time.low, time.high)]
 
     return points
 
 
 def _looks(row: Row) -> list[Point]:
     """A row has a point a look: what it had answered, had it stopped there."""
-    return [
-        Point(pixels(row.group, look), one.point, row.title)
-        for look, one in enumerate(error_after(row.group), 1)
-    ]
+    found = []
+    for look, one in enumerate(error_after(row.group), 1):
+        cost = pixels(row.group, look)
+        found.append(Point(cost, one.point, row.title, cost, cost))
+    return found
 
 
 COSTS = (
     Cost("pixels", "pixels seen", "pixels", _looks),
-    Cost("flops", "operations", "MFLOP", _alone(lambda row: row.flops and row.flops / 1e6)),
-    Cost("seconds", "training", "s", _alone(lambda row: row.seconds)),
-    Cost("latency", "latency", "ms", _alone(lambda row: row.cost.get("latency_ms"))),
+    Cost("flops", "operations", "MFLOP", _flops),
+    Cost("seconds", "training", "s", _timed(lambda row: row.seconds)),
+    Cost("latency", "latency", "ms", _timed(lambda row: row.latency_ms)),
 )
 
 
@@ -72,19 +84,24 @@ def fronts(table: Table, cost: Cost) -> list[Front]:
     for sees, rows in table.sections:
         points = [point for row in rows for point in cost.points(row)]
         if points:
-            on = pareto([point.cost for point in points], [point.error for point in points])
+            lows, highs = [point.low for point in points], [point.high for point in points]
+            on = pareto_apart(lows, highs, [point.error for point in points])
+            front = tuple(points[at] for at in on)
             most = max(point.cost for point in points)
-            found.append(Front(sees, tuple(points[at] for at in on), most, _area(points)))
+            found.append(Front(sees, front, most, _area(front, points)))
     return found
 
 
-def _area(points: Sequence[Point]) -> float:
-    """Mean error in percent, over budgets from the least cost to the most, on a log scale."""
-    costs = [math.log(point.cost) for point in points]
-    errors = [point.error for point in points]
-    if min(costs) == max(costs):
+def _area(front: Sequence[Point], points: Sequence[Point]) -> float:
+    """Mean error in percent, over budgets from the front's least cost to the most of all points, on
+    a log scale.
+    """
+    costs = [math.log(point.cost) for point in front]
+    errors = [point.error for point in front]
+    most = max(math.log(point.cost) for point in points)
+    if min(costs) == most:
         return min(errors)
-    return pareto_area(costs, errors, upto=max(costs), since=min(costs), worst=100.0)
+    return pareto_area(costs, errors, upto=most, since=min(costs), worst=100.0)
 
 
 def summary(table: Table) -> str:
@@ -94,7 +111,7 @@ def summary(table: Table) -> str:
         for one in fronts(table, cost):
             names = list(dict.fromkeys(point.title for point in one.points))
             span = f"{_number(one.points[0].cost)} to {_number(one.most)} {cost.unit}"
-            if one.points[0].cost == one.most:
+            if one.points[0].cost >= one.most:
                 span = f"{_number(one.most)} {cost.unit}"
             lines.append(
                 f'<tr><th scope="row">{escape(cost.name)}</th><td class="text">{escape(one.sees)}'
@@ -114,7 +131,9 @@ def summary(table: Table) -> str:
         '<div class="scroll"><table class="plain"><thead><tr>'
         + "".join(f'<th scope="col" class="{kind}">{head}</th>' for head, kind in heads)
         + f"</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-        '<p class="soft">Area: the mean error along the front, over the logarithm of the cost. '
+        '<p class="soft">Of times whose quartiles overlap none counts as the less, and a time '
+        "without quartiles is on no front. Area: the mean error along the front, over the "
+        "logarithm of the cost. "
         "Classes span costs of their own, so areas are compared within a class, from report to "
         "report.</p>"
     )

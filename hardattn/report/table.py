@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from hardattn.report.costs import architecture, over_trainings, peak, times_of
 from hardattn.report.gain import gain
 from hardattn.report.read import Group, ReportError, Run, script, soft
 from hardattn.stats import (
@@ -20,6 +21,7 @@ from hardattn.stats import (
     paired_cluster_difference,
     paired_difference,
     probability_of_improvement,
+    within,
 )
 
 CLASSES = (
@@ -63,9 +65,11 @@ class Row(NamedTuple):
     foreign_map: float | None  # the same with another image's map
     pixels: float
     flops: float | None  # of one image
-    seconds: float | None  # of training
-    speed: float | None
-    cost: dict[str, float]  # as measured on a device: milliseconds, images a second, MiB
+    seconds: Estimate | None  # of training: median and quartiles over seeds, as the next
+    speed: Estimate | None  # images a second
+    latency_ms: Estimate | None  # of one image: median and quartiles of passes, as the next
+    throughput: Estimate | None  # images a second
+    peak_mib: float | None  # memory for one image
 
     @property
     def seeds(self) -> dict[int, float]:
@@ -131,11 +135,11 @@ def tables(groups: Sequence[Group], against: str | None = None) -> list[Table]:
     `control`. Raises ReportError for a name that is not there.
     """
     check_named(groups, against)
-    done = []
+    done, times = [], times_of(groups)
     for scenes in sorted({group.scenes for group in groups}):
         here = [group for group in groups if group.scenes == scenes]
         rows = [
-            _row(group, title, _other(group, here, against))
+            _row(group, title, _other(group, here, against), times)
             for group, title in zip(here, _titles(here), strict=True)
         ]
         sections = []
@@ -201,7 +205,7 @@ def difference(one: Group, other: Group) -> Estimate:
     pairs = [(_of_seed(one, seed), _of_seed(other, seed)) for seed in seeds]
     if len(pairs) > 1:
         a, b = ([_error(pair[side]) for pair in pairs] for side in (0, 1))
-        return _between(-100.0, 100.0, paired_difference(a, b))
+        return within(-100.0, 100.0, paired_difference(a, b))
     if pairs:
         a_run, b_run = pairs[0]
         if a_run.columns is not None and b_run.columns is not None:
@@ -231,7 +235,7 @@ def percent_over_seeds(shares: Sequence[float]) -> Estimate:
 
     Cut off at 0 and 100, of which Student's t knows nothing.
     """
-    return _between(0.0, 100.0, bootstrap_interval([100 * share for share in shares]))
+    return within(0.0, 100.0, bootstrap_interval([100 * share for share in shares]))
 
 
 def basis(estimate: Estimate, seeds: int) -> str:
@@ -258,9 +262,12 @@ def _titles(groups: Sequence[Group]) -> list[str]:
     ]
 
 
-def _row(group: Group, title: str, other: Group | None) -> Row:
+def _row(
+    group: Group, title: str, other: Group | None, times: dict[str, tuple[Estimate, Estimate]]
+) -> Row:
     looks = _figure(group, "greedy", "looks") or group.first["world"]["looks"]
-    training = [run.result["training"] for run in group.runs]
+    known = [times[name] for name in map(architecture, group.runs) if name in times]
+    latency, throughput = known[0] if known else (None, None)
     draws = (_figure(group, "averaged", "passes") or 1) > 1
     errors = [_error(run) for run in group.runs]
     return Row(
@@ -269,7 +276,7 @@ def _row(group: Group, title: str, other: Group | None) -> Row:
         error=_interval(
             group, [run.result["figures"]["greedy"]["error"] for run in group.runs], -1
         ),
-        middle=_between(0.0, 100.0, bootstrap_interval(errors, interquartile_mean)),
+        middle=within(0.0, 100.0, bootstrap_interval(errors, interquartile_mean)),
         difference=None if other is None else difference(group, other),
         chance=None if other is None else _chance(errors, [_error(run) for run in other.runs]),
         gain=gain(group),
@@ -295,9 +302,11 @@ def _row(group: Group, title: str, other: Group | None) -> Row:
         foreign_map=_added(group, "foreign"),
         pixels=pixels(group, looks),
         flops=_mean([run.result.get("flops") for run in group.runs]),
-        seconds=_mean([one.get("seconds") for one in training]),
-        speed=_mean([one.get("images_per_second") for one in training]),
-        cost=_cost(group),
+        seconds=over_trainings(group, lambda seconds, images: seconds),
+        speed=over_trainings(group, lambda seconds, images: images / seconds),
+        latency_ms=latency,
+        throughput=throughput,
+        peak_mib=_mean([peak(run) for run in group.runs]),
     )
 
 
@@ -307,23 +316,6 @@ def _chance(errors: list[float], others: list[float]) -> Estimate | None:
     if found.low is None or found.high is None:
         return None
     return found._replace(point=100 * found.point, low=100 * found.low, high=100 * found.high)
-
-
-def _cost(group: Group) -> dict[str, float]:
-    """What was measured of every seed on its device, the mean of each."""
-    measured = [_measured_cost(run.result.get("cost") or {}) for run in group.runs]
-    means = {name: _mean([one.get(name) for one in measured]) for name in measured[0]}
-    return {name: mean for name, mean in means.items() if mean is not None}
-
-
-def _measured_cost(cost: dict[str, Any]) -> dict[str, float]:
-    """In the units of the table, of what `hardattn.cost.measure` found."""
-    found = {
-        "latency_ms": (cost.get("latency") or {}).get("seconds", math.nan) * 1e3,
-        "throughput": (cost.get("throughput") or {}).get("images_per_second", math.nan),
-        "peak_mib": (cost.get("memory") or {}).get("one", math.nan) / 2**20,
-    }
-    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def _added(group: Group, name: str) -> float | None:
@@ -342,13 +334,6 @@ def _interval(group: Group, shares: list[float], look: int) -> Estimate:
     if len(columns.target) != run.result["figures"]["greedy"]["n"]:
         raise ReportError(f"{run.source}: n is not the number of rows of columns.pt; run it again")
     return cluster_interval(_wrong(columns, look), columns.index.numpy(), resamples=4000)
-
-
-def _between(least: float, most: float, found: Estimate) -> Estimate:
-    """The same, its interval cut off at what the values themselves cannot pass."""
-    if found.low is None or found.high is None:
-        return found
-    return found._replace(low=max(found.low, least), high=min(found.high, most))
 
 
 def _wrong(columns: Any, look: int) -> Any:

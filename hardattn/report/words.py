@@ -86,12 +86,11 @@ def _finding(sees: str, rows: tuple[Row, ...], table: Table) -> Finding:
 
 
 def _cost(row: Row) -> str:
-    latency = row.cost.get("latency_ms")
     said = [
         f"{row.pixels:,.0f} pixels seen",
         f"{row.flops / 1e6:,.1f} MFLOP an image" if row.flops else "",
-        f"{latency:,.2g} ms an image" if latency else "",
-        f"{row.seconds:,.0f} s of training" if row.seconds else "",
+        f"{row.latency_ms.point:,.2g} ms an image" if row.latency_ms else "",
+        f"{row.seconds.point:,.0f} s of training" if row.seconds else "",
         f"{row.group.first['parameters']:,} weights",
     ]
     return ", ".join(filter(None, said))
