@@ -54,6 +54,11 @@ class Shown(Points):
     def pixels(self, image: tuple[int, int, int]) -> int:
         return self.glimpse[1] * self.glimpse[2]
 
+    def fine(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        return self.glimpse[1], self.glimpse[2]
+
+    wide = fine
+
     def open(self, images: Tensor) -> Any:
         raise NotImplementedError("a foreign environment is opened by its world")
 

@@ -201,18 +201,19 @@ def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
     from experiments.figures import MARKERS, Member, caption
     from hardattn.report.plot import Figure
     from hardattn.report.read import script
+    from hardattn.report.recipes import title
     from hardattn.report.theme import GREYS, PALETTE
 
     drawn = []
     by_name = {(group.scenes, group.name): group for group in groups}
     for scenes, runs in by_run(entries(groups)).items():
         best = sorted(runs, key=lambda name: min(one["error"] for one in runs[name]))[:MOST]
-        titles = [runs[name][0]["title"] for name in best]
+        titles = [title(by_name[scenes, name].first) for name in best]
         members = {}
-        for number, (name, title) in enumerate(zip(best, titles, strict=True)):
+        for number, (name, called) in enumerate(zip(best, titles, strict=True)):
             group = by_name[scenes, name]
             colours = GREYS if script(group.first) else PALETTE
-            label = title if titles.count(title) == 1 else name
+            label = called if titles.count(called) == 1 else name
             colour, marker = colours[number % len(colours)], MARKERS[number % len(MARKERS)]
             members[name] = Member(group, label, colour, marker)
         panels = tuple(_panels(members, runs))
@@ -223,9 +224,9 @@ def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
                 f"a time, the rest as they learned it.{rest} What they may see differs, so none is "
                 "ranked above another."
             )
-            title = "What becomes of it when the scenes change"
+            heading = "What becomes of it when the scenes change"
             said = caption(reading, panels, list(members.values()), scenes)
-            drawn.append(Figure("characterisation", scenes, title, panels, said, command))
+            drawn.append(Figure("characterisation", scenes, heading, panels, said, command))
     return drawn
 
 

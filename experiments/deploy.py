@@ -170,6 +170,7 @@ def card(result: dict[str, Any], files: list[str], reason: str | None) -> str:
     import yaml
 
     from hardattn.report.read import as_known
+    from hardattn.report.recipes import sees, title
 
     result = as_known(result)
     greedy, world = result["figures"]["greedy"], result["world"]
@@ -204,8 +205,8 @@ def card(result: dict[str, Any], files: list[str], reason: str | None) -> str:
     top = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
     made = result["made_with"]
     lines = [
-        f"# {result['title']}",
-        f"It {result['sees']}, in {world['looks']} look(s) of "
+        f"# {title(result)}",
+        f"It {sees(result)}, in {world['looks']} look(s) of "
         f"{world['pixels_per_look']} pixels, of images of "
         f"{'×'.join(str(side) for side in world['image'])}.",
         f"Trained by `{result['command']}`, seed {result['seed']}: one training, "

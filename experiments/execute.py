@@ -202,7 +202,7 @@ def conclude(
         "seed": run.seed,
         "command": command,
         "recipe": plain(recipe.settings()),
-        "sees": world.sees,
+        "sees": world.sees(setting.image),
         "scenes": problem.scenes(),
         "world": _world(problem.sensor, world, setting.answers, setting.image)
         | {"source": list(setting.dataset.test.images.shape[1:])},

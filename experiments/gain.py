@@ -101,6 +101,7 @@ def gains(
     from hardattn.checkpoint import read, replace_text
     from hardattn.report.read import read as read_runs
     from hardattn.report.read import script
+    from hardattn.report.recipes import title
 
     revive = Revival(Run(device=device, root=root))
 
@@ -126,8 +127,8 @@ def gains(
                 faults.append(str(fault))
         if found:
             kept, right = zip(*found.values(), strict=True)
-            title = str(group.first["title"])
-            done.append(Gain(group.name, title, tuple(found), kept, right, script(group.first)))
+            whose, seeds = title(group.first), tuple(found)
+            done.append(Gain(group.name, whose, seeds, kept, right, script(group.first)))
     return done, faults
 
 

@@ -36,6 +36,7 @@ def markdown(found: dict[str, Any]) -> str:
     """A row an agent, those that gain most first: of several seeds, and no control."""
     from experiments.gain import verdict
     from hardattn.report.columns import estimate_text
+    from hardattn.report.recipes import bare, changes, titled
     from hardattn.stats import paired_difference
 
     rows = []
@@ -52,7 +53,7 @@ def markdown(found: dict[str, Any]) -> str:
         against = {"random": "random", "mean": "the mean map"}[reference]
         others = [_signed(more[name].point) if name in more else "–" for name in SHOWN[1:]]
         cells = [
-            agent["title"],
+            titled(bare(agent["title"]), changes(agent["name"], agent["title"])),
             f"`{agent['name']}`",
             str(len(own)),
             f"{sum(own) / len(own):.1f}",

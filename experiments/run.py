@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from experiments.command import obey
 from experiments.config import Learning, Problem, Recipe, Run, UsageError, nearest
 from experiments.recipes import RECIPES
+from hardattn.report.recipes import titled
 
 OF_THIS_RUN = ("--out", "--root", "--again")  # says where and how, and nothing of the result
 LONGEST_NAME = 200  # bytes; file systems allow a folder 255
@@ -103,6 +104,9 @@ def parse(arguments: list[str], program: Program = RUN) -> tuple[str, Recipe, Ru
     recipe = dataclasses.replace(base, problem=problem, agent=given.agent, learning=learning)
     before, after = base.settings(), recipe.settings()
     changed = [f"{key}={after[key]}" for key in after if after[key] != before[key]]
+    # What its rows are called must not say what is no longer so.
+    told = [one.replace("/", "_") for one in changed]
+    recipe = dataclasses.replace(recipe, title=titled(base.title, told))
     label = program.prefix + ",".join([name, *changed]).replace("/", "_")
     if len(label.encode()) > LONGEST_NAME:
         label = f"{program.prefix}{name},{hashlib.sha256(label.encode()).hexdigest()[:16]}"

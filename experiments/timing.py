@@ -67,8 +67,8 @@ def fill(folders: Iterable[Path], given: Run) -> None:
     known: dict[str, dict[str, Any]] = {}
     for folder in folders:
         path = folder / "result.json"
-        costs = json.loads(path.read_text()).get("cost") if path.exists() else None
-        name = (costs or {}).get("architecture")
+        costs = (json.loads(path.read_text()).get("cost") or {}) if path.exists() else {}
+        name = costs.get("architecture")
         if name is None:
             continue
         if "latency" in costs:

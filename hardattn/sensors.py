@@ -40,6 +40,15 @@ class Sensor(Protocol):
     def pixels(self, image: tuple[int, int, int]) -> int:
         """How many numbers a channel one look hands over: the bandwidth that looks are charged."""
 
+    def fine(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        """Rows and columns of pixels that one look can show at the image's own resolution.
+
+        At the place, and of the width, that shows most; 0 where none is shown so finely.
+        """
+
+    def wide(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        """Rows and columns of pixels over which one look can reach, however coarsely."""
+
     def open(self, images: Tensor) -> Any:
         """(B, C, H, W) uint8 -> what `look` needs: tensors of B rows, in nested tuples if many."""
 
@@ -96,6 +105,13 @@ class Retina(Points):
 
     def pixels(self, image: tuple[int, int, int]) -> int:
         return self.scales * self.size**2
+
+    def fine(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        return self.size, self.size
+
+    def wide(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        side = self.size * 2 ** (self.scales - 1)
+        return side, side
 
     def open(self, images: Tensor) -> Pyramid:
         height, width = images.shape[-2:]
@@ -205,6 +221,11 @@ class Whole(Points):
     def pixels(self, image: tuple[int, int, int]) -> int:
         return image[1] * image[2]
 
+    def fine(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        return image[1], image[2]
+
+    wide = fine
+
     def open(self, images: Tensor) -> Tensor:
         return images.to(torch.get_default_dtype()) / 255.0
 
@@ -281,6 +302,11 @@ class Cells(Grid):
     def pixels(self, image: tuple[int, int, int]) -> int:
         return (image[1] // self.rows) * (image[2] // self.columns)
 
+    def fine(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        return image[1] // self.rows, image[2] // self.columns
+
+    wide = fine
+
     def open(self, images: Tensor) -> Tensor:
         self.cut(images)
         patches = images.unflatten(2, (self.rows, -1)).unflatten(4, (self.columns, -1))
@@ -304,6 +330,11 @@ class Patches(Grid):
 
     def pixels(self, image: tuple[int, int, int]) -> int:
         return image[1] * image[2]
+
+    def fine(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        return image[1], image[2]
+
+    wide = fine
 
     def open(self, images: Tensor) -> Tensor:
         self.cut(images)

@@ -45,6 +45,13 @@ class Window(Points):
     def pixels(self, image: tuple[int, int, int]) -> int:
         return self.size**2
 
+    def fine(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        # A place that says how wide it is may be as narrow as its pixels are the image's own.
+        return self.size, self.size
+
+    def wide(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        return image[1], image[2]
+
     def open(self, images: Tensor) -> Tensor:
         return images.to(torch.get_default_dtype()) / 255.0
 
@@ -64,6 +71,14 @@ class GaussianWindow(Window):
         if size < 1 or stride <= 0 or sigma <= 0:
             raise ValueError("a Gaussian window needs positive size, stride and sigma")
         self.size, self.stride, self.sigma = size, stride, sigma
+
+    def fine(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        # Filters of more than a pixel blur, and those further apart leave pixels out.
+        return self.wide(image) if max(self.stride, self.sigma) <= 1 else (0, 0)
+
+    def wide(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        side = round(self.size * self.stride)
+        return side, side
 
     def look(self, view: Tensor, place: Tensor) -> Tensor:
         return _filtered(view, place.to(view.dtype), self.size, self.stride, self.sigma**2)
@@ -116,6 +131,13 @@ class Crop(Window):
                 f"a crop needs a size of at least 1 and a cover of at most 1, not {size}, {cover}"
             )
         self.size, self.cover = size, cover
+
+    def fine(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        rows, columns = self.wide(image)
+        return (rows, columns) if max(rows, columns) <= self.size else (0, 0)
+
+    def wide(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        return round(self.cover * image[1]), round(self.cover * image[2])
 
     def look(self, view: Tensor, place: Tensor) -> Tensor:
         steps = torch.arange(self.size, device=view.device, dtype=view.dtype)
@@ -170,6 +192,10 @@ class Zoom(Filterbank):
     """
 
     places = 3
+
+    def fine(self, image: tuple[int, int, int]) -> tuple[int, int]:
+        narrowest = math.exp(-2) * max(image[1:])
+        return (self.size, self.size) if narrowest <= self.size else (0, 0)
 
     def look(self, view: Tensor, place: Tensor) -> Tensor:
         place = place.to(view.dtype)

@@ -1,6 +1,7 @@
 """A world: through what one looks, what is asked, how often; and the one place of observation."""
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ from hardattn.scenes import Scenes
 from hardattn.sensors import Sensor
 from hardattn.streams import Generator, uniform
 from hardattn.tasks import Task
+
+COARSE = 12  # pixels a side of a coarse view, at most
+SIGHTS = ("never sees the image", "sees a coarse view", "sees everything")  # from less to more
 
 
 class Observation(NamedTuple):
@@ -38,10 +42,10 @@ def image_centre(scenes: Scenes) -> Tensor:
 
 
 def coarse(scenes: Scenes) -> Tensor:
-    """The image averaged down to at most 12 pixels a side: (B, C, h, w)."""
+    """The image averaged down to at most COARSE pixels a side: (B, C, h, w)."""
     image = whole(scenes)
     height, width = image.shape[2:]
-    return F.adaptive_avg_pool2d(image, (min(12, height), min(12, width)))
+    return F.adaptive_avg_pool2d(image, (min(COARSE, height), min(COARSE, width)))
 
 
 def whole(scenes: Scenes) -> Tensor:
@@ -66,6 +70,22 @@ FIRST_LOOKS: dict[str, Callable[[Scenes], Tensor] | None] = {
     "centre": image_centre,
     "target": target_centre,
 }
+
+
+def sight(sensor: Sensor, image: tuple[int, int, int], looks: int) -> str:
+    """How much of an image of (C, H, W) so many looks through a sensor can show: one of SIGHTS.
+
+    Everything where looks that are laid side by side show each pixel at the image's own resolution;
+    a coarse view where a single one, wherever and however wide it may be, reaches over all of it.
+    """
+    sides = image[1:]
+    fine = sensor.fine(image)
+    if all(fine) and math.prod(-(-side // one) for side, one in zip(sides, fine, strict=True)) <= (
+        looks
+    ):
+        return SIGHTS[2]
+    wide = sensor.wide(image)
+    return SIGHTS[all(one >= side for one, side in zip(wide, sides, strict=True))]
 
 
 class World:
@@ -127,14 +147,16 @@ class World:
         """Whether all hangs on the answer at the last look, which the task alone judges."""
         return self.task.last_only
 
-    @property
-    def sees(self) -> str:
-        """What an agent may see here: the class in which its results may be compared."""
+    def sees(self, image: tuple[int, int, int]) -> str:
+        """What an agent may see of images of (C, H, W): the class in which it may be compared."""
         if "target" in (self.context_name, self.first_name):
             return "is told where the target is"
-        if self.sensor.everything or self.context_name == "whole":
-            return "sees everything"
-        return "sees a coarse view" if self.context_name == "coarse" else "never sees the image"
+        never, coarsely, everything = SIGHTS
+        told = {"whole": everything, "coarse": coarsely}.get(self.context_name, never)
+        if told == coarsely and max(image[1:]) <= COARSE:
+            told = everything
+        shown = sight(self.sensor, image, 1 if self.changes else self.horizon)
+        return max(told, shown, key=SIGHTS.index)
 
     def open(self, scenes: Scenes) -> Any:
         """What the sensor keeps of the scenes for one episode."""

@@ -123,7 +123,7 @@ def _write(
         "format": 1,
         "command": f"python -m experiments.run {name} --seed {seed}",
         **named,
-        "sees": world.sees,
+        "sees": world.sees(IMAGE),
         "scenes": SCENES,
         "world": {
             "looks": world.looks,

@@ -505,7 +505,7 @@ def test_the_first_place_may_be_given() -> None:
     ],
 )
 def test_a_world_says_what_it_shows(first: str, context: str, sees: str) -> None:
-    assert World(Retina(3), Classify(2), 2, first, context).sees == sees
+    assert World(Retina(3), Classify(2), 2, first, context).sees((1, 9, 9)) == sees
     with pytest.raises(ValueError, match="at least one look"):
         World(Retina(3), Classify(2), 0, first, context)
 

@@ -260,7 +260,8 @@ def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[
         *("parameters", "flops", "cost", "figures", "controls", "training", "made_with"),
         *("data", "sources"),
     }
-    assert found["title"] == RECIPES[name].title and found["seed"] == 0
+    assert found["title"].startswith(f"{RECIPES[name].title} (") and found["seed"] == 0
+    assert "images=16" in found["title"]
     assert found["name"].startswith(name) and found["command"].startswith("python -m experiments")
     assert set(found["figures"]) == {"greedy", "sampled", "averaged"}
     for kind, figures in found["figures"].items():

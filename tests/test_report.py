@@ -109,9 +109,17 @@ def test_one_seed_of_json_has_no_interval(made: Path, tmp_path: Path) -> None:
 
 
 def test_against(made: Path) -> None:
-    (one,) = tables(read([made]), "whole")
-    assert [row.control for row in one.rows] == ["whole", "whole", ""]
-    assert "minus MLP" in markdown([one]) and "Differences across classes" in markdown([one])
+    (one,) = tables(read([made]), "ram")
+    assert [row.control for row in one.rows] == ["", "ram", ""]
+    assert "minus RAM" in markdown([one])
+    # Who sees everything is compared with nobody that does not, on its card neither.
+    for name in ("whole", "random"):
+        (one,) = tables(read([made]), name)
+        for row in one.rows:
+            other = next((each for each in one.rows if each.group.name == row.control), row)
+            assert other.sees == row.sees
+        (whole,) = (one for one in findings(one) if one.sees == "sees everything")
+        assert "points" not in whole.claim and whole.headline == ""
     with pytest.raises(ReportError, match="no row named 'radnom'; perhaps random"):
         tables(read([made]), "radnom")
 
@@ -194,7 +202,7 @@ def test_every_recipe_that_learns_to_look_has_its_control() -> None:
         world = recipe.problem.world(10, (1, 8, 8))
         result = {
             "recipe": plain(recipe.settings()),
-            "sees": world.sees,
+            "sees": world.sees((1, 48, 48)),
             "world": _world(recipe.problem.sensor, world, ("a", "b"), (1, 48, 48)),
         }
         groups.append(Group(SCENES, name, (Run(result, Path(name), None),)))
@@ -230,7 +238,7 @@ def test_recipes_of_one_title_are_told_apart(runs: Path) -> None:
     for run in sorted((runs / "random").iterdir()):
         change(run / "result.json", name="ram,lr=0.1", title="RAM")
     titles = [row.title for row in tables(read([runs]))[0].rows]
-    assert "RAM (ram)" in titles and "RAM (lr=0.1)" in titles
+    assert "RAM" in titles and "RAM (lr=0.1)" in titles
 
 
 def spoil_json(runs: Path) -> str:

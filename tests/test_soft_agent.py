@@ -67,7 +67,7 @@ def test_it_looks_once_and_at_everything(backbone: str) -> None:
     assert decision.logits.shape == (COUNT, CLASSES)
     assert torch.equal(decision.location.mode, torch.zeros(COUNT, 2))
     assert decision.halt is None and not decision.value.any() and not decision.cost.any()
-    assert WORLD.sees == "sees everything"
+    assert WORLD.sees((1, 12, 12)) == "sees everything"
 
 
 def test_the_width_between_is_for_the_units_alone() -> None:

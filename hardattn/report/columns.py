@@ -280,16 +280,13 @@ def notes(table: Table, columns: Sequence[Column]) -> list[str]:
             f"{'; '.join(mixed)}."
         )
     compared = [row for row in table.rows if row.verdict not in ("", "unsure")]
-    across = [row for row in table.rows if row.control and not _same_class(row, table)]
-    if across:
-        said.append("Differences across classes are shown because a row to subtract was named.")
-    elif any(row.control and soft(row.group.first) is None for row in table.rows):
+    if any(row.control and soft(row.group.first) is None for row in table.rows):
         said.append(
             "Control: the same agent, or the one it is a variant of, trained for looks that fall "
             "anywhere, on the same scenes and in the same world."
         )
     attending = [row for row in table.rows if row.control and soft(row.group.first)]
-    if attending and not across:
+    if attending:
         wide = "; its layers are widened to as many weights"
         matched = all(row.group.first["recipe"].get("weights") for row in attending)
         said.append(f"Control of soft attention: the network without a block{wide * matched}.")
@@ -466,7 +463,3 @@ def _machine(row: Row) -> str:
     threads = made.get("threads")
     count = f"{threads} thread{'s' * (threads != 1)}" if threads else ""
     return ", ".join(filter(None, [made.get("processor"), count]))
-
-
-def _same_class(row: Row, table: Table) -> bool:
-    return all(other.sees == row.sees for other in table.rows if other.group.name == row.control)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from hardattn.report.costs import architecture, over_trainings, peak, times_of
 from hardattn.report.gain import gain
 from hardattn.report.read import Group, ReportError, Run, script, soft
+from hardattn.report.recipes import sees, title
 from hardattn.stats import (
     Estimate,
     bootstrap_interval,
@@ -37,7 +38,8 @@ class Row(NamedTuple):
     """One recipe on one set of scenes. Errors and differences are in percent."""
 
     group: Group
-    title: str  # its own within a table
+    title: str  # its own within a table, with what was changed of its recipe
+    sees: str  # the class in which it may be compared
     error: Estimate
     middle: Estimate  # interquartile mean of the error; of fewer than four seeds it is the mean
     difference: Estimate | None  # error minus that of the control
@@ -75,10 +77,6 @@ class Row(NamedTuple):
     def seeds(self) -> dict[int, float]:
         """Error in percent by training seed."""
         return {run.seed: _error(run) for run in self.group.runs}
-
-    @property
-    def sees(self) -> str:
-        return str(self.group.first["sees"])
 
     @property
     def script(self) -> str:
@@ -131,22 +129,22 @@ class Table(NamedTuple):
 def tables(groups: Sequence[Group], against: str | None = None) -> list[Table]:
     """One table for each set of scenes.
 
-    against: the name of the row to subtract, for all classes; by default each row has its own
-    `control`. Raises ReportError for a name that is not there.
+    against: the name of the row to subtract from those of its class; by default each row has its
+    own `control`. Raises ReportError for a name that is not there.
     """
     check_named(groups, against)
     done, times = [], times_of(groups)
     for scenes in sorted({group.scenes for group in groups}):
         here = [group for group in groups if group.scenes == scenes]
         rows = [
-            _row(group, title, _other(group, here, against), times)
-            for group, title in zip(here, _titles(here), strict=True)
+            _row(group, called, _other(group, here, against), times)
+            for group, called in zip(here, _titles(here), strict=True)
         ]
         sections = []
-        for sees in sorted({row.sees for row in rows}, key=_class_order):
-            part = [row for row in rows if row.sees == sees]
+        for seen in sorted({row.sees for row in rows}, key=_class_order):
+            part = [row for row in rows if row.sees == seen]
             sections.append(
-                (sees, tuple(sorted(part, key=lambda r: (r.error.point, r.group.name))))
+                (seen, tuple(sorted(part, key=lambda r: (r.error.point, r.group.name))))
             )
         done.append(Table(scenes, tuple(sections)))
     return done
@@ -180,7 +178,7 @@ def control(group: Group, here: Sequence[Group]) -> Group | None:
         return (
             script(other.first) == "random"
             and other.scenes == group.scenes
-            and other.first["sees"] == group.first["sees"]
+            and sees(other.first) == sees(group.first)
             and _given(other.first["world"]) == _given(group.first["world"])
             and str(mine.get("agent")).endswith(str(theirs.get("agent")))
             and (theirs.get("agent") == mine.get("agent") or theirs.keys() <= mine.keys())
@@ -250,20 +248,16 @@ def basis(estimate: Estimate, seeds: int) -> str:
 
 
 def _titles(groups: Sequence[Group]) -> list[str]:
-    """A title each: of soft attention its block or head. Where recipes share one, what was changed
-    (`NAME,lr=0.01`) or the name.
-    """
-    given = [soft(group.first) or str(group.first["title"]) for group in groups]
+    """A title each, with what was changed of the recipe; where recipes share one, the name too."""
+    given = [title(group.first) for group in groups]
     return [
-        title
-        if given.count(title) == 1
-        else f"{title} ({group.name.partition(',')[2] or group.name})"
-        for title, group in zip(given, groups, strict=True)
+        one if given.count(one) == 1 else f"{one} ({group.name})"
+        for one, group in zip(given, groups, strict=True)
     ]
 
 
 def _row(
-    group: Group, title: str, other: Group | None, times: dict[str, tuple[Estimate, Estimate]]
+    group: Group, called: str, other: Group | None, times: dict[str, tuple[Estimate, Estimate]]
 ) -> Row:
     looks = _figure(group, "greedy", "looks") or group.first["world"]["looks"]
     known = [times[name] for name in map(architecture, group.runs) if name in times]
@@ -272,7 +266,8 @@ def _row(
     errors = [_error(run) for run in group.runs]
     return Row(
         group,
-        title,
+        called,
+        sees(group.first),
         error=_interval(
             group, [run.result["figures"]["greedy"]["error"] for run in group.runs], -1
         ),
@@ -341,10 +336,14 @@ def _wrong(columns: Any, look: int) -> Any:
 
 
 def _other(group: Group, here: list[Group], against: str | None) -> Group | None:
-    """What to subtract from a group: the one named, else its control, and nothing from itself."""
+    """What to subtract from a group: the one named, else its control.
+
+    Nothing from itself, and nothing of another class: whoever sees more is no match.
+    """
     if against is None:
         return control(group, here)
-    return next((other for other in here if other.name == against != group.name), None)
+    named = (other for other in here if other.name == against != group.name)
+    return next((other for other in named if sees(other.first) == sees(group.first)), None)
 
 
 def pixels(group: Group, looks: float) -> float:

@@ -1,0 +1,59 @@
+"""What a result says of its recipe: the title of its row, and how much it may see."""
+
+import inspect
+import re
+from typing import Any
+
+from hardattn.report.read import soft
+
+BLOCKS = ("block", "head", "bases")  # options that the title of soft attention is made of
+
+
+def title(result: dict[str, Any]) -> str:
+    """Of soft attention its block or head, else that of its recipe; and all that was changed."""
+    attends = soft(result)
+    changed = [
+        one
+        for one in changes(result["name"], result["title"])
+        if attends is None or one.partition("=")[0] not in BLOCKS
+    ]
+    return titled(attends or bare(result["title"]), changed)
+
+
+def titled(title: str, changed: list[str]) -> str:
+    """`RAM, learned baseline (estimator=reinforce)`."""
+    return f"{title} ({', '.join(changed)})" if changed else title
+
+
+def changes(name: str, title: str) -> list[str]:
+    """What a run's name says was changed of its recipe, `NAME,lr=0.01,...`; a name that would be
+    too long does not, and its title does.
+    """
+    said = name.partition(",")[2]
+    if "=" not in said:
+        found = re.search(r" \((\w+=.*)\)$", title)
+        said = found[1] if found else ""
+    return re.split(r",\s*(?=\w+=)", said) if said else []
+
+
+def bare(title: str) -> str:
+    """A title without what was changed."""
+    return re.sub(r" \(\w+=.*\)$", "", title)
+
+
+def sees(result: dict[str, Any]) -> str:
+    """The class in which it may be compared: what it was told, or the more that its looks show.
+
+    Results say the former alone that are older than the latter's being computed.
+    """
+    from hardattn.sensors import SENSORS
+    from hardattn.world import SIGHTS, sight
+
+    told, world = str(result["sees"]), result["world"]
+    kind = SENSORS.get(world["sensor"])
+    takes = inspect.signature(kind).parameters if kind is not None else {}
+    if kind is None or told not in SIGHTS or any(world.get(each) is None for each in takes):
+        return told
+    sensor = kind(**{each: world[each] for each in takes})
+    shown = sight(sensor, tuple(world["image"]), 1 if world.get("changes") else world["looks"])
+    return max(told, shown, key=SIGHTS.index)
