@@ -3,6 +3,7 @@
 An entry is what characterisation.json says of one run, with the run's name beside it.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,12 @@ SHIFT = {
     "error": "error, %",
     "looks": "looks moved, pixels",
     "maps": "correlation of maps",
+}
+# Between what each figure can lie.
+LIMITS = {
+    **dict.fromkeys(("error", "hit", "pointing", "answers"), (0.0, 1.0)),
+    **dict.fromkeys(("maps", "correlation"), (-1.0, 1.0)),
+    "looks": (0.0, math.inf),
 }
 QUARTERS = ("none", "a quarter", "half", "three quarters", "all")
 MOST = 8  # curves that can be told apart in one panel
@@ -138,10 +145,10 @@ def _quarters(found: Sequence[Any]) -> list[str]:
 
 def _over(found: Sequence[Any], key: str, at: int | None = None) -> "Estimate | None":
     """Mean and interval over seeds, shares as they are; None where one has no value."""
-    from hardattn.stats import bootstrap_interval
+    from hardattn.stats import bootstrap_interval, within
 
     values = [one[key] if at is None else one[key][at] for one in found]
-    return None if None in values else bootstrap_interval(values)
+    return None if None in values else within(*LIMITS[key], bootstrap_interval(values))
 
 
 def _said(value: "Estimate | None", percent: bool) -> str:
@@ -152,8 +159,6 @@ def _said(value: "Estimate | None", percent: bool) -> str:
     if value.low is None or value.high is None:
         return point
     low, high = (scale * end for end in (value.low, value.high))
-    if percent:
-        low, high = max(low, 0.0), min(high, 100.0)
     return f"{point} [{low:{form}}, {high:{form}}]"
 
 
@@ -244,7 +249,7 @@ def _panels(members: Mapping[str, Any], runs: Mapping[str, Sequence[Entry]]) -> 
             same = [one for one in found if one["at"] == at]
             if at:
                 seeds = [one[key] for one in same]
-                drawn.append(series(member, tuple(at), seeds, key == "error"))
+                drawn.append(series(member, tuple(at), seeds, key == "error", LIMITS[key]))
                 axes.add(found[0]["x"])
                 learned.add(found[0].get("trained"))
         if drawn:

@@ -7,6 +7,7 @@ interval lies on its side, and cannot be told where the interval reaches across.
 
 import argparse
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,14 @@ class Claim:
     def decimals(self) -> int:
         """One of points, three of what is no percentage."""
         return 1 if "points" in self.test else 3
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Between what the difference can lie: figures are shares or percent, or have no bound."""
+        most = 100.0 if "points" in self.test else math.inf if "NLL" in self.test else 1.0
+        if isinstance(self.other, str):
+            return -most, most
+        return -self.other, most - self.other
 
 
 CLAIMS: tuple[Claim, ...] = (
@@ -191,7 +200,7 @@ def rows(results: Path = RESULTS) -> list[dict[str, str]]:
 
 def _row(one: Claim, results: Path) -> dict[str, str]:
     from hardattn.report.columns import estimate_text
-    from hardattn.stats import paired_difference
+    from hardattn.stats import paired_difference, within
 
     said = {"paper": one.paper, "claim": one.claim, "test": one.test}
     mine = runs(results, one.one)
@@ -204,6 +213,7 @@ def _row(one: Claim, results: Path) -> dict[str, str]:
         [one.figure(mine[seed]) for seed in seeds],
         [of_other(theirs[s]) if isinstance(one.other, str) else one.other for s in seeds],
     )
+    gap = within(*one.limits, gap)
     verdict = "cannot be told"
     if gap.low is not None and gap.high is not None:
         below, above = gap.high < one.bound, gap.low > one.bound

@@ -169,11 +169,12 @@ def card(result: dict[str, Any], files: list[str], reason: str | None) -> str:
     """The model card: YAML for the Hub, then what is in result.json, and nothing else."""
     import yaml
 
-    from hardattn.report.read import as_known
+    from hardattn.report.read import as_known, entropy
     from hardattn.report.recipes import sees, title
 
     result = as_known(result)
-    greedy, world = result["figures"]["greedy"], result["world"]
+    greedy, world = dict(result["figures"]["greedy"]), result["world"]
+    greedy["entropy"] = entropy(greedy.get("entropy"), world["sensor"])
     figures = {
         key: value
         for key, value in greedy.items()

@@ -27,7 +27,7 @@ from hardattn import checkpoint, cost
 from hardattn.clustering import ari, nmi
 from hardattn.data import Dataset, fewer, load
 from hardattn.device import choose, tune
-from hardattn.evaluate import Columns, average, evaluate
+from hardattn.evaluate import Columns, average, evaluate, joined
 from hardattn.log import Log
 from hardattn.maps import CONTROLS, recorded, replaced
 from hardattn.memory import at_once
@@ -40,6 +40,7 @@ from hardattn.train import NotFinite, Stopped, Trained, train
 from hardattn.world import World
 
 PASSES = 10  # of the sampled policy, for the averaged figures
+DRAWS_OF_CONTROLS = 5  # of random looks: one alone would be luck that all are compared with
 EXAMPLES = 24  # test scenes kept as pictures
 FAILURES = 12  # and as many that were answered wrong
 
@@ -188,8 +189,9 @@ def conclude(
     draw = DRAWS[problem.draw]
     agent.eval()
     test = frozen(setting.make, setting.dataset.test, problem.test_seed, problem.test_draws)
+    draws = DRAWS_OF_CONTROLS if getattr(recipe.agent, "script", None) == "random" else 1
     with timing.work(folder):
-        measured = measure(agent, world, test, draw)
+        measured = measure(agent, world, test, draw, run.seed, draws)
         changed = controls(agent, world, test, draw)
     made = made_with(setting.device, run.threads, setting.product)
     with timing.alone(folder) as free:
@@ -216,7 +218,8 @@ def conclude(
     }
     once = measured["averaged"] is measured["greedy"]
     result["figures"]["averaged"]["passes"] = 1 if once else PASSES
-    columns = {kind: measured[kind]._asdict() for kind in ("greedy", "sampled")}
+    kinds = [kind for kind in measured if kind != "averaged"]
+    columns = {kind: measured[kind]._asdict() for kind in kinds}
     checkpoint.write(folder / "columns.pt", columns)
     wrong = failures(measured["greedy"], FAILURES)
     few, failed = test.slice(0, EXAMPLES), test.rows(wrong.to(test.image.device))
@@ -261,20 +264,29 @@ def compared(recipe: Recipe, recipes: dict[str, Recipe]) -> list[str]:
     ]
 
 
-def measure(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> dict[str, Columns]:
+def measure(
+    agent: Any, world: World, scenes: Scenes, draw: Draw = greedy, seed: int = 0, draws: int = 1
+) -> dict[str, Columns]:
     """One pass as in use, greedy or soft; one of sampled looks and maps; the average of several.
 
-    All three are one and the same for an agent that sees everything and draws nothing.
+    All three are one and the same for an agent that sees everything and draws nothing. seed: of the
+    training, for draws of its own; first looks are the world's, the same of all. draws: of an agent
+    whose looks are drawn in use, too; if several, "drawn" holds them all, one after the other.
     """
 
-    def look(draw: Draw, seed: int = 0) -> Columns:
-        return evaluate(agent, world, scenes, draw, seed)
+    def look(draw: Draw, number: int, first: int) -> Columns:
+        place = world.first(scenes, torch.Generator().manual_seed(first))
+        apart = (seed * 1000 + number) % 2**62
+        return evaluate(agent, world, scenes, draw, apart, first=place)
 
-    use, one = look(draw), look(sample)
+    use, one = look(draw, 0, 0), look(sample, 0, 0)
     if world.sensor.everything and torch.equal(one.log_probability, use.log_probability):
         return {"greedy": use, "sampled": use, "averaged": use}
-    passes = [one, *(look(sample, seed) for seed in range(1, PASSES))]
-    return {"greedy": use, "sampled": passes[0], "averaged": average(passes)}
+    passes = [one, *(look(sample, number, number) for number in range(1, PASSES))]
+    found = {"greedy": use, "sampled": passes[0], "averaged": average(passes)}
+    if draws > 1:
+        found["drawn"] = joined([use, *(look(draw, number, 0) for number in range(1, draws))])
+    return found
 
 
 def _figures(measured: dict[str, Columns], task: Task) -> dict[str, Any]:
@@ -284,7 +296,12 @@ def _figures(measured: dict[str, Columns], task: Task) -> dict[str, Any]:
     if isinstance(task, Cluster):
         for key, columns in once.items():
             known[key] |= {"nmi": nmi(columns), "ari": ari(columns)}
-    return {kind: dict(known[id(columns)]) for kind, columns in measured.items()}
+    found = {kind: dict(known[id(columns)]) for kind, columns in measured.items()}
+    if "drawn" in found:
+        count = found["greedy"]["n"]
+        drawn = found.pop("drawn")
+        found["greedy"] = drawn | {"n": count, "draws": drawn["n"] // count}
+    return found
 
 
 def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, Any]:

@@ -5,6 +5,7 @@ The same figures stand in the page of experiments.compare when their runs are am
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -141,18 +142,24 @@ def _by_images(member: Member) -> "Series":
 
 
 def series(
-    member: Member, x: tuple[float, ...], seeds: Sequence[Sequence[float]], share: bool
+    member: Member,
+    x: tuple[float, ...],
+    seeds: Sequence[Sequence[float]],
+    share: bool,
+    limits: tuple[float, float] = (0.0, math.inf),
 ) -> "Series":
-    """What a member's seeds gave at each x; share: in [0, 1], and drawn in percent."""
+    """What a member's seeds gave at each x; share: in [0, 1], and drawn in percent.
+
+    limits: between what a value can lie that is no share.
+    """
     from hardattn.report.plot import Series
     from hardattn.report.table import percent_over_seeds
-    from hardattn.stats import bootstrap_interval
+    from hardattn.stats import bootstrap_interval, within
 
     mean, columns = [], list(zip(*seeds, strict=True))
     for values in columns:
         found = percent_over_seeds(values) if share else bootstrap_interval(values)
-        low = None if found.low is None else max(found.low, 0.0)
-        mean.append(found._replace(low=low))
+        mean.append(found if share else within(*limits, found))
     scale = 100 if share else 1
     rows = tuple(tuple(scale * value for value in seed) for seed in seeds)
     return Series(member.label, member.colour, member.marker, x, tuple(mean), rows)

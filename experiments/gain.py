@@ -4,7 +4,8 @@ PATHs are run folders, or folders of runs (runs/demo). Each agent looks at its t
 more, by somebody else's path: random, centre, raster, oracle, shuffled (the path of another image),
 reversed (its own path backwards), mean (the mean of its paths); who sees everything at once gets
 the mean map, or that of another image. The first look is the world's and stays where it was. Its
-weights are not touched. The policy gain is the error under random looks minus its own.
+weights are not touched. The policy gain is the error under random looks minus its own. What is
+drawn, random and shuffled, is the mean of several draws, and each training seed has its own.
 
 --retrain trains its observer for each order that ignores the image: centre, raster and the agent's
 own mean path on validation scenes, by the recipe and budget of the run, and compares it with the
@@ -40,7 +41,8 @@ class Gain(NamedTuple):
     title: str
     seeds: tuple[int, ...]
     found: tuple[dict[str, Any], ...]
-    right: tuple[dict[str, Any], ...]  # of each swap and of "own" (N,) bool; "index": the image
+    # Of each swap and of "own" (N,) bool, or the share of draws; "index": the image.
+    right: tuple[dict[str, Any], ...]
     script: str = ""  # of a control, which has no policy to be asked about
 
     @property
@@ -59,13 +61,14 @@ class Gain(NamedTuple):
 
         Over the training seeds; of a single one over the test images.
         """
-        from hardattn.stats import paired_cluster_difference, paired_difference
+        from hardattn.stats import paired_cluster_difference, paired_difference, within
 
         if len(self.found) > 1:
             theirs = [self._error(one, swap) for one in self.found]
-            return paired_difference(theirs, [100 * one["own"]["error"] for one in self.found])
+            own = [100 * one["own"]["error"] for one in self.found]
+            return within(-100.0, 100.0, paired_difference(theirs, own))
         right = self.right[0]
-        theirs, own = (100.0 * (~right[name]).double().numpy() for name in (swap, "own"))
+        theirs, own = (100.0 * (1 - right[name].double()).numpy() for name in (swap, "own"))
         return paired_cluster_difference(theirs, own, right["index"].numpy())
 
     @staticmethod
@@ -135,8 +138,9 @@ def gains(
 def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) -> dict[str, Any]:
     """What gain.json says of a run, measured where it does not say it yet."""
     from experiments.execute import locked
+    from hardattn import rollout
     from hardattn.checkpoint import replace_text, write
-    from hardattn.rollout import DRAWS
+    from hardattn.swap import DRAWS
 
     with locked(folder):
         known = _known(folder, result)
@@ -150,8 +154,10 @@ def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) ->
             return known
         alive = revive(folder, result)
         print(f"{result['name']} seed {result['seed']}: looking again", file=sys.stderr)
-        draw = DRAWS[alive.recipe.problem.draw]
-        columns, left_out = swapped_columns(alive.agent, alive.setting.world, alive.test, draw)
+        draw = rollout.DRAWS[alive.recipe.problem.draw]
+        columns, left_out = swapped_columns(
+            alive.agent, alive.setting.world, alive.test, draw, result["seed"]
+        )
         own = _figures(columns["own"])
         if alive.differs:
             print(
@@ -165,11 +171,12 @@ def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) ->
             "seed": result["seed"],
             "own": {key: own[key] for key in ("error", "hit")},
             "swaps": {key: _figures(one) for key, one in columns.items() if key != "own"},
+            "draws": DRAWS,
             "left_out": left_out,
             "retrained": None if known is None else known["retrained"],
             "per_example": "gain.pt",
         }
-        right = {key: one.correct[:, -1].clone() for key, one in columns.items()}
+        right = {key: _right(one, len(alive.test)) for key, one in columns.items()}
         kept = {**right, "index": columns["own"].index, "weights": _weights(folder)}
         write(folder / "gain.pt", kept)
         replace_text(folder / "gain.json", json.dumps(found, indent=1) + "\n")
@@ -186,7 +193,7 @@ def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = json.loads(path.read_text())
         same = [found[key] == result[key] for key in ("format", "name", "seed")]
-        complete = {"own", "swaps", "left_out", "retrained"} <= found.keys()
+        complete = {"own", "swaps", "draws", "left_out", "retrained"} <= found.keys()
     except (ValueError, KeyError, TypeError) as fault:
         raise UsageError(f"{path}: not what this program writes; delete it") from fault
     fresh = _read(folder / "gain.pt").get("weights") == _weights(folder)
@@ -212,22 +219,26 @@ def _weights(folder: Path) -> str:
 
 
 def swapped_columns(
-    agent: Any, world: Any, scenes: Any, draw: Callable[..., Any]
+    agent: Any, world: Any, scenes: Any, draw: Callable[..., Any], seed: int = 0
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Columns of the agent itself ("own") and of each swap; and why others are left out."""
+    """Columns of the agent itself ("own") and of each swap; and why others are left out.
+
+    Of a swap that is drawn those of all its draws, one after the other. seed: of the training.
+    """
     from experiments.execute import controlled
+    from hardattn.evaluate import joined
     from hardattn.maps import CONTROLS
-    from hardattn.swap import SWAPS, Meaningless, looked, swapped
+    from hardattn.swap import SWAPS, Meaningless, looked, paths
 
     own = looked(agent, world, scenes, draw)
     columns, left_out = {"own": own.columns}, {}
     for name in SWAPS:
         try:
-            path = swapped(name, own, world, scenes)
+            ways = paths(name, own, world, scenes, seed)
         except Meaningless as fault:
             left_out[name] = str(fault)
             continue
-        columns[name] = followed(agent, world, scenes, path, draw)
+        columns[name] = joined([followed(agent, world, scenes, way, draw) for way in ways])
     maps, missing = {}, "it looks a place at a time: shuffled is its like"
     if world.sensor.everything:
         maps = controlled(agent, world, scenes, draw)
@@ -261,6 +272,12 @@ def followed(agent: Any, world: Any, scenes: Any, path: Any, draw: Callable[...,
         parts += episodes(other, world, part, measured, draw, batch=batch, first=first[here])
     # Only now: a clustering task is to match clusters and classes over all scenes at once.
     return finished(world, parts)
+
+
+def _right(columns: Any, count: int) -> Any:
+    """(N,) bool: where it was right; of several draws the share of them, (N,) in [0, 1]."""
+    right = columns.correct[:, -1].clone()
+    return right if len(right) == count else right.view(-1, count).double().mean(0)
 
 
 def _figures(columns: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ def save(done: Sequence[Any], path: Path = SAVED) -> None:
             "script": gain.script,
             "own": [one["own"] for one in gain.found],
             "swaps": {name: [one["swaps"][name] for one in gain.found] for name in gain.swaps},
+            "draws": gain.found[0].get("draws"),
             "left_out": gain.found[0]["left_out"],
             "retrained": [
                 one["retrained"] and {key: one["retrained"][key] for key in ("order", "error")}
@@ -37,7 +38,7 @@ def markdown(found: dict[str, Any]) -> str:
     from experiments.gain import verdict
     from hardattn.report.columns import estimate_text
     from hardattn.report.recipes import bare, changes, titled
-    from hardattn.stats import paired_difference
+    from hardattn.stats import paired_difference, within
 
     rows = []
     for agent in found["agents"]:
@@ -46,7 +47,9 @@ def markdown(found: dict[str, Any]) -> str:
         if agent["script"] or len(own) < 2 or reference not in agent["swaps"]:
             continue
         more = {
-            name: paired_difference([100 * one["error"] for one in swap], own)
+            name: within(
+                -100.0, 100.0, paired_difference([100 * one["error"] for one in swap], own)
+            )
             for name, swap in agent["swaps"].items()
         }
         gain = more[reference]
@@ -68,7 +71,27 @@ def markdown(found: dict[str, Any]) -> str:
     ]
     sides = ["---", "---", "---:", "---:", "---:", "---", *["---:"] * (len(SHOWN) - 1)]
     lines = [f"| {' | '.join(heads)} |", f"| {' | '.join(sides)} |"]
-    return "\n".join([*lines, *(line for _, line in sorted(rows))]) + "\n"
+    said = drawn({agent.get("draws") for agent in found["agents"]})
+    return "\n".join([*lines, *(line for _, line in sorted(rows)), "", *said]) + "\n"
+
+
+def drawn(draws: set[int | None]) -> list[str]:
+    """Sentences on whose random looks these are, and other images' paths."""
+    said = []
+    if several := sorted(filter(None, draws)):
+        count = " or ".join(map(str, several))
+        said.append(
+            f"Random looks, and the paths of other images, are the mean of {count} draws, and each "
+            "training seed has its own."
+        )
+    if None in draws:
+        all_of_them = "Random looks, and the paths of other images,"
+        some = "In agents measured before that they" if several else all_of_them
+        said.append(
+            f"{some} are one draw that all agents and seeds share: by its luck all gains may be a "
+            "point or two too large or too small together, which no interval over seeds shows."
+        )
+    return said
 
 
 def _signed(number: float) -> str:

@@ -3,12 +3,16 @@
 Distances are in half-sides of the image, as locations are. None where nothing was chosen.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
 from hardattn.evaluate import Columns
 
 CELLS = 8  # rows and columns of the grid on which visits are counted
+# Of a density over the plane: narrower it cannot be told from a point, in float32.
+LEAST = 2 * math.log(2.0**-24)
 PATHS = 1000  # as many paths are compared, each with each
 
 
@@ -42,9 +46,16 @@ def has_target(columns: Columns) -> Tensor:
 
 
 def entropy(columns: Columns) -> float | None:
-    """Mean entropy, in nats, of the distributions that the chosen places came from."""
+    """Mean entropy, in nats, of the distributions that the chosen places came from.
+
+    None where it is less than LEAST: of what is as good as a point, such as weights over cells of
+    which a Dirichlet leaves one, it only says how near to one, and grows below all bounds.
+    """
     which = chosen(columns)
-    return None if which is None else columns.entropy[which].double().mean().item()
+    if which is None:
+        return None
+    found = columns.entropy[which].double().mean().item()
+    return found if found >= LEAST else None
 
 
 def looks(columns: Columns) -> float:

@@ -34,6 +34,7 @@ class Own(NamedTuple):
     columns: Columns
 
 
+DRAWS = 5  # of a swap that is drawn: one alone would be luck that a whole table shares
 Swap = Callable[[Own, World, Scenes, torch.Generator], Tensor]
 
 
@@ -142,6 +143,21 @@ SWAPS: dict[str, Swap] = {
     "reversed": backwards,
     "mean": mean,
 }
+
+
+DRAWN = ("random", "shuffled")
+
+
+def paths(name: str, own: Own, world: World, scenes: Scenes, seed: int = 0) -> list[Tensor]:
+    """The paths of a swap: DRAWS where it is drawn, and one of any other.
+
+    seed: of the training, so that each has draws of its own. Raises Meaningless.
+    """
+    count = DRAWS if name in DRAWN else 1
+    return [
+        swapped(name, own, world, scenes, (seed * DRAWS + number) % 2**62)
+        for number in range(count)
+    ]
 
 
 def swapped(name: str, own: Own, world: World, scenes: Scenes, seed: int = 0) -> Tensor:

@@ -14,7 +14,9 @@ from hardattn.stats import (
     paired_cluster_difference,
     paired_difference,
     probability_of_improvement,
+    quartiles,
     student_t,
+    within,
 )
 
 FIVE = [0.981, 0.985, 0.979, 0.99, 0.984]
@@ -25,6 +27,21 @@ def holds(estimate: Estimate, truth: float) -> bool:
 
 
 # What it says
+
+
+def test_quartiles_by_hand() -> None:
+    assert quartiles([3.0, 1.0, 2.0, 10.0, 4.0]) == Estimate(3, 2, 4, 5, "quartiles")
+    assert quartiles([1.0, 3.0]) == Estimate(2, None, None, 2, "none")
+    with pytest.raises(ValueError, match="value 1 is nan"):
+        quartiles([1.0, math.nan, 2.0])
+
+
+def test_an_interval_is_cut_off_where_values_end() -> None:
+    found = Estimate(47.7, -52.9, 148.2, 3, "student-t")
+    assert within(-100, 100, found) == found._replace(high=100)
+    assert within(0, 100, found) == found._replace(low=0, high=100)
+    alone = Estimate(5.0, None, None, 1, "none")
+    assert within(0, 1, alone) == alone
 
 
 def test_one_value_has_no_interval():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from hardattn.rollout import DRAWS, Decision, greedy
 from hardattn.scanpath import hit
 from hardattn.scenes import Scenes, frozen, plain
 from hardattn.sensors import Cells, Retina, Whole
-from hardattn.swap import SWAPS, Meaningless, Own, looked, partners, swapped
+from hardattn.swap import SWAPS, Meaningless, Own, looked, partners, paths, swapped
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
 
@@ -144,23 +145,38 @@ def points(looks: int = 5, count: int = 6) -> tuple[Own, World, Scenes]:
     return Own(place, columns), world, scenes
 
 
+def test_a_swap_that_is_drawn_is_drawn_several_times_and_anew_for_each_seed() -> None:
+    own, world, scenes = points(5, 60)
+    for name in SWAPS:
+        one, again, other = (paths(name, own, world, scenes, seed) for seed in (0, 0, 1))
+        assert all(map(torch.equal, one, again))
+        if name not in ("random", "shuffled"):
+            assert len(one) == 1 and torch.equal(one[0], other[0])
+            continue
+        every = [*one, *other]
+        assert len(one) == len(other) == swap.DRAWS > 1
+        assert not any(torch.equal(a, b) for a, b in combinations(every, 2))
+    columns, _ = swapped_columns(Reader(), *pointers(20), greedy, 3)
+    assert {len(columns[name].target) for name in ("random", "shuffled")} == {160 * swap.DRAWS}
+
+
 def test_paths_by_hand() -> None:
     own, world, scenes = points()
-    paths = {name: swapped(name, own, world, scenes) for name in SWAPS}
-    for path in paths.values():
+    found = {name: swapped(name, own, world, scenes) for name in SWAPS}
+    for path in found.values():
         assert path.shape == own.place.shape and torch.equal(path[0], own.place[0])
-    assert not paths["centre"][1:].any()
-    assert paths["reversed"][:, 0, 0].tolist() == pytest.approx([0, 0.4, 0.3, 0.2, 0.1])
-    assert torch.allclose(paths["mean"][1:, 0], torch.tensor([[t / 10, 0.25] for t in range(1, 5)]))
-    assert torch.equal(paths["mean"][1:, 0], paths["mean"][1:, 5])
+    assert not found["centre"][1:].any()
+    assert found["reversed"][:, 0, 0].tolist() == pytest.approx([0, 0.4, 0.3, 0.2, 0.1])
+    assert torch.allclose(found["mean"][1:, 0], torch.tensor([[t / 10, 0.25] for t in range(1, 5)]))
+    assert torch.equal(found["mean"][1:, 0], found["mean"][1:, 5])
     # Two targets in turn, the second at look 1.
-    assert paths["oracle"][1:3, 3].tolist() == [[-0.75, -0.5], [0.25, 0.25]]
+    assert found["oracle"][1:3, 3].tolist() == [[-0.75, -0.5], [0.25, 0.25]]
     # Five looks, three to a line: look 1 the middle of the first, look 4 that of the second.
     assert torch.allclose(
-        paths["raster"][[1, 4], 2], torch.tensor([[0.0, -0.5], [0.0, 0.5]]), atol=1e-6
+        found["raster"][[1, 4], 2], torch.tensor([[0.0, -0.5], [0.0, 0.5]]), atol=1e-6
     )
-    assert (paths["shuffled"][1:, :, 1] != own.place[1:, :, 1]).all()
-    assert torch.equal(paths["shuffled"][1:, :, 0], own.place[1:, :, 0])
+    assert (found["shuffled"][1:, :, 1] != own.place[1:, :, 1]).all()
+    assert torch.equal(found["shuffled"][1:, :, 0], own.place[1:, :, 0])
 
 
 def test_what_was_not_looked_at_is_not_reversed() -> None:
@@ -284,7 +300,8 @@ def test_every_kind_of_agent_can_be_swapped(name: str) -> None:
     assert set(columns) == {"own", *SWAPS} - two
     for one in columns.values():
         assert one.log_probability.isfinite().all()
-        assert torch.equal(one.location[:, 0], columns["own"].location[:, 0])
+        draws = len(one.location) // len(scenes)
+        assert torch.equal(one.location[:, 0], columns["own"].location[:, 0].repeat(draws, 1))
     if world.sensor.places == 2:
         assert hit(columns["oracle"]) == 1
     for key, weight in agent.state_dict().items():

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from hardattn.report.gain import draws
 from hardattn.report.read import soft
 from hardattn.report.table import MANY, Row, Table
 from hardattn.stats import Estimate
@@ -309,7 +310,7 @@ def notes(table: Table, columns: Sequence[Column]) -> list[str]:
     if "gain" in shown:
         said.append(
             "Policy gain: points of error more when the same observer is given random looks, or of "
-            "soft attention the mean map."
+            f"soft attention the mean map. {draws([row.group for row in table.rows])}".rstrip()
         )
     if len(compared) >= MANY:
         said.append(
@@ -325,7 +326,8 @@ def notes(table: Table, columns: Sequence[Column]) -> list[str]:
     if "entropy" in shown:
         said.append(
             "Entropy: mean over chosen looks, in nats. Of one among N cells it is 0 to ln N; of a "
-            "point of the plane it is that of a density, and may be below 0."
+            "point of the plane it is that of a density, and may be below 0; – where looks are "
+            "certain, or fall on all cells by weights."
         )
     if "mean_map" in shown:
         said.append(

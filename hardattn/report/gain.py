@@ -1,10 +1,10 @@
 """Did the policy matter? What each agent loses when its observer is kept and its looks are not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hardattn.report.read import Group
-from hardattn.stats import Estimate, bootstrap_interval, paired_cluster_difference
+from hardattn.stats import Estimate, bootstrap_interval, paired_cluster_difference, within
 
 # Who else chose the looks or the map, in the order of the table of swaps.
 SWAPS = {
@@ -43,7 +43,7 @@ def added(group: Group, swap: str) -> Estimate | None:
     right = group.runs[0].gain_right if len(group.runs) == 1 else None
     if found is None or right is None or swap not in right:
         return found
-    theirs, own = (100.0 * (~right[name]).double().numpy() for name in (swap, "own"))
+    theirs, own = (100.0 * (1 - right[name].double()).numpy() for name in (swap, "own"))
     return paired_cluster_difference(theirs, own, right["index"].numpy(), resamples=4000)
 
 
@@ -58,6 +58,24 @@ def order(group: Group) -> str:
     return str((found.get("retrained") or {}).get("order") or "")
 
 
+def draws(groups: Sequence[Group]) -> str:
+    """Whose random looks these are; "" where no gain was measured."""
+    found = {run.gain.get("draws") for group in groups for run in group.runs if run.gain}
+    known = sorted(number for number in found if number)
+    said = []
+    if known:
+        count = " or ".join(map(str, known))
+        said.append(
+            f"Random looks, and other images' paths, are the mean of {count} draws, each training "
+            "seed's own."
+        )
+    if None in found:
+        said.append(
+            "Gains that do not say how often they drew rest on one draw, which all seeds share."
+        )
+    return " ".join(said)
+
+
 def _points(group: Group, error: Callable[[Any], Any]) -> Estimate | None:
     """100 * (error of a swap - own error), over the seeds; all of them must have it."""
     found = [run.gain for run in group.runs]
@@ -65,4 +83,5 @@ def _points(group: Group, error: Callable[[Any], Any]) -> Estimate | None:
     numbers = [pair for pair in pairs if all(isinstance(value, int | float) for value in pair)]
     if len(numbers) != len(group.runs):
         return None
-    return bootstrap_interval([100 * (swapped - own) for swapped, own in numbers])
+    gaps = [100 * (swapped - own) for swapped, own in numbers]
+    return within(-100.0, 100.0, bootstrap_interval(gaps))

@@ -77,13 +77,22 @@ class Run:
             for draw, one in found.items()
         }
 
+    @property
+    def drawn(self) -> Any:
+        """The columns of the pass as in use: of random looks those of all draws, each of all
+        scenes; of others the greedy ones. To be asked only where there are columns.
+        """
+        assert self.columns is not None
+        return self.columns.get("drawn", self.columns["greedy"])
+
     def figure(self, draw: str, name: str) -> Any:
         """A figure of a pass: as it was measured, else, of a metric that came later, from columns.
 
         None where there is neither, or where the columns lack what the metric is about.
         """
         stored = self.result["figures"].get(draw) or {}
-        return stored[name] if name in stored else self._later(draw, name)
+        found = stored[name] if name in stored else self._later(draw, name)
+        return entropy(found, self.result["world"]["sensor"]) if name == "entropy" else found
 
     @cached_property
     def _computed(self) -> dict[str, dict[str, Any]]:
@@ -97,10 +106,11 @@ class Run:
         if name not in METRICS or self.columns is None or draw not in self.columns:
             return None
         if draw not in self._computed:
+            columns = self.drawn if draw == "greedy" else self.columns[draw]
             stored, found = self.result["figures"].get(draw) or {}, dict[str, Any]()
             for lacking in METRICS.keys() - stored.keys():
                 try:
-                    found[lacking] = METRICS[lacking](self.columns[draw])
+                    found[lacking] = METRICS[lacking](columns)
                 except (RuntimeError, IndexError):  # a column that its time did not have is empty
                     found[lacking] = None
             forget()
@@ -374,6 +384,25 @@ def _read_tensors(file: Path) -> dict[str, Any]:
     if not isinstance(stored, dict):
         raise ReportError(f"{file}: not what a run leaves; run it again")
     return stored
+
+
+CELLS = ("cells", "patches", "pairs")  # sensors whose places are weights over cells
+
+
+def entropy(found: Any, sensor: str) -> float | None:
+    """The entropy of where looks fall, as far as it is one; else None.
+
+    Over cells it is not below 0: what is, is the density of a Dirichlet over weights, which goes
+    below all bounds as one cell gets all. Of points it is that of a density, of which a look that
+    is certain has none, and neither has one as good as a point.
+    """
+    from hardattn.scanpath import LEAST
+
+    if not isinstance(found, int | float) or not math.isfinite(found):
+        return None
+    if sensor in CELLS:
+        return max(found, 0.0) if found > -1e-6 else None
+    return found if found != 0 and found >= LEAST else None
 
 
 def script(result: dict[str, Any]) -> str:

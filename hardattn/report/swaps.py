@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from hardattn.report.columns import estimate_text
-from hardattn.report.gain import AGAINST, SWAPS, added, gain, order, reference, retrained
+from hardattn.report.gain import AGAINST, SWAPS, added, draws, gain, order, reference, retrained
 from hardattn.report.read import Group
 from hardattn.stats import Estimate
 
@@ -60,6 +60,7 @@ def swaps(rows: Sequence[tuple[str, Group]], decimals: int) -> str:
         '<div class="scroll"><table class="plain"><thead><tr><th scope="col">agent</th>'
         + "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
         + f"</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f'<p class="soft">{escape(draws([group for _, group in rows]))}</p>'
     )
 
 

@@ -214,7 +214,7 @@ def difference(one: Group, other: Group) -> Estimate:
                     "differ; run both again"
                 )
             return paired_cluster_difference(
-                _wrong(mine, -1), _wrong(theirs, -1), mine.index.numpy()
+                _wrong(a_run, -1), _wrong(b_run, -1), mine.index.numpy()
             )
         return Estimate(_error(a_run) - _error(b_run), None, None, 1, "none")
     gap = _mean([_error(run) for run in one.runs]) - _mean([_error(run) for run in other.runs])
@@ -328,11 +328,14 @@ def _interval(group: Group, shares: list[float], look: int) -> Estimate:
     columns = run.columns["greedy"]
     if len(columns.target) != run.result["figures"]["greedy"]["n"]:
         raise ReportError(f"{run.source}: n is not the number of rows of columns.pt; run it again")
-    return cluster_interval(_wrong(columns, look), columns.index.numpy(), resamples=4000)
+    return cluster_interval(_wrong(run, look), columns.index.numpy(), resamples=4000)
 
 
-def _wrong(columns: Any, look: int) -> Any:
-    return 100.0 * (~columns.correct[:, look]).double().numpy()
+def _wrong(run: Run, look: int) -> Any:
+    """(N,) percent: of random looks the share of draws after which it was wrong."""
+    assert run.columns is not None
+    wrong = 100.0 * (~run.drawn.correct[:, look]).double()
+    return wrong.view(-1, len(run.columns["greedy"].target)).mean(0).numpy()
 
 
 def _other(group: Group, here: list[Group], against: str | None) -> Group | None:
