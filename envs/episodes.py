@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from hardattn.data import Split, load
+from hardattn.rng import Streams, below
 from hardattn.scenes import MakeScenes, Scenes, frozen
-from hardattn.streams import Streams, below
 from hardattn.world import Observation, World
 
 AHEAD = 1024  # scenes that are made in one call, if there are fewer environments

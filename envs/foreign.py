@@ -28,10 +28,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hardattn.data import Dataset, Split
+from hardattn.rng import Generator
 from hardattn.scenes import Scenes
-from hardattn.streams import Generator
+from hardattn.sensors.windows import Points
 from hardattn.tasks import Classify
-from hardattn.windows import Points
 from hardattn.world import Observation, World
 
 OBSERVED = ("glimpse", "glimpse_pos", "time_step")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, Filterbank, Grid, Sensor, Zoom
-from hardattn.windows import Window
+from hardattn.sensors.windows import Window
 from hardattn.world import Observation, World
 
 # What windows read is weighted by floating point numbers, whose sum may come out above 1.

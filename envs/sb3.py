@@ -19,7 +19,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from hardattn.streams import apart
+from hardattn.rng import apart
 
 from .catalogue import unexpected
 from .episodes import Problem

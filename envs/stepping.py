@@ -10,8 +10,8 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
+from hardattn.rng import STEP, mixed
 from hardattn.scenes import Scenes
-from hardattn.streams import STEP, mixed
 from hardattn.world import Observation
 
 from .actions import Act

@@ -13,8 +13,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from hardattn.rng import apart
 from hardattn.scenes import Scenes
-from hardattn.streams import apart
 
 from .actions import Actions
 from .catalogue import document, named, unexpected
@@ -44,7 +44,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
     NumPy arrays, as Gymnasium has it, with `_key` masks in infos.
 
     reset(seed=s): the first environment has the seed s, number i `hardattn.train.mix(s, i)`, so
-    that no other seed has one of these (`hardattn.streams.apart`); of a list, the i-th. Its
+    that no other seed has one of these (`hardattn.rng.apart`); of a list, the i-th. Its
     episodes are a function of that seed alone, however many others there are. options: "index",
     which images of the split, a number or (B,); "reset_mask", (B,) bool, which environments;
     "one_pass", True or seeds (scenes, first looks), for every image of the split once and in order,

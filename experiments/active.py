@@ -5,8 +5,8 @@ the next place, and Catch, where it is half of what is done.
 from dataclasses import replace
 from typing import Any
 
-from experiments.agents import MoveRam, Player, Ram
-from experiments.config import Learning, Problem, Recipe
+from .agents import MoveRam, Player, Ram
+from .config import Learning, Problem, Recipe
 
 CIRCLE_SQUARE = Recipe(
     title="",

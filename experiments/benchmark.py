@@ -16,15 +16,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.command import obey
-from experiments.execute import made_with
-from experiments.recipes import RECIPES
 from hardattn.data import Split
 from hardattn.device import choose, tune
 from hardattn.rollout import rollout
 from hardattn.scenes import cluttered, plain
 from hardattn.sensors import Retina
 from hardattn.train import OPTIMISERS, Tally
+
+from .command import obey
+from .execute import made_with
+from .recipes import RECIPES
 
 SAVED = Path(__file__).parent / "measurements" / "benchmark.json"
 ROUNDS = 7

@@ -13,18 +13,19 @@ from typing import Any
 
 import torch
 
-from experiments.trained import Trained
 from hardattn import stability
-from hardattn.corruptions import contrast, noise, occluded, shifted
+from hardattn.data.memory import at_once
 from hardattn.evaluate import Columns
 from hardattn.maps import NOT_WEIGHTS, recorded, replaced, strongest
-from hardattn.memory import at_once
 from hardattn.metrics import error, pointing
 from hardattn.problem import SCENES
 from hardattn.report.read import script
 from hardattn.rollout import DRAWS, rollout
 from hardattn.scanpath import has_target, hit
 from hardattn.scenes import MakeScenes, Scenes, frozen, strewn
+from hardattn.scenes.transforms import contrast, noise, occluded, shifted
+
+from .trained import Trained
 
 PIECES = (0, 1, 2, 4, 8, 16)
 FEW, MANY = 4, 16  # distractors in training, and in the test of generalisation

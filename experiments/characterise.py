@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.command import obey
-from experiments.config import Run, UsageError, nearest
+from .command import obey
+from .config import Run, UsageError, nearest
 
 NAME = "characterisation.json"
 SAVED = Path(__file__).parent / "measurements" / NAME
@@ -29,8 +29,9 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
 
     Raises ReportError for paths without runs, CheckpointError and DataError.
     """
-    from experiments.trained import Revival
     from hardattn.report.read import read
+
+    from .trained import Revival
 
     faults, revive = [], Revival(run)
     for one in (one for group in read(paths) for one in group.runs):
@@ -63,7 +64,7 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
 
 
 def _measure(subject: Any, name: str, found: dict[str, Any]) -> None:
-    from experiments.changes import CHANGES, NoMeaning
+    from .changes import CHANGES, NoMeaning
 
     try:
         found["found"][name] = CHANGES[name](subject)
@@ -91,10 +92,11 @@ def stored(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
 
 def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[list[str], int]:
     """Train on shares of the images whatever is not yet; what could not be done, and exit code."""
-    from experiments.run import parse
-    from experiments.sweep import sweep
-    from experiments.trained import recipe_of
     from hardattn.report.read import read
+
+    from .run import parse
+    from .sweep import sweep
+    from .trained import recipe_of
 
     faults, commands, wanted = [], [], []
     for one in (one for group in read(paths) for one in group.runs):
@@ -138,8 +140,9 @@ def _labels(results: Sequence[Any]) -> dict[str, Any]:
 
 
 def _write(folder: Path, found: dict[str, Any]) -> None:
-    from experiments.collect import pretty
     from hardattn.checkpoint import replace_text
+
+    from .collect import pretty
 
     replace_text(folder / NAME, pretty(found) + "\n")
 
@@ -160,11 +163,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--save", action="store_true", help=f"write measurements/{NAME} as well")
     given = parser.parse_args(arguments)
 
-    from experiments.changes import CHANGES
-    from experiments.characterised import committed, tables
     from hardattn.checkpoint import CheckpointError, replace_text
     from hardattn.data import DataError
     from hardattn.report.read import ReportError, read
+
+    from .changes import CHANGES
+    from .characterised import committed, tables
 
     try:
         what = given.what.split(",") if given.what else list(CHANGES)

@@ -59,7 +59,7 @@ SUMMARY = (
 
 def entries(groups: Sequence["Group"]) -> list[Entry]:
     """Of every run that was characterised. Raises ReportError for a broken file."""
-    from experiments.characterise import NAME, stored
+    from .characterise import NAME, stored
 
     found = []
     for run in (run for group in groups for run in group.runs):
@@ -73,7 +73,7 @@ def entries(groups: Sequence["Group"]) -> list[Entry]:
 
 def committed(groups: Sequence["Group"]) -> str:
     """All entries as JSON, to be committed."""
-    from experiments.collect import pretty
+    from .collect import pretty
 
     return pretty(entries(groups)) + "\n"
 
@@ -203,11 +203,12 @@ def _cell(cell: Cell, seeds: Sequence[Entry]) -> str:
 
 def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
     """One on each set of scenes where runs were characterised. command: what makes it."""
-    from experiments.figures import MARKERS, Member, caption
     from hardattn.report.plot import Figure
     from hardattn.report.read import script
     from hardattn.report.recipes import title
     from hardattn.report.theme import GREYS, PALETTE
+
+    from .figures import MARKERS, Member, caption
 
     drawn = []
     by_name = {(group.scenes, group.name): group for group in groups}
@@ -236,8 +237,9 @@ def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
 
 
 def _panels(members: Mapping[str, Any], runs: Mapping[str, Sequence[Entry]]) -> "Iterator[Curves]":
-    from experiments.figures import series
     from hardattn.report.plot import Curves
+
+    from .figures import series
 
     for what in (*CURVES, "randomisation"):
         drawn, axes, learned = [], set(), set()

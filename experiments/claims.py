@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.command import obey
+from .command import obey
 
 RESULTS = Path(__file__).parent / "results"
 Figure = Callable[[dict[str, Any]], float]

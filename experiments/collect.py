@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.command import obey
+from .command import obey
 
 RESULTS = Path(__file__).parent / "results"
 # A slash that starts a word, a home, a drive: what means nothing elsewhere. Not images/s.

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.command import obey
+from .command import obey
 
 if TYPE_CHECKING:
     from hardattn.report.faults import Fault
@@ -84,12 +84,13 @@ def _report(
     missing: "Sequence[Fault]",
 ) -> Report:
     """missing: of whom nothing could be drawn."""
-    from experiments.figures import figures
     from hardattn.report.export import by_agent, by_seed, latex
     from hardattn.report.faults import Fault, spared
     from hardattn.report.page import page
     from hardattn.report.table import tables
     from hardattn.report.text import markdown
+
+    from .figures import figures
 
     done = tables(groups, against)
     printable, others = spared(

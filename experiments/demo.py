@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from experiments.command import obey
-from experiments.sweep import sweep
+from .command import obey
+from .sweep import sweep
 
 # The longest first, so that the cores finish together.
 RECIPES = (
@@ -42,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     if code:
         return code
 
-    from experiments.compare import compare
-    from experiments.gain import gains, tell
+    from .compare import compare
+    from .gain import gains, tell
 
     done, faults = gains([given.out / recipe for recipe in LEARNED])
     tell(done)

@@ -17,9 +17,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from experiments import sources
-from experiments.command import obey
-from experiments.config import UsageError
+from . import sources
+from .command import obey
+from .config import UsageError
 
 FORMAT = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -56,8 +56,9 @@ def deploy(run: Path, out: Path | None = None) -> Path:
 
     Raises UsageError, CheckpointError, OSError.
     """
-    from experiments.folder import kept_if_used
     from hardattn import __version__, checkpoint
+
+    from .folder import kept_if_used
 
     out = out or run / "deploy"
     if out.exists() and any(out.iterdir()) and not _ours(out):
@@ -94,7 +95,7 @@ def public(result: dict[str, Any], run: Path) -> dict[str, Any]:
 
     Raises UsageError for any other absolute path in it: what is handed on is for everybody.
     """
-    from experiments.collect import absolute
+    from .collect import absolute
 
     given = result["recipe"].get("dataset") or ""
     kind, colon, path = given.partition(":")
@@ -142,7 +143,7 @@ def load(folder: Path | str) -> tuple[Any, Any]:
 
 def build(result: dict[str, Any], where: Path | str) -> tuple[Any, Any]:
     """Agent, untrained, and world of a result.json or config.json. Raises UsageError."""
-    from experiments.trained import built, recipe_of
+    from .trained import built, recipe_of
 
     recipe, seen = recipe_of(result, where), result["world"]
     # Of old results that do not say how large the images are whose scenes these were, no world

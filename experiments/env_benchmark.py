@@ -18,11 +18,12 @@ import gymnasium
 import torch
 from gymnasium.vector import SyncVectorEnv
 
-from experiments.command import obey
-from experiments.execute import made_with
-from experiments.sb3_benchmark import ENVS, LOOKS, Naive, adapters, problem
 from hardattn.device import tune
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv
+
+from .command import obey
+from .execute import made_with
+from .sb3_benchmark import ENVS, LOOKS, Naive, adapters, problem
 
 SAVED = Path(__file__).parent / "measurements" / "envs.json"
 IMAGES = 55_000  # as many as MNIST has

@@ -19,18 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments import sources, timing
-from experiments.config import Problem, Recipe, Run, UsageError
-from experiments.folder import kept_if_used
-from experiments.recipes import RECIPES
 from hardattn import checkpoint, cost
 from hardattn.clustering import ari, nmi
 from hardattn.data import Dataset, fewer, load
+from hardattn.data.memory import at_once
 from hardattn.device import choose, tune
 from hardattn.evaluate import Columns, average, evaluate, joined
 from hardattn.log import Log
 from hardattn.maps import CONTROLS, recorded, replaced
-from hardattn.memory import at_once
 from hardattn.metrics import figures
 from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
 from hardattn.scenes import MakeScenes, Scenes, frozen
@@ -38,6 +34,11 @@ from hardattn.sensors import Retina
 from hardattn.tasks import Cluster, Task
 from hardattn.train import NotFinite, Stopped, Trained, train
 from hardattn.world import World
+
+from . import sources, timing
+from .config import Problem, Recipe, Run, UsageError
+from .folder import kept_if_used
+from .recipes import RECIPES
 
 PASSES = 10  # of the sampled policy, for the averaged figures
 DRAWS_OF_CONTROLS = 5  # of random looks: one alone would be luck that all are compared with

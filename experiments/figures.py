@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.command import obey
+from .command import obey
 
 if TYPE_CHECKING:
     from hardattn.report.plot import Curves, Dots, Figure, Series
@@ -50,8 +50,9 @@ def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
 
     command: what makes them.
     """
-    from experiments import characterised
     from hardattn.report.plot import Figure
+
+    from . import characterised
 
     drawn = []
     for scenes in sorted({group.scenes for group in groups}):

@@ -25,10 +25,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments import sources
-from experiments.command import obey
-from experiments.config import UsageError
-from experiments.run import in_one_line
+from . import sources
+from .command import obey
+from .config import UsageError
+from .run import in_one_line
 
 FORMAT = 1
 ORDERS = ("centre", "raster", "mean")  # that ignore the image
@@ -98,13 +98,14 @@ def gains(
     paths without runs, CheckpointError where nothing can be written, Busy; in training NotFinite,
     Stopped.
     """
-    from experiments.config import Run
-    from experiments.retrain import retrained
-    from experiments.trained import Revival
     from hardattn.checkpoint import read, replace_text
     from hardattn.report.read import read as read_runs
     from hardattn.report.read import script
     from hardattn.report.recipes import title
+
+    from .config import Run
+    from .retrain import retrained
+    from .trained import Revival
 
     revive = Revival(Run(device=device, root=root))
 
@@ -137,10 +138,11 @@ def gains(
 
 def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) -> dict[str, Any]:
     """What gain.json says of a run, measured where it does not say it yet."""
-    from experiments.execute import locked
     from hardattn import rollout
     from hardattn.checkpoint import replace_text, write
     from hardattn.swap import DRAWS
+
+    from .execute import locked
 
     with locked(folder):
         known = _known(folder, result)
@@ -225,10 +227,11 @@ def swapped_columns(
 
     Of a swap that is drawn those of all its draws, one after the other. seed: of the training.
     """
-    from experiments.execute import controlled
     from hardattn.evaluate import joined
     from hardattn.maps import CONTROLS
     from hardattn.swap import SWAPS, Meaningless, looked, paths
+
+    from .execute import controlled
 
     own = looked(agent, world, scenes, draw)
     columns, left_out = {"own": own.columns}, {}
@@ -256,8 +259,8 @@ def followed(agent: Any, world: Any, scenes: Any, path: Any, draw: Callable[...,
     import torch
 
     from hardattn.agents import Following
+    from hardattn.data.memory import at_once
     from hardattn.evaluate import columns, episodes, finished
-    from hardattn.memory import at_once
 
     def measured(part: Any, taken: Any, maps: Any) -> Any:
         return columns(taken, world, part, maps)
@@ -378,16 +381,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, metavar="FOLDER", help="where datasets lie")
     given = parser.parse_args(arguments)
 
-    from experiments.execute import Busy
     from hardattn.checkpoint import CheckpointError
     from hardattn.train import NotFinite, Stopped
+
+    from .execute import Busy
 
     try:
         done, faults = gains(given.paths, given.retrain, given.again, given.device, given.root)
         if done:
             tell(done)
         if given.save and not faults:
-            from experiments.gained import SAVED, save
+            from .gained import SAVED, save
 
             save(done)
             print(SAVED)

@@ -35,10 +35,11 @@ def save(done: Sequence[Any], path: Path = SAVED) -> None:
 
 def markdown(found: dict[str, Any]) -> str:
     """A row an agent, those that gain most first: of several seeds, and no control."""
-    from experiments.gain import verdict
     from hardattn.report.columns import estimate_text
     from hardattn.report.recipes import bare, changes, titled
     from hardattn.stats import paired_difference, within
+
+    from .gain import verdict
 
     rows = []
     for agent in found["agents"]:

@@ -20,8 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.command import obey
-from experiments.execute import made_with
 from hardattn import checkpoint
 from hardattn.data import load
 from hardattn.device import tune
@@ -32,6 +30,9 @@ from hardattn.scenes import Scenes, translated
 from hardattn.sensors import Cells, GaussianWindow, Patches, Sensor
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
+
+from .command import obey
+from .execute import made_with
 
 SAVED = Path(__file__).parent / "measurements" / "gradients.json"
 KINDS = ("cells", "mask", "point")

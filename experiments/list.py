@@ -2,8 +2,8 @@
 
 import textwrap
 
-from experiments.command import obey
-from experiments.recipes import RECIPES
+from .command import obey
+from .recipes import RECIPES
 
 
 def main() -> int:

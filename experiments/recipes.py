@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.active import ACTIVE
-from experiments.agents import (
+from .active import ACTIVE
+from .agents import (
     Dram,
     DrawReader,
     DtRam,
@@ -22,9 +22,9 @@ from experiments.agents import (
     TemporalRam,
     ZoomRam,
 )
-from experiments.config import Learning, Problem, Recipe
-from experiments.families import CLUTTERED_60, CLUTTERED_DIGITS, DIGITS, MNIST, PAIR
-from experiments.viewers import (
+from .config import Learning, Problem, Recipe
+from .families import CLUTTERED_60, CLUTTERED_DIGITS, DIGITS, MNIST, PAIR
+from .viewers import (
     GatCluster,
     Reinforced,
     Scal,

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.command import obey
-from experiments.config import Run, UsageError
+from .command import obey
+from .config import Run, UsageError
 
 
 def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
@@ -22,8 +22,9 @@ def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
 
     Raises ReportError for paths without runs, CheckpointError, DataError, Busy.
     """
-    from experiments.trained import Revival
     from hardattn.report.read import read
+
+    from .trained import Revival
 
     faults, revive = [], Revival(given)
     runs = [run for group in read(paths) for run in group.runs]
@@ -44,9 +45,10 @@ def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
 
 
 def _again(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any]:
-    from experiments.execute import conclude, locked, things
-    from experiments.sources import files
     from hardattn.checkpoint import replace_text
+
+    from .execute import conclude, locked, things
+    from .sources import files
 
     with locked(folder):
         trained = revive(folder, result)
@@ -82,10 +84,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, help="where datasets lie; else $HARDATTN_DATA")
     words = parser.parse_args(arguments)
 
-    from experiments.execute import Busy
     from hardattn.checkpoint import CheckpointError
     from hardattn.data import DataError
     from hardattn.report.read import ReportError
+
+    from .execute import Busy
 
     try:
         faults = remeasure(words.paths, Run(device=words.device, root=words.root))

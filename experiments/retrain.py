@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.config import Recipe, UsageError
+from .config import Recipe, UsageError
 
 # Options of estimators, which "reinforce" does without.
 ESTIMATED = (
@@ -22,9 +22,9 @@ def retrained(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, An
     Each is an ordinary run beside the agent's, which goes on where it was stopped. The folder is
     named from the agent's. None, and a line, where there is no looking that was learned.
     """
-    from experiments.execute import execute
-    from experiments.gain import ORDERS
-    from experiments.run import parse
+    from .execute import execute
+    from .gain import ORDERS
+    from .run import parse
 
     alive = revive(folder, result)
     if alive.setting.world.sensor.everything or getattr(alive.recipe.agent, "script", None):
@@ -93,7 +93,7 @@ def command(result: dict[str, Any], recipe: Recipe, where: Path) -> list[str]:
 
     Raises UsageError for a run of another program.
     """
-    from experiments.recipes import RECIPES
+    from .recipes import RECIPES
 
     words = shlex.split(result["command"])
     if words[:3] != ["python", "-m", "experiments.run"] or words[3] not in RECIPES:

@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.command import obey
-from experiments.config import Learning, Problem, Recipe, Run, UsageError, nearest
-from experiments.recipes import RECIPES
 from hardattn.report.recipes import titled
+
+from .command import obey
+from .config import Learning, Problem, Recipe, Run, UsageError, nearest
+from .recipes import RECIPES
 
 OF_THIS_RUN = ("--out", "--root", "--again")  # says where and how, and nothing of the result
 LONGEST_NAME = 200  # bytes; file systems allow a folder 255
@@ -115,10 +116,11 @@ def parse(arguments: list[str], program: Program = RUN) -> tuple[str, Recipe, Ru
 
 def start(name: str, recipe: Recipe, run: Run, command: str, work: Any = None) -> int:
     """Run to the end, or to the reason why not; returns the exit code. work: of `execute`."""
-    from experiments.execute import Busy, execute
     from hardattn.checkpoint import CheckpointError
     from hardattn.data import DataError
     from hardattn.train import NotFinite, Stopped
+
+    from .execute import Busy, execute
 
     try:
         result = execute(name, recipe, run, command, work)

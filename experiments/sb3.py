@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments import timing
-from experiments.command import obey
-from experiments.config import Recipe, Run, UsageError, at_least, finite, positive
-from experiments.families import CLUTTERED_DIGITS
-from experiments.recipes import measured
-from experiments.run import Program, in_one_line
-from experiments.run import main as run_main
+from . import timing
+from .command import obey
+from .config import Recipe, Run, UsageError, at_least, finite, positive
+from .families import CLUTTERED_DIGITS
+from .recipes import measured
+from .run import Program, in_one_line
+from .run import main as run_main
 
 
 @dataclass(frozen=True)
@@ -298,11 +298,12 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
         from hardattn.envs.sb3 import GlimpseVecEnv
     except ImportError as fault:
         raise UsageError(f"{fault.name} is missing: pip install 'hardattn[sb3]'") from fault
-    from experiments.execute import begin, conclude, finish, prepare, record
     from hardattn.agents.sb3 import SB3Agent
     from hardattn.envs import Problem
     from hardattn.log import Log
     from hardattn.train import mix
+
+    from .execute import begin, conclude, finish, prepare, record
 
     setting = prepare(recipe.problem, run)
     split = setting.dataset.train

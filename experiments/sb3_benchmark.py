@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from experiments.benchmark import compare
-from experiments.command import obey
 from hardattn.device import tune
 from hardattn.envs import Problem
 from hardattn.scenes import plain
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.world import World
+
+from .benchmark import compare
+from .command import obey
 
 SIDE, GLIMPSE, LOOKS, CLASSES = 28, 8, 6, 10
 ENVS = 256

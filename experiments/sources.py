@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments.config import UsageError
-from experiments.folder import clear, resumable
 from hardattn import checkpoint
+
+from .config import UsageError
+from .folder import clear, resumable
 
 NAME = "sources.json"
 # Of the core, what no weight depends on: it reads (a dataset has a hash of its own), writes or

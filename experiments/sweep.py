@@ -16,11 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
-from experiments import timing
-from experiments.command import obey
-from experiments.config import UsageError
-from experiments.run import parse
 from hardattn.progress import Overall
+
+from . import timing
+from .command import obey
+from .config import UsageError
+from .run import parse
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments.command import obey
+from .command import obey
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -30,14 +30,14 @@ def results_block(results: Path = RESULTS) -> str:
 
 def claims_block(results: Path = RESULTS) -> str:
     """The table of claims."""
-    from experiments.claims import markdown
+    from .claims import markdown
 
     return markdown(results)
 
 
 def measured_block(name: str) -> str:
     """The table of measurements/NAME.json: of estimators, policies, agents on changed scenes."""
-    from experiments import characterised, gained, gradients
+    from . import characterised, gained, gradients
 
     write = {"gradients": gradients, "gain": gained, "characterisation": characterised}[name]
     path = MEASUREMENTS / f"{name}.json"

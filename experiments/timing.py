@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from experiments.config import Recipe, Run, UsageError
+from .config import Recipe, Run, UsageError
 
 
 def architecture(recipe: Recipe, made: dict[str, Any]) -> str:
@@ -83,11 +83,12 @@ def fill(folders: Iterable[Path], given: Run) -> None:
 
 def _timed(folder: Path, given: Run) -> dict[str, Any]:
     """The times of a finished run; {} where it cannot be rebuilt or is not alone."""
-    from experiments.trained import Revival
     from hardattn import cost
     from hardattn.checkpoint import CheckpointError
     from hardattn.data import DataError
     from hardattn.rollout import DRAWS
+
+    from .trained import Revival
 
     try:
         run = Revival(given)(folder, json.loads((folder / "result.json").read_text()))
@@ -103,8 +104,9 @@ def _timed(folder: Path, given: Run) -> dict[str, Any]:
 
 
 def _add(folder: Path, times: dict[str, Any]) -> None:
-    from experiments.execute import locked
     from hardattn.checkpoint import replace_text
+
+    from .execute import locked
 
     with locked(folder):
         result = json.loads((folder / "result.json").read_text())

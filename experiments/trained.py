@@ -10,15 +10,16 @@ from typing import Any
 
 import torch
 
-from experiments import agents, sources, viewers
-from experiments.config import Learning, Problem, Recipe, Run, UsageError
-from experiments.execute import Setting, measure, prepare
 from hardattn import checkpoint
 from hardattn.evaluate import Columns, evaluate
 from hardattn.metrics import error
 from hardattn.rollout import DRAWS
 from hardattn.scenes import Scenes, frozen
 from hardattn.world import World
+
+from . import agents, sources, viewers
+from .config import Learning, Problem, Recipe, Run, UsageError
+from .execute import Setting, measure, prepare
 
 APART = 0.005  # of the error, by which another machine's arithmetic may change it
 # By the name that a result has them under.

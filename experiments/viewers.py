@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from experiments.agents import Looking, Shape
-from experiments.config import at_least, bind, choose
+from .agents import Looking, Shape
+from .config import at_least, bind, choose
 
 
 @dataclass(frozen=True)

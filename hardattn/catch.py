@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hardattn import streams
+from hardattn import rng as streams
 from hardattn.data import Split
+from hardattn.rng import Generator
 from hardattn.scenes import Scenes
 from hardattn.sensors import Sensor
-from hardattn.streams import Generator
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
 

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from hardattn.memory import at_once
+from hardattn.data.memory import at_once
 from hardattn.rollout import Agent, Draw, greedy
 from hardattn.scenes import Scenes
 from hardattn.world import World

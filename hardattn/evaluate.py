@@ -6,8 +6,8 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from hardattn.data.memory import at_once
 from hardattn.maps import Map, recorded
-from hardattn.memory import at_once
 from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout
 from hardattn.scenes import Scenes, inside
 from hardattn.sensors import Grid

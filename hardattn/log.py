@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from hardattn import checkpoint
+from hardattn.data.memory import at_once
 from hardattn.evaluate import Columns
-from hardattn.memory import at_once
 from hardattn.progress import Bar, lasting, report_line
 from hardattn.scanpath import chosen
 from hardattn.scenes import Scenes

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from hardattn import scenes
-from hardattn.canvas import Size
 from hardattn.catch import ENDS, Catch, catch
-from hardattn.pairs import of_pair
 from hardattn.scenes import MakeScenes, Scenes
+from hardattn.scenes.canvas import Size
+from hardattn.scenes.pairs import of_pair
 from hardattn.sensors import Sensor
 from hardattn.tasks import Classify, Cluster, Localise, Task
 from hardattn.tasks import Sequence as SequenceTask

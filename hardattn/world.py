@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hardattn.rng import Generator, uniform
 from hardattn.scenes import Scenes
 from hardattn.sensors import Sensor
-from hardattn.streams import Generator, uniform
 from hardattn.tasks import Task
 
 COARSE = 12  # pixels a side of a coarse view, at most

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from experiments.execute import controls
 from hardattn import checkpoint
 from hardattn.agents import RAM, FullView, MeanPool, Scripted, ShowAttendTell, SoftAgent, no_block
 from hardattn.blocks import BLOCKS, HEADS
 from hardattn.cost import flops
 from hardattn.data import Split
 from hardattn.evaluate import evaluate
+from hardattn.experiments.execute import controls
 from hardattn.metrics import figures
 from hardattn.rollout import greedy, sample
 from hardattn.scenes import Scenes, plain

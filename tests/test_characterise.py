@@ -11,14 +11,14 @@ import pytest
 import torch
 from test_experiments import small
 
-from experiments import characterised, execute
-from experiments.changes import CHANGES
-from experiments.characterise import NAME, main, stored
-from experiments.compare import compare
-from experiments.figures import figures
-from experiments.run import main as run
-from experiments.run import parse
 from hardattn.data import Dataset
+from hardattn.experiments import characterised, execute
+from hardattn.experiments.changes import CHANGES
+from hardattn.experiments.characterise import NAME, main, stored
+from hardattn.experiments.compare import compare
+from hardattn.experiments.figures import figures
+from hardattn.experiments.run import main as run
+from hardattn.experiments.run import parse
 from hardattn.report.plot import Curves, inline, printed
 from hardattn.report.read import read
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import command
+from hardattn.experiments import command
 from tests.runs import write_run
 
 ROOT = Path(__file__).resolve().parent.parent

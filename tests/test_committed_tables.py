@@ -7,8 +7,8 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from experiments import characterised, claims
-from experiments.table import BLOCKS, RESULTS
+from hardattn.experiments import characterised, claims
+from hardattn.experiments.table import BLOCKS, RESULTS
 from hardattn.report.columns import columns
 from hardattn.report.export import by_agent
 from hardattn.report.read import entropy, read

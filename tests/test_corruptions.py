@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from hardattn.corruptions import contrast, noise, occluded, shifted
 from hardattn.data import Split
 from hardattn.scenes import Scenes, cluttered, strewn
+from hardattn.scenes.transforms import contrast, noise, occluded, shifted
 
 
 def made(image: Tensor, *boxes: tuple[float, float, float, float]) -> Scenes:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from hardattn import data
 from hardattn.data import DataError, Dataset, Split, deal, fewer, load
-from hardattn.idx import PUBLISHED, digest
+from hardattn.data.idx import PUBLISHED, digest
 from tests.pictures import deep_png
 
 COUNTS = (20, 5, 10)

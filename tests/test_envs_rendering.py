@@ -12,8 +12,8 @@ import torch
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv
 from hardattn.envs.rendering import GAP, SIDE, bars, beside
 from hardattn.report.pictures import BOX, INK, PAPER, RIGHT, path_picture, seen_glimpses
+from hardattn.rng import apart
 from hardattn.sensors import Cells, Zoom
-from hardattn.streams import apart
 from tests.envs import Drifting, problem
 
 

@@ -18,10 +18,10 @@ from hardattn.data import Split
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv, stepping
 from hardattn.evaluate import evaluate
 from hardattn.metrics import figures
+from hardattn.rng import apart
 from hardattn.rollout import greedy, rollout
 from hardattn.scenes import frozen
 from hardattn.sensors import Retina, Zoom
-from hardattn.streams import apart
 from hardattn.tasks import Classify, Cluster, Sequence
 from hardattn.train import mix
 from hardattn.world import World

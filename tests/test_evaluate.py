@@ -9,13 +9,13 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from experiments.gain import followed
 from hardattn import clustering, metrics
 from hardattn.agents import RAM, SCRIPTS, FullView, Scripted
 from hardattn.clustering import matched
 from hardattn.data import load
 from hardattn.distributions import Fixed, Stop
 from hardattn.evaluate import Columns, average, evaluate
+from hardattn.experiments.gain import followed
 from hardattn.metrics import METRICS, error, figures
 from hardattn.report.pictures import verdict
 from hardattn.rollout import Decision, greedy, sample

@@ -17,9 +17,14 @@ from typing import Any
 import pytest
 import torch
 
-from experiments import execute, run
-from experiments.agents import Ram
-from experiments.config import (
+from hardattn import blocks, checkpoint, cost, stochastic
+from hardattn.agents import BACKBONES
+from hardattn.checkpoint import CheckpointError
+from hardattn.data import DataError, Dataset, Split, load
+from hardattn.estimators import ESTIMATORS
+from hardattn.experiments import execute, run
+from hardattn.experiments.agents import Ram
+from hardattn.experiments.config import (
     ESTIMATOR,
     SCENE,
     SENSOR,
@@ -30,15 +35,10 @@ from experiments.config import (
     bind,
     nearest,
 )
-from experiments.recipes import RECIPES
-from experiments.run import main, parse
-from experiments.sweep import every
-from experiments.viewers import FullView
-from hardattn import blocks, checkpoint, cost, stochastic
-from hardattn.agents import BACKBONES
-from hardattn.checkpoint import CheckpointError
-from hardattn.data import DataError, Dataset, Split, load
-from hardattn.estimators import ESTIMATORS
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.run import main, parse
+from hardattn.experiments.sweep import every
+from hardattn.experiments.viewers import FullView
 from hardattn.metrics import METRICS
 from hardattn.problem import SCENES
 from hardattn.sensors import SENSORS

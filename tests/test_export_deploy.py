@@ -15,16 +15,16 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from experiments import deploy
-from experiments.config import UsageError
-from experiments.execute import plain
-from experiments.recipes import RECIPES
-from experiments.run import main as train
 from hardattn import checkpoint, cost
 from hardattn.agents import ReSAN, SoftAgent
 from hardattn.blocks import BLOCKS, HEADS
 from hardattn.data import load
 from hardattn.evaluate import evaluate
+from hardattn.experiments import deploy
+from hardattn.experiments.config import UsageError
+from hardattn.experiments.execute import plain
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.run import main as train
 from hardattn.export import Deployed
 from hardattn.scenes import frozen
 from hardattn.tasks import Localise

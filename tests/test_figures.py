@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from PIL import Image
 
-from experiments import figures as command
-from experiments.figures import COMPARISONS, figures
+from hardattn.experiments import figures as command
+from hardattn.experiments.figures import COMPARISONS, figures
 from hardattn.report import plot
 from hardattn.report.page import page
 from hardattn.report.plot import Curves, Dots, Figure, Series
@@ -250,7 +250,7 @@ def test_a_figure_needs_its_runs_and_no_others(one: Any) -> None:
 
 
 def test_every_recipe_named_is_one() -> None:
-    from experiments.recipes import RECIPES
+    from hardattn.experiments.recipes import RECIPES
 
     assert set(NAMES) - set(RECIPES) == set()
 

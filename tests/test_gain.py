@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import torch
 
-from experiments import execute, gain, retrain
-from experiments.config import Run
-from experiments.gain import Gain, gains, main, swapped_columns, verdict
-from experiments.gained import markdown, save
-from experiments.recipes import RECIPES
-from experiments.run import main as run_main
-from experiments.run import parse
-from experiments.trained import Trained
 from hardattn import checkpoint, swap
 from hardattn.agents import RAM, Scripted
 from hardattn.estimators import reinforce
+from hardattn.experiments import execute, gain, retrain
+from hardattn.experiments.config import Run
+from hardattn.experiments.gain import Gain, gains, main, swapped_columns, verdict
+from hardattn.experiments.gained import markdown, save
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.run import main as run_main
+from hardattn.experiments.run import parse
+from hardattn.experiments.trained import Trained
 from hardattn.metrics import error
 from hardattn.rollout import greedy
 from hardattn.scenes import Scenes

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from experiments.gradients import measure, names
 from hardattn.estimators import BIASED
+from hardattn.experiments.gradients import measure, names
 
 
 @pytest.mark.parametrize("kind", ["cells", "mask", "point"])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hardattn.idx import DataError
-from hardattn.images import Record, in_folder, pixels, stack
+from hardattn.data.idx import DataError
+from hardattn.data.images import Record, in_folder, pixels, stack
 from tests.pictures import COLOUR, COLOUR_ALPHA, GREY, GREY_ALPHA, deep_png
 
 WHITE = 255

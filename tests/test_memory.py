@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.config import Run
-from experiments.recipes import RECIPES
-from experiments.run import main, out_of_memory, start
-from hardattn import memory
 from hardattn.agents import RAM, Scripted
 from hardattn.cost import measure
-from hardattn.data import Split
+from hardattn.data import Split, memory
 from hardattn.evaluate import evaluate
+from hardattn.experiments.config import Run
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.run import main, out_of_memory, start
 from hardattn.rollout import sample
 from hardattn.scenes import Scenes, cluttered, frozen, plain, translated
 from hardattn.sensors import Retina

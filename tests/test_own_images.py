@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments import execute
-from experiments.run import main
 from hardattn import checkpoint, cost
+from hardattn.experiments import execute
+from hardattn.experiments.run import main
 from hardattn.report import pictures
 from hardattn.report.player import player
 from hardattn.report.read import read

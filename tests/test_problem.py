@@ -11,15 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from experiments.config import Problem as Said
-from experiments.config import UsageError
-from experiments.trained import KINDS, recipe_of
-from hardattn import pairs, scenes
+from hardattn import scenes
 from hardattn.catch import Catch
 from hardattn.data import Dataset, Split, load
 from hardattn.envs import CATALOGUE, named
 from hardattn.envs.catalogue import REWARDS, document
+from hardattn.experiments.config import Problem as Said
+from hardattn.experiments.config import UsageError
+from hardattn.experiments.trained import KINDS, recipe_of
 from hardattn.problem import ASKED, SCENES, Problem, problem, world_of
+from hardattn.scenes import pairs
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify, Cluster, Localise, Sequence
 from hardattn.world import World

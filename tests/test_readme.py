@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.changes import CHANGES
-from experiments.recipes import RECIPES
 from hardattn import blocks, stochastic
 from hardattn.agents import AGENTS
 from hardattn.estimators import ESTIMATORS
+from hardattn.experiments.changes import CHANGES
+from hardattn.experiments.recipes import RECIPES
 from hardattn.metrics import METRICS
 from hardattn.train import OPTIMISERS
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import collect, compare, table
 from hardattn import checkpoint
 from hardattn.agents import RAM
 from hardattn.evaluate import evaluate
+from hardattn.experiments import collect, compare, table
 from hardattn.report import pictures
 from hardattn.report.columns import columns
 from hardattn.report.page import page
@@ -189,8 +189,8 @@ RAMS += " dt-ram spread-ram guided-ram ws-ram temporal-ram"
 
 def test_every_recipe_that_learns_to_look_has_its_control() -> None:
     """Told from what a result holds: nothing but settings, world and sight."""
-    from experiments.execute import _world, plain
-    from experiments.recipes import RECIPES
+    from hardattn.experiments.execute import _world, plain
+    from hardattn.experiments.recipes import RECIPES
 
     wanted: dict[str, str | None] = {f"{name}-digits": f"random-{name}-digits" for name in OWN}
     wanted |= {f"{name}-digits": f"random-{other}-digits" for name, other in SHARED.items()}

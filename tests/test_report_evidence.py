@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments.execute import failures as kept_failures
 from hardattn import checkpoint
 from hardattn.evaluate import Columns
+from hardattn.experiments.execute import failures as kept_failures
 from hardattn.metrics import looked_and_answered
 from hardattn.report import failures, pareto, trust
 from hardattn.report.charts import charts, styles

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import compare
 from hardattn import checkpoint
+from hardattn.experiments import compare
 from hardattn.report.export import by_agent, by_seed, latex, tex
 from hardattn.report.read import read
 from hardattn.report.table import tables

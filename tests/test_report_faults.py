@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from experiments import compare, table
 from hardattn import checkpoint
+from hardattn.experiments import compare, table
 from hardattn.report.charts import styles
 from hardattn.report.faults import Fault, spared
 from hardattn.report.parts import parts

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.config import Problem
-from experiments.recipes import RECIPES
-from experiments.run import parse
+from hardattn.experiments.config import Problem
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.run import parse
 from hardattn.report.read import read
 from hardattn.report.recipes import changes, sees, title
 from hardattn.report.table import tables

@@ -14,8 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments import collect
 from hardattn import checkpoint
+from hardattn.experiments import collect
 from hardattn.report.charts import charts, styles
 from hardattn.report.columns import columns
 from hardattn.report.gallery import attended, looking

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from experiments import compare
+from hardattn.experiments import compare
 from hardattn.report.page import page
 from hardattn.report.read import read
 from hardattn.report.theme import embedded

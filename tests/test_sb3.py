@@ -22,16 +22,16 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize
 
-from experiments import execute, run, sb3_benchmark
-from experiments.config import Run
-from experiments.run import parse
-from experiments.sb3 import RECIPES, SB3, main
 from hardattn.agents.sb3 import SB3Agent
 from hardattn.data import Dataset, Split
 from hardattn.distributions import Choice, Fixed, Gaussian
 from hardattn.envs import CATALOGUE, GlimpseVectorEnv, Problem
 from hardattn.envs.sb3 import GlimpseVecEnv
 from hardattn.evaluate import evaluate
+from hardattn.experiments import execute, run, sb3_benchmark
+from hardattn.experiments.config import Run
+from hardattn.experiments.run import parse
+from hardattn.experiments.sb3 import RECIPES, SB3, main
 from hardattn.log import Log
 from hardattn.metrics import error
 from hardattn.report.read import read

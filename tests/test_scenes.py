@@ -7,7 +7,6 @@ from scipy import stats
 from torch import Tensor
 
 from hardattn.data import Split
-from hardattn.pairs import of_pair
 from hardattn.problem import SCENES
 from hardattn.scenes import (
     UNBOXED,
@@ -24,6 +23,7 @@ from hardattn.scenes import (
     translated,
     warped,
 )
+from hardattn.scenes.pairs import of_pair
 
 CANVASES = {
     "plain": {},

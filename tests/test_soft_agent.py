@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from experiments.execute import controlled, together
 from hardattn.agents import BACKBONES, MeanPool, SoftAgent
 from hardattn.blocks import BLOCKS, HEADS
 from hardattn.blocks.cbam import CBAMSpatial
@@ -15,6 +14,7 @@ from hardattn.blocks.sagan import SAGAN
 from hardattn.data import load
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluate import evaluate
+from hardattn.experiments.execute import controlled, together
 from hardattn.maps import CONTROLS, KINDS, charge, charged, recorded, replaced
 from hardattn.rollout import Decision, rollout, soft
 from hardattn.scenes import Scenes, frozen, translated

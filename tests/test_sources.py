@@ -15,12 +15,12 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments import execute, sources
-from experiments.config import Learning, Problem, Recipe, Run, UsageError
-from experiments.recipes import RECIPES
-from experiments.run import command_for, main, parse, start
-from experiments.trained import Revival
 from hardattn import cost
+from hardattn.experiments import execute, sources
+from hardattn.experiments.config import Learning, Problem, Recipe, Run, UsageError
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.run import command_for, main, parse, start
+from hardattn.experiments.trained import Revival
 from hardattn.log import Log
 from hardattn.report.page import page
 from hardattn.report.read import read

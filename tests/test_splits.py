@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardattn.splits import deal_by_content, interleaved
+from hardattn.data.splits import deal_by_content, interleaved
 
 HASH = st.integers(0, 2**64 - 1)
 SHARES = (0.2, 0.2)

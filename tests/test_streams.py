@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 
 from hardattn.problem import SCENES
-from hardattn.streams import Streams, apart, below, mixed, uniform
+from hardattn.rng import Streams, apart, below, mixed, uniform
 from hardattn.train import mix
 from tests.test_scenes import CANVASES, make_split
 
@@ -66,7 +66,7 @@ def test_draws_are_uniform() -> None:
 def test_episodes_of_one_environment_and_neighbours_do_not_resemble_each_other() -> None:
     """Keys as environments have them: a start each, and an odd constant times the number."""
     from hardattn.envs.episodes import EPISODE
-    from hardattn.streams import STEP
+    from hardattn.rng import STEP
 
     start = mixed(torch.arange(200) + STEP)
     key = (start[:, None] + torch.arange(200) * EPISODE).flatten()

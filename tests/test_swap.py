@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from experiments.config import Problem
-from experiments.execute import controlled
-from experiments.gain import followed, swapped_columns
-from experiments.recipes import RECIPES
 from hardattn import swap
 from hardattn.agents import Player, Scripted, SoftAgent
 from hardattn.blocks import BLOCKS
 from hardattn.data import Split, load
 from hardattn.distributions import Fixed
 from hardattn.evaluate import evaluate
+from hardattn.experiments.config import Problem
+from hardattn.experiments.execute import controlled
+from hardattn.experiments.gain import followed, swapped_columns
+from hardattn.experiments.recipes import RECIPES
 from hardattn.maps import CONTROLS
 from hardattn.metrics import error
 from hardattn.rollout import DRAWS, Decision, greedy

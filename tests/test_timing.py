@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from experiments import timing
-from experiments.config import Run
-from experiments.execute import execute
-from experiments.recipes import RECIPES
-from experiments.run import parse
-from experiments.sweep import sweep
 from hardattn import cost
+from hardattn.experiments import timing
+from hardattn.experiments.config import Run
+from hardattn.experiments.execute import execute
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.run import parse
+from hardattn.experiments.sweep import sweep
 
 SMALL = ["--images", "256", "--batch", "64", "--looks", "2", "--hidden", "16", "--device", "cpu"]
 

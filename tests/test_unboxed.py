@@ -12,9 +12,6 @@ from typing import Any
 import pytest
 import torch
 
-from experiments import changes, compare, config, deploy, execute, gain, table
-from experiments.config import Problem, UsageError
-from experiments.families import CLUTTERED_60, MNIST
 from hardattn import checkpoint, scenes
 from hardattn.agents import RAM, Scripted
 from hardattn.data import Dataset, Split, load
@@ -22,6 +19,9 @@ from hardattn.envs import GlimpseVectorEnv, named
 from hardattn.envs import Problem as Env
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluate import evaluate
+from hardattn.experiments import changes, compare, config, deploy, execute, gain, table
+from hardattn.experiments.config import Problem, UsageError
+from hardattn.experiments.families import CLUTTERED_60, MNIST
 from hardattn.log import Log, read_metrics
 from hardattn.metrics import METRICS, OF_BOXES, figures, references
 from hardattn.report.page import page
@@ -233,7 +233,7 @@ def test_changes_and_swaps_that_need_a_box_say_so() -> None:
     setting = execute.prepare(problem, config.Run())
     agent = RAM((1, 4, 4), 10, hidden=8, what=8, where=8)
     test = setting.validation.slice(0, 40)
-    from experiments.trained import Trained
+    from hardattn.experiments.trained import Trained
 
     recipe = config.Recipe("", "", problem=problem)
     subject = Trained({"recipe": {}}, recipe, setting, agent, test)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hardattn.idx import DataError
+from hardattn.data.idx import DataError
 
 GROUND = 1.0  # what shows through a transparent image: white
 ALPHA = {"L": "LA", "RGB": "RGBA"}

@@ -5,9 +5,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from hardattn import streams
+from hardattn import rng as streams
 from hardattn.data import Split
-from hardattn.streams import Generator
+from hardattn.rng import Generator
 
 Size = int | tuple[int, int]
 

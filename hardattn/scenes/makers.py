@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hardattn import streams
-from hardattn.canvas import Canvas, Size
+from hardattn import rng as streams
 from hardattn.data import Split
-from hardattn.memory import at_once, refuse
-from hardattn.pairs import which
-from hardattn.streams import Generator
+from hardattn.data.memory import at_once, refuse
+from hardattn.rng import Generator
+from hardattn.scenes.canvas import Canvas, Size
+from hardattn.scenes.pairs import which
 
 UNCUED = torch.empty(0, 0)
 

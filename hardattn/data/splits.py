@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hardattn.idx import DataError
+from hardattn.data.idx import DataError
 
 
 class Part(NamedTuple):

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hardattn.idx import AGAIN, check_published, read_idx
-from hardattn.idx import DataError as DataError
-from hardattn.images import by, fetch, in_folder, on_hub, renumbered, stack
-from hardattn.splits import Part, deal, held_out, interleaved
+from hardattn.data.idx import AGAIN, check_published, read_idx
+from hardattn.data.idx import DataError as DataError
+from hardattn.data.images import by, fetch, in_folder, on_hub, renumbered, stack
+from hardattn.data.splits import Part, deal, held_out, interleaved
 
 DIGITS = tuple("0123456789")
 FASHION = (

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hardattn.windows import Affine as Affine
-from hardattn.windows import Crop as Crop
-from hardattn.windows import Filterbank as Filterbank
-from hardattn.windows import GaussianWindow as GaussianWindow
-from hardattn.windows import Points
-from hardattn.windows import Zoom as Zoom
+from hardattn.sensors.windows import Affine as Affine
+from hardattn.sensors.windows import Crop as Crop
+from hardattn.sensors.windows import Filterbank as Filterbank
+from hardattn.sensors.windows import GaussianWindow as GaussianWindow
+from hardattn.sensors.windows import Points
+from hardattn.sensors.windows import Zoom as Zoom
 
 # Above so many numbers an int32 index would wrap.
 INT32_LIMIT = 2**31
