@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Both, Fixed, Places, Somewhere
+from hardattn.evaluation.swap import raster_point
 from hardattn.rollout import Decision
 from hardattn.sensors import Grid, Sensor
-from hardattn.swap import raster_point
 from hardattn.world import Observation
 
 # What has been seen, the context, the number of looks -> over points (x, y).
@@ -33,7 +33,7 @@ def centre(seen: Observation, context: Tensor, looks: int) -> Places:
 def raster(seen: Observation, context: Tensor, looks: int) -> Places:
     """Line by line over the smallest grid that has a cell for every look, whatever is seen.
 
-    See `hardattn.swap.raster_point`. The first look, which would be cell 0's, is the world's to
+    See `hardattn.evaluation.swap.raster_point`. The first look, which would be cell 0's, is the world's to
     place.
     """
     return Fixed(raster_point(torch.round(seen.step * looks) + 1, looks))

@@ -6,7 +6,7 @@
     env = GlimpseVecEnv("DigitsCluttered", 64, action="cell")
     model = PPO("MlpPolicy", env).learn(100_000)
 
-`hardattn.agents.sb3.SB3Agent(model, env)` is an agent, for `hardattn.evaluate`.
+`hardattn.agents.sb3.SB3Agent(model, env)` is an agent, for `hardattn.evaluation.evaluate`.
 """
 
 from collections.abc import Iterable, Sequence

@@ -43,7 +43,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
     tensors: take and return torch tensors on `device`, to be read and not written to; otherwise
     NumPy arrays, as Gymnasium has it, with `_key` masks in infos.
 
-    reset(seed=s): the first environment has the seed s, number i `hardattn.train.mix(s, i)`, so
+    reset(seed=s): the first environment has the seed s, number i `hardattn.training.loop.mix(s, i)`, so
     that no other seed has one of these (`hardattn.rng.apart`); of a list, the i-th. Its
     episodes are a function of that seed alone, however many others there are. options: "index",
     which images of the split, a number or (B,); "reset_mask", (B,) bool, which environments;

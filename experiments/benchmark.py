@@ -21,7 +21,7 @@ from hardattn.device import choose, tune
 from hardattn.rollout import rollout
 from hardattn.scenes import cluttered, plain
 from hardattn.sensors import Retina
-from hardattn.train import OPTIMISERS, Tally
+from hardattn.training.loop import OPTIMISERS, Tally
 
 from .command import obey
 from .execute import made_with

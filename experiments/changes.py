@@ -13,15 +13,15 @@ from typing import Any
 
 import torch
 
-from hardattn import stability
 from hardattn.data.memory import at_once
-from hardattn.evaluate import Columns
+from hardattn.evaluation import stability
+from hardattn.evaluation.evaluate import Columns
+from hardattn.evaluation.metrics import error, pointing
+from hardattn.evaluation.scanpath import has_target, hit
 from hardattn.maps import NOT_WEIGHTS, recorded, replaced, strongest
-from hardattn.metrics import error, pointing
 from hardattn.problem import SCENES
 from hardattn.report.read import script
 from hardattn.rollout import DRAWS, rollout
-from hardattn.scanpath import has_target, hit
 from hardattn.scenes import MakeScenes, Scenes, frozen, strewn
 from hardattn.scenes.transforms import contrast, noise, occluded, shifted
 

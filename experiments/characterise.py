@@ -140,7 +140,7 @@ def _labels(results: Sequence[Any]) -> dict[str, Any]:
 
 
 def _write(folder: Path, found: dict[str, Any]) -> None:
-    from hardattn.checkpoint import replace_text
+    from hardattn.storage import replace_text
 
     from .collect import pretty
 
@@ -163,9 +163,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--save", action="store_true", help=f"write measurements/{NAME} as well")
     given = parser.parse_args(arguments)
 
-    from hardattn.checkpoint import CheckpointError, replace_text
     from hardattn.data import DataError
     from hardattn.report.read import ReportError, read
+    from hardattn.storage import CheckpointError, replace_text
 
     from .changes import CHANGES
     from .characterised import committed, tables

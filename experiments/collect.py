@@ -24,8 +24,8 @@ def collect(folders: Sequence[str | Path], out: str | Path = RESULTS) -> list[Pa
     Raises hardattn.report.read.ReportError: as `read`, for results that hold an absolute path, for
     one name on several scenes, and for seeds that are not finished.
     """
-    from hardattn.checkpoint import replace_text
     from hardattn.report.read import ReportError, read, unfinished
+    from hardattn.storage import replace_text
 
     waiting = unfinished(folders)
     if waiting:
@@ -73,8 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", default=str(RESULTS), help="default: experiments/results")
     given = parser.parse_args(arguments)
 
-    from hardattn.checkpoint import CheckpointError
     from hardattn.report.read import ReportError
+    from hardattn.storage import CheckpointError
 
     try:
         print("\n".join(map(str, collect(given.folders, given.out))))

@@ -41,12 +41,12 @@ def compare(
 
     out: the folder to write into, by default the first path that is a folder of runs, else runs.
     against: the name of the row that others are compared with, by default the control of each.
-    Raises hardattn.report.read.ReportError, and hardattn.checkpoint.CheckpointError on a full disk.
+    Raises hardattn.report.read.ReportError, and hardattn.storage.CheckpointError on a full disk.
     """
-    from hardattn.checkpoint import replace_text
     from hardattn.report.faults import spared
     from hardattn.report.read import ReportError, read, unfinished
     from hardattn.report.table import check_named
+    from hardattn.storage import replace_text
 
     groups = read(paths)
     check_named(groups, against)
@@ -144,8 +144,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
 
-    from hardattn.checkpoint import CheckpointError
     from hardattn.report.read import ReportError
+    from hardattn.storage import CheckpointError
 
     try:
         compare(given.paths, given.out, given.against)

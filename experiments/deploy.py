@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: RUN_FOLDER/deploy")
     given = parser.parse_args(arguments)
 
-    from hardattn.checkpoint import CheckpointError
+    from hardattn.storage import CheckpointError
 
     try:
         out = deploy(given.run, given.out)
@@ -56,7 +56,8 @@ def deploy(run: Path, out: Path | None = None) -> Path:
 
     Raises UsageError, CheckpointError, OSError.
     """
-    from hardattn import __version__, checkpoint
+    from hardattn import __version__
+    from hardattn import storage as checkpoint
 
     from .folder import kept_if_used
 

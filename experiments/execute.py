@@ -19,20 +19,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hardattn import checkpoint, cost
-from hardattn.clustering import ari, nmi
+from hardattn import storage as checkpoint
 from hardattn.data import Dataset, fewer, load
 from hardattn.data.memory import at_once
 from hardattn.device import choose, tune
-from hardattn.evaluate import Columns, average, evaluate, joined
-from hardattn.log import Log
+from hardattn.evaluation import cost
+from hardattn.evaluation.clustering import ari, nmi
+from hardattn.evaluation.evaluate import Columns, average, evaluate, joined
+from hardattn.evaluation.metrics import figures
 from hardattn.maps import CONTROLS, recorded, replaced
-from hardattn.metrics import figures
 from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
 from hardattn.scenes import MakeScenes, Scenes, frozen
 from hardattn.sensors import Retina
 from hardattn.tasks import Cluster, Task
-from hardattn.train import NotFinite, Stopped, Trained, train
+from hardattn.training.log import Log
+from hardattn.training.loop import NotFinite, Stopped, Trained, train
 from hardattn.world import World
 
 from . import sources, timing

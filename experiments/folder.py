@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hardattn.log import read_metrics
+from hardattn.training.log import read_metrics
 
 # What a run leaves in its folder, to be removed before the same is run again.
 LEFT = (

@@ -98,10 +98,10 @@ def gains(
     paths without runs, CheckpointError where nothing can be written, Busy; in training NotFinite,
     Stopped.
     """
-    from hardattn.checkpoint import read, replace_text
     from hardattn.report.read import read as read_runs
     from hardattn.report.read import script
     from hardattn.report.recipes import title
+    from hardattn.storage import read, replace_text
 
     from .config import Run
     from .retrain import retrained
@@ -139,8 +139,8 @@ def gains(
 def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) -> dict[str, Any]:
     """What gain.json says of a run, measured where it does not say it yet."""
     from hardattn import rollout
-    from hardattn.checkpoint import replace_text, write
-    from hardattn.swap import DRAWS
+    from hardattn.evaluation.swap import DRAWS
+    from hardattn.storage import replace_text, write
 
     from .execute import locked
 
@@ -206,7 +206,7 @@ def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
 
 def _read(path: Path) -> dict[str, Any]:
     """What is in a file; one that is damaged is a fault of its run alone."""
-    from hardattn.checkpoint import CheckpointError, read
+    from hardattn.storage import CheckpointError, read
 
     try:
         return read(path)
@@ -227,9 +227,9 @@ def swapped_columns(
 
     Of a swap that is drawn those of all its draws, one after the other. seed: of the training.
     """
-    from hardattn.evaluate import joined
+    from hardattn.evaluation.evaluate import joined
+    from hardattn.evaluation.swap import SWAPS, Meaningless, looked, paths
     from hardattn.maps import CONTROLS
-    from hardattn.swap import SWAPS, Meaningless, looked, paths
 
     from .execute import controlled
 
@@ -260,7 +260,7 @@ def followed(agent: Any, world: Any, scenes: Any, path: Any, draw: Callable[...,
 
     from hardattn.agents import Following
     from hardattn.data.memory import at_once
-    from hardattn.evaluate import columns, episodes, finished
+    from hardattn.evaluation.evaluate import columns, episodes, finished
 
     def measured(part: Any, taken: Any, maps: Any) -> Any:
         return columns(taken, world, part, maps)
@@ -285,8 +285,8 @@ def _right(columns: Any, count: int) -> Any:
 
 def _figures(columns: Any) -> dict[str, Any]:
     """Of a swap: error, hit and NLL, None where they have no meaning or are not finite."""
-    from hardattn.metrics import error, nll
-    from hardattn.scanpath import hit
+    from hardattn.evaluation.metrics import error, nll
+    from hardattn.evaluation.scanpath import hit
 
     found = {"error": error(columns), "hit": hit(columns), "nll": nll(columns)}
     return {k: v if v is not None and math.isfinite(v) else None for k, v in found.items()}
@@ -294,7 +294,7 @@ def _figures(columns: Any) -> dict[str, Any]:
 
 def _right_of(folder: Path, index: Any) -> Any:
     """(N,) bool: where a retrained observer was right."""
-    from hardattn.evaluate import Columns
+    from hardattn.evaluation.evaluate import Columns
 
     columns = Columns(**_read(folder / "columns.pt")["greedy"])
     if columns.index.tolist() != index.tolist():
@@ -381,8 +381,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, metavar="FOLDER", help="where datasets lie")
     given = parser.parse_args(arguments)
 
-    from hardattn.checkpoint import CheckpointError
-    from hardattn.train import NotFinite, Stopped
+    from hardattn.storage import CheckpointError
+    from hardattn.training.loop import NotFinite, Stopped
 
     from .execute import Busy
 

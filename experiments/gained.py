@@ -11,7 +11,7 @@ SHOWN = ("random", "shuffled", "reversed", "centre", "raster", "mean", "oracle",
 
 def save(done: Sequence[Any], path: Path = SAVED) -> None:
     """Write what `experiments.gain.gains` found: errors and hits of every seed, no more."""
-    from hardattn.checkpoint import replace_text
+    from hardattn.storage import replace_text
 
     agents = [
         {

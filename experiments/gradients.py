@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn import checkpoint
+from hardattn import storage as checkpoint
 from hardattn.data import load
 from hardattn.device import tune
 from hardattn.distributions import Choice, Gaussian, Mask, Places

@@ -45,7 +45,7 @@ def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
 
 
 def _again(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any]:
-    from hardattn.checkpoint import replace_text
+    from hardattn.storage import replace_text
 
     from .execute import conclude, locked, things
     from .sources import files
@@ -84,9 +84,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, help="where datasets lie; else $HARDATTN_DATA")
     words = parser.parse_args(arguments)
 
-    from hardattn.checkpoint import CheckpointError
     from hardattn.data import DataError
     from hardattn.report.read import ReportError
+    from hardattn.storage import CheckpointError
 
     from .execute import Busy
 

@@ -53,8 +53,8 @@ def retrained(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, An
 def path_of(alive: Any) -> str:
     """The script of the agent's mean path over the validation scenes, to three digits."""
     from hardattn.agents import PATH
+    from hardattn.evaluation.swap import looked
     from hardattn.rollout import DRAWS
-    from hardattn.swap import looked
 
     world, draw = alive.setting.world, DRAWS[alive.recipe.problem.draw]
     own = looked(alive.agent, world, alive.setting.validation, draw)
@@ -71,7 +71,7 @@ def ordered(alive: Any, script: str) -> Recipe:
     recipe, world = alive.recipe, alive.setting.world
     agent = replace(recipe.agent, script=script)
     if hasattr(agent, "share"):
-        from hardattn.swap import looked
+        from hardattn.evaluation.swap import looked
 
         share = looked(alive.agent, world, alive.setting.validation).place[1:].mean().item()
         agent = replace(agent, share=max(0.01, round(share, 2)))

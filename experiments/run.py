@@ -116,9 +116,9 @@ def parse(arguments: list[str], program: Program = RUN) -> tuple[str, Recipe, Ru
 
 def start(name: str, recipe: Recipe, run: Run, command: str, work: Any = None) -> int:
     """Run to the end, or to the reason why not; returns the exit code. work: of `execute`."""
-    from hardattn.checkpoint import CheckpointError
     from hardattn.data import DataError
-    from hardattn.train import NotFinite, Stopped
+    from hardattn.storage import CheckpointError
+    from hardattn.training.loop import NotFinite, Stopped
 
     from .execute import Busy, execute
 

@@ -300,8 +300,8 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
         raise UsageError(f"{fault.name} is missing: pip install 'hardattn[sb3]'") from fault
     from hardattn.agents.sb3 import SB3Agent
     from hardattn.envs import Problem
-    from hardattn.log import Log
-    from hardattn.train import mix
+    from hardattn.training.log import Log
+    from hardattn.training.loop import mix
 
     from .execute import begin, conclude, finish, prepare, record
 
@@ -342,7 +342,7 @@ class Validations:
     """What a model calls after each step: validates at times, and keeps the best weights."""
 
     def __init__(self, model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any):
-        from hardattn.train import Spent
+        from hardattn.training.loop import Spent
 
         self.model, self.agent, self.setting, self.log = model, agent, setting, log
         self.learning, self.draw = recipe.learning, recipe.problem.draw
@@ -376,10 +376,10 @@ class Validations:
 
     def validate(self) -> None:
         """Measure, and take note; none of it is training."""
-        from hardattn.evaluate import evaluate
-        from hardattn.metrics import error, figures
+        from hardattn.evaluation.evaluate import evaluate
+        from hardattn.evaluation.metrics import error, figures
         from hardattn.rollout import DRAWS
-        from hardattn.train import best_of
+        from hardattn.training.loop import best_of
 
         self.spent.pause()
         world, scenes = self.setting.world, self.setting.validation
@@ -398,7 +398,7 @@ def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> Any
 
     Raises NotFinite for weights that are not, Stopped where somebody interrupts.
     """
-    from hardattn.train import NotFinite, Stopped, Trained, best_of
+    from hardattn.training.loop import NotFinite, Stopped, Trained, best_of
 
     agent.eval()
     log.start(0, recipe.learning.images)

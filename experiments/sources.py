@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hardattn import checkpoint
+from hardattn import storage as checkpoint
 
 from .config import UsageError
 from .folder import clear, resumable

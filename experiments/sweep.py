@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
-from hardattn.progress import Overall
+from hardattn.training.progress import Overall
 
 from . import timing
 from .command import obey
@@ -66,7 +66,7 @@ def table(field: str) -> list[str]:
     from hardattn import blocks, stochastic
     from hardattn.agents import BACKBONES, NETS, SCRIPTS
     from hardattn.estimators import ESTIMATORS
-    from hardattn.train import OPTIMISERS
+    from hardattn.training.loop import OPTIMISERS
 
     tables: dict[str, Iterable[str]] = {
         "block": {**blocks.BLOCKS, **stochastic.BLOCKS},

@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{given.readme}: stale; run python -m experiments.table", file=sys.stderr)
         return int(new != old)
     if new != old:
-        from hardattn.checkpoint import replace_text
+        from hardattn.storage import replace_text
 
         replace_text(given.readme, new)
     return 0

@@ -83,10 +83,10 @@ def fill(folders: Iterable[Path], given: Run) -> None:
 
 def _timed(folder: Path, given: Run) -> dict[str, Any]:
     """The times of a finished run; {} where it cannot be rebuilt or is not alone."""
-    from hardattn import cost
-    from hardattn.checkpoint import CheckpointError
     from hardattn.data import DataError
+    from hardattn.evaluation import cost
     from hardattn.rollout import DRAWS
+    from hardattn.storage import CheckpointError
 
     from .trained import Revival
 
@@ -104,7 +104,7 @@ def _timed(folder: Path, given: Run) -> dict[str, Any]:
 
 
 def _add(folder: Path, times: dict[str, Any]) -> None:
-    from hardattn.checkpoint import replace_text
+    from hardattn.storage import replace_text
 
     from .execute import locked
 

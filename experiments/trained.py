@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from hardattn import checkpoint
-from hardattn.evaluate import Columns, evaluate
-from hardattn.metrics import error
+from hardattn import storage as checkpoint
+from hardattn.evaluation.evaluate import Columns, evaluate
+from hardattn.evaluation.metrics import error
 from hardattn.rollout import DRAWS
 from hardattn.scenes import Scenes, frozen
 from hardattn.world import World

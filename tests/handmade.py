@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hardattn.evaluate import Columns
+from hardattn.evaluation.evaluate import Columns
 from hardattn.scenes import inside
 
 # Final probabilities of four examples, and of the look before; four classes.

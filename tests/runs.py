@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-from hardattn import checkpoint
+from hardattn import storage as checkpoint
 from hardattn.agents import RAM, FullView, MeanPool, Scripted, ShowAttendTell, SoftAgent, no_block
 from hardattn.blocks import BLOCKS, HEADS
-from hardattn.cost import flops
 from hardattn.data import Split
-from hardattn.evaluate import evaluate
+from hardattn.evaluation.cost import flops
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import figures
 from hardattn.experiments.execute import controls
-from hardattn.metrics import figures
 from hardattn.rollout import greedy, sample
 from hardattn.scenes import Scenes, plain
 from hardattn.sensors import Cells, Retina, Whole

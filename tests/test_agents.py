@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardattn import checkpoint
+from hardattn import storage as checkpoint
 from hardattn.agents import AGENTS, BACKBONES, NETS, RAM, SCRIPTS, FullView, Scripted, SoftAgent
 from hardattn.blocks.se import SE
 from hardattn.data import load

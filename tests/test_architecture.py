@@ -168,12 +168,12 @@ def test_every_room_is_in_the_table_and_the_table_has_no_cycle():
 @pytest.mark.parametrize(
     "path, line",
     [
-        ("hardattn/world.py", "from hardattn.train import train"),
+        ("hardattn/world.py", "from hardattn.training.loop import train"),
         ("hardattn/world.py", "from .rollout import rollout"),
         ("hardattn/world.py", "from hardattn import rollout"),
         ("hardattn/world.py", "import hardattn.estimators.relaxed"),
         ("hardattn/report/page.py", "from ..train import train"),
-        ("hardattn/estimators/new.py", "def f():\n    from hardattn.train import train"),
+        ("hardattn/estimators/new.py", "def f():\n    from hardattn.training.loop import train"),
         ("hardattn/unknown.py", "import hardattn.world"),
         ("hardattn/__init__.py", "from hardattn.world import World"),
         ("hardattn/train.py", "from hardattn.agents import RAM"),

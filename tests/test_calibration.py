@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hardattn.metrics import (
+from hardattn.evaluation.metrics import (
     aurc,
     ece,
     error_auroc,

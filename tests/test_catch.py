@@ -13,12 +13,12 @@ from hardattn.catch import Catch, Game, catch
 from hardattn.data import Split
 from hardattn.distributions import Both, Choice, Fixed, Gaussian, Somewhere
 from hardattn.estimators import ESTIMATORS
-from hardattn.evaluate import Columns, evaluate
-from hardattn.metrics import figures
+from hardattn.evaluation.evaluate import Columns, evaluate
+from hardattn.evaluation.metrics import figures
 from hardattn.rollout import Decision, branched, greedy, rollout, sample
 from hardattn.scenes import Scenes, frozen
 from hardattn.sensors import Cells, Crop, Retina
-from hardattn.train import Tally
+from hardattn.training.loop import Tally
 from hardattn.world import Observation, World
 
 SPLIT = Split(torch.zeros(40, 1, 2, 2, dtype=torch.uint8), torch.zeros(40, dtype=torch.int64))

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import checkpoint
-from hardattn.checkpoint import KEEP, CheckpointError, latest, read, save, write
+from hardattn import storage as checkpoint
+from hardattn.storage import KEEP, CheckpointError, latest, read, save, write
 
 CRASHED = 77
 

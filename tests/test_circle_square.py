@@ -11,14 +11,14 @@ from hardattn.agents import AGENTS, Scripted
 from hardattn.data import Split
 from hardattn.distributions import Fixed
 from hardattn.estimators import ESTIMATORS
-from hardattn.evaluate import evaluate
-from hardattn.metrics import figures
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import figures
 from hardattn.problem import SCENES
 from hardattn.rollout import Decision, rollout, sample
 from hardattn.scenes import Scenes, circle_square, frozen
 from hardattn.sensors import Crop
 from hardattn.tasks import Classify
-from hardattn.train import Tally
+from hardattn.training.loop import Tally
 from hardattn.world import Observation, World
 
 SPLIT = Split(torch.zeros(40, 1, 2, 2, dtype=torch.uint8), torch.zeros(40, dtype=torch.int64))

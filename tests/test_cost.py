@@ -13,13 +13,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from hardattn import blocks, cost, stochastic
+from hardattn import blocks, stochastic
 from hardattn.agents import AGENTS, DRAM, RAM, FullView, SoftAgent, no_block
 from hardattn.blocks import HEADS
 from hardattn.blocks.sagan import SAGAN
-from hardattn.cost import FORMULAS, Memory, Operations, flops, measure, memory, operations
 from hardattn.data import load
 from hardattn.distributions import Stop
+from hardattn.evaluation import cost
+from hardattn.evaluation.cost import (
+    FORMULAS,
+    Memory,
+    Operations,
+    flops,
+    measure,
+    memory,
+    operations,
+)
 from hardattn.rollout import greedy, rollout
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Retina, Whole

@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from hardattn.envs import CATALOGUE, GlimpseEnv, GlimpseVectorEnv, named
 from hardattn.envs.rendering import SIDE
 from hardattn.report.pictures import RIGHT, path_picture
-from hardattn.train import mix
+from hardattn.training.loop import mix
 from tests.envs import IDS, lasting, needs
 
 

@@ -16,14 +16,14 @@ from torch import Tensor
 from hardattn.catch import Catch
 from hardattn.data import Split
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv, stepping
-from hardattn.evaluate import evaluate
-from hardattn.metrics import figures
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import figures
 from hardattn.rng import apart
 from hardattn.rollout import greedy, rollout
 from hardattn.scenes import frozen
 from hardattn.sensors import Retina, Zoom
 from hardattn.tasks import Classify, Cluster, Sequence
-from hardattn.train import mix
+from hardattn.training.loop import mix
 from hardattn.world import World
 from tests.envs import OFFLINE, PROBLEMS, Drifting, Wanderer, problem, same
 

@@ -9,19 +9,19 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from hardattn import clustering, metrics
 from hardattn.agents import RAM, SCRIPTS, FullView, Scripted
-from hardattn.clustering import matched
 from hardattn.data import load
 from hardattn.distributions import Fixed, Stop
-from hardattn.evaluate import Columns, average, evaluate
+from hardattn.evaluation import clustering, metrics
+from hardattn.evaluation.clustering import matched
+from hardattn.evaluation.evaluate import Columns, average, evaluate
+from hardattn.evaluation.metrics import METRICS, error, figures
+from hardattn.evaluation.swap import looked
 from hardattn.experiments.gain import followed
-from hardattn.metrics import METRICS, error, figures
 from hardattn.report.pictures import verdict
 from hardattn.rollout import Decision, greedy, sample
 from hardattn.scenes import Scenes, frozen, plain, translated
 from hardattn.sensors import Retina, Whole
-from hardattn.swap import looked
 from hardattn.tasks import TASKS, Classify, Cluster, Sequence
 from hardattn.world import Observation, World
 from tests.handmade import columns as handmade

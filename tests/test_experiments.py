@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import blocks, checkpoint, cost, stochastic
+from hardattn import blocks, stochastic
+from hardattn import storage as checkpoint
 from hardattn.agents import BACKBONES
-from hardattn.checkpoint import CheckpointError
 from hardattn.data import DataError, Dataset, Split, load
 from hardattn.estimators import ESTIMATORS
+from hardattn.evaluation import cost
+from hardattn.evaluation.metrics import METRICS
 from hardattn.experiments import execute, run
 from hardattn.experiments.agents import Ram
 from hardattn.experiments.config import (
@@ -39,10 +41,10 @@ from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import main, parse
 from hardattn.experiments.sweep import every
 from hardattn.experiments.viewers import FullView
-from hardattn.metrics import METRICS
 from hardattn.problem import SCENES
 from hardattn.sensors import SENSORS
-from hardattn.train import OPTIMISERS, NotFinite, Stopped
+from hardattn.storage import CheckpointError
+from hardattn.training.loop import OPTIMISERS, NotFinite, Stopped
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
@@ -456,7 +458,7 @@ def test_help_is_quick_and_does_not_import_torch() -> None:
         assert traced.returncode == 0
         imported = {line.rsplit("|", 1)[-1].strip() for line in traced.stderr.splitlines()}
         assert "experiments.config" in imported
-        assert not imported & {"torch", "numpy", "tensorboard", "sklearn", "hardattn.train"}
+        assert not imported & {"torch", "numpy", "tensorboard", "sklearn", "hardattn.training.loop"}
         spent = []
         for _ in range(3):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)

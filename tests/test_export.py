@@ -13,7 +13,7 @@ from hardattn import agents, blocks, stochastic
 from hardattn.agents import AGENTS, NOT_EXPORTED, RAM, Scripted, SoftAgent
 from hardattn.blocks import NOT_IN_ONNX
 from hardattn.data import load
-from hardattn.evaluate import evaluate
+from hardattn.evaluation.evaluate import evaluate
 from hardattn.export import Deployed, ExportError, programs, to_onnx
 from hardattn.rollout import Draw, greedy, sample, soft
 from hardattn.scenes import Scenes, frozen, translated

@@ -15,11 +15,12 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from hardattn import checkpoint, cost
+from hardattn import storage as checkpoint
 from hardattn.agents import ReSAN, SoftAgent
 from hardattn.blocks import BLOCKS, HEADS
 from hardattn.data import load
-from hardattn.evaluate import evaluate
+from hardattn.evaluation import cost
+from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments import deploy
 from hardattn.experiments.config import UsageError
 from hardattn.experiments.execute import plain

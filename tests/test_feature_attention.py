@@ -19,9 +19,9 @@ from hardattn.distributions import Choice, Places, Simplex
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.estimators.critic import SelfCriticalAttention
 from hardattn.estimators.variational import VariationalPathwise, divergence
-from hardattn.evaluate import evaluate
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import error
 from hardattn.layers import CellFeatures, attend, spatial_basis
-from hardattn.metrics import error
 from hardattn.rollout import Draw, greedy, rollout, sample, soft
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Cells

@@ -15,10 +15,10 @@ from torch import Tensor
 from hardattn.agents import RAM
 from hardattn.envs.foreign import BATCHES, ForeignWorld
 from hardattn.estimators import ESTIMATORS
-from hardattn.evaluate import evaluate
-from hardattn.metrics import error
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import error
 from hardattn.rollout import Decision, pathwise, rollout, sample
-from hardattn.train import train
+from hardattn.training.loop import train
 
 SIDE, GLIMPSE, LOOKS, REACH, PRICE = 9, 3, 4, 0.5, 1e-3
 

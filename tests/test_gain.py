@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import checkpoint, swap
+from hardattn import storage as checkpoint
 from hardattn.agents import RAM, Scripted
 from hardattn.estimators import reinforce
+from hardattn.evaluation import swap
+from hardattn.evaluation.metrics import error
 from hardattn.experiments import execute, gain, retrain
 from hardattn.experiments.config import Run
 from hardattn.experiments.gain import Gain, gains, main, swapped_columns, verdict
@@ -21,13 +23,12 @@ from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import main as run_main
 from hardattn.experiments.run import parse
 from hardattn.experiments.trained import Trained
-from hardattn.metrics import error
 from hardattn.rollout import greedy
 from hardattn.scenes import Scenes
 from hardattn.sensors import Retina
 from hardattn.stats import Estimate
 from hardattn.tasks import Classify
-from hardattn.train import mix
+from hardattn.training.loop import mix
 from hardattn.world import World
 from tests.runs import write_run
 

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from hardattn import localisation
+from hardattn.evaluation import localisation
 
 NAN = math.nan
 # One map of 4x4 cells, each half a unit wide: two hang together, a higher one stands apart.

@@ -21,15 +21,15 @@ from tensorboard.plugins.scalar import scalars_plugin
 
 from hardattn.agents import RAM, FullView, MeanPool, ShowAttendTell, SoftAgent, no_block
 from hardattn.blocks import BLOCKS
-from hardattn.evaluate import Columns, evaluate
-from hardattn.log import LAYOUT, Log
-from hardattn.metrics import figures
+from hardattn.evaluation.evaluate import Columns, evaluate
+from hardattn.evaluation.metrics import figures
 from hardattn.report import board
 from hardattn.report.pictures import scale
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, Retina, Whole
 from hardattn.stochastic import BLOCKS as STOCHASTIC
 from hardattn.tasks import Classify
+from hardattn.training.log import LAYOUT, Log
 from hardattn.world import World
 from tests.handmade import columns, looking
 from tests.runs import CLASSES, IMAGE, scenes

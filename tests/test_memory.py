@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from hardattn.agents import RAM, Scripted
-from hardattn.cost import measure
 from hardattn.data import Split, memory
-from hardattn.evaluate import evaluate
+from hardattn.evaluation.cost import measure
+from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments.config import Run
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import main, out_of_memory, start

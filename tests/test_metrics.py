@@ -7,9 +7,9 @@ import time
 import pytest
 import torch
 
-from hardattn import localisation
-from hardattn.evaluate import NOWHERE
-from hardattn.metrics import METRICS, figures, looked_and_answered, references
+from hardattn.evaluation import localisation
+from hardattn.evaluation.evaluate import NOWHERE
+from hardattn.evaluation.metrics import METRICS, figures, looked_and_answered, references
 from tests.handmade import MAPS, columns, looking, mapped
 
 CHOSEN = [(0, 0), (1, 0), (0, 0.5), (1, 0.5)]

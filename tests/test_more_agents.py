@@ -16,14 +16,14 @@ from hardattn.data import load
 from hardattn.distributions import Gaussian, Somewhere, Stop
 from hardattn.estimators import ESTIMATORS
 from hardattn.estimators.variational import Guided, divergence
-from hardattn.evaluate import evaluate
-from hardattn.log import Log
-from hardattn.metrics import figures
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import figures
 from hardattn.rollout import Decision, greedy, pathwise, rollout, sample
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Filterbank, Retina, Sensor, Zoom
 from hardattn.tasks import Classify
-from hardattn.train import train
+from hardattn.training.log import Log
+from hardattn.training.loop import train
 from hardattn.world import Observation, World
 
 SIDE, LOOKS = 16, 4

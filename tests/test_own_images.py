@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from hardattn import checkpoint, cost
+from hardattn import storage as checkpoint
+from hardattn.evaluation import cost
 from hardattn.experiments import execute
 from hardattn.experiments.run import main
 from hardattn.report import pictures

@@ -13,8 +13,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from hardattn.log import Log
-from hardattn.progress import (
+from hardattn.training.log import Log
+from hardattn.training.progress import (
     BAR,
     NAME,
     Bar,

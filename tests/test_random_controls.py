@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import cost
 from hardattn.agents import RAM, Scripted
 from hardattn.data import load
-from hardattn.evaluate import Columns, evaluate
+from hardattn.evaluation import cost
+from hardattn.evaluation.evaluate import Columns, evaluate
+from hardattn.evaluation.metrics import error
 from hardattn.experiments import execute
 from hardattn.experiments.config import Run
 from hardattn.experiments.execute import DRAWS_OF_CONTROLS, measure
 from hardattn.experiments.run import parse
 from hardattn.experiments.trained import Revival
-from hardattn.metrics import error
 from hardattn.report.read import read
 from hardattn.report.table import tables
 from hardattn.rollout import greedy

@@ -8,10 +8,10 @@ import pytest
 from hardattn import blocks, stochastic
 from hardattn.agents import AGENTS
 from hardattn.estimators import ESTIMATORS
+from hardattn.evaluation.metrics import METRICS
 from hardattn.experiments.changes import CHANGES
 from hardattn.experiments.recipes import RECIPES
-from hardattn.metrics import METRICS
-from hardattn.train import OPTIMISERS
+from hardattn.training.loop import OPTIMISERS
 
 TEXT = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

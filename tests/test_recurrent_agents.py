@@ -13,13 +13,13 @@ from hardattn.agents.edram import EDRAM
 from hardattn.agents.mram import MRAM
 from hardattn.distributions import Fixed
 from hardattn.estimators import ESTIMATORS
-from hardattn.evaluate import Columns, evaluate
-from hardattn.metrics import error
+from hardattn.evaluation.evaluate import Columns, evaluate
+from hardattn.evaluation.metrics import error
 from hardattn.rollout import Decision, greedy, pathwise, rollout, sample
 from hardattn.scenes import Scenes
 from hardattn.sensors import Affine, Retina, Sensor
 from hardattn.tasks import Classify
-from hardattn.train import looks_after
+from hardattn.training.loop import looks_after
 from hardattn.world import Observation, World
 
 SIDE, BLOCK, CLASSES = 20, 6, 4

@@ -13,8 +13,8 @@ from hardattn.distributions import Choice, Mask
 from hardattn.estimators import ESTIMATORS, Loss, leave_one_out
 from hardattn.estimators.score_function import credit, surrogate
 from hardattn.estimators.three_phases import ThreePhases, everything
-from hardattn.evaluate import evaluate
-from hardattn.metrics import figures
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import figures
 from hardattn.rollout import greedy, rollout, sample
 from hardattn.scenes import Scenes
 from hardattn.sensors import Pairs, Retina

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from hardattn import checkpoint
+from hardattn import storage as checkpoint
 from hardattn.agents import RAM
-from hardattn.evaluate import evaluate
+from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments import collect, compare, table
 from hardattn.report import pictures
 from hardattn.report.columns import columns

@@ -14,10 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
-from hardattn import checkpoint
-from hardattn.evaluate import Columns
+from hardattn import storage as checkpoint
+from hardattn.evaluation.evaluate import Columns
+from hardattn.evaluation.failure_modes import states
+from hardattn.evaluation.metrics import looked_and_answered
 from hardattn.experiments.execute import failures as kept_failures
-from hardattn.metrics import looked_and_answered
 from hardattn.report import failures, pareto, trust
 from hardattn.report.charts import charts, styles
 from hardattn.report.columns import columns
@@ -31,7 +32,6 @@ from hardattn.report.swaps import sentence, swaps
 from hardattn.report.table import Row, Table, tables
 from hardattn.report.text import markdown
 from hardattn.report.words import findings
-from hardattn.states import states
 from hardattn.stats import Estimate
 from tests.browser import tell
 from tests.runs import change, rewritten, write_run, write_soft
@@ -99,7 +99,7 @@ def test_pixels_have_a_point_a_look(made: Path) -> None:
 
 
 def timed(middle: float, low: float, high: float, **more: Any) -> dict[str, Any]:
-    """Times of passes, as `hardattn.cost.times` has them."""
+    """Times of passes, as `hardattn.evaluation.cost.times` has them."""
     return {"seconds": middle, "quartiles": [low, high], "clock": "processor", "passes": 9, **more}
 
 

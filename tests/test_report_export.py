@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hardattn import checkpoint
+from hardattn import storage as checkpoint
 from hardattn.experiments import compare
 from hardattn.report.export import by_agent, by_seed, latex, tex
 from hardattn.report.read import read
@@ -118,7 +118,7 @@ def test_every_letter_of_meaning_is_escaped() -> None:
 def test_a_metric_that_came_later_needs_no_new_run(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hardattn import metrics
+    from hardattn.evaluation import metrics
 
     folder = write_run(tmp_path, "ram", 0)
     (run,) = read([folder])[0].runs

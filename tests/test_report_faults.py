@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import checkpoint
+from hardattn import storage as checkpoint
 from hardattn.experiments import compare, table
 from hardattn.report.charts import styles
 from hardattn.report.faults import Fault, spared

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hardattn.evaluate import Columns
+from hardattn.evaluation.evaluate import Columns
 from hardattn.report.page import page
 from hardattn.report.pictures import heat, peak
 from hardattn.report.player import _laid, player
@@ -159,7 +159,7 @@ def test_hard_is_seated_beside_soft_else_beside_its_control(made: Path) -> None:
 
 
 def test_a_stopped_agent_has_the_looks_it_took(made: Path, tmp_path: Path) -> None:
-    from hardattn import checkpoint
+    from hardattn import storage as checkpoint
 
     write_run(tmp_path, "ram", 0)
     path = tmp_path / "ram" / "seed-0" / "columns.pt"

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hardattn import checkpoint
+from hardattn import storage as checkpoint
 from hardattn.experiments import collect
 from hardattn.report.charts import charts, styles
 from hardattn.report.columns import columns

@@ -27,19 +27,19 @@ from hardattn.data import Dataset, Split
 from hardattn.distributions import Choice, Fixed, Gaussian
 from hardattn.envs import CATALOGUE, GlimpseVectorEnv, Problem
 from hardattn.envs.sb3 import GlimpseVecEnv
-from hardattn.evaluate import evaluate
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import error
 from hardattn.experiments import execute, run, sb3_benchmark
 from hardattn.experiments.config import Run
 from hardattn.experiments.run import parse
 from hardattn.experiments.sb3 import RECIPES, SB3, main
-from hardattn.log import Log
-from hardattn.metrics import error
 from hardattn.report.read import read
 from hardattn.report.table import tables
 from hardattn.rollout import sample
 from hardattn.scenes import Scenes, frozen, plain
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
+from hardattn.training.log import Log
 from hardattn.world import World
 
 CLASSES, LOOKS, ENVS = 3, 4, 6
@@ -454,7 +454,7 @@ def test_training_is_told_of_between_validations(
 ) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    monkeypatch.setattr("hardattn.log.Log", partial(Log, every=1))
+    monkeypatch.setattr("hardattn.training.log.Log", partial(Log, every=1))
     assert go(tiny, "ppo", *TINY, *SMALL["ppo"]) == 0
     (path,) = tiny.rglob("result.json")
     found = EventAccumulator(str(path.parent))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hardattn import scanpath
+from hardattn.evaluation import scanpath
 from tests.handmade import looking
 
 

@@ -15,8 +15,8 @@ from hardattn.data import Dataset
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.rollout import Trajectory
 from hardattn.scenes import Scenes
-from hardattn.sharpness import SAM
-from hardattn.train import OPTIMISERS, Stopped
+from hardattn.training.loop import OPTIMISERS, Stopped
+from hardattn.training.sam import SAM
 
 ROW = torch.zeros(1, 1)
 NOWHERE = Trajectory(ROW[..., None], ROW, ROW, ROW[..., None], *[ROW] * 5)
@@ -125,7 +125,7 @@ def test_noise_that_is_not_rewound_is_noticed(
         def set_state(self, state: Tensor) -> "Forward":
             return self
 
-    monkeypatch.setattr("hardattn.train.torch.Generator", Forward)
+    monkeypatch.setattr("hardattn.training.loop.torch.Generator", Forward)
     learn(tmp_path, estimator=estimator, optimiser="sam", images=BATCH)
     assert not torch.equal(calls[0][1], calls[1][1])
 

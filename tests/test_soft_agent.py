@@ -13,7 +13,7 @@ from hardattn.blocks.cbam import CBAMSpatial
 from hardattn.blocks.sagan import SAGAN
 from hardattn.data import load
 from hardattn.estimators import ESTIMATORS
-from hardattn.evaluate import evaluate
+from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments.execute import controlled, together
 from hardattn.maps import CONTROLS, KINDS, charge, charged, recorded, replaced
 from hardattn.rollout import Decision, rollout, soft

@@ -15,17 +15,17 @@ import pytest
 import torch
 from PIL import Image
 
-from hardattn import cost
+from hardattn.evaluation import cost
 from hardattn.experiments import execute, sources
 from hardattn.experiments.config import Learning, Problem, Recipe, Run, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import command_for, main, parse, start
 from hardattn.experiments.trained import Revival
-from hardattn.log import Log
 from hardattn.report.page import page
 from hardattn.report.read import read
 from hardattn.report.table import tables
 from hardattn.report.text import markdown
+from hardattn.training.log import Log
 from tests.runs import change, write_run
 
 MINE = '''
@@ -113,12 +113,19 @@ def test_every_recipe_knows_what_it_is_made_of(name: str) -> None:
     made_of = (recipe.agent, agent, estimator, world, world.sensor, world.task)
     found = sources.files(*made_of, recipe.problem.maker(10), execute.train, execute.rollout)
     used = {type(part).__module__ for part in agent.modules()}
-    used |= {type(world).__module__, "hardattn.train", "hardattn.rollout", "hardattn.sensors"}
+    used |= {
+        type(world).__module__,
+        "hardattn.training.loop",
+        "hardattn.rollout",
+        "hardattn.sensors",
+    }
     assert found.keys() >= {module for module in used if module.startswith("hardattn")}
     assert any(module.startswith("hardattn.estimators.") for module in found)
     others = {f"hardattn.agents.{path.stem}" for path in Path("agents").glob("*.py")}
     assert len(found.keys() & others) <= 4  # its own, and those that it is built on
-    assert not any(module.startswith(("hardattn.report", "hardattn.log")) for module in found)
+    assert not any(
+        module.startswith(("hardattn.report", "hardattn.training.log")) for module in found
+    )
     assert not any(module.startswith("torch") for module in found)
     assert sources.changed(found) == []
 

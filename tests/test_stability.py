@@ -5,9 +5,8 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from hardattn.evaluate import Columns
-from hardattn.maps import Map, strongest
-from hardattn.stability import (
+from hardattn.evaluation.evaluate import Columns
+from hardattn.evaluation.stability import (
     cascade,
     changed,
     correlation,
@@ -16,6 +15,7 @@ from hardattn.stability import (
     moved,
     ranked,
 )
+from hardattn.maps import Map, strongest
 
 NONE = torch.empty(0, 0, 0)
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hardattn.evaluate import NOWHERE, Columns
-from hardattn.states import states
+from hardattn.evaluation.evaluate import NOWHERE, Columns
+from hardattn.evaluation.failure_modes import states
 from tests.handmade import looking, mapped
 
 N, SIDE = 40, 12

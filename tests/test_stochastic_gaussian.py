@@ -14,21 +14,21 @@ from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn import clustering
 from hardattn.agents import GATCluster
 from hardattn.data import Dataset, Split, load
 from hardattn.estimators import Loss
 from hardattn.estimators.clustering import gat_cluster, related
 from hardattn.estimators.score_function import reinforce
-from hardattn.evaluate import Columns, evaluate
-from hardattn.log import Log
+from hardattn.evaluation import clustering
+from hardattn.evaluation.evaluate import Columns, evaluate
+from hardattn.evaluation.metrics import error, figures
 from hardattn.maps import charge, recorded, replaced
-from hardattn.metrics import error, figures
 from hardattn.scenes import Scenes, frozen, jittered, plain, translated
 from hardattn.sensors import Whole
 from hardattn.stochastic.gaussian import GaussianAttention
 from hardattn.tasks import Classify, Cluster
-from hardattn.train import train
+from hardattn.training.log import Log
+from hardattn.training.loop import train
 from hardattn.world import World
 from tests.exact import flat_gradient
 

@@ -6,7 +6,7 @@ from scipy import stats
 
 from hardattn.problem import SCENES
 from hardattn.rng import Streams, apart, below, mixed, uniform
-from hardattn.train import mix
+from hardattn.training.loop import mix
 from tests.test_scenes import CANVASES, make_split
 
 CPU = torch.device("cpu")

@@ -9,23 +9,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardattn import swap
 from hardattn.agents import Player, Scripted, SoftAgent
 from hardattn.blocks import BLOCKS
 from hardattn.data import Split, load
 from hardattn.distributions import Fixed
-from hardattn.evaluate import evaluate
+from hardattn.evaluation import swap
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import error
+from hardattn.evaluation.scanpath import hit
+from hardattn.evaluation.swap import SWAPS, Meaningless, Own, looked, partners, paths, swapped
 from hardattn.experiments.config import Problem
 from hardattn.experiments.execute import controlled
 from hardattn.experiments.gain import followed, swapped_columns
 from hardattn.experiments.recipes import RECIPES
 from hardattn.maps import CONTROLS
-from hardattn.metrics import error
 from hardattn.rollout import DRAWS, Decision, greedy
-from hardattn.scanpath import hit
 from hardattn.scenes import Scenes, frozen, plain
 from hardattn.sensors import Cells, Retina, Whole
-from hardattn.swap import SWAPS, Meaningless, Own, looked, partners, paths, swapped
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
 

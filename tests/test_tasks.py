@@ -14,14 +14,14 @@ from torch.nn import functional as F
 from hardattn.agents import RAM
 from hardattn.data import load
 from hardattn.estimators import leave_one_out
-from hardattn.evaluate import Columns, evaluate, right
-from hardattn.log import Log
-from hardattn.metrics import figures
+from hardattn.evaluation.evaluate import Columns, evaluate, right
+from hardattn.evaluation.metrics import figures
 from hardattn.problem import SCENES
 from hardattn.scenes import frozen, pair, sequence
 from hardattn.sensors import Retina
 from hardattn.tasks import TASKS, Classify, Cluster, Localise, Sequence, Task
-from hardattn.train import train
+from hardattn.training.log import Log
+from hardattn.training.loop import train
 from hardattn.world import World
 
 CLASSES = 4  # three symbols and the end

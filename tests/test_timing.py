@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hardattn import cost
+from hardattn.evaluation import cost
 from hardattn.experiments import timing
 from hardattn.experiments.config import Run
 from hardattn.experiments.execute import execute

@@ -6,7 +6,13 @@ from itertools import pairwise
 import pytest
 import torch
 
-from hardattn.metrics import error_at_cost, error_by_cost, pareto, pareto_apart, pareto_area
+from hardattn.evaluation.metrics import (
+    error_at_cost,
+    error_by_cost,
+    pareto,
+    pareto_apart,
+    pareto_area,
+)
 from tests.handmade import columns
 
 

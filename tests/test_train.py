@@ -21,17 +21,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hardattn import checkpoint
-from hardattn import train as loop
+from hardattn import storage as checkpoint
 from hardattn.agents import RAM, Scripted
 from hardattn.data import Dataset, load
 from hardattn.estimators import ESTIMATORS, Loss
-from hardattn.evaluate import Columns, evaluate
-from hardattn.log import Log, read_metrics
+from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
-from hardattn.train import (
+from hardattn.training import loop as loop
+from hardattn.training.log import Log, read_metrics
+from hardattn.training.loop import (
     OPTIMISERS,
     SCHEDULES,
     NotFinite,

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from hardattn import checkpoint
-from hardattn.evaluate import evaluate
+from hardattn import storage as checkpoint
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import error
 from hardattn.experiments import characterise, execute, gain, run
 from hardattn.experiments.config import Run, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.remeasure import main
 from hardattn.experiments.trained import Revival, recipe_of
-from hardattn.metrics import error
 
 TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
 

@@ -12,18 +12,20 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import checkpoint, scenes
+from hardattn import scenes
+from hardattn import storage as checkpoint
 from hardattn.agents import RAM, Scripted
 from hardattn.data import Dataset, Split, load
 from hardattn.envs import GlimpseVectorEnv, named
 from hardattn.envs import Problem as Env
 from hardattn.estimators import ESTIMATORS
-from hardattn.evaluate import evaluate
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.failure_modes import states
+from hardattn.evaluation.metrics import METRICS, OF_BOXES, figures, references
+from hardattn.evaluation.swap import Meaningless, looked, swapped
 from hardattn.experiments import changes, compare, config, deploy, execute, gain, table
 from hardattn.experiments.config import Problem, UsageError
 from hardattn.experiments.families import CLUTTERED_60, MNIST
-from hardattn.log import Log, read_metrics
-from hardattn.metrics import METRICS, OF_BOXES, figures, references
 from hardattn.report.page import page
 from hardattn.report.read import boxed, read
 from hardattn.report.table import tables
@@ -31,10 +33,9 @@ from hardattn.report.text import markdown
 from hardattn.report.words import findings
 from hardattn.scenes import UNBOXED, frozen, plain, translated
 from hardattn.sensors import Retina
-from hardattn.states import states
-from hardattn.swap import Meaningless, looked, swapped
 from hardattn.tasks import Classify
-from hardattn.train import train
+from hardattn.training.log import Log, read_metrics
+from hardattn.training.loop import train
 from hardattn.world import World
 from tests import runs
 from tests.handmade import columns

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from hardattn.evaluate import Columns
-from hardattn.metrics import ece, reliability
+from hardattn.evaluation.evaluate import Columns
+from hardattn.evaluation.metrics import ece, reliability
+from hardattn.evaluation.scanpath import chosen
 from hardattn.report.pictures import (
     TICKS,
     Picture,
@@ -25,7 +26,6 @@ from hardattn.report.pictures import (
     scale_bar,
     verdict,
 )
-from hardattn.scanpath import chosen
 from hardattn.scenes import Scenes
 
 CELLS = 32  # of the picture of places, rows and columns

@@ -149,7 +149,7 @@ def _estimate(name: str, found: Estimate | None) -> dict[str, Any]:
 
 def _measured(run: Run) -> dict[str, Any]:
     """All numbers of a run by name: `greedy.nll`, `greedy.error_after.2`, `cost.latency_ms`."""
-    from hardattn.metrics import METRICS
+    from hardattn.evaluation.metrics import METRICS
 
     result, found = run.result, dict[str, Any]()
     for draw, stored in result["figures"].items():

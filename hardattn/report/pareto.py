@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from hardattn.metrics import pareto_apart, pareto_area
+from hardattn.evaluation.metrics import pareto_apart, pareto_area
 from hardattn.report.table import Row, Table, error_after, pixels
 from hardattn.stats import Estimate
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from hardattn.evaluate import Columns
+from hardattn.evaluation.evaluate import Columns
 from hardattn.scenes import Scenes
 from hardattn.sensors import Retina, Sensor
 

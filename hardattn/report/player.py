@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from hardattn.evaluation.scanpath import has_target
 from hardattn.report.gallery import (
     attended,
     data_uri,
@@ -23,7 +24,6 @@ from hardattn.report.heat import bar, picture
 from hardattn.report.pictures import STOPS, peak, verdict
 from hardattn.report.table import Row, Table
 from hardattn.report.theme import embedded
-from hardattn.scanpath import has_target
 from hardattn.sensors import Retina, Sensor
 
 MOST = 24  # scenes to choose from

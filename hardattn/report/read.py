@@ -61,7 +61,7 @@ class Run:
         """{"greedy": Columns, "sampled": Columns}; None for a result without its folder."""
         if self.folder is None:
             return None
-        from hardattn.evaluate import Columns
+        from hardattn.evaluation.evaluate import Columns
 
         stored = _read_tensors(self.folder / "columns.pt")
         try:
@@ -100,8 +100,8 @@ class Run:
 
     def _later(self, draw: str, name: str) -> Any:
         """All that is lacking of a pass is computed at once, as figures share what is slow."""
-        from hardattn.localisation import forget
-        from hardattn.metrics import METRICS
+        from hardattn.evaluation.localisation import forget
+        from hardattn.evaluation.metrics import METRICS
 
         if name not in METRICS or self.columns is None or draw not in self.columns:
             return None
@@ -295,7 +295,7 @@ def as_known(result: dict[str, Any]) -> dict[str, Any]:
     """
     if boxed(result):
         return result
-    from hardattn.metrics import OF_BOXES
+    from hardattn.evaluation.metrics import OF_BOXES
 
     def known(figures: Any) -> Any:
         if not isinstance(figures, dict):
@@ -373,7 +373,7 @@ def _difference(one: Any, other: Any, name: str) -> str:
 def _read_tensors(file: Path) -> dict[str, Any]:
     from pickle import UnpicklingError
 
-    from hardattn.checkpoint import CheckpointError, read
+    from hardattn.storage import CheckpointError, read
 
     try:
         stored = read(file)
@@ -396,7 +396,7 @@ def entropy(found: Any, sensor: str) -> float | None:
     below all bounds as one cell gets all. Of points it is that of a density, of which a look that
     is certain has none, and neither has one as good as a point.
     """
-    from hardattn.scanpath import LEAST
+    from hardattn.evaluation.scanpath import LEAST
 
     if not isinstance(found, int | float) or not math.isfinite(found):
         return None

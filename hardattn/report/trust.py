@@ -9,8 +9,9 @@ from html import escape
 import torch
 from torch import Tensor
 
-from hardattn.evaluate import Columns
-from hardattn.metrics import (
+from hardattn.evaluation.evaluate import Columns
+from hardattn.evaluation.failure_modes import states
+from hardattn.evaluation.metrics import (
     Figure,
     looked_and_answered,
     references,
@@ -19,7 +20,6 @@ from hardattn.metrics import (
 )
 from hardattn.report.charts import Chart, Style, axes, trace
 from hardattn.report.table import Row, Table
-from hardattn.states import states
 
 STEPS = 100  # of a risk-coverage curve
 BINS = 10

@@ -17,15 +17,15 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from hardattn import checkpoint
+from hardattn import storage as checkpoint
 from hardattn.data import Dataset
 from hardattn.estimators import Loss
-from hardattn.evaluate import evaluate, right
-from hardattn.log import Log
-from hardattn.metrics import error, figures
+from hardattn.evaluation.evaluate import evaluate, right
+from hardattn.evaluation.metrics import error, figures
 from hardattn.rollout import Agent, Draw, greedy
 from hardattn.scenes import MakeScenes, Scenes, inside
-from hardattn.sharpness import SAM
+from hardattn.training.log import Log
+from hardattn.training.sam import SAM
 from hardattn.world import World
 
 

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from hardattn.evaluate import Columns
+from hardattn.evaluation.evaluate import Columns
 
 CELLS = 8  # rows and columns of the grid on which visits are counted
 # Of a density over the plane: narrower it cannot be told from a point, in float32.

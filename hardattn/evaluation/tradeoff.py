@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from hardattn.evaluate import Columns
+from hardattn.evaluation.evaluate import Columns
 
 
 def error_by_cost(

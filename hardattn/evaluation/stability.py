@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from hardattn.evaluate import Columns
+from hardattn.evaluation.evaluate import Columns
 
 
 def changed(one: Columns, other: Columns) -> float:

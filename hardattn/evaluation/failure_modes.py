@@ -7,9 +7,9 @@ is right. So what depends on where targets are takes it into account.
 import torch
 from torch import Tensor
 
-from hardattn import localisation
-from hardattn.evaluate import Columns
-from hardattn.scanpath import chosen, has_target
+from hardattn.evaluation import localisation
+from hardattn.evaluation.evaluate import Columns
+from hardattn.evaluation.scanpath import chosen, has_target
 
 DEAD = 1e-3  # half-sides, by which a look that stays may move; the most that a shut gate lets by
 OPEN = 0.99  # from where on a coordinate is at the edge, and a gate wide open

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hardattn.evaluate import APART, Columns, columns, episodes, finished
+from hardattn.evaluation.evaluate import APART, Columns, columns, episodes, finished
 from hardattn.maps import Map
 from hardattn.rollout import Agent, Draw, Trajectory, greedy
 from hardattn.scenes import Scenes

@@ -14,12 +14,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from hardattn import checkpoint
+from hardattn import storage as checkpoint
 from hardattn.data.memory import at_once
-from hardattn.evaluate import Columns
-from hardattn.progress import Bar, lasting, report_line
-from hardattn.scanpath import chosen
+from hardattn.evaluation.evaluate import Columns
+from hardattn.evaluation.scanpath import chosen
 from hardattn.scenes import Scenes
+from hardattn.training.progress import Bar, lasting, report_line
 
 ENDING = ".finished"
 PICTURES = 8  # scenes that are shown at each validation

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hardattn.evaluate import Columns
+from hardattn.evaluation.evaluate import Columns
 
 SURE = 0.9  # the confidence that the table's figures ask for
 
