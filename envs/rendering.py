@@ -50,7 +50,7 @@ class Gallery:
 
     def picture(self, row: int) -> Picture:
         """(H, W, 3) uint8 of one environment; of the same size at every step."""
-        from hardattn.report.pictures import path_picture, seen_glimpses
+        from hardattn.viz.pictures import path_picture, seen_glimpses
 
         stepping, world = self.stepping, self.stepping.world
         sensor, scenes = world.sensor, stepping.episodes.scenes
@@ -81,7 +81,7 @@ def bars(names: Sequence[str], belief: Any, truth: int | None = None) -> Picture
     """A bar each for the ten most probable answers, the true one in green; (SIDE, SIDE, 3)."""
     from PIL import Image, ImageDraw, ImageFont
 
-    from hardattn.report.pictures import BOX, INK, PAPER, RIGHT
+    from hardattn.viz.pictures import BOX, INK, PAPER, RIGHT
 
     shown = np.sort(np.argsort(-np.asarray(belief), kind="stable")[:BARS])
     canvas = Image.new("RGB", (SIDE, SIDE), PAPER)

@@ -29,7 +29,7 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
 
     Raises ReportError for paths without runs, CheckpointError and DataError.
     """
-    from hardattn.report.read import read
+    from hardattn.report.runs import read
 
     from .trained import Revival
 
@@ -74,7 +74,7 @@ def _measure(subject: Any, name: str, found: dict[str, Any]) -> None:
 
 def stored(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     """What was found of this very result, if anything. Raises ReportError for a broken file."""
-    from hardattn.report.read import ReportError
+    from hardattn.report.runs import ReportError
 
     of = result["made_with"].get("finished")
     empty: dict[str, Any] = {"format": 1, "of": of, "found": {}, "left_out": {}}
@@ -92,7 +92,7 @@ def stored(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
 
 def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[list[str], int]:
     """Train on shares of the images whatever is not yet; what could not be done, and exit code."""
-    from hardattn.report.read import read
+    from hardattn.report.runs import read
 
     from .run import parse
     from .sweep import sweep
@@ -164,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     from hardattn.data import DataError
-    from hardattn.report.read import ReportError, read
+    from hardattn.report.runs import ReportError, read
     from hardattn.storage import CheckpointError, replace_text
 
     from .changes import CHANGES

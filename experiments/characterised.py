@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from hardattn.report.plot import Curves, Figure
-    from hardattn.report.read import Group
+    from hardattn.report.render.print import Curves, Figure
+    from hardattn.report.runs import Group
     from hardattn.stats import Estimate
 
 Entry = dict[str, Any]
@@ -203,10 +203,10 @@ def _cell(cell: Cell, seeds: Sequence[Entry]) -> str:
 
 def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
     """One on each set of scenes where runs were characterised. command: what makes it."""
-    from hardattn.report.plot import Figure
-    from hardattn.report.read import script
-    from hardattn.report.recipes import title
-    from hardattn.report.theme import GREYS, PALETTE
+    from hardattn.report.page.theme import GREYS, PALETTE
+    from hardattn.report.render.print import Figure
+    from hardattn.report.runs import script
+    from hardattn.report.titles import title
 
     from .figures import MARKERS, Member, caption
 
@@ -237,7 +237,7 @@ def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
 
 
 def _panels(members: Mapping[str, Any], runs: Mapping[str, Sequence[Entry]]) -> "Iterator[Curves]":
-    from hardattn.report.plot import Curves
+    from hardattn.report.render.print import Curves
 
     from .figures import series
 

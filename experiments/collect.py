@@ -21,10 +21,10 @@ ABSOLUTE = re.compile(r"""(?:^|[\s="'`:,;(\[])(?:/[\w.]|~[\w]*/|[A-Za-z]:[\\/])"
 def collect(folders: Sequence[str | Path], out: str | Path = RESULTS) -> list[Path]:
     """Write one file for each name found; return their paths.
 
-    Raises hardattn.report.read.ReportError: as `read`, for results that hold an absolute path, for
+    Raises hardattn.report.runs.ReportError: as `read`, for results that hold an absolute path, for
     one name on several scenes, and for seeds that are not finished.
     """
-    from hardattn.report.read import ReportError, read, unfinished
+    from hardattn.report.runs import ReportError, read, unfinished
     from hardattn.storage import replace_text
 
     waiting = unfinished(folders)
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", default=str(RESULTS), help="default: experiments/results")
     given = parser.parse_args(arguments)
 
-    from hardattn.report.read import ReportError
+    from hardattn.report.runs import ReportError
     from hardattn.storage import CheckpointError
 
     try:

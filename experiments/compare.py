@@ -20,8 +20,8 @@ from .command import obey
 
 if TYPE_CHECKING:
     from hardattn.report.faults import Fault
-    from hardattn.report.read import Group
-    from hardattn.report.table import Table
+    from hardattn.report.rows import Table
+    from hardattn.report.runs import Group
 
 
 class Report(NamedTuple):
@@ -41,11 +41,11 @@ def compare(
 
     out: the folder to write into, by default the first path that is a folder of runs, else runs.
     against: the name of the row that others are compared with, by default the control of each.
-    Raises hardattn.report.read.ReportError, and hardattn.storage.CheckpointError on a full disk.
+    Raises hardattn.report.runs.ReportError, and hardattn.storage.CheckpointError on a full disk.
     """
     from hardattn.report.faults import spared
-    from hardattn.report.read import ReportError, read, unfinished
-    from hardattn.report.table import check_named
+    from hardattn.report.rows import check_named
+    from hardattn.report.runs import ReportError, read, unfinished
     from hardattn.storage import replace_text
 
     groups = read(paths)
@@ -84,11 +84,11 @@ def _report(
     missing: "Sequence[Fault]",
 ) -> Report:
     """missing: of whom nothing could be drawn."""
-    from hardattn.report.export import by_agent, by_seed, latex
     from hardattn.report.faults import Fault, spared
-    from hardattn.report.page import page
-    from hardattn.report.table import tables
-    from hardattn.report.text import markdown
+    from hardattn.report.page.page import page
+    from hardattn.report.render.latex import by_agent, by_seed, latex
+    from hardattn.report.render.terminal import markdown
+    from hardattn.report.rows import tables
 
     from .figures import figures
 
@@ -113,7 +113,7 @@ def _report(
 
 def _say(report: Report, left_out: Sequence[str], folder: Path) -> None:
     """Print the tables and what was written; nobody need listen to the end (`| head`)."""
-    from hardattn.report.text import terminal
+    from hardattn.report.render.terminal import terminal
 
     try:
         terminal(report.tables)
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
 
-    from hardattn.report.read import ReportError
+    from hardattn.report.runs import ReportError
     from hardattn.storage import CheckpointError
 
     try:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .command import obey
 
 if TYPE_CHECKING:
-    from hardattn.report.plot import Curves, Dots, Figure, Series
-    from hardattn.report.read import Group
+    from hardattn.report.render.print import Curves, Dots, Figure, Series
+    from hardattn.report.runs import Group
 
 RESULTS = Path(__file__).parent / "results"
 MARKERS = "osD^vp"  # of matplotlib
@@ -50,7 +50,7 @@ def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
 
     command: what makes them.
     """
-    from hardattn.report.plot import Figure
+    from hardattn.report.render.print import Figure
 
     from . import characterised
 
@@ -75,8 +75,8 @@ def caption(
 
 def _members(one: Comparison, here: Mapping[str, "Group"]) -> list[Member]:
     """In order; what learns where to look in colour, its control in grey."""
-    from hardattn.report.read import script
-    from hardattn.report.theme import GREYS, PALETTE
+    from hardattn.report.page.theme import GREYS, PALETTE
+    from hardattn.report.runs import script
 
     members: list[Member] = []
     for number, (name, label) in enumerate(one.labels.items()):
@@ -95,7 +95,7 @@ def _objectives(members: Sequence[Member]) -> "tuple[Curves | Dots, ...]":
 
 
 def _twins(members: Sequence[Member]) -> "tuple[Curves | Dots, ...]":
-    from hardattn.report.plot import Curves
+    from hardattn.report.render.print import Curves
 
     looks = Curves(
         "looks taken", "test error, % (log scale)", tuple(map(_by_look, members)), start=1
@@ -104,14 +104,14 @@ def _twins(members: Sequence[Member]) -> "tuple[Curves | Dots, ...]":
 
 
 def _learning(members: Sequence[Member]) -> "Curves":
-    from hardattn.report.plot import Curves
+    from hardattn.report.render.print import Curves
 
     drawn = tuple(map(_by_images, members))
     return Curves("training images seen, thousands", "validation error, % (log scale)", drawn)
 
 
 def _final(members: Sequence[Member], figure: str) -> "Dots":
-    from hardattn.report.plot import Dots
+    from hardattn.report.render.print import Dots
 
     drawn = []
     for member in members:
@@ -153,8 +153,8 @@ def series(
 
     limits: between what a value can lie that is no share.
     """
-    from hardattn.report.plot import Series
-    from hardattn.report.table import percent_over_seeds
+    from hardattn.report.render.print import Series
+    from hardattn.report.rows import percent_over_seeds
     from hardattn.stats import bootstrap_interval, within
 
     mean, columns = [], list(zip(*seeds, strict=True))
@@ -168,7 +168,7 @@ def series(
 
 def _runs(members: Sequence[Member]) -> str:
     """`Runs: a, b (seeds 0, 1, 2), c (seed 0)`."""
-    from hardattn.report.text import seeds_text
+    from hardattn.report.render.terminal import seeds_text
 
     by_seeds: dict[tuple[int, ...], list[str]] = {}
     for member in members:
@@ -245,8 +245,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
 
-    from hardattn.report.plot import printed
-    from hardattn.report.read import ReportError, read
+    from hardattn.report.render.print import printed
+    from hardattn.report.runs import ReportError, read
 
     try:
         groups = read([given.results])

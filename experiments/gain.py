@@ -98,9 +98,9 @@ def gains(
     paths without runs, CheckpointError where nothing can be written, Busy; in training NotFinite,
     Stopped.
     """
-    from hardattn.report.read import read as read_runs
-    from hardattn.report.read import script
-    from hardattn.report.recipes import title
+    from hardattn.report.runs import read as read_runs
+    from hardattn.report.runs import script
+    from hardattn.report.titles import title
     from hardattn.storage import read, replace_text
 
     from .config import Run
@@ -187,7 +187,7 @@ def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) ->
 
 def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
     """What gain.json says; None where there is none, or one of other weights."""
-    from hardattn.report.read import boxed
+    from hardattn.report.runs import boxed
 
     path = folder / "gain.json"
     if not path.exists() or not (folder / "gain.pt").exists():
@@ -309,7 +309,7 @@ def tell(done: list[Gain]) -> None:
     from rich.table import Table
 
     from hardattn.report.columns import estimate_text
-    from hardattn.report.table import basis
+    from hardattn.report.rows import basis
 
     console = Console()
     if not console.is_terminal:

@@ -36,7 +36,7 @@ def save(done: Sequence[Any], path: Path = SAVED) -> None:
 def markdown(found: dict[str, Any]) -> str:
     """A row an agent, those that gain most first: of several seeds, and no control."""
     from hardattn.report.columns import estimate_text
-    from hardattn.report.recipes import bare, changes, titled
+    from hardattn.report.titles import bare, changes, titled
     from hardattn.stats import paired_difference, within
 
     from .gain import verdict

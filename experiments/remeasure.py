@@ -22,7 +22,7 @@ def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
 
     Raises ReportError for paths without runs, CheckpointError, DataError, Busy.
     """
-    from hardattn.report.read import read
+    from hardattn.report.runs import read
 
     from .trained import Revival
 
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = parser.parse_args(arguments)
 
     from hardattn.data import DataError
-    from hardattn.report.read import ReportError
+    from hardattn.report.runs import ReportError
     from hardattn.storage import CheckpointError
 
     from .execute import Busy

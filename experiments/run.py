@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hardattn.report.recipes import titled
+from hardattn.report.titles import titled
 
 from .command import obey
 from .config import Learning, Problem, Recipe, Run, UsageError, nearest

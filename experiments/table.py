@@ -18,10 +18,10 @@ MEASUREMENTS = ROOT / "experiments" / "measurements"
 
 
 def results_block(results: Path = RESULTS) -> str:
-    """The table of results. Raises hardattn.report.read.ReportError on a broken file."""
-    from hardattn.report.read import read
-    from hardattn.report.table import tables
-    from hardattn.report.text import markdown
+    """The table of results. Raises hardattn.report.runs.ReportError on a broken file."""
+    from hardattn.report.render.terminal import markdown
+    from hardattn.report.rows import tables
+    from hardattn.report.runs import read
 
     if not any(results.glob("*.json")):
         return "No results are committed yet.\n"

@@ -96,7 +96,7 @@ def dotted(root, path):
 
 
 def room(name):
-    """hardattn.report.page -> report."""
+    """hardattn.report.page.page -> report."""
     return (*name.split("."), "")[1]
 
 
@@ -187,7 +187,7 @@ def test_every_room_is_in_the_table_and_the_table_has_no_cycle():
         ("hardattn/data.py", "try:\n    import sklearn.datasets\nexcept ImportError:\n    pass"),
         ("hardattn/world.py", "def f():\n    import PIL"),
         ("hardattn/layers.py", "import torchvision"),
-        ("hardattn/log.py", "from hardattn.report.pictures import sheet"),
+        ("hardattn/log.py", "from hardattn.viz.pictures import sheet"),
         ("hardattn/report/page.py", "import rich"),
         ("agents/new.py", "import gymnasium"),
         ("envs/new.py", "import stable_baselines3"),
@@ -208,7 +208,7 @@ def test_a_planted_import_is_caught(tmp_path, path, line):
         ("hardattn/estimators/new.py", "from hardattn.estimators.relaxed import pathwise"),
         ("hardattn/estimators/__init__.py", "from .relaxed import pathwise"),
         ("hardattn/images.py", "def f():\n    import PIL.Image"),
-        ("hardattn/log.py", "def f():\n    from hardattn.report.pictures import sheet"),
+        ("hardattn/log.py", "def f():\n    from hardattn.viz.pictures import sheet"),
         ("agents/new.py", "from ..world import World\nfrom .ram import RAM"),
         ("envs/new.py", "import gymnasium\nfrom hardattn.world import World"),
         ("envs/sb3.py", "import gymnasium\nfrom stable_baselines3 import PPO"),

@@ -19,8 +19,8 @@ from hardattn.experiments.compare import compare
 from hardattn.experiments.figures import figures
 from hardattn.experiments.run import main as run
 from hardattn.experiments.run import parse
-from hardattn.report.plot import Curves, inline, printed
-from hardattn.report.read import read
+from hardattn.report.render.print import Curves, inline, printed
+from hardattn.report.runs import read
 
 TINY = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
 RUNS = {

@@ -10,9 +10,9 @@ import pytest
 from hardattn.experiments import characterised, claims
 from hardattn.experiments.table import BLOCKS, RESULTS
 from hardattn.report.columns import columns
-from hardattn.report.export import by_agent
-from hardattn.report.read import entropy, read
-from hardattn.report.table import Row, tables
+from hardattn.report.render.latex import by_agent
+from hardattn.report.rows import Row, tables
+from hardattn.report.runs import entropy, read
 from hardattn.stats import Estimate
 
 NUMBER = r"([+−]?[\d,]+(?:\.\d+)?)"

@@ -12,8 +12,8 @@ from gymnasium.vector import AutoresetMode
 
 from hardattn.envs import CATALOGUE, GlimpseEnv, GlimpseVectorEnv, named
 from hardattn.envs.rendering import SIDE
-from hardattn.report.pictures import RIGHT, path_picture
 from hardattn.training.loop import mix
+from hardattn.viz.pictures import RIGHT, path_picture
 from tests.envs import IDS, lasting, needs
 
 

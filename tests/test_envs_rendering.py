@@ -11,9 +11,9 @@ import torch
 
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv
 from hardattn.envs.rendering import GAP, SIDE, bars, beside
-from hardattn.report.pictures import BOX, INK, PAPER, RIGHT, path_picture, seen_glimpses
 from hardattn.rng import apart
 from hardattn.sensors import Cells, Zoom
+from hardattn.viz.pictures import BOX, INK, PAPER, RIGHT, path_picture, seen_glimpses
 from tests.envs import Drifting, problem
 
 

@@ -18,11 +18,11 @@ from hardattn.evaluation.evaluate import Columns, average, evaluate
 from hardattn.evaluation.metrics import METRICS, error, figures
 from hardattn.evaluation.swap import looked
 from hardattn.experiments.gain import followed
-from hardattn.report.pictures import verdict
 from hardattn.rollout import Decision, greedy, sample
 from hardattn.scenes import Scenes, frozen, plain, translated
 from hardattn.sensors import Retina, Whole
 from hardattn.tasks import TASKS, Classify, Cluster, Sequence
+from hardattn.viz.pictures import verdict
 from hardattn.world import Observation, World
 from tests.handmade import columns as handmade
 from tests.handmade import looking

@@ -16,10 +16,10 @@ from PIL import Image
 
 from hardattn.experiments import figures as command
 from hardattn.experiments.figures import COMPARISONS, figures
-from hardattn.report import plot
-from hardattn.report.page import page
-from hardattn.report.plot import Curves, Dots, Figure, Series
-from hardattn.report.read import Group, Run, read
+from hardattn.report.page.page import page
+from hardattn.report.render import print as plot
+from hardattn.report.render.print import Curves, Dots, Figure, Series
+from hardattn.report.runs import Group, Run, read
 from hardattn.stats import Estimate
 
 SPACE = "{http://www.w3.org/2000/svg}"

@@ -23,13 +23,13 @@ from hardattn.agents import RAM, FullView, MeanPool, ShowAttendTell, SoftAgent, 
 from hardattn.blocks import BLOCKS
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import figures
-from hardattn.report import board
-from hardattn.report.pictures import scale
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, Retina, Whole
 from hardattn.stochastic import BLOCKS as STOCHASTIC
 from hardattn.tasks import Classify
 from hardattn.training.log import LAYOUT, Log
+from hardattn.viz import tensorboard as board
+from hardattn.viz.pictures import scale
 from hardattn.world import World
 from tests.handmade import columns, looking
 from tests.runs import CLASSES, IMAGE, scenes

@@ -14,10 +14,10 @@ from hardattn import storage as checkpoint
 from hardattn.evaluation import cost
 from hardattn.experiments import execute
 from hardattn.experiments.run import main
-from hardattn.report import pictures
-from hardattn.report.player import player
-from hardattn.report.read import read
-from hardattn.report.table import tables
+from hardattn.report.page.sections.player import player
+from hardattn.report.rows import tables
+from hardattn.report.runs import read
+from hardattn.viz import pictures
 
 OWN = "--scene plain --canvas None --zoom None --pieces None".split()
 TINY = "--images 16 --batch 8 --validate-every 16 --test-draws 1 --device cpu".split()

@@ -18,8 +18,8 @@ from hardattn.experiments.config import Run
 from hardattn.experiments.execute import DRAWS_OF_CONTROLS, measure
 from hardattn.experiments.run import parse
 from hardattn.experiments.trained import Revival
-from hardattn.report.read import read
-from hardattn.report.table import tables
+from hardattn.report.rows import tables
+from hardattn.report.runs import read
 from hardattn.rollout import greedy
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Retina

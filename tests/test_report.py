@@ -17,16 +17,16 @@ from hardattn import storage as checkpoint
 from hardattn.agents import RAM
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments import collect, compare, table
-from hardattn.report import pictures
 from hardattn.report.columns import columns
-from hardattn.report.page import page
-from hardattn.report.read import Group, ReportError, Run, read, script, unfinished
-from hardattn.report.table import control, difference, error_after, tables
-from hardattn.report.text import markdown, terminal
-from hardattn.report.words import findings
+from hardattn.report.findings import findings
+from hardattn.report.page.page import page
+from hardattn.report.render.terminal import markdown, terminal
+from hardattn.report.rows import control, difference, error_after, tables
+from hardattn.report.runs import Group, ReportError, Run, read, script, unfinished
 from hardattn.sensors import SENSORS, Retina
 from hardattn.stats import Estimate
 from hardattn.tasks import Classify
+from hardattn.viz import pictures
 from hardattn.world import World
 from tests.browser import tell
 from tests.runs import CLASSES, SCENES, change, rewritten, scenes, write_run

@@ -19,20 +19,22 @@ from hardattn.evaluation.evaluate import Columns
 from hardattn.evaluation.failure_modes import states
 from hardattn.evaluation.metrics import looked_and_answered
 from hardattn.experiments.execute import failures as kept_failures
-from hardattn.report import failures, pareto, trust
-from hardattn.report.charts import charts, styles
 from hardattn.report.columns import columns
-from hardattn.report.export import by_agent
-from hardattn.report.gallery import attended
-from hardattn.report.grid import grid
-from hardattn.report.page import page
-from hardattn.report.pictures import heat, peak
-from hardattn.report.read import ReportError, read
-from hardattn.report.swaps import sentence, swaps
-from hardattn.report.table import Row, Table, tables
-from hardattn.report.text import markdown
-from hardattn.report.words import findings
+from hardattn.report.findings import findings
+from hardattn.report.page.charts import charts, styles
+from hardattn.report.page.page import page
+from hardattn.report.page.sections import calibration as trust
+from hardattn.report.page.sections import cost as pareto
+from hardattn.report.page.sections import failures
+from hardattn.report.page.sections.gallery import attended
+from hardattn.report.page.sections.swaps import sentence, swaps
+from hardattn.report.page.sections.table import grid
+from hardattn.report.render.latex import by_agent
+from hardattn.report.render.terminal import markdown
+from hardattn.report.rows import Row, Table, tables
+from hardattn.report.runs import ReportError, read
 from hardattn.stats import Estimate
+from hardattn.viz.pictures import heat, peak
 from tests.browser import tell
 from tests.runs import change, rewritten, write_run, write_soft
 

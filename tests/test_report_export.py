@@ -10,9 +10,9 @@ import pytest
 
 from hardattn import storage as checkpoint
 from hardattn.experiments import compare
-from hardattn.report.export import by_agent, by_seed, latex, tex
-from hardattn.report.read import read
-from hardattn.report.table import tables
+from hardattn.report.render.latex import by_agent, by_seed, latex, tex
+from hardattn.report.rows import tables
+from hardattn.report.runs import read
 from tests.runs import change, write_run
 
 

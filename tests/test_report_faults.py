@@ -13,11 +13,11 @@ import torch
 
 from hardattn import storage as checkpoint
 from hardattn.experiments import compare, table
-from hardattn.report.charts import styles
 from hardattn.report.faults import Fault, spared
-from hardattn.report.parts import parts
-from hardattn.report.read import ReportError, read
-from hardattn.report.table import Table, tables
+from hardattn.report.page.charts import styles
+from hardattn.report.page.sections.parts import parts
+from hardattn.report.rows import Table, tables
+from hardattn.report.runs import ReportError, read
 from tests.runs import change, write_cells, write_run, write_soft
 
 BAD = "the odd one"

@@ -14,12 +14,12 @@ import torch
 from PIL import Image
 
 from hardattn.evaluation.evaluate import Columns
-from hardattn.report.page import page
-from hardattn.report.pictures import heat, peak
-from hardattn.report.player import _laid, player
-from hardattn.report.read import read
-from hardattn.report.table import Table, tables
+from hardattn.report.page.page import page
+from hardattn.report.page.sections.player import _laid, player
+from hardattn.report.rows import Table, tables
+from hardattn.report.runs import read
 from hardattn.sensors import Retina
+from hardattn.viz.pictures import heat, peak
 from tests.browser import tell
 from tests.runs import change, write_cells, write_run, write_soft
 
@@ -172,7 +172,7 @@ def test_a_stopped_agent_has_the_looks_it_took(made: Path, tmp_path: Path) -> No
 
 
 def test_many_answers_are_cut_to_the_likeliest_and_the_true_one() -> None:
-    from hardattn.report.player import BARS, _likely
+    from hardattn.report.page.sections.player import BARS, _likely
 
     belief = torch.linspace(0, 1, 30).repeat(2, 1)
     belief[0, 0] = 0.995  # once second to none but one

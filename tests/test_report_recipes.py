@@ -11,9 +11,9 @@ import torch
 from hardattn.experiments.config import Problem
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import parse
-from hardattn.report.read import read
-from hardattn.report.recipes import changes, sees, title
-from hardattn.report.table import tables
+from hardattn.report.rows import tables
+from hardattn.report.runs import read
+from hardattn.report.titles import changes, sees, title
 from hardattn.sensors import SENSORS, Retina
 from hardattn.tasks import Classify
 from hardattn.world import SIGHTS, World

@@ -16,16 +16,16 @@ from PIL import Image
 
 from hardattn import storage as checkpoint
 from hardattn.experiments import collect
-from hardattn.report.charts import charts, styles
 from hardattn.report.columns import columns
-from hardattn.report.gallery import attended, looking
-from hardattn.report.heat import attending, bar, heat, picture
-from hardattn.report.page import page
-from hardattn.report.pictures import FULL, TICKS, map_picture, peak, scale, times_mean
-from hardattn.report.read import ReportError, read
-from hardattn.report.table import Row, Table, control, tables
-from hardattn.report.text import markdown
-from hardattn.report.words import findings
+from hardattn.report.findings import findings
+from hardattn.report.page.charts import charts, styles
+from hardattn.report.page.page import page
+from hardattn.report.page.sections.gallery import attended, looking
+from hardattn.report.page.sections.maps import attending, bar, heat, picture
+from hardattn.report.render.terminal import markdown
+from hardattn.report.rows import Row, Table, control, tables
+from hardattn.report.runs import ReportError, read
+from hardattn.viz.pictures import FULL, TICKS, map_picture, peak, scale, times_mean
 from tests.browser import tell
 from tests.runs import change, write_cells, write_run, write_soft
 

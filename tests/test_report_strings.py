@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hardattn.experiments import compare
-from hardattn.report.page import page
-from hardattn.report.read import read
-from hardattn.report.theme import embedded
+from hardattn.report.page.page import page
+from hardattn.report.page.theme import embedded
+from hardattn.report.runs import read
 from tests.browser import tell
 from tests.runs import write_cells, write_run, write_soft
 

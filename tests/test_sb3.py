@@ -33,8 +33,8 @@ from hardattn.experiments import execute, run, sb3_benchmark
 from hardattn.experiments.config import Run
 from hardattn.experiments.run import parse
 from hardattn.experiments.sb3 import RECIPES, SB3, main
-from hardattn.report.read import read
-from hardattn.report.table import tables
+from hardattn.report.rows import tables
+from hardattn.report.runs import read
 from hardattn.rollout import sample
 from hardattn.scenes import Scenes, frozen, plain
 from hardattn.sensors import Retina

@@ -21,10 +21,10 @@ from hardattn.experiments.config import Learning, Problem, Recipe, Run, UsageErr
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import command_for, main, parse, start
 from hardattn.experiments.trained import Revival
-from hardattn.report.page import page
-from hardattn.report.read import read
-from hardattn.report.table import tables
-from hardattn.report.text import markdown
+from hardattn.report.page.page import page
+from hardattn.report.render.terminal import markdown
+from hardattn.report.rows import tables
+from hardattn.report.runs import read
 from hardattn.training.log import Log
 from tests.runs import change, write_run
 

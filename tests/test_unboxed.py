@@ -26,11 +26,11 @@ from hardattn.evaluation.swap import Meaningless, looked, swapped
 from hardattn.experiments import changes, compare, config, deploy, execute, gain, table
 from hardattn.experiments.config import Problem, UsageError
 from hardattn.experiments.families import CLUTTERED_60, MNIST
-from hardattn.report.page import page
-from hardattn.report.read import boxed, read
-from hardattn.report.table import tables
-from hardattn.report.text import markdown
-from hardattn.report.words import findings
+from hardattn.report.findings import findings
+from hardattn.report.page.page import page
+from hardattn.report.render.terminal import markdown
+from hardattn.report.rows import tables
+from hardattn.report.runs import boxed, read
 from hardattn.scenes import UNBOXED, frozen, plain, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify

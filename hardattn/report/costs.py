@@ -6,7 +6,7 @@ from functools import partial
 from operator import truediv
 from typing import Any
 
-from hardattn.report.read import Group, Run
+from hardattn.report.runs import Group, Run
 from hardattn.stats import Estimate, quartiles
 
 

@@ -7,7 +7,7 @@ whose files say so, is another matter: ReportError names it, and is passed on.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from hardattn.report.read import ReportError
+from hardattn.report.runs import ReportError
 
 Item = TypeVar("Item")
 Drawn = TypeVar("Drawn")

@@ -1,98 +1,442 @@
-"""Where a page's figures come from: the runs, their commands, versions and machines, as HTML."""
+"""Find finished runs, read them, and group the seeds of one recipe on the same scenes."""
 
-from collections.abc import Sequence
-from html import escape
-from typing import Any
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from hardattn.report.table import Row, Table
-from hardattn.report.text import seeds_text
+FORMAT = 1
+WANTED: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "title": str,
+    "seed": int,
+    "command": str,
+    "recipe": dict,
+    "sees": str,
+    "scenes": str,
+    "world": dict,
+    "parameters": int,
+    "figures": dict,
+    "training": dict,
+    "made_with": dict,
+}
+WORLD: dict[str, type | tuple[type, ...]] = {
+    "looks": int,
+    "pixels_per_look": int,
+    "sensor": str,
+    "image": list,
+    "classes": list,
+}
+FIGURES: dict[str, type | tuple[type, ...]] = {
+    "n": int,
+    "error": (float, int),
+    "error_after": list,
+    "looks": (float, int),
+}
+ONE_SEED_ONLY = frozenset({"seed"})
 
-FEW = 8  # rows that captions name
-OPEN = 60  # runs that are listed without being asked for
-RUN_HEADS = (
-    "run",
-    "seed",
-    "error",
-    "command",
-    "commit",
-    "versions",
-    "ran on",
-    "trained",
-    "finished",
-)
+
+class ReportError(ValueError):
+    """Something given to the report is no finished run; the message names it and the way out."""
 
 
-def origin(rows: Sequence[Row], first: bool = False) -> str:
-    """Whose runs a figure shows, all seeds or the first ones."""
-    given = [(row.title, row.group.seeds[: 1 if first else None]) for row in rows]
-    runs = "; ".join(f"{title} ({seeds_text(seeds)})" for title, seeds in given)
-    if len(rows) > FEW:
-        shared = {seeds for _, seeds in given}
-        each = f" ({seeds_text(shared.pop())})" if len(shared) == 1 else ""
-        runs = f"{len(rows)} rows of the table{each}"
-    return f'Runs: {escape(runs)}; their commands are <a href="#runs">below</a>.'
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One training seed: its result, and columns and example scenes where it has a folder."""
+
+    result: dict[str, Any]
+    source: Path
+    folder: Path | None
+
+    @property
+    def seed(self) -> int:
+        return int(self.result["seed"])
+
+    @cached_property
+    def columns(self) -> dict[str, Any] | None:
+        """{"greedy": Columns, "sampled": Columns}; None for a result without its folder."""
+        if self.folder is None:
+            return None
+        from hardattn.evaluation.evaluate import Columns
+
+        stored = _read_tensors(self.folder / "columns.pt")
+        try:
+            found = {draw: Columns(**fields) for draw, fields in stored.items()}
+        except TypeError as fault:
+            raise ReportError(
+                f"{self.folder / 'columns.pt'}: not the columns of an evaluation; run it again"
+            ) from fault
+        if boxed(self.result):
+            return found
+        return {
+            draw: one._replace(hit=one.hit & False, box=one.box * math.nan)
+            for draw, one in found.items()
+        }
+
+    @property
+    def drawn(self) -> Any:
+        """The columns of the pass as in use: of random looks those of all draws, each of all
+        scenes; of others the greedy ones. To be asked only where there are columns.
+        """
+        assert self.columns is not None
+        return self.columns.get("drawn", self.columns["greedy"])
+
+    def figure(self, draw: str, name: str) -> Any:
+        """A figure of a pass: as it was measured, else, of a metric that came later, from columns.
+
+        None where there is neither, or where the columns lack what the metric is about.
+        """
+        stored = self.result["figures"].get(draw) or {}
+        found = stored[name] if name in stored else self._later(draw, name)
+        return entropy(found, self.result["world"]["sensor"]) if name == "entropy" else found
+
+    @cached_property
+    def _computed(self) -> dict[str, dict[str, Any]]:
+        return {}
+
+    def _later(self, draw: str, name: str) -> Any:
+        """All that is lacking of a pass is computed at once, as figures share what is slow."""
+        from hardattn.evaluation.localisation import forget
+        from hardattn.evaluation.metrics import METRICS
+
+        if name not in METRICS or self.columns is None or draw not in self.columns:
+            return None
+        if draw not in self._computed:
+            columns = self.drawn if draw == "greedy" else self.columns[draw]
+            stored, found = self.result["figures"].get(draw) or {}, dict[str, Any]()
+            for lacking in METRICS.keys() - stored.keys():
+                try:
+                    found[lacking] = METRICS[lacking](columns)
+                except (RuntimeError, IndexError):  # a column that its time did not have is empty
+                    found[lacking] = None
+            forget()
+            self._computed[draw] = found
+        return self._computed[draw][name]
+
+    @cached_property
+    def gain(self) -> dict[str, Any] | None:
+        """What became of its answers when others chose its looks, where that was measured."""
+        file = None if self.folder is None else self.folder / "gain.json"
+        if file is None or not file.exists():
+            return None
+        content = _json(file)
+        whole = isinstance(content, dict) and {"own", "swaps"} <= content.keys()
+        if not whole or content.get("format") != FORMAT:
+            raise ReportError(f"{file}: not a policy gain of format {FORMAT}; measure it again")
+        return dict(content)
+
+    @cached_property
+    def gain_right(self) -> dict[str, Any] | None:
+        """Who was right then: (N,) bool of each swap and of "own"; "index", (N,), of the images."""
+        file = None if self.folder is None else self.folder / "gain.pt"
+        return None if file is None or not file.exists() else _read_tensors(file)
+
+    @cached_property
+    def examples(self) -> dict[str, Any] | None:
+        """image (n, C, H, W), target (n,), box (n, M, 4) of the first scenes, or None."""
+        if self.folder is None:
+            return None
+        stored = _read_tensors(self.folder / "examples.pt")
+        if not {"image", "target", "box"} <= stored.keys():
+            raise ReportError(
+                f"{self.folder / 'examples.pt'}: no image, target and box; run it again"
+            )
+        if not boxed(self.result):
+            for part in (stored, stored.get("failures") or {}):
+                part |= {"box": part["box"] * math.nan} if "box" in part else {}
+        return stored
 
 
-def runs(
-    tables: Sequence[Table], command: str, left_out: Sequence[str], faults: Sequence[str] = ()
-) -> str:
-    """A line a run, and what was not finished. command: what made the page. faults: who could not
-    be drawn at all, and why.
+class Group(NamedTuple):
+    """All seeds of one recipe on the same scenes, in order of seed."""
+
+    scenes: str  # with the hash of the data where several data have one name
+    name: str
+    runs: tuple[Run, ...]
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The result of the first seed: what all seeds share is read from it."""
+        return self.runs[0].result
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(run.seed for run in self.runs)
+
+    @property
+    def mixed(self) -> str:
+        """Modules whose source was not the same for all seeds, or from begin to end of a training.
+
+        "" where there are none, or where no one noted it.
+        """
+        known = [_sources(run.result) for run in self.runs]
+        files = [set(one["files"].items()) for one in known if one]
+        alike = set.intersection(*files) if files else set()
+        differ = {name for name, _ in set().union(*files) - alike}
+        return ", ".join(sorted(differ.union(*(one.get("changed", ()) for one in known))))
+
+
+def read(paths: Iterable[str | Path]) -> list[Group]:
+    """Groups from run folders, folders of runs, results files and folders of results files.
+
+    Raises ReportError: a path without runs, a file that is no result, a seed that is there twice,
+    seeds of one name that are not of one recipe.
     """
-    lines = []
-    for table in tables:
-        for row in table.rows:
-            for run in row.group.runs:
-                cells = _run_cells(row.title, run.result)
-                lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    missing = ""
-    if left_out:
-        names = ", ".join(f"<code>{escape(name)}</code>" for name in left_out)
-        missing = f"<p><b>Not finished, and left out:</b> {names}</p>"
-    missing += "".join(f'<p class="fault">{escape(fault)}.</p>' for fault in faults)
-    made = f'<p class="soft">Made by <code>{escape(command)}</code>.</p>' if command else ""
-    return (
-        f'<section class="scenes" id="runs"><h2>The runs</h2>{made}{missing}'
-        f"<details{' open' * (len(lines) <= OPEN)}><summary>{len(lines)} runs, with their commands"
-        f'</summary><div class="scroll"><table class="runs"><thead><tr>'
-        f"{''.join(f'<th>{head}</th>' for head in RUN_HEADS)}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div></details></section>"
-    )
+    files: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        for file in _files(path):
+            files.setdefault(file.resolve(), file)
+    gathered: dict[tuple[str, str], dict[int, Run]] = {}
+    runs = [run for file in files.values() for run in _runs(file)]
+    for run, scenes in zip(runs, _scenes(runs), strict=True):
+        key = (scenes, run.result["name"])
+        seeds = gathered.setdefault(key, {})
+        if run.seed in seeds:
+            raise ReportError(
+                f"{run.source}: seed {run.seed} of {key[1]} is also in {seeds[run.seed].source}; "
+                "give only one of them"
+            )
+        seeds[run.seed] = run
+    groups = [
+        Group(scenes, name, tuple(seeds[seed] for seed in sorted(seeds)))
+        for (scenes, name), seeds in sorted(gathered.items())
+    ]
+    for group in groups:
+        _check_alike(group)
+    return groups
 
 
-def _run_cells(title: str, result: dict[str, Any]) -> list[str]:
-    made, training = result["made_with"], result["training"]
-    versions = [
-        f"{name} {made[name]}"
-        for name in ("hardattn", "torch", "numpy", "python")
-        if made.get(name)
-    ]
-    threads = made.get("threads")
-    machine = [
-        made.get("device"),
-        made.get("processor"),
-        f"{threads} thread{'s' * (threads != 1)}" if threads else None,
-    ]
-    seconds = training.get("seconds")
-    images = training.get("images")
-    trained = [
-        f"{images:,} images" if images else None,
-        f"{seconds / 60:,.1f} min" if seconds else None,
-    ]
-    changed = (training.get("sources") or result.get("sources") or {}).get("changed")
-    return [
-        escape(title),
-        str(result["seed"]),
-        f"{100 * result['figures']['greedy']['error']:.2f} %",
-        f"<code>{escape(result['command'])}</code>",
-        f"<code>{escape(str(made.get('commit') or 'unknown'))}</code>"
-        + "<br>went on under changed code" * bool(changed),
-        _lines(versions),
-        _lines(machine),
-        _lines(trained),
-        _lines(str(made.get("finished") or "").split("+")[0].split("T")),
-    ]
+def unfinished(paths: Iterable[str | Path]) -> list[Path]:
+    """Folders named after a seed that hold no result: runs that go on, or that failed."""
+    found: set[Path] = set()
+    for path in map(Path, paths):
+        if path.is_dir():
+            candidates = [path, *path.rglob("seed-*")]
+            found.update(
+                folder
+                for folder in candidates
+                if re.fullmatch(r"seed-\d+", folder.name)
+                and folder.is_dir()
+                and not (folder / "result.json").exists()
+            )
+    return sorted(found)
 
 
-def _lines(parts: Sequence[str | None]) -> str:
-    return "<br>".join(escape(str(part)) for part in parts if part)
+def _files(path: Path) -> list[Path]:
+    """The result.json files below a folder, else the results files in it."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ReportError(f"{path}: no such file or folder")
+    files = sorted(path.rglob("result.json"))
+    if not files and (path / "recipe.json").exists():
+        raise ReportError(f"{path}: not finished (no result.json); run its command again")
+    files = files or sorted(path.glob("*.json"))
+    if not files:
+        raise ReportError(f"{path}: no finished run in it (no result.json, no results files)")
+    return files
+
+
+def _runs(file: Path) -> list[Run]:
+    """The run of a result.json, a mapping; or those of a results file, a list."""
+    content = _json(file)
+    if file.name == "result.json":
+        for name in ("columns.pt", "examples.pt"):
+            if not (file.parent / name).exists():
+                raise ReportError(f"{file.parent / name}: missing beside result.json; run it again")
+        return [Run(_checked(content, str(file)), file, file.parent)]
+    if not isinstance(content, list) or not content:
+        raise ReportError(f"{file}: not a results file, which is a list of results")
+    results = [_checked(one, f"{file}, entry {number}") for number, one in enumerate(content)]
+    return [Run(result, file, None) for result in results]
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text())
+    except OSError as fault:
+        raise ReportError(f"{file}: cannot be read ({fault.strerror or fault})") from fault
+    except ValueError as fault:
+        raise ReportError(f"{file}: not JSON, or cut short ({fault}); run it again") from fault
+
+
+def _checked(result: Any, where: str) -> dict[str, Any]:
+    """The result, if it has what the report reads. Raises ReportError."""
+    if not isinstance(result, dict) or "figures" not in result:
+        raise ReportError(f"{where}: not the result of a run")
+    if result.get("format") != FORMAT:
+        raise ReportError(
+            f"{where}: format {result.get('format')!r}, and this version reads {FORMAT}"
+        )
+    _check_fields(result, WANTED, where, "")
+    _check_fields(result["world"], WORLD, where, "world.")
+    greedy = result["figures"].get("greedy")
+    if not isinstance(greedy, dict):
+        raise ReportError(f"{where}: no figures.greedy; run it again")
+    _check_fields(greedy, FIGURES, where, "figures.greedy.")
+    return as_known(result)
+
+
+def boxed(result: dict[str, Any]) -> bool:
+    """Whether its scenes say where the target is."""
+    from hardattn.scenes import UNBOXED
+
+    return result["recipe"].get("scene") not in UNBOXED
+
+
+def as_known(result: dict[str, Any]) -> dict[str, Any]:
+    """The result, without figures of targets where nobody knows their place.
+
+    Older versions took the whole image for the target, which every look hit.
+    """
+    if boxed(result):
+        return result
+    from hardattn.evaluation.metrics import OF_BOXES
+
+    def known(figures: Any) -> Any:
+        if not isinstance(figures, dict):
+            return figures
+        return {name: None if name in OF_BOXES else one for name, one in figures.items()}
+
+    kept = {
+        part: {key: known(figures) for key, figures in result[part].items()}
+        for part in ("figures", "controls")
+        if isinstance(result.get(part), dict)
+    }
+    return {**result, **kept}
+
+
+def _check_fields(
+    part: dict[str, Any], wanted: dict[str, type | tuple[type, ...]], where: str, prefix: str
+) -> None:
+    for name, kind in wanted.items():
+        if not isinstance(part.get(name), kind) or isinstance(part[name], bool):
+            state = "is missing" if name not in part else f"is {part[name]!r}"
+            raise ReportError(f"{where}: {prefix}{name} {state}; run it again")
+
+
+def _scenes(runs: Sequence[Run]) -> list[str]:
+    """Of each run its scenes: in equal words where, and only where, they are the same.
+
+    What a folder or a page of the Hub holds changes, and so do scenes of one name: the hash of the
+    data tells them apart. A result of before there were hashes is on data of its own, unless they
+    are of a set that is the same everywhere.
+    """
+    data: dict[str, set[str]] = {}
+    for run in runs:
+        data.setdefault(run.result["scenes"], set()).add(_data(run))
+    named = []
+    for run in runs:
+        words = run.result["scenes"]
+        known = data[words] - {""} if ":" not in words.split()[0] else data[words]
+        named.append(f"{words}, data {_data(run) or 'unknown'}" if len(known) > 1 else words)
+    return named
+
+
+def _data(run: Run) -> str:
+    return str(run.result.get("data") or "")
+
+
+def _sources(result: dict[str, Any]) -> dict[str, Any]:
+    """What is known of the code of a training; of one that was measured again, of then."""
+    return dict(result["training"].get("sources") or result.get("sources") or {})
+
+
+def _check_alike(group: Group) -> None:
+    """One row of a table is one recipe."""
+    first = group.runs[0]
+    for run in group.runs[1:]:
+        for part in ("recipe", "world"):
+            name = _difference(first.result[part], run.result[part], part)
+            if name:
+                raise ReportError(
+                    f"{run.source}: {name} differs from {first.source}, yet both are "
+                    f"{group.name}; give one another name"
+                )
+
+
+def _difference(one: Any, other: Any, name: str) -> str:
+    """Where two nested values first differ; empty where they do not."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted({*one, *other} - ONE_SEED_ONLY):
+            where = _difference(one.get(key), other.get(key), f"{name}.{key}")
+            if where:
+                return where
+        return ""
+    return "" if one == other else name
+
+
+def _read_tensors(file: Path) -> dict[str, Any]:
+    from pickle import UnpicklingError
+
+    from hardattn.storage import CheckpointError, read
+
+    try:
+        stored = read(file)
+    except CheckpointError as fault:
+        raise ReportError(str(fault)) from fault
+    except (UnpicklingError, RuntimeError, EOFError, KeyError) as fault:
+        raise ReportError(f"{file}: not a file of tensors; run it again") from fault
+    if not isinstance(stored, dict):
+        raise ReportError(f"{file}: not what a run leaves; run it again")
+    return stored
+
+
+CELLS = ("cells", "patches", "pairs")  # sensors whose places are weights over cells
+
+
+def entropy(found: Any, sensor: str) -> float | None:
+    """The entropy of where looks fall, as far as it is one; else None.
+
+    Over cells it is not below 0: what is, is the density of a Dirichlet over weights, which goes
+    below all bounds as one cell gets all. Of points it is that of a density, of which a look that
+    is certain has none, and neither has one as good as a point.
+    """
+    from hardattn.evaluation.scanpath import LEAST
+
+    if not isinstance(found, int | float) or not math.isfinite(found):
+        return None
+    if sensor in CELLS:
+        return max(found, 0.0) if found > -1e-6 else None
+    return found if found != 0 and found >= LEAST else None
+
+
+def script(result: dict[str, Any]) -> str:
+    """The script of a control that does not learn where to look ("random", ...); "" of others.
+
+    "path" is one that goes along given points.
+    """
+    return _find_script(result["recipe"], False)
+
+
+def soft(result: dict[str, Any]) -> str | None:
+    """What a recipe of soft attention attends by, "se" or "slot (head)"; None of other recipes."""
+    recipe = result["recipe"]
+    if not {"block", "head"} <= recipe.keys():
+        return None
+    bases = f", {recipe['bases']} bases" if recipe.get("bases") else ""
+    block = [recipe["block"] + bases] if recipe["block"] != "none" else []
+    head = [f"{recipe['head']} (head)"] if recipe["head"] != "mean" else []
+    return " + ".join(block + head) or "no block"
+
+
+SCRIPTS = ("random", "centre", "raster", "oracle")
+
+
+def _find_script(part: Any, under: bool) -> str:
+    """The first script named by an `agent` or `script`, however deep the recipe is."""
+    if isinstance(part, str):
+        name = part.partition(":")[0]
+        return name if under and name in (*SCRIPTS, "path") else ""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            # A world's first look may be "random" too; only who looks makes a control.
+            known = under or key in ("agent", "script")
+            found = _find_script(value, known and key != "first")
+            if found:
+                return found
+    return ""

@@ -189,8 +189,8 @@ class Log:
             self.board.close()
 
     def _pictures(self, columns: Columns, scenes: Scenes) -> Iterator[tuple[str, Any]]:
-        from hardattn.report.board import map_sheet, places_picture, reliability_picture
-        from hardattn.report.pictures import sheet
+        from hardattn.viz.pictures import sheet
+        from hardattn.viz.tensorboard import map_sheet, places_picture, reliability_picture
 
         few = scenes.slice(0, min(PICTURES, at_once(scenes.image), len(scenes))).to("cpu")
         if not columns.location.isnan().any():

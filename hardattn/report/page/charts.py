@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from hardattn.report.pareto import COSTS, Cost, Front, fronts
-from hardattn.report.table import MANY, Row, Table, error_after, pixels
-from hardattn.report.theme import GREYS, PALETTE
+from hardattn.report.page.sections.cost import COSTS, Cost, Front, fronts
+from hardattn.report.page.theme import GREYS, PALETTE
+from hardattn.report.rows import MANY, Row, Table, error_after, pixels
 from hardattn.stats import Estimate
 
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "pentagon")

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from hardattn.report.read import Group, boxed
-from hardattn.report.swaps import sentence
-from hardattn.report.table import MANY, Row, Table, basis, difference
+from hardattn.report.page.sections.swaps import sentence
+from hardattn.report.rows import MANY, Row, Table, basis, difference
+from hardattn.report.runs import Group, boxed
 from hardattn.stats import Estimate
 
 NAMED = 6  # who is not ahead is named up to so many

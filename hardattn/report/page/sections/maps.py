@@ -6,10 +6,16 @@ from html import escape
 from PIL import Image
 from torch import Tensor
 
-from hardattn.report.gallery import answered, attended, data_uri, examples, with_examples
-from hardattn.report.pictures import BOX, CASING, TICKS, peak, scale
-from hardattn.report.pictures import heat as coloured
-from hardattn.report.table import Row, Table
+from hardattn.report.page.sections.gallery import (
+    answered,
+    attended,
+    data_uri,
+    examples,
+    with_examples,
+)
+from hardattn.report.rows import Row, Table
+from hardattn.viz.pictures import BOX, CASING, TICKS, peak, scale
+from hardattn.viz.pictures import heat as coloured
 
 GAP = 0.06  # between a scene and its map, of the scene's height
 STOPS = 9  # colours that a bar of the scale is drawn from

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from hardattn.report.gallery import SIDE, attended, image, with_examples
-from hardattn.report.pictures import map_picture, path_picture, peak, verdict
-from hardattn.report.read import Run
-from hardattn.report.table import Row, Table
+from hardattn.report.page.sections.gallery import SIDE, attended, image, with_examples
+from hardattn.report.rows import Row, Table
+from hardattn.report.runs import Run
+from hardattn.viz.pictures import map_picture, path_picture, peak, verdict
 
 MOST = 6  # failures of an agent
 FEWER = 3  # of them, where there are many agents

@@ -5,18 +5,20 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from hardattn.report import failures, pareto, trust
-from hardattn.report.charts import Chart, Style, charts
 from hardattn.report.faults import Fault, spared
-from hardattn.report.gallery import gallery, looking, with_examples
-from hardattn.report.grid import grid, swatch
-from hardattn.report.heat import attending, bar, heat
-from hardattn.report.player import player
-from hardattn.report.plot import Figure, inline, legend
-from hardattn.report.read import boxed
-from hardattn.report.runs import origin
-from hardattn.report.swaps import swaps
-from hardattn.report.table import Row, Table
+from hardattn.report.page.charts import Chart, Style, charts
+from hardattn.report.page.sections import calibration as trust
+from hardattn.report.page.sections import cost as pareto
+from hardattn.report.page.sections import failures
+from hardattn.report.page.sections.gallery import gallery, looking, with_examples
+from hardattn.report.page.sections.maps import attending, bar, heat
+from hardattn.report.page.sections.player import player
+from hardattn.report.page.sections.provenance import origin
+from hardattn.report.page.sections.swaps import swaps
+from hardattn.report.page.sections.table import grid, swatch
+from hardattn.report.render.print import Figure, inline, legend
+from hardattn.report.rows import Row, Table
+from hardattn.report.runs import boxed
 
 WAYS = '<span class="key" role="img" aria-label="blue to yellow"></span>'
 

@@ -4,8 +4,17 @@ from collections.abc import Sequence
 from html import escape
 
 from hardattn.report.columns import estimate_text
-from hardattn.report.gain import AGAINST, SWAPS, added, draws, gain, order, reference, retrained
-from hardattn.report.read import Group
+from hardattn.report.policy_gain import (
+    AGAINST,
+    SWAPS,
+    added,
+    draws,
+    gain,
+    order,
+    reference,
+    retrained,
+)
+from hardattn.report.runs import Group
 from hardattn.stats import Estimate
 
 RETRAINED = "best fixed order, retrained"

@@ -4,7 +4,7 @@ import inspect
 import re
 from typing import Any
 
-from hardattn.report.read import soft
+from hardattn.report.runs import soft
 
 BLOCKS = ("block", "head", "bases")  # options that the title of soft attention is made of
 

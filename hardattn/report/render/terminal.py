@@ -14,7 +14,7 @@ from hardattn.report.columns import (
     somebody_draws,
     somebody_looks,
 )
-from hardattn.report.table import Row, Table
+from hardattn.report.rows import Row, Table
 
 # What a narrow terminal does without, first to go first.
 SPARE = (

@@ -9,9 +9,9 @@ from typing import Any
 
 from hardattn.report.columns import Column, details, notes, results
 from hardattn.report.costs import timed
-from hardattn.report.read import Run
-from hardattn.report.table import Table
-from hardattn.report.text import LEFT
+from hardattn.report.render.terminal import LEFT
+from hardattn.report.rows import Table
+from hardattn.report.runs import Run
 from hardattn.stats import Estimate
 
 # What has a meaning of its own in LaTeX's text, or is not in every font.

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hardattn.report.pictures import Picture, glimpses, path_picture, verdict
-from hardattn.report.read import ReportError, Run
-from hardattn.report.table import Row, Table
+from hardattn.report.rows import Row, Table
+from hardattn.report.runs import ReportError, Run
 from hardattn.sensors import SENSORS, Sensor
+from hardattn.viz.pictures import Picture, glimpses, path_picture, verdict
 
 SIDE = 330  # pixels of a picture, shown at about half of that: sharp on dense screens
 

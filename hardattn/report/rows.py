@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hardattn.report.costs import architecture, over_trainings, peak, times_of
-from hardattn.report.gain import gain
-from hardattn.report.read import Group, ReportError, Run, script, soft
-from hardattn.report.recipes import sees, title
+from hardattn.report.policy_gain import gain
+from hardattn.report.runs import Group, ReportError, Run, script, soft
+from hardattn.report.titles import sees, title
 from hardattn.stats import (
     Estimate,
     bootstrap_interval,

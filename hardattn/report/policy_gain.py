@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hardattn.report.read import Group
+from hardattn.report.runs import Group
 from hardattn.stats import Estimate, bootstrap_interval, paired_cluster_difference, within
 
 # Who else chose the looks or the map, in the order of the table of swaps.

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from hardattn.evaluation.scanpath import has_target
-from hardattn.report.gallery import (
+from hardattn.report.page.sections.gallery import (
     attended,
     data_uri,
     examples,
@@ -20,11 +20,11 @@ from hardattn.report.gallery import (
     sensor_of,
     with_examples,
 )
-from hardattn.report.heat import bar, picture
-from hardattn.report.pictures import STOPS, peak, verdict
-from hardattn.report.table import Row, Table
-from hardattn.report.theme import embedded
+from hardattn.report.page.sections.maps import bar, picture
+from hardattn.report.page.theme import embedded
+from hardattn.report.rows import Row, Table
 from hardattn.sensors import Retina, Sensor
+from hardattn.viz.pictures import STOPS, peak, verdict
 
 MOST = 24  # scenes to choose from
 FEWER = 12  # of them, where there are many agents

@@ -2,9 +2,9 @@
 
 from html import escape
 
-from hardattn.report.charts import Style
 from hardattn.report.columns import Column, columns, notes
-from hardattn.report.table import Row, Table
+from hardattn.report.page.charts import Style
+from hardattn.report.rows import Row, Table
 
 
 def grid(table: Table, look: dict[str, Style]) -> str:

@@ -12,7 +12,7 @@ from html import escape
 from typing import NamedTuple
 
 from hardattn.evaluation.metrics import pareto_apart, pareto_area
-from hardattn.report.table import Row, Table, error_after, pixels
+from hardattn.report.rows import Row, Table, error_after, pixels
 from hardattn.stats import Estimate
 
 

@@ -20,7 +20,7 @@ GREYS = ("#7b8490", "#97876f", "#6f8a86", "#8a7790")
 
 def asset(name: str) -> str:
     """The text of `page.css` or another file of this folder: nothing is fetched by a page."""
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return resources.files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def embedded(data: Any) -> str:

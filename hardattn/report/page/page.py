@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from hardattn.report.charts import Style, styles
 from hardattn.report.faults import Fault
-from hardattn.report.parts import parts
-from hardattn.report.plot import Figure
-from hardattn.report.read import Group
-from hardattn.report.runs import runs
-from hardattn.report.table import Row, Table, tables
-from hardattn.report.theme import asset, embedded
-from hardattn.report.words import Finding, findings
+from hardattn.report.findings import Finding, findings
+from hardattn.report.page.charts import Style, styles
+from hardattn.report.page.sections.parts import parts
+from hardattn.report.page.sections.provenance import runs
+from hardattn.report.page.theme import asset, embedded
+from hardattn.report.render.print import Figure
+from hardattn.report.rows import Row, Table, tables
+from hardattn.report.runs import Group
 
 FILTERED = 12  # rows beyond which there is a field to find some by
 

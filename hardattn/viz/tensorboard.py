@@ -13,7 +13,8 @@ from torch import Tensor
 from hardattn.evaluation.evaluate import Columns
 from hardattn.evaluation.metrics import ece, reliability
 from hardattn.evaluation.scanpath import chosen
-from hardattn.report.pictures import (
+from hardattn.scenes import Scenes
+from hardattn.viz.pictures import (
     TICKS,
     Picture,
     grid,
@@ -26,7 +27,6 @@ from hardattn.report.pictures import (
     scale_bar,
     verdict,
 )
-from hardattn.scenes import Scenes
 
 CELLS = 32  # of the picture of places, rows and columns
 ACROSS = 4  # scenes with their maps, beside each other

@@ -18,8 +18,8 @@ from hardattn.evaluation.metrics import (
     reliability,
     risk_coverage,
 )
-from hardattn.report.charts import Chart, Style, axes, trace
-from hardattn.report.table import Row, Table
+from hardattn.report.page.charts import Chart, Style, axes, trace
+from hardattn.report.rows import Row, Table
 
 STEPS = 100  # of a risk-coverage curve
 BINS = 10

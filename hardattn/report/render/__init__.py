@@ -1,0 +1,1 @@
+"""Tables as text: for the terminal, Markdown, LaTeX, CSV and print."""

@@ -1,0 +1,1 @@
+"""Drawing of looks and maps, for TensorBoard, environments and the report alike."""
