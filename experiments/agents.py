@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from .config import at_least, choose, finite, positive
+from .recipe import at_least, choose, finite, positive
 
 Shape = tuple[int, ...]
 

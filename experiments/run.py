@@ -1,224 +1,455 @@
-"""Train one recipe and measure it: `python -m experiments.run RECIPE [--field value ...]`.
+"""One run from recipe to result: the folder, its lock, the training, the measuring."""
 
-The run's folder is a function of the command, and the same command takes a stopped run up again;
-a finished one it does not run again, unless --again is there.
-Exit codes: 0 done; 2 the command or the data is wrong; 3 the training diverged; 4 the run is
-already going on elsewhere; 5 a file could not be written or read; 130, 143 stopped by a signal.
-"""
-
-import contextlib
-import dataclasses
-import hashlib
-import io
-import shlex
+import fcntl
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import subprocess
 import sys
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hardattn.report.titles import titled
+import numpy as np
+import torch
+from torch import Tensor
 
-from .command import obey
-from .config import Learning, Problem, Recipe, Run, UsageError, nearest
+from hardattn import storage as checkpoint
+from hardattn.data import Dataset, fewer, load
+from hardattn.data.memory import at_once
+from hardattn.device import choose, tune
+from hardattn.evaluation import cost
+from hardattn.evaluation.clustering import ari, nmi
+from hardattn.evaluation.evaluate import Columns, average, evaluate, joined
+from hardattn.evaluation.metrics import figures
+from hardattn.maps import CONTROLS, recorded, replaced
+from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
+from hardattn.scenes import MakeScenes, Scenes, frozen
+from hardattn.sensors import Retina
+from hardattn.tasks import Cluster, Task
+from hardattn.training.log import Log
+from hardattn.training.loop import NotFinite, Stopped, Trained, train
+from hardattn.world import World
+
+from . import sources, timing
+from .folder import kept_if_used
+from .recipe import Problem, Recipe, Run, UsageError
 from .recipes import RECIPES
 
-OF_THIS_RUN = ("--out", "--root", "--again")  # says where and how, and nothing of the result
-LONGEST_NAME = 200  # bytes; file systems allow a folder 255
+PASSES = 10  # of the sampled policy, for the averaged figures
+DRAWS_OF_CONTROLS = 5  # of random looks: one alone would be luck that all are compared with
+EXAMPLES = 24  # test scenes kept as pictures
+FAILURES = 12  # and as many that were answered wrong
 
 
-class Program(NamedTuple):
-    """A command line over a table of recipes."""
-
-    words: str
-    about: str | None
-    recipes: dict[str, Recipe]
-    prefix: str = ""  # of the names of its runs
-    work: Any = None  # see `execute`
+class Busy(RuntimeError):
+    """Another process runs in the same folder."""
 
 
-RUN = Program("python -m experiments.run", __doc__, RECIPES)
+Work = Callable[[str, Recipe, Run, str, Path], dict[str, Any]]
 
 
-def main(arguments: list[str] | None = None, program: Program = RUN) -> int:
-    """The command line. Returns the exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+class Setting(NamedTuple):
+    """A recipe's problem, alive on a device."""
+
+    device: torch.device
+    product: str  # which matrix product it has
+    dataset: Dataset
+    make: MakeScenes
+    world: World
+    answers: tuple[str, ...]
+    validation: Scenes
+    image: tuple[int, int, int]
+
+    @property
+    def data(self) -> str:
+        """The hash of the dataset's content."""
+        return self.dataset.fingerprint
+
+    @property
+    def retina(self) -> tuple[int, int] | None:
+        """Size and scales, if it is looked through one."""
+        sensor = self.world.sensor
+        return (sensor.size, sensor.scales) if isinstance(sensor, Retina) else None
+
+
+def execute(
+    name: str, recipe: Recipe, run: Run, command: str, work: Work | None = None
+) -> dict[str, Any]:
+    """Train and measure, or take up where a stopped run was, or read what was already found.
+
+    Says so where it was found before; `run.again` begins anew. work: trains and measures in a
+    folder that is its own, and returns the result; by default with `train`.
+    """
+    folder = Path(run.out) / name / f"seed-{run.seed}"
+    with kept_if_used(folder, NotFinite, Stopped, Busy), locked(folder):
+        _claim(folder, recipe, run, command)
+        done = folder / "result.json"
+        if done.exists() and not run.again:
+            result = json.loads(done.read_text())
+            print(sources.used_again(folder, result), file=sys.stderr)
+            return result
+        result = (work or _execute)(name, recipe, run, command, folder) | sources.noted(folder)
+        checkpoint.replace_text(done, json.dumps(result, indent=1) + "\n")
+        return result
+
+
+def begin(
+    folder: Path, recipe: Recipe, run: Run, setting: Setting, agent: Any, estimator: Any = None
+) -> None:
+    """The training of a run begins, or goes on: see `sources.begin`. Everything is built by now."""
+    made_of = things(recipe, setting, agent, estimator)
+    sources.begin(folder, made_of, setting.data, _commit(), run.again)
+
+
+def things(recipe: Recipe, setting: Setting, agent: Any, estimator: Any = None) -> tuple[Any, ...]:
+    """What a run's figures are made by, whose sources count."""
+    world = setting.world
+    seen = (world, world.sensor, world.task, setting.make)
+    return type(recipe.agent), agent, estimator, *seen, train, rollout
+
+
+def prepare(problem: Problem, run: Run) -> Setting:
+    """Load the data, freeze the validation scenes, build the world."""
+    product = tune(run.threads)
+    device = choose(run.device)
+    dataset = load(problem.dataset, run.root, device)
+    world, make, answers = problem.build(dataset.classes, dataset.train.images.shape[1:])
+    validation = frozen(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
+    _, channels, height, width = validation.image.shape
+    image = (channels, height, width)
+    return Setting(device, product, dataset, make, world, answers, validation, image)
+
+
+def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
+    setting, learning = prepare(recipe.problem, run), recipe.learning
+    world, dataset = setting.world, setting.dataset
+    if learning.labels is not None:
+        dataset = replace(dataset, train=fewer(dataset.train, learning.labels, run.seed))
+    torch.manual_seed(run.seed)
+    agent = recipe.agent.build(world.sensor.shape(setting.image), world, setting.image)
+    agent = agent.to(setting.device)
+    estimator = learning.gradient(agent, world)
+    begin(folder, recipe, run, setting, agent, estimator)
+    log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
+    busy = timing.work(folder)
     try:
-        name, recipe, run = parse(arguments, program)
-        return start(name, recipe, run, command_for(arguments, program), program.work)
-    except UsageError as fault:
-        return _fail(fault, 2)
-    except KeyboardInterrupt:
-        return _fail(RuntimeError("stopped; the same command goes on"), 130)
-
-
-def command_for(arguments: list[str], program: Program = RUN) -> str:
-    """The command as others may repeat it: without the folders of this machine."""
-    kept, skip = [], False
-    for word in _spelled_out(arguments):
-        option, _, value = word.partition("=")
-        if not skip and option not in OF_THIS_RUN:
-            kept.append(word)
-        skip = not skip and option in OF_THIS_RUN and not value
-    return f"{program.words} {shlex.join(kept)}"
-
-
-def parse(arguments: list[str], program: Program = RUN) -> tuple[str, Recipe, Run]:
-    """Name with overrides, recipe, run. Raises UsageError; --help exits 0."""
-    import tyro
-
-    recipes = program.recipes
-    name = next((word for word in arguments if not word.startswith("-")), "")
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: {program.words} RECIPE [--field value ...]\n\n{program.about}")
-        print("recipes (RECIPE --help lists the fields; python -m experiments.list tells more):")
-        print("\n".join(f"  {each:26}{recipe.title}" for each, recipe in recipes.items()))
-        raise SystemExit(0 if arguments else 2)
-    if arguments[0] != name or name not in recipes:
-        raise UsageError(f"no recipe is called {arguments[0]!r}: {nearest(arguments[0], recipes)}")
-    base = recipes[name]
-
-    # Every part of the recipe is offered flat, so that it is --lr and not --learning.lr.
-    parts = {
-        "run": (Run, Run()),
-        "problem": (Problem, base.problem),
-        "agent": (type(base.agent), base.agent),
-        "learning": (type(base.learning), base.learning),
-    }
-    fields = [(key, kind, dataclasses.field(default=value)) for key, (kind, value) in parts.items()]
-    flat = dataclasses.make_dataclass("Command", fields, frozen=True)
-    _know([each.name for kind, _ in parts.values() for each in dataclasses.fields(kind)], arguments)
-    with _quietly():
-        given: Any = tyro.cli(
-            flat,
-            args=_spelled_out(arguments[1:]),
-            prog=f"{program.words} {name}",
-            description=f"{base.title}. {base.about} Expect: {base.expect}.",
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff),
+        trained = train(
+            agent,
+            world,
+            estimator,
+            setting.make,
+            dataset,
+            setting.validation,
+            folder,
+            images=learning.images,
+            seed=run.seed,
+            batch=learning.batch,
+            optimiser=learning.optimiser,
+            lr=learning.lr,
+            momentum=learning.momentum,
+            weight_decay=learning.weight_decay,
+            rho=learning.rho,
+            schedule=learning.schedule,
+            warmup=learning.warmup,
+            clip=learning.clip,
+            curriculum=learning.curriculum,
+            validate_every=learning.validate_every,
+            keep=learning.keep,
+            draw=DRAWS[recipe.problem.draw],
+            log=log,
         )
-    said = {field_of(word) for word in arguments if word.startswith("--")}
-    problem, learning = given.problem, given.learning
-    if problem != base.problem:
-        problem = problem.without_strays(base.problem, said)
-    if isinstance(learning, Learning) and learning != base.learning:
-        learning = learning.without_strays(base.learning, said)
-    recipe = dataclasses.replace(base, problem=problem, agent=given.agent, learning=learning)
-    before, after = base.settings(), recipe.settings()
-    changed = [f"{key}={after[key]}" for key in after if after[key] != before[key]]
-    # What its rows are called must not say what is no longer so.
-    told = [one.replace("/", "_") for one in changed]
-    recipe = dataclasses.replace(recipe, title=titled(base.title, told))
-    label = program.prefix + ",".join([name, *changed]).replace("/", "_")
-    if len(label.encode()) > LONGEST_NAME:
-        label = f"{program.prefix}{name},{hashlib.sha256(label.encode()).hexdigest()[:16]}"
-    return label, recipe, given.run
+        busy.close()
+        result = conclude(setting, name, recipe, run, command, folder, agent, record(trained))
+        finish(log, recipe, run, result)
+        return result
+    finally:
+        busy.close()
+        log.close()
 
 
-def start(name: str, recipe: Recipe, run: Run, command: str, work: Any = None) -> int:
-    """Run to the end, or to the reason why not; returns the exit code. work: of `execute`."""
-    from hardattn.data import DataError
-    from hardattn.storage import CheckpointError
-    from hardattn.training.loop import NotFinite, Stopped
+def conclude(
+    setting: Setting,
+    name: str,
+    recipe: Recipe,
+    run: Run,
+    command: str,
+    folder: Path,
+    agent: Any,
+    training: dict[str, Any],
+) -> dict[str, Any]:
+    """Measure the agent on the test scenes; leave columns and pictures; return the result.
 
-    from .execute import Busy, execute
+    training: how it came about, see `record`.
+    """
+    problem, world = recipe.problem, setting.world
+    draw = DRAWS[problem.draw]
+    agent.eval()
+    test = frozen(setting.make, setting.dataset.test, problem.test_seed, problem.test_draws)
+    draws = DRAWS_OF_CONTROLS if getattr(recipe.agent, "script", None) == "random" else 1
+    with timing.work(folder):
+        measured = measure(agent, world, test, draw, run.seed, draws)
+        changed = controls(agent, world, test, draw)
+    made = made_with(setting.device, run.threads, setting.product)
+    with timing.alone(folder) as free:
+        costs = cost.measure(agent, world, test, draw, timed=free)
+    costs["architecture"] = timing.architecture(recipe, made)
+    result = {
+        "format": 1,
+        "name": name,
+        "title": recipe.title,
+        "seed": run.seed,
+        "command": command,
+        "recipe": plain(recipe.settings()),
+        "sees": world.sees(setting.image),
+        "scenes": problem.scenes(),
+        "world": _world(problem.sensor, world, setting.answers, setting.image)
+        | {"source": list(setting.dataset.test.images.shape[1:])},
+        "parameters": costs["parameters"],
+        "flops": costs["flops"],
+        "cost": costs,
+        "figures": _figures(measured, world.task),
+        "training": training,
+        "made_with": made,
+        "controls": changed,
+    }
+    once = measured["averaged"] is measured["greedy"]
+    result["figures"]["averaged"]["passes"] = 1 if once else PASSES
+    kinds = [kind for kind in measured if kind != "averaged"]
+    columns = {kind: measured[kind]._asdict() for kind in kinds}
+    checkpoint.write(folder / "columns.pt", columns)
+    wrong = failures(measured["greedy"], FAILURES)
+    few, failed = test.slice(0, EXAMPLES), test.rows(wrong.to(test.image.device))
+    kept = _pictures(few) | {"failures": {"index": wrong, **_pictures(failed)}}
+    checkpoint.write(folder / "examples.pt", kept)
+    return result
 
-    try:
-        result = execute(name, recipe, run, command, work)
-    except (UsageError, DataError) as fault:
-        return _fail(fault, 2)
-    except ValueError as fault:
-        return _fail(fault, 2)
-    except NotFinite as fault:
-        return _fail(fault, 3)
-    except Busy as fault:
-        return _fail(fault, 4)
-    except (CheckpointError, OSError) as fault:
-        return _fail(fault, 5)
-    except Stopped as fault:
-        # With --again it would begin anew.
-        more = " without --again" if run.again else ""
-        said = str(fault).replace("the same command", f"the same command{more}")
-        return _fail(RuntimeError(said), fault.code)
-    except (RuntimeError, MemoryError) as fault:
-        if not (full := out_of_memory(fault)):
-            raise
-        return _fail(RuntimeError(full), 2)
-    print(summary(result, Path(run.out) / name / f"seed-{run.seed}"))
-    return 0
+
+def failures(columns: Columns, most: int) -> Tensor:
+    """(n,) int64: the test scenes that were answered wrong, the most confident first."""
+    wrong = (~columns.correct[:, -1]).nonzero()[:, 0]
+    sure = columns.confidence[wrong, -1].nan_to_num(0.0)
+    return wrong[sure.argsort(descending=True, stable=True)[:most]]
 
 
-def out_of_memory(fault: Exception) -> str:
-    """What an allocation that failed asked for, in one line, and what to do; "" of other faults."""
-    told = (str(fault).splitlines() or [""])[0]
-    words = ("out of memory", "not enough memory", "allocate memory", "Unable to allocate")
-    if not isinstance(fault, MemoryError) and not any(word in told for word in words):
-        return ""
-    return f"out of memory ({told or 'no size is told'}): a smaller --batch or --canvas takes less"
+def _pictures(scenes: Scenes) -> dict[str, Any]:
+    """What the report shows of scenes; copies, as a slice would be stored with all of its whole."""
+    few = scenes.to("cpu")
+    return {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
 
 
-def summary(result: dict[str, Any], folder: Path) -> str:
-    """The figures of a finished run, in three lines."""
-    greedy, sampled, averaged = (result["figures"][k] for k in ("greedy", "sampled", "averaged"))
-    return (
-        f"{result['title']} ({result['name']}, seed {result['seed']}), {result['sees']}\n"
-        f"test error {100 * greedy['error']:.2f} % greedy, {100 * sampled['error']:.2f} % sampled, "
-        f"{100 * averaged['error']:.2f} % averaged over {averaged['passes']} passes, "
-        f"n = {greedy['n']:,}\n{folder}"
+def finish(
+    log: Log, recipe: Recipe, run: Run, result: dict[str, Any], recipes: dict[str, Recipe] = RECIPES
+) -> None:
+    """Tell TensorBoard what came of which settings. recipes: the table that the run is of."""
+    greedy = result["figures"]["greedy"]
+    log.finish(
+        plain(recipe.settings()) | {"seed": run.seed},
+        {f"test/{key}": value for key, value in greedy.items() if isinstance(value, float | list)},
+        {"seed", *compared(recipe, recipes)},
     )
 
 
-def field_of(word: str) -> str:
-    """--validate-every=5 -> validate_every."""
-    return word.removeprefix("--").split("=")[0].replace("-", "_")
+def compared(recipe: Recipe, recipes: dict[str, Recipe]) -> list[str]:
+    """The settings that tell runs apart: the agent's own, and others that differ among recipes."""
+    own = asdict(recipe.agent)
+    others = [one.settings() for one in recipes.values()]
+    return [
+        name
+        for name, value in recipe.settings().items()
+        if name in own or any(name in one and one[name] != value for one in others)
+    ]
 
 
-def _spelled_out(arguments: list[str]) -> list[str]:
-    """A bare --again says True, as other options do."""
-    words: list[str] = []
-    for word, after in zip(arguments, [*arguments, ""][1:], strict=True):
-        words += [word, "True"] if word == "--again" and after not in ("True", "False") else [word]
-    return words
+def measure(
+    agent: Any, world: World, scenes: Scenes, draw: Draw = greedy, seed: int = 0, draws: int = 1
+) -> dict[str, Columns]:
+    """One pass as in use, greedy or soft; one of sampled looks and maps; the average of several.
+
+    All three are one and the same for an agent that sees everything and draws nothing. seed: of the
+    training, for draws of its own; first looks are the world's, the same of all. draws: of an agent
+    whose looks are drawn in use, too; if several, "drawn" holds them all, one after the other.
+    """
+
+    def look(draw: Draw, number: int, first: int) -> Columns:
+        place = world.first(scenes, torch.Generator().manual_seed(first))
+        apart = (seed * 1000 + number) % 2**62
+        return evaluate(agent, world, scenes, draw, apart, first=place)
+
+    use, one = look(draw, 0, 0), look(sample, 0, 0)
+    if world.sensor.everything and torch.equal(one.log_probability, use.log_probability):
+        return {"greedy": use, "sampled": use, "averaged": use}
+    passes = [one, *(look(sample, number, number) for number in range(1, PASSES))]
+    found = {"greedy": use, "sampled": passes[0], "averaged": average(passes)}
+    if draws > 1:
+        found["drawn"] = joined([use, *(look(draw, number, 0) for number in range(1, draws))])
+    return found
 
 
-def _know(fields: list[str], arguments: list[str]) -> None:
-    """Refuse a field that the recipe has not, naming the nearest that it has."""
-    for word in arguments:
-        field = field_of(word)
-        if word.startswith("--") and field not in ("help", *fields):
-            raise UsageError(f"the recipe has no field {field!r}: {nearest(field, fields)}")
+def _figures(measured: dict[str, Columns], task: Task) -> dict[str, Any]:
+    """The figures of each kind; those of one and the same pass are computed once."""
+    once = {id(columns): columns for columns in measured.values()}
+    known: dict[int, dict[str, Any]] = {key: figures(columns) for key, columns in once.items()}
+    if isinstance(task, Cluster):
+        for key, columns in once.items():
+            known[key] |= {"nmi": nmi(columns), "ari": ari(columns)}
+    found = {kind: dict(known[id(columns)]) for kind, columns in measured.items()}
+    if "drawn" in found:
+        count = found["greedy"]["n"]
+        drawn = found.pop("drawn")
+        found["greedy"] = drawn | {"n": count, "draws": drawn["n"] // count}
+    return found
 
 
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """What tyro would print into a frame becomes a UsageError of one line."""
-    said = io.StringIO()
+def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, Any]:
+    """The figures of `controlled`."""
+    return {key: figures(one) for key, one in controlled(agent, world, scenes, draw).items()}
+
+
+def controlled(
+    agent: Any, world: World, scenes: Scenes, draw: Draw, most: int | None = None
+) -> dict[str, Columns]:
+    """What happens with each map replaced, by the mean map or another image's: did it matter?
+
+    Empty where the agent declares no map that could be replaced, and for a scene alone, which has
+    no other's. A map comes from the scene before, of the same batch; means are over batches of
+    `most`, by default 1,000 and fewer of large images, or a few less: no scene is alone in one.
+    """
+    if len(scenes) < 2:
+        return {}
+    with torch.no_grad(), recorded(agent) as maps:
+        rollout(agent, world, scenes.slice(0, 1), draw)
+    if all(one.kind == "gradient" for one in maps):
+        return {}
+    found = {}
+    batch = together(len(scenes), most or max(2, at_once(scenes.image)))
+    for name, change in CONTROLS.items():
+        with replaced(agent, change):
+            found[name] = evaluate(agent, world, scenes, draw, batch=batch)
+    return found
+
+
+def together(count: int, most: int) -> int:
+    """The largest batch, of `most` at most, by which none of so many scenes is left alone."""
+    return next(batch for batch in range(most, 1, -1) if count % batch != 1)
+
+
+def made_with(device: torch.device, threads: int, product: str) -> dict[str, Any]:
+    """Versions, commit and machine: what a figure depends on beside its recipe."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return {
+        "hardattn": importlib.import_module("hardattn").__version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": device.type,
+        "processor": name,
+        "threads": threads,
+        "matmul": product,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same as JSON has it everywhere: infinities as words, several values as a list."""
+
+    def as_json(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return list(value)
+        return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+    return {key: as_json(value) for key, value in settings.items()}
+
+
+def _world(
+    sensor: str, world: World, answers: tuple[str, ...], image: tuple[int, int, int]
+) -> dict[str, Any]:
+    look = {"size": None, "scales": None} | {
+        key: value for key, value in vars(world.sensor).items() if isinstance(value, int | float)
+    }
+    told = world.context_shape(image)
+    return {
+        "looks": world.looks,
+        "pixels_before": told[1] * told[2] if len(told) == 3 else 0,
+        "pixels_per_look": world.sensor.pixels(image),
+        "sensor": sensor,
+        **look,
+        "image": list(image),
+        "changes": world.changes,
+        "classes": list(answers),
+    }
+
+
+def record(trained: Trained) -> dict[str, Any]:
+    """Of a training, what a result keeps."""
+    return {
+        "images": trained.images,
+        "seconds": round(trained.spent.seconds, 2),
+        "cpu_seconds": round(trained.spent.cpu_seconds, 2),
+        "images_per_second": round(trained.images / trained.spent.seconds, 1),
+        "best_images": trained.best_images,
+        "curve": [list(point) for point in trained.curve],
+    }
+
+
+def _claim(folder: Path, recipe: Recipe, run: Run, command: str) -> None:
+    """Write down what runs here; refuse if something else already did."""
+    settings = plain(recipe.settings()) | {"seed": run.seed}
+    path = folder / "recipe.json"
+    if path.exists():
+        before = json.loads(path.read_text())
+        keys = sorted(before.keys() | settings.keys())
+        differ = [
+            f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
+            for key in keys
+            if before.get(key) != settings.get(key)
+        ]
+        if differ:
+            raise UsageError(
+                f"{folder} holds a run of another recipe ({'; '.join(differ)}): "
+                "choose another --out, or delete it"
+            )
+        return
+    checkpoint.replace_text(path, json.dumps(settings, indent=1) + "\n")
+    checkpoint.replace_text(folder / "command.txt", command + "\n")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; the kernel drops it with the process, however that ends."""
+    with open(folder / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            raise Busy(f"{folder} is in use by another process: wait for it, or stop it") from fault
+        yield
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with + where files differ from it; None outside a checkout."""
+    here = Path(__file__).parent
     try:
-        with contextlib.redirect_stderr(said):
-            yield
-    except SystemExit as leaving:
-        if not leaving.code:
-            raise
-        lines = [line.strip("│ ") for line in said.getvalue().splitlines()[1:]]
-        end = next((i for i, line in enumerate(lines) if line.startswith("─")), len(lines))
-        raise UsageError(" ".join(lines[:end])) from leaving
+        commit, changes = (
+            subprocess.run(
+                ["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10
+            ).stdout.strip()
+            for words in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+" if changes else "")
 
 
-def _fail(fault: Exception, code: int) -> int:
-    print(f"error: {fault}" if code < 100 else str(fault), file=sys.stderr)
-    return code
-
-
-def in_one_line(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    line: str | None = None,
-) -> str:
-    """A warning in one line, without the code that gave it."""
-    return f"warning: {message}\n"
-
-
-if __name__ == "__main__":
-    warnings.formatwarning = in_one_line
-    obey(main)
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"

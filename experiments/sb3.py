@@ -1,4 +1,4 @@
-"""Train an algorithm of Stable-Baselines3 and measure it: `python -m experiments.sb3 ALGORITHM`.
+"""Train an algorithm of Stable-Baselines3 and measure it: `hardattn train ALGORITHM`.
 
 ALGORITHM is ppo, recurrent-ppo, a2c or sac. They learn on the scenes of ram-cluttered-digits, and
 are measured on its test scenes by the same harness, so that the results stand in one table. Needs
@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from . import timing
 from .command import obey
-from .config import Recipe, Run, UsageError, at_least, finite, positive
-from .families import CLUTTERED_DIGITS
+from .commands.train import Program, in_one_line
+from .commands.train import main as run_main
+from .recipe import Recipe, Run, UsageError, at_least, finite, positive
 from .recipes import measured
-from .run import Program, in_one_line
-from .run import main as run_main
+from .recipes.family import CLUTTERED_DIGITS
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
-    """Train and measure: see `experiments.execute.execute`."""
+    """Train and measure: see `hardattn.experiments.run.execute`."""
     try:
         import stable_baselines3
         from stable_baselines3.common.logger import Logger
@@ -303,7 +303,7 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
     from hardattn.training.log import Log
     from hardattn.training.loop import mix
 
-    from .execute import begin, conclude, finish, prepare, record
+    from .run import begin, conclude, finish, prepare, record
 
     setting = prepare(recipe.problem, run)
     split = setting.dataset.train
@@ -418,7 +418,7 @@ def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> Any
     return Trained(watch.images, watch.spent, best, watch.curve)
 
 
-SB3 = Program("python -m experiments.sb3", __doc__, RECIPES, PREFIX, work)
+SB3 = Program("hardattn train", __doc__, RECIPES, PREFIX, work)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,8 +16,8 @@ from typing import Any
 
 from hardattn import storage as checkpoint
 
-from .config import UsageError
 from .folder import clear, resumable
+from .recipe import UsageError
 
 NAME = "sources.json"
 # Of the core, what no weight depends on: it reads (a dataset has a hash of its own), writes or

@@ -1,7 +1,7 @@
 """When times are taken: once an architecture, and never beside a training of the same folder.
 
 A processor that trains is no place to time on, even by its own clock: caches and hyperthreads are
-shared. So a run that ends while others train beside it leaves its times out; `experiments.sweep`
+shared. So a run that ends while others train beside it leaves its times out; `hardattn.experiments.commands.sweep`
 takes them when all have ended, of one run for all of its architecture.
 """
 
@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .config import Recipe, Run, UsageError
+from .recipe import Recipe, Run, UsageError
 
 
 def architecture(recipe: Recipe, made: dict[str, Any]) -> str:
     """What has the same times: the agent's settings and its problem, whatever it learned by.
 
-    made: with what, of `experiments.execute.made_with`; other versions and machines are others.
+    made: with what, of `hardattn.experiments.run.made_with`; other versions and machines are others.
     """
     agent = {"agent": type(recipe.agent).__name__} | dataclasses.asdict(recipe.agent)
     known = {key: made.get(key) for key in ("commit", "torch", "device", "processor")}
@@ -88,7 +88,7 @@ def _timed(folder: Path, given: Run) -> dict[str, Any]:
     from hardattn.rollout import DRAWS
     from hardattn.storage import CheckpointError
 
-    from .trained import Revival
+    from .revive import Revival
 
     try:
         run = Revival(given)(folder, json.loads((folder / "result.json").read_text()))
@@ -106,7 +106,7 @@ def _timed(folder: Path, given: Run) -> dict[str, Any]:
 def _add(folder: Path, times: dict[str, Any]) -> None:
     from hardattn.storage import replace_text
 
-    from .execute import locked
+    from .run import locked
 
     with locked(folder):
         result = json.loads((folder / "result.json").read_text())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .agents import Looking, Shape
-from .config import at_least, bind, choose
+from .recipe import at_least, bind, choose
 
 
 @dataclass(frozen=True)

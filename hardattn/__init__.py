@@ -20,7 +20,7 @@ class _Checkout:
     @classmethod
     def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """Answer for these two names and no others."""
-        if name not in ("hardattn.envs", "hardattn.agents"):
+        if name not in ("hardattn.envs", "hardattn.agents", "hardattn.experiments"):
             return None
         folder = cls.root / name.removeprefix("hardattn.")
         return spec_from_file_location(

@@ -1,4 +1,4 @@
-"""Runs of untrained agents on noise, as `experiments.run` leaves them, for tests of the report."""
+"""Runs of untrained agents on noise, as `hardattn.experiments.commands.train` leaves them, for tests of the report."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from hardattn.data import Split
 from hardattn.evaluation.cost import flops
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import figures
-from hardattn.experiments.execute import controls
+from hardattn.experiments.run import controls
 from hardattn.rollout import greedy, sample
 from hardattn.scenes import Scenes, plain
 from hardattn.sensors import Cells, Retina, Whole
@@ -82,7 +82,7 @@ def write_soft(
     name = ",".join(["soft", *changed])
     options = [word for part in changed for word in f"--{part}".split("=")]
     named = {"name": name, "title": "soft attention", "seed": seed, "recipe": settings}
-    words = ["python -m experiments.run soft", *options, f"--seed {seed}"]
+    words = ["hardattn train soft", *options, f"--seed {seed}"]
     named["command"] = " ".join(words)
     kept = dict.fromkeys(("greedy", "sampled"), evaluate(agent, world, scenes()))
     measured = {
@@ -121,7 +121,7 @@ def _write(
     name, seed = named["name"], named["seed"]
     result = {
         "format": 1,
-        "command": f"python -m experiments.run {name} --seed {seed}",
+        "command": f"hardattn train {name} --seed {seed}",
         **named,
         "sees": world.sees(IMAGE),
         "scenes": SCENES,
@@ -170,7 +170,7 @@ def rewritten(folder: Path, to: Path, name: str, error: float, **recipe: Any) ->
             file,
             name=name,
             title=name,
-            command=f"python -m experiments.run {name} --seed {result['seed']}",
+            command=f"hardattn train {name} --seed {result['seed']}",
             recipe={**result["recipe"], **recipe},
             figures=result["figures"],
         )

@@ -12,13 +12,14 @@ import torch
 from test_experiments import small
 
 from hardattn.data import Dataset
-from hardattn.experiments import characterised, execute
-from hardattn.experiments.changes import CHANGES
-from hardattn.experiments.characterise import NAME, main, stored
-from hardattn.experiments.compare import compare
-from hardattn.experiments.figures import figures
-from hardattn.experiments.run import main as run
-from hardattn.experiments.run import parse
+from hardattn.experiments import run as execute
+from hardattn.experiments.commands.report import compare
+from hardattn.experiments.commands.train import main as run
+from hardattn.experiments.commands.train import parse
+from hardattn.experiments.studies.figures import figures
+from hardattn.experiments.studies.robustness import tables as characterised
+from hardattn.experiments.studies.robustness.changes import CHANGES
+from hardattn.experiments.studies.robustness.measure import NAME, main, stored
 from hardattn.report.render.print import Curves, inline, printed
 from hardattn.report.runs import read
 
@@ -193,7 +194,7 @@ def test_learning_from_fewer_images(
         asked.extend(commands)
         return max((run(list(command)) for command in commands), default=0)
 
-    monkeypatch.setattr("experiments.sweep.sweep", here)
+    monkeypatch.setattr("hardattn.experiments.commands.sweep.sweep", here)
     place = folder(runs, "ram-digits", 1)
     assert go(place, "--what", "position", "--train") == 0
     curve = found_in(place)["found"]["labels"]
@@ -280,7 +281,9 @@ def test_runs_that_were_not_characterised_have_no_figure(runs: Path) -> None:
 def test_committed_figures_are_those_of_the_runs(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.characterise.SAVED", runs / "saved.json")
+    monkeypatch.setattr(
+        "hardattn.experiments.studies.robustness.measure.SAVED", runs / "saved.json"
+    )
     assert go(runs, "--what", "shift,contrast", "--save") == 0
     saved = json.loads((runs / "saved.json").read_text())
     assert len(saved) == 5

@@ -46,11 +46,11 @@ def closed(*words: str, also: bool = False) -> subprocess.CompletedProcess[bytes
 @pytest.mark.parametrize(
     "words, code",
     [
-        (["experiments.list"], 0),
-        (["experiments.run", "--help"], 0),
-        (["experiments.run"], 2),
-        (["experiments.sweep", "--help"], 0),
-        (["experiments.table", "--check", "--readme", "nowhere"], 2),
+        (["hardattn.experiments.commands.list"], 0),
+        (["hardattn.experiments.commands.train", "--help"], 0),
+        (["hardattn.experiments.commands.train"], 2),
+        (["hardattn.experiments.commands.sweep", "--help"], 0),
+        (["hardattn.experiments.commands.tables", "--check", "--readme", "nowhere"], 2),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
@@ -64,7 +64,7 @@ def test_nobody_who_reads_on_is_no_fault(words: list[str], code: int) -> None:
 
 def test_what_was_to_be_written_is_written_all_the_same(tmp_path: Path) -> None:
     write_run(tmp_path, "ram", 0)
-    ended = closed("experiments.compare", str(tmp_path))
+    ended = closed("hardattn.experiments.commands.report", str(tmp_path))
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert (tmp_path / "report.html").exists()
 

@@ -7,8 +7,9 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from hardattn.experiments import characterised, claims
-from hardattn.experiments.table import BLOCKS, RESULTS
+from hardattn.experiments.commands.tables import BLOCKS, RESULTS
+from hardattn.experiments.studies import claims
+from hardattn.experiments.studies.robustness import tables as characterised
 from hardattn.report.columns import columns
 from hardattn.report.render.latex import by_agent
 from hardattn.report.rows import Row, tables

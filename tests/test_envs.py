@@ -251,7 +251,7 @@ def test_the_package_says_what_it_has() -> None:
 
 
 def test_the_benchmark_measures_every_face() -> None:
-    from hardattn.experiments.env_benchmark import faces
+    from hardattn.experiments.benchmarks.environments import faces
 
     rows = faces(count=4, rounds=1, least=0.001)
     assert len(rows) == 5 and len({row["what"] for row in rows}) == 5

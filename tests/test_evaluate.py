@@ -17,7 +17,7 @@ from hardattn.evaluation.clustering import matched
 from hardattn.evaluation.evaluate import Columns, average, evaluate
 from hardattn.evaluation.metrics import METRICS, error, figures
 from hardattn.evaluation.swap import looked
-from hardattn.experiments.gain import followed
+from hardattn.experiments.studies.policy_gain.measure import followed
 from hardattn.rollout import Decision, greedy, sample
 from hardattn.scenes import Scenes, frozen, plain, translated
 from hardattn.sensors import Retina, Whole

@@ -24,9 +24,12 @@ from hardattn.data import DataError, Dataset, Split, load
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation import cost
 from hardattn.evaluation.metrics import METRICS
-from hardattn.experiments import execute, run
+from hardattn.experiments import run as execute
 from hardattn.experiments.agents import Ram
-from hardattn.experiments.config import (
+from hardattn.experiments.commands import train as run
+from hardattn.experiments.commands.sweep import every
+from hardattn.experiments.commands.train import main, parse
+from hardattn.experiments.recipe import (
     ESTIMATOR,
     SCENE,
     SENSOR,
@@ -38,8 +41,6 @@ from hardattn.experiments.config import (
     nearest,
 )
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.run import main, parse
-from hardattn.experiments.sweep import every
 from hardattn.experiments.viewers import FullView
 from hardattn.problem import SCENES
 from hardattn.sensors import SENSORS
@@ -451,13 +452,13 @@ def test_the_name_of_a_run_says_what_was_changed() -> None:
 
 def test_help_is_quick_and_does_not_import_torch() -> None:
     for words in (["--help"], [RAM_RECIPE, "--help"]):
-        command = ["-m", "experiments.run", *words]
+        command = ["-m", "hardattn.experiments", "train", *words]
         traced = subprocess.run(
             [sys.executable, "-X", "importtime", *command], cwd=ROOT, capture_output=True, text=True
         )
         assert traced.returncode == 0
         imported = {line.rsplit("|", 1)[-1].strip() for line in traced.stderr.splitlines()}
-        assert "experiments.config" in imported
+        assert "hardattn.experiments.recipe" in imported
         assert not imported & {"torch", "numpy", "tensorboard", "sklearn", "hardattn.training.loop"}
         spent = []
         for _ in range(3):
@@ -616,5 +617,5 @@ def test_a_diverging_run_stops_with_its_own_code(
 
 def test_the_command_to_repeat_names_no_folder_of_this_machine() -> None:
     given = ["ram-digits", "--out", "/a/b", "--seed", "3", "--root=/c", "--lr", "0.1"]
-    wanted = "python -m experiments.run ram-digits --seed 3 --lr 0.1"
+    wanted = "hardattn train ram-digits --seed 3 --lr 0.1"
     assert run.command_for(given) == wanted

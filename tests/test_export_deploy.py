@@ -21,11 +21,11 @@ from hardattn.blocks import BLOCKS, HEADS
 from hardattn.data import load
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.experiments import deploy
-from hardattn.experiments.config import UsageError
-from hardattn.experiments.execute import plain
+from hardattn.experiments.commands import export as deploy
+from hardattn.experiments.commands.train import main as train
+from hardattn.experiments.recipe import UsageError
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.run import main as train
+from hardattn.experiments.run import plain
 from hardattn.export import Deployed
 from hardattn.scenes import frozen
 from hardattn.tasks import Localise
@@ -40,8 +40,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cost, "SECONDS", 0.0)
-        patch.setattr("experiments.execute.PASSES", 1)
-        patch.setattr("experiments.execute.tune", lambda threads: "default")
+        patch.setattr("hardattn.experiments.run.PASSES", 1)
+        patch.setattr("hardattn.experiments.run.tune", lambda threads: "default")
         words = ["ram-digits", *TINY, "--hidden", "16", "--std", "0.3", "--device", "cpu"]
         assert train([*words, "--out", str(top)]) == 0
     (result,) = top.rglob("result.json")

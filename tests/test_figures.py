@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from PIL import Image
 
-from hardattn.experiments import figures as command
-from hardattn.experiments.figures import COMPARISONS, figures
+from hardattn.experiments.studies import figures as command
+from hardattn.experiments.studies.figures import COMPARISONS, figures
 from hardattn.report.page.page import page
 from hardattn.report.render import print as plot
 from hardattn.report.render.print import Curves, Dots, Figure, Series
@@ -42,7 +42,7 @@ def result(name: str, seed: int, error: float, scenes: str = "noise") -> dict[st
         "name": name,
         "title": name,
         "seed": seed,
-        "command": f"python -m experiments.run {name} --seed {seed}",
+        "command": f"hardattn train {name} --seed {seed}",
         "recipe": {"agent": "Ram", "script": "random" if "random" in name else None},
         "sees": "everything",
         "scenes": scenes,
@@ -178,7 +178,7 @@ def test_print_is_seven_inches_of_the_same_strokes() -> None:
 
 
 def test_nothing_is_cut_off_or_printed_over() -> None:
-    for drawn in figures(all_of(), "python -m experiments.figures --out FOLDER"):
+    for drawn in figures(all_of(), "hardattn results figures --out FOLDER"):
         with matplotlib.rc_context(plot.LOOK):
             canvas = plot.whole(drawn)
             canvas.draw_without_rendering()

@@ -15,14 +15,22 @@ from hardattn.agents import RAM, Scripted
 from hardattn.estimators import reinforce
 from hardattn.evaluation import swap
 from hardattn.evaluation.metrics import error
-from hardattn.experiments import execute, gain, retrain
-from hardattn.experiments.config import Run
-from hardattn.experiments.gain import Gain, gains, main, swapped_columns, verdict
-from hardattn.experiments.gained import markdown, save
+from hardattn.experiments import run as execute
+from hardattn.experiments.commands.train import main as run_main
+from hardattn.experiments.commands.train import parse
+from hardattn.experiments.recipe import Run
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.run import main as run_main
-from hardattn.experiments.run import parse
-from hardattn.experiments.trained import Trained
+from hardattn.experiments.revive import Trained
+from hardattn.experiments.studies.policy_gain import fixed_order as retrain
+from hardattn.experiments.studies.policy_gain import measure as gain
+from hardattn.experiments.studies.policy_gain.measure import (
+    Gain,
+    gains,
+    main,
+    swapped_columns,
+    verdict,
+)
+from hardattn.experiments.studies.policy_gain.tables import markdown, save
 from hardattn.rollout import greedy
 from hardattn.scenes import Scenes
 from hardattn.sensors import Retina
@@ -351,7 +359,7 @@ def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
     assert new.learning.images // new.learning.batch == recipe.learning.images // (
         recipe.learning.batch
     )
-    result = {"command": f"python -m experiments.run {name} --seed 3", "seed": 3}
+    result = {"command": f"hardattn train {name} --seed 3", "seed": 3}
     words = retrain.command(result, new, Path("here"))
     _, parsed, run = parse(words[3:])
     assert parsed.settings() == new.settings() and run.seed == 3

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from hardattn.estimators import BIASED
-from hardattn.experiments.gradients import measure, names
+from hardattn.experiments.studies.estimators import measure, names
 
 
 @pytest.mark.parametrize("kind", ["cells", "mask", "point"])

@@ -12,9 +12,9 @@ from hardattn.agents import RAM, Scripted
 from hardattn.data import Split, memory
 from hardattn.evaluation.cost import measure
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.experiments.config import Run
+from hardattn.experiments.commands.train import main, out_of_memory, start
+from hardattn.experiments.recipe import Run
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.run import main, out_of_memory, start
 from hardattn.rollout import sample
 from hardattn.scenes import Scenes, cluttered, frozen, plain, translated
 from hardattn.sensors import Retina

@@ -12,8 +12,8 @@ from PIL import Image
 
 from hardattn import storage as checkpoint
 from hardattn.evaluation import cost
-from hardattn.experiments import execute
-from hardattn.experiments.run import main
+from hardattn.experiments import run as execute
+from hardattn.experiments.commands.train import main
 from hardattn.report.page.sections.player import player
 from hardattn.report.rows import tables
 from hardattn.report.runs import read

@@ -13,11 +13,11 @@ from hardattn.data import load
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import error
-from hardattn.experiments import execute
-from hardattn.experiments.config import Run
-from hardattn.experiments.execute import DRAWS_OF_CONTROLS, measure
-from hardattn.experiments.run import parse
-from hardattn.experiments.trained import Revival
+from hardattn.experiments import run as execute
+from hardattn.experiments.commands.train import parse
+from hardattn.experiments.recipe import Run
+from hardattn.experiments.revive import Revival
+from hardattn.experiments.run import DRAWS_OF_CONTROLS, measure
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.rollout import greedy

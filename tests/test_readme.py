@@ -9,8 +9,8 @@ from hardattn import blocks, stochastic
 from hardattn.agents import AGENTS
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.metrics import METRICS
-from hardattn.experiments.changes import CHANGES
 from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.studies.robustness.changes import CHANGES
 from hardattn.training.loop import OPTIMISERS
 
 TEXT = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")

@@ -16,7 +16,9 @@ import torch
 from hardattn import storage as checkpoint
 from hardattn.agents import RAM
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.experiments import collect, compare, table
+from hardattn.experiments.commands import collect
+from hardattn.experiments.commands import report as compare
+from hardattn.experiments.commands import tables as table
 from hardattn.report.columns import columns
 from hardattn.report.findings import findings
 from hardattn.report.page.page import page
@@ -189,8 +191,8 @@ RAMS += " dt-ram spread-ram guided-ram ws-ram temporal-ram"
 
 def test_every_recipe_that_learns_to_look_has_its_control() -> None:
     """Told from what a result holds: nothing but settings, world and sight."""
-    from hardattn.experiments.execute import _world, plain
     from hardattn.experiments.recipes import RECIPES
+    from hardattn.experiments.run import _world, plain
 
     wanted: dict[str, str | None] = {f"{name}-digits": f"random-{name}-digits" for name in OWN}
     wanted |= {f"{name}-digits": f"random-{other}-digits" for name, other in SHARED.items()}
@@ -357,8 +359,8 @@ def test_markdown_and_terminal(made: Path, capsys: pytest.CaptureFixture[str]) -
     assert [len({line.count("|") for line in half}) for half in (lines[:7], lines[7:])] == [1, 1]
     assert len(lines) == 14
     assert "12.0 [7.0, 17.0]" in text and "−21.0 [−27.6, −14.4] | yes |" in text
-    assert "Commands: `python -m experiments.run RECIPE --seed SEED`, seeds 0, 1, 2.\n" in text
-    assert "- MLP, whole <image>, seed 0: `python -m experiments.run whole --seed 0`" in text
+    assert "Commands: `hardattn train RECIPE --seed SEED`, seeds 0, 1, 2.\n" in text
+    assert "- MLP, whole <image>, seed 0: `hardattn train whole --seed 0`" in text
     for width in (60, 100, 200):
         terminal(done, width)
         out = capsys.readouterr().out
@@ -377,7 +379,7 @@ def test_compare_writes_what_it_says(runs: Path, capsys: pytest.CaptureFixture[s
         "MLP, whole &lt;image&gt;",
         "d &amp; e",
         "Not finished, and left out:",
-        "python -m experiments.run ram --seed 2",
+        "hardattn train ram --seed 2",
         "abc1234",
         "over 3 training seeds",
         "sees everything",
@@ -537,7 +539,7 @@ said.hidden = [].map.call(document.querySelectorAll(".plot"), function (p) {
 
 @pytest.mark.parametrize("width", [1400, 420])
 def test_a_browser_shows_it_and_sorts_it(made: Path, tmp_path: Path, width: int) -> None:
-    html = page(read([made]), command="python -m experiments.compare runs")
+    html = page(read([made]), command="hardattn report runs")
     told = tell(html, ACT, tmp_path, width)
     assert told["faults"] == [] and not told["wide"]
     assert told["plots"] >= 9

@@ -18,7 +18,7 @@ from hardattn import storage as checkpoint
 from hardattn.evaluation.evaluate import Columns
 from hardattn.evaluation.failure_modes import states
 from hardattn.evaluation.metrics import looked_and_answered
-from hardattn.experiments.execute import failures as kept_failures
+from hardattn.experiments.run import failures as kept_failures
 from hardattn.report.columns import columns
 from hardattn.report.findings import findings
 from hardattn.report.page.charts import charts, styles

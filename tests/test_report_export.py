@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hardattn import storage as checkpoint
-from hardattn.experiments import compare
+from hardattn.experiments.commands import report as compare
 from hardattn.report.render.latex import by_agent, by_seed, latex, tex
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
@@ -59,7 +59,7 @@ def test_a_row_an_agent(made: Path) -> None:
     # One seed: an interval over images and none for what needs several.
     assert whole["error_unit"] == "image" and whole["chance"] == whole["gain"] == ""
     assert whole["title"] == "MLP, whole <image>" and whole["greedy.error_after.3"] == ""
-    assert whole["command"] == "python -m experiments.run whole --seed 0"
+    assert whole["command"] == "hardattn train whole --seed 0"
 
 
 def test_a_row_a_seed(made: Path) -> None:
@@ -85,7 +85,7 @@ def test_what_is_no_number_is_empty(made: Path, tmp_path: Path) -> None:
 
 
 def test_latex_is_whole_and_escaped(made: Path) -> None:
-    text = latex(tables(read([made])), "python -m experiments.compare a_b")
+    text = latex(tables(read([made])), "hardattn report a_b")
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
     for mark in ("toprule", "bottomrule"):
         assert text.count(f"\\{mark}") == 2

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from hardattn import storage as checkpoint
-from hardattn.experiments import collect
+from hardattn.experiments.commands import collect
 from hardattn.report.columns import columns
 from hardattn.report.findings import findings
 from hardattn.report.page.charts import charts, styles
@@ -166,11 +166,11 @@ def test_results_from_before_there_were_maps(runs: Path, tmp_path: Path) -> None
 def test_one_line_has_the_commands_of_all_blocks(made: Path) -> None:
     text = markdown([only(made)])
     assert text[text.index("Commands:") :].splitlines() == [
-        "Commands: `python -m experiments.run soft --block BLOCK --seed SEED`, seeds 0, 1, 2.",
+        "Commands: `hardattn train soft --block BLOCK --seed SEED`, seeds 0, 1, 2.",
         "",
         "- gated_pooling (head), seeds 0, 1, 2: "
-        "`python -m experiments.run soft --head gated_pooling --seed 0`",
-        "- no block, seeds 0, 1, 2: `python -m experiments.run soft --seed 0`",
+        "`hardattn train soft --head gated_pooling --seed 0`",
+        "- no block, seeds 0, 1, 2: `hardattn train soft --seed 0`",
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hardattn.experiments import compare
+from hardattn.experiments.commands import report as compare
 from hardattn.report.page.page import page
 from hardattn.report.page.theme import embedded
 from hardattn.report.runs import read
@@ -132,4 +132,4 @@ def test_all_files_are_written_of_any_names(
     out, err = capsys.readouterr()
     assert err == "" and "report.html" in out
     text = (runs / "report.html").read_text()
-    assert text.count("Made by") == 1 and "Made by <code>python -m experiments.compare" in text
+    assert text.count("Made by") == 1 and "Made by <code>hardattn report" in text

@@ -29,9 +29,11 @@ from hardattn.envs import CATALOGUE, GlimpseVectorEnv, Problem
 from hardattn.envs.sb3 import GlimpseVecEnv
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
-from hardattn.experiments import execute, run, sb3_benchmark
-from hardattn.experiments.config import Run
-from hardattn.experiments.run import parse
+from hardattn.experiments import run as execute
+from hardattn.experiments.benchmarks import sb3 as sb3_benchmark
+from hardattn.experiments.commands import train as run
+from hardattn.experiments.commands.train import parse
+from hardattn.experiments.recipe import Run
 from hardattn.experiments.sb3 import RECIPES, SB3, main
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
@@ -439,7 +441,7 @@ def test_a_result_stands_beside_ours(name: str, tiny: Path) -> None:
     assert theirs["training"].keys() == ours["training"].keys()
     assert theirs["training"]["images"] >= 24 and theirs["flops"] > 0
     assert all(seen >= 12 * (n + 1) for n, (seen, _) in enumerate(theirs["training"]["curve"]))
-    assert theirs["command"].startswith(f"python -m experiments.sb3 {name} --images 24")
+    assert theirs["command"].startswith(f"hardattn train {name} --images 24")
     (table,) = tables(groups)
     row = next(row for row in table.rows if row.title == RECIPES[name].title)
     assert row.estimator == RECIPES[name].learning.estimator and not row.control

@@ -16,11 +16,12 @@ import torch
 from PIL import Image
 
 from hardattn.evaluation import cost
-from hardattn.experiments import execute, sources
-from hardattn.experiments.config import Learning, Problem, Recipe, Run, UsageError
+from hardattn.experiments import run as execute
+from hardattn.experiments import sources
+from hardattn.experiments.commands.train import command_for, main, parse, start
+from hardattn.experiments.recipe import Learning, Problem, Recipe, Run, UsageError
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.run import command_for, main, parse, start
-from hardattn.experiments.trained import Revival
+from hardattn.experiments.revive import Revival
 from hardattn.report.page.page import page
 from hardattn.report.render.terminal import markdown
 from hardattn.report.rows import tables
@@ -218,7 +219,7 @@ def test_again_is_no_part_of_the_recipe_or_its_command() -> None:
     words = ["ram-digits", "--again", "--lr", "0.5"]
     name, recipe, run = parse(words)
     assert run.again and name == "ram-digits,lr=0.5" and "again" not in recipe.settings()
-    assert command_for(words) == "python -m experiments.run ram-digits --lr 0.5"
+    assert command_for(words) == "hardattn train ram-digits --lr 0.5"
     assert command_for(["ram-digits", "--again", "True", "--lr", "1"]).endswith("digits --lr 1")
     assert not parse(["ram-digits", "--again", "False"])[2].again
     assert not parse(["ram-digits"])[2].again

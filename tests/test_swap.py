@@ -18,10 +18,10 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.evaluation.scanpath import hit
 from hardattn.evaluation.swap import SWAPS, Meaningless, Own, looked, partners, paths, swapped
-from hardattn.experiments.config import Problem
-from hardattn.experiments.execute import controlled
-from hardattn.experiments.gain import followed, swapped_columns
+from hardattn.experiments.recipe import Problem
 from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.run import controlled
+from hardattn.experiments.studies.policy_gain.measure import followed, swapped_columns
 from hardattn.maps import CONTROLS
 from hardattn.rollout import DRAWS, Decision, greedy
 from hardattn.scenes import Scenes, frozen, plain

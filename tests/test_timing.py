@@ -9,11 +9,11 @@ import pytest
 
 from hardattn.evaluation import cost
 from hardattn.experiments import timing
-from hardattn.experiments.config import Run
-from hardattn.experiments.execute import execute
+from hardattn.experiments.commands.sweep import sweep
+from hardattn.experiments.commands.train import parse
+from hardattn.experiments.recipe import Run
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.run import parse
-from hardattn.experiments.sweep import sweep
+from hardattn.experiments.run import execute
 
 SMALL = ["--images", "256", "--batch", "64", "--looks", "2", "--hidden", "16", "--device", "cpu"]
 

@@ -11,11 +11,14 @@ import torch
 from hardattn import storage as checkpoint
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
-from hardattn.experiments import characterise, execute, gain, run
-from hardattn.experiments.config import Run, UsageError
+from hardattn.experiments import run as execute
+from hardattn.experiments.commands import train as run
+from hardattn.experiments.commands.evaluate import main
+from hardattn.experiments.recipe import Run, UsageError
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.remeasure import main
-from hardattn.experiments.trained import Revival, recipe_of
+from hardattn.experiments.revive import Revival, recipe_of
+from hardattn.experiments.studies.policy_gain import measure as gain
+from hardattn.experiments.studies.robustness import measure as characterise
 
 TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
 

@@ -23,9 +23,15 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.failure_modes import states
 from hardattn.evaluation.metrics import METRICS, OF_BOXES, figures, references
 from hardattn.evaluation.swap import Meaningless, looked, swapped
-from hardattn.experiments import changes, compare, config, deploy, execute, gain, table
-from hardattn.experiments.config import Problem, UsageError
-from hardattn.experiments.families import CLUTTERED_60, MNIST
+from hardattn.experiments import recipe as config
+from hardattn.experiments import run as execute
+from hardattn.experiments.commands import export as deploy
+from hardattn.experiments.commands import report as compare
+from hardattn.experiments.commands import tables as table
+from hardattn.experiments.recipe import Problem, UsageError
+from hardattn.experiments.recipes.family import CLUTTERED_60, MNIST
+from hardattn.experiments.studies.policy_gain import measure as gain
+from hardattn.experiments.studies.robustness import changes
 from hardattn.report.findings import findings
 from hardattn.report.page.page import page
 from hardattn.report.render.terminal import markdown
@@ -190,7 +196,15 @@ def test_nobody_is_told_a_place_that_nobody_knows(told: dict[str, Any], tmp_path
 def test_the_command_line_refuses_it_in_one_line(tmp_path: Path) -> None:
     words = ["oracle-digits", "--scene", "plain", "--canvas", "None", "--zoom", "None"]
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.run", *words, "--out", str(tmp_path / "runs")],
+        [
+            sys.executable,
+            "-m",
+            "hardattn.experiments",
+            "train",
+            *words,
+            "--out",
+            str(tmp_path / "runs"),
+        ],
         cwd=table.ROOT,
         capture_output=True,
         text=True,
@@ -234,7 +248,7 @@ def test_changes_and_swaps_that_need_a_box_say_so() -> None:
     setting = execute.prepare(problem, config.Run())
     agent = RAM((1, 4, 4), 10, hidden=8, what=8, where=8)
     test = setting.validation.slice(0, 40)
-    from hardattn.experiments.trained import Trained
+    from hardattn.experiments.revive import Trained
 
     recipe = config.Recipe("", "", problem=problem)
     subject = Trained({"recipe": {}}, recipe, setting, agent, test)

@@ -1,4 +1,4 @@
-"""What `experiments.characterise` found, over the training seeds: tables, curves, the README's.
+"""What `hardattn.experiments.studies.robustness.measure` found, over the training seeds: tables, curves, the README's.
 
 An entry is what characterisation.json says of one run, with the run's name beside it.
 """
@@ -59,7 +59,7 @@ SUMMARY = (
 
 def entries(groups: Sequence["Group"]) -> list[Entry]:
     """Of every run that was characterised. Raises ReportError for a broken file."""
-    from .characterise import NAME, stored
+    from .measure import NAME, stored
 
     found = []
     for run in (run for group in groups for run in group.runs):
@@ -73,7 +73,7 @@ def entries(groups: Sequence["Group"]) -> list[Entry]:
 
 def committed(groups: Sequence["Group"]) -> str:
     """All entries as JSON, to be committed."""
-    from .collect import pretty
+    from ...commands.collect import pretty
 
     return pretty(entries(groups)) + "\n"
 
@@ -208,7 +208,7 @@ def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
     from hardattn.report.runs import script
     from hardattn.report.titles import title
 
-    from .figures import MARKERS, Member, caption
+    from ..figures import MARKERS, Member, caption
 
     drawn = []
     by_name = {(group.scenes, group.name): group for group in groups}
@@ -239,7 +239,7 @@ def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
 def _panels(members: Mapping[str, Any], runs: Mapping[str, Sequence[Entry]]) -> "Iterator[Curves]":
     from hardattn.report.render.print import Curves
 
-    from .figures import series
+    from ..figures import series
 
     for what in (*CURVES, "randomisation"):
         drawn, axes, learned = [], set(), set()

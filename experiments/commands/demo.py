@@ -1,6 +1,6 @@
 """The main job, for a newcomer: hard attention, its controls, soft attention and a CNN, compared.
 
-`make demo`, or `python -m experiments.demo`. Repeating it goes on where it was stopped.
+`make demo`, or `hardattn demo`. Repeating it goes on where it was stopped.
 """
 
 import argparse
@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from .command import obey
+from ..command import obey
 from .sweep import sweep
 
 # The longest first, so that the cores finish together.
@@ -25,7 +25,7 @@ LEARNED = ("ram-digits", "ram-leave-one-out-digits")  # where to look
 
 def main(arguments: list[str] | None = None) -> int:
     """Train all, compare all. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hardattn demo", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="default: runs/demo")
     parser.add_argument("--workers", type=int, default=2, help="trainings at a time (default: 2)")
     given = parser.parse_args(arguments)
@@ -42,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     if code:
         return code
 
-    from .compare import compare
-    from .gain import gains, tell
+    from ..studies.policy_gain.measure import gains, tell
+    from .report import compare
 
     done, faults = gains([given.out / recipe for recipe in LEARNED])
     tell(done)

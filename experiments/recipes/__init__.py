@@ -1,4 +1,4 @@
-"""The recipes: `python -m experiments.run NAME`. Each says what to expect, and was measured.
+"""The recipes: `hardattn train NAME`. Each says what to expect, and was measured.
 
 Those of a whole family come from its problem; the others are written out here.
 """
@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .active import ACTIVE
-from .agents import (
+from ..agents import (
     Dram,
     DrawReader,
     DtRam,
@@ -22,9 +21,8 @@ from .agents import (
     TemporalRam,
     ZoomRam,
 )
-from .config import Learning, Problem, Recipe
-from .families import CLUTTERED_60, CLUTTERED_DIGITS, DIGITS, MNIST, PAIR
-from .viewers import (
+from ..recipe import Learning, Problem, Recipe
+from ..viewers import (
     GatCluster,
     Reinforced,
     Scal,
@@ -34,8 +32,10 @@ from .viewers import (
     Variational,
     VariationalDirichlet,
 )
+from .circle_square import ACTIVE
+from .family import CLUTTERED_60, CLUTTERED_DIGITS, DIGITS, MNIST, PAIR
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def _on_digits(title: str, about: str, agent: Any, **changes: Any) -> Recipe:

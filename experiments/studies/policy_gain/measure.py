@@ -25,10 +25,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import sources
-from .command import obey
-from .config import UsageError
-from .run import in_one_line
+from ... import sources
+from ...command import obey
+from ...commands.train import in_one_line
+from ...recipe import UsageError
 
 FORMAT = 1
 ORDERS = ("centre", "raster", "mean")  # that ignore the image
@@ -103,9 +103,9 @@ def gains(
     from hardattn.report.titles import title
     from hardattn.storage import read, replace_text
 
-    from .config import Run
-    from .retrain import retrained
-    from .trained import Revival
+    from ...recipe import Run
+    from ...revive import Revival
+    from .fixed_order import retrained
 
     revive = Revival(Run(device=device, root=root))
 
@@ -142,7 +142,7 @@ def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) ->
     from hardattn.evaluation.swap import DRAWS
     from hardattn.storage import replace_text, write
 
-    from .execute import locked
+    from ...run import locked
 
     with locked(folder):
         known = _known(folder, result)
@@ -231,7 +231,7 @@ def swapped_columns(
     from hardattn.evaluation.swap import SWAPS, Meaningless, looked, paths
     from hardattn.maps import CONTROLS
 
-    from .execute import controlled
+    from ...run import controlled
 
     own = looked(agent, world, scenes, draw)
     columns, left_out = {"own": own.columns}, {}
@@ -369,14 +369,14 @@ def _sentences(gain: Gain, text: Callable[..., str], basis: Callable[..., str]) 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit code: those of experiments.run."""
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.gain",
+        prog="hardattn swap",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="runs")
     parser.add_argument("--retrain", action="store_true", help="train the observer for fixed looks")
     parser.add_argument("--again", action="store_true", help="measure what is measured, too")
-    parser.add_argument("--save", action="store_true", help="write measurements/gain.json, too")
+    parser.add_argument("--save", action="store_true", help="write results/studies/gain.json, too")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
     parser.add_argument("--root", type=Path, metavar="FOLDER", help="where datasets lie")
     given = parser.parse_args(arguments)
@@ -384,14 +384,14 @@ def main(arguments: list[str] | None = None) -> int:
     from hardattn.storage import CheckpointError
     from hardattn.training.loop import NotFinite, Stopped
 
-    from .execute import Busy
+    from ...run import Busy
 
     try:
         done, faults = gains(given.paths, given.retrain, given.again, given.device, given.root)
         if done:
             tell(done)
         if given.save and not faults:
-            from .gained import SAVED, save
+            from .tables import SAVED, save
 
             save(done)
             print(SAVED)

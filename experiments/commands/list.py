@@ -1,9 +1,9 @@
-"""All recipes: what they do, how long they take, what to expect. `python -m experiments.list`."""
+"""All recipes: what they do, how long they take, what to expect. `hardattn list`."""
 
 import textwrap
 
-from .command import obey
-from .recipes import RECIPES
+from ..command import obey
+from ..recipes import RECIPES
 
 
 def main() -> int:
@@ -13,7 +13,7 @@ def main() -> int:
         print(f"{name}  ({recipe.title}{time})")
         for text in (recipe.about, f"Expect: {recipe.expect}."):
             print(textwrap.indent(textwrap.fill(text, 94), "    "))
-        print(f"    python -m experiments.run {name}\n")
+        print(f"    hardattn train {name}\n")
     return 0
 
 

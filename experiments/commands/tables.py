@@ -1,6 +1,6 @@
 """Write the tables of README.md from the committed JSON, and from nothing else.
 
-Results and claims come from experiments/results/*.json, the others from experiments/measurements.
+Results and claims come from experiments/results/*.json, the others from experiments/results/studies.
 """
 
 import argparse
@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .command import obey
+from ..command import obey
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 RESULTS = ROOT / "experiments" / "results"
-MEASUREMENTS = ROOT / "experiments" / "measurements"
+MEASUREMENTS = ROOT / "experiments" / "results" / "studies"
 
 
 def results_block(results: Path = RESULTS) -> str:
@@ -30,14 +30,16 @@ def results_block(results: Path = RESULTS) -> str:
 
 def claims_block(results: Path = RESULTS) -> str:
     """The table of claims."""
-    from .claims import markdown
+    from ..studies.claims import markdown
 
     return markdown(results)
 
 
 def measured_block(name: str) -> str:
-    """The table of measurements/NAME.json: of estimators, policies, agents on changed scenes."""
-    from . import characterised, gained, gradients
+    """The table of results/studies/NAME.json: of estimators, policies, agents on changed scenes."""
+    from ..studies import estimators as gradients
+    from ..studies.policy_gain import tables as gained
+    from ..studies.robustness import tables as characterised
 
     write = {"gradients": gradients, "gain": gained, "characterisation": characterised}[name]
     path = MEASUREMENTS / f"{name}.json"
@@ -73,7 +75,7 @@ def _between(text: str, name: str, table: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns 0, or 1 where --check finds the table stale, or 2."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.table", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hardattn results tables", description=__doc__)
     parser.add_argument("--check", action="store_true", help="only say, by exit 1, if it is stale")
     parser.add_argument("--readme", type=Path, default=README, help="default: README.md")
     parser.add_argument(
@@ -88,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     if given.check:
         if new != old:
-            print(f"{given.readme}: stale; run python -m experiments.table", file=sys.stderr)
+            print(f"{given.readme}: stale; run hardattn results tables", file=sys.stderr)
         return int(new != old)
     if new != old:
         from hardattn.storage import replace_text

@@ -1,6 +1,6 @@
 """What papers claim of attention as a random variable, each put to a test on committed results.
 
-`python -m experiments.claims` prints the table of README.md. A claim is a difference between two
+`hardattn results claims` prints the table of README.md. A claim is a difference between two
 results, or from a number, over the training seeds that they share; it held where the whole 95 %
 interval lies on its side, and cannot be told where the interval reaches across.
 """
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .command import obey
+from ..command import obey
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 Figure = Callable[[dict[str, Any]], float]
 
 
@@ -241,7 +241,7 @@ def markdown(results: Path = RESULTS) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.claims", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hardattn results claims", description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args(arguments)
     print(markdown(given.results), end="")

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .command import obey
+from ..command import obey
 
 if TYPE_CHECKING:
     from hardattn.report.render.print import Curves, Dots, Figure, Series
     from hardattn.report.runs import Group
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 MARKERS = "osD^vp"  # of matplotlib
 
 
@@ -52,7 +52,7 @@ def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
     """
     from hardattn.report.render.print import Figure
 
-    from . import characterised
+    from .robustness import tables as characterised
 
     drawn = []
     for scenes in sorted({group.scenes for group in groups}):
@@ -238,7 +238,7 @@ COMPARISONS = (
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns 0; 1 where a figure lacks its runs; 2 for broken results; 5."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.figures", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hardattn results figures", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to")
     parser.add_argument(
         "--results", type=Path, default=RESULTS, help="default: experiments/results"
@@ -250,7 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         groups = read([given.results])
-        drawn = figures(groups, "python -m experiments.figures --out FOLDER")
+        drawn = figures(groups, "hardattn results figures --out FOLDER")
         given.out.mkdir(parents=True, exist_ok=True)
         for figure in drawn:
             for ending, content in printed(figure).items():

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .command import obey
-from .config import Run, UsageError, nearest
+from ...command import obey
+from ...recipe import Run, UsageError, nearest
 
 NAME = "characterisation.json"
-SAVED = Path(__file__).parent / "measurements" / NAME
+SAVED = Path(__file__).parents[2] / "results" / "studies" / NAME
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 ON_A_SHARE = (
     "learned from a share of the images, and is a point of another run's curve; not measured"
@@ -31,7 +31,7 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
     """
     from hardattn.report.runs import read
 
-    from .trained import Revival
+    from ...revive import Revival
 
     faults, revive = [], Revival(run)
     for one in (one for group in read(paths) for one in group.runs):
@@ -94,9 +94,9 @@ def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[lis
     """Train on shares of the images whatever is not yet; what could not be done, and exit code."""
     from hardattn.report.runs import read
 
-    from .run import parse
-    from .sweep import sweep
-    from .trained import recipe_of
+    from ...commands.sweep import sweep
+    from ...commands.train import parse
+    from ...revive import recipe_of
 
     faults, commands, wanted = [], [], []
     for one in (one for group in read(paths) for one in group.runs):
@@ -142,7 +142,7 @@ def _labels(results: Sequence[Any]) -> dict[str, Any]:
 def _write(folder: Path, found: dict[str, Any]) -> None:
     from hardattn.storage import replace_text
 
-    from .collect import pretty
+    from ...commands.collect import pretty
 
     replace_text(folder / NAME, pretty(found) + "\n")
 
@@ -150,7 +150,7 @@ def _write(folder: Path, found: dict[str, Any]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns 0; 2 for wrong words or where a run could not be done; 5."""
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.characterise",
+        prog="hardattn robustness",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2, help="trainings at a time (default: 2)")
     parser.add_argument("--device", default="auto", help="default: the GPU where there is one")
     parser.add_argument("--root", type=Path, help="where datasets lie")
-    parser.add_argument("--save", action="store_true", help=f"write measurements/{NAME} as well")
+    parser.add_argument("--save", action="store_true", help=f"write results/studies/{NAME} as well")
     given = parser.parse_args(arguments)
 
     from hardattn.data import DataError
@@ -168,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     from hardattn.storage import CheckpointError, replace_text
 
     from .changes import CHANGES
-    from .characterised import committed, tables
+    from .tables import committed, tables
 
     try:
         what = given.what.split(",") if given.what else list(CHANGES)

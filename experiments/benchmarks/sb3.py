@@ -1,4 +1,4 @@
-"""How many steps a second Stable-Baselines3 is given: `python -m experiments.sb3_benchmark`.
+"""How many steps a second Stable-Baselines3 is given: `hardattn bench sb3`.
 
 Our adapter beside its own DummyVecEnv over the environment that one would write first: NumPy, an
 image each. The same scenes, glimpses, actions and rewards, side by side in one process.
@@ -18,8 +18,8 @@ from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.world import World
 
-from .benchmark import compare
-from .command import obey
+from ..command import obey
+from .throughput import compare
 
 SIDE, GLIMPSE, LOOKS, CLASSES = 28, 8, 6, 10
 ENVS = 256
@@ -67,7 +67,7 @@ def problem(count: int = 10_000) -> Problem:
 
 
 def adapters(envs: int = ENVS) -> list[dict[str, Any]]:
-    """Rows of `experiments.benchmark`: steps a second, ours first."""
+    """Rows of `hardattn.experiments.benchmarks.throughput`: steps a second, ours first."""
     from stable_baselines3.common.vec_env import DummyVecEnv
 
     from hardattn.envs.sb3 import GlimpseVecEnv

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .command import obey
+from ..command import obey
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 # A slash that starts a word, a home, a drive: what means nothing elsewhere. Not images/s.
 ABSOLUTE = re.compile(r"""(?:^|[\s="'`:,;(\[])(?:/[\w.]|~[\w]*/|[A-Za-z]:[\\/])""")
 
@@ -68,7 +68,7 @@ def pretty(value: Any, indent: int = 0) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.collect", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hardattn results collect", description=__doc__)
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="such as runs/ram-mnist")
     parser.add_argument("--out", default=str(RESULTS), help="default: experiments/results")
     given = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Several recipes over several seeds: `python -m experiments.sweep RECIPE ... --seeds 3`.
+"""Several recipes over several seeds: `hardattn sweep RECIPE ... --seeds 3`.
 
 Each run is a process of its own; options that are not listed here go to every run. For an option
 that names a row of a table, such as --block or --estimator, `all` stands for every row. What is
@@ -18,15 +18,15 @@ from types import FrameType
 
 from hardattn.training.progress import Overall
 
-from . import timing
-from .command import obey
-from .config import UsageError
-from .run import parse
+from .. import timing
+from ..command import obey
+from ..recipe import UsageError
+from .train import parse
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.sweep", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hardattn sweep", description=__doc__)
     parser.add_argument("recipes", nargs="+", metavar="RECIPE")
     parser.add_argument("--seeds", type=int, default=3, help="run seeds 0 to N - 1 (default: 3)")
     parser.add_argument(
@@ -83,7 +83,7 @@ def table(field: str) -> list[str]:
 
 
 def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
-    """Run `experiments.run` with each of these arguments, `workers` at a time, in this order.
+    """Run `hardattn.experiments.commands.train` with each of these arguments, `workers` at a time, in this order.
 
     Returns 0, or the exit code of the first that failed, after all have ended, when the times are
     taken that none could take while others trained (see `experiments.timing`). SIGINT and SIGTERM
@@ -103,7 +103,7 @@ def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
             return 130
         overall.begin(run)
         process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.run", *commands[run]],
+            [sys.executable, "-m", "hardattn.experiments", "train", *commands[run]],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

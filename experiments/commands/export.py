@@ -1,4 +1,4 @@
-"""Hand a trained agent on: `python -m experiments.deploy RUN_FOLDER [--out FOLDER]`.
+"""Hand a trained agent on: `hardattn export RUN_FOLDER [--out FOLDER]`.
 
 The folder, by default `deploy` in that of the run, is one that the Hugging Face Hub takes as it is:
 model.safetensors, config.json with the recipe, README.md with what was measured; and graphs that
@@ -17,9 +17,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from . import sources
-from .command import obey
-from .config import UsageError
+from .. import sources
+from ..command import obey
+from ..recipe import UsageError
 
 FORMAT = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -28,7 +28,7 @@ KEPT = ("name", "title", "seed", "command", "recipe", "sees", "scenes", "world")
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.deploy", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hardattn export", description=__doc__)
     parser.add_argument("run", type=Path, metavar="RUN_FOLDER", help="runs/NAME/seed-N")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: RUN_FOLDER/deploy")
     given = parser.parse_args(arguments)
@@ -59,7 +59,7 @@ def deploy(run: Path, out: Path | None = None) -> Path:
     from hardattn import __version__
     from hardattn import storage as checkpoint
 
-    from .folder import kept_if_used
+    from ..folder import kept_if_used
 
     out = out or run / "deploy"
     if out.exists() and any(out.iterdir()) and not _ours(out):
@@ -144,7 +144,7 @@ def load(folder: Path | str) -> tuple[Any, Any]:
 
 def build(result: dict[str, Any], where: Path | str) -> tuple[Any, Any]:
     """Agent, untrained, and world of a result.json or config.json. Raises UsageError."""
-    from .trained import built, recipe_of
+    from ..revive import built, recipe_of
 
     recipe, seen = recipe_of(result, where), result["world"]
     # Of old results that do not say how large the images are whose scenes these were, no world
@@ -344,7 +344,9 @@ def _result(run: Path) -> dict[str, Any]:
         raise UsageError(f"{run}: no finished run in it (no result.json); give runs/NAME/seed-N")
     result = _json(run / "result.json")
     if not (run / "best.pt").exists():
-        raise UsageError(f"{run}: no best.pt, the weights that `experiments.run` leaves")
+        raise UsageError(
+            f"{run}: no best.pt, the weights that `hardattn.experiments.commands.train` leaves"
+        )
     return result
 
 

@@ -1,16 +1,16 @@
-"""Policy gains that are committed, measurements/gain.json, and README.md's table of them."""
+"""Policy gains that are committed, results/studies/gain.json, and README.md's table of them."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-SAVED = Path(__file__).parent / "measurements" / "gain.json"
+SAVED = Path(__file__).parents[2] / "results" / "studies" / "gain.json"
 SHOWN = ("random", "shuffled", "reversed", "centre", "raster", "mean", "oracle", "foreign")
 
 
 def save(done: Sequence[Any], path: Path = SAVED) -> None:
-    """Write what `experiments.gain.gains` found: errors and hits of every seed, no more."""
+    """Write what `hardattn.experiments.studies.policy_gain.measure.gains` found: errors and hits of every seed, no more."""
     from hardattn.storage import replace_text
 
     agents = [
@@ -39,7 +39,7 @@ def markdown(found: dict[str, Any]) -> str:
     from hardattn.report.titles import bare, changes, titled
     from hardattn.stats import paired_difference, within
 
-    from .gain import verdict
+    from .measure import verdict
 
     rows = []
     for agent in found["agents"]:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .command import obey
+from ..command import obey
 
 if TYPE_CHECKING:
     from hardattn.report.faults import Fault
@@ -52,7 +52,7 @@ def compare(
     check_named(groups, against)
     left_out = [str(folder) for folder in unfinished(paths)]
     folder = _folder(paths) if out is None else Path(out)
-    words = ["python", "-m", "experiments.compare", *map(_short, paths)]
+    words = ["python", "-m", "hardattn.experiments", "report", *map(_short, paths)]
     words += [] if out is None else ["--out", _short(out)]
     words += [] if against is None else ["--against", against]
     command = shlex.join(words)
@@ -90,7 +90,7 @@ def _report(
     from hardattn.report.render.terminal import markdown
     from hardattn.report.rows import tables
 
-    from .figures import figures
+    from ..studies.figures import figures
 
     done = tables(groups, against)
     printable, others = spared(
@@ -133,7 +133,7 @@ def _title(group: "Group") -> str:
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit code: 2 for wrong paths or names, 5 if it cannot write."""
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.compare",
+        prog="hardattn report",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -7,9 +7,9 @@ trained for it) and classifiers that see the whole image.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .agents import Ram
-from .config import UNBOXED, Learning, Problem, Recipe
-from .viewers import FullView
+from ..agents import Ram
+from ..recipe import UNBOXED, Learning, Problem, Recipe
+from ..viewers import FullView
 
 
 @dataclass(frozen=True)

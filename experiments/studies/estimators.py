@@ -4,8 +4,8 @@ One small agent looks twice at scattered digits; its second look is a choice amo
 mask of nine patches, or a point of the plane. The first two can be enumerated, so that the exact
 gradient is known; of the third, the mean of many pathwise gradients stands for it.
 
-`python -m experiments.gradients` prints the table and writes a page with the picture; `--save`
-writes experiments/measurements/gradients.json, from which the README's table is made.
+`hardattn estimators` prints the table and writes a page with the picture; `--save`
+writes experiments/results/studies/gradients.json, from which the README's table is made.
 """
 
 import argparse
@@ -31,10 +31,10 @@ from hardattn.sensors import Cells, GaussianWindow, Patches, Sensor
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
 
-from .command import obey
-from .execute import made_with
+from ..command import obey
+from ..run import made_with
 
-SAVED = Path(__file__).parent / "measurements" / "gradients.json"
+SAVED = Path(__file__).parents[1] / "results" / "studies" / "gradients.json"
 KINDS = ("cells", "mask", "point")
 CANVAS, GRID, CLASSES = 24, 3, 10
 # In each kind of place, the estimators that are meant for it.
@@ -268,7 +268,7 @@ def markdown(result: dict[str, Any]) -> str:
         "ms: of one gradient. Noise and bias are relative to the length of the exact gradient of "
         f"the looking weights ({result['batch']} scenes, {result['calls']} gradients each); "
         f"– is no bias that these show. {made['processor']}, one thread, torch {made['torch']}. "
-        f"`python -m experiments.gradients --save`"
+        f"`hardattn estimators --save`"
     )
     return "\n".join(text) + "\n"
 
@@ -320,7 +320,7 @@ def picture(result: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.gradients", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hardattn estimators", description=__doc__)
     parser.add_argument("--place", choices=KINDS, nargs="*", default=list(KINDS))
     parser.add_argument("--train", type=int, default=200, help="exact updates before (200)")
     parser.add_argument("--calls", type=int, default=300, help="gradients of each (300)")

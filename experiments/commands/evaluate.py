@@ -1,7 +1,7 @@
 """Measure finished runs again: all that is measured today, of the weights that were kept.
 
 PATHs are run folders, or folders of runs. result.json, columns.pt and examples.pt are written anew,
-as `experiments.run` would now write them; the record of the training stays, and with what it was
+as `hardattn.experiments.commands.train` would now write them; the record of the training stays, and with what it was
 made stands there from then on. Runs of other programs are named and left as they are. Exit codes:
 0 done; 2 something was no run that can be measured; 5 a file could not be written.
 """
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .command import obey
-from .config import Run, UsageError
+from ..command import obey
+from ..recipe import Run, UsageError
 
 
 def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
@@ -24,7 +24,7 @@ def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
     """
     from hardattn.report.runs import read
 
-    from .trained import Revival
+    from ..revive import Revival
 
     faults, revive = [], Revival(given)
     runs = [run for group in read(paths) for run in group.runs]
@@ -47,8 +47,8 @@ def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
 def _again(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any]:
     from hardattn.storage import replace_text
 
-    from .execute import conclude, locked, things
-    from .sources import files
+    from ..run import conclude, locked, things
+    from ..sources import files
 
     with locked(folder):
         trained = revive(folder, result)
@@ -75,7 +75,7 @@ def _again(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.remeasure",
+        prog="hardattn evaluate",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     from hardattn.report.runs import ReportError
     from hardattn.storage import CheckpointError
 
-    from .execute import Busy
+    from ..run import Busy
 
     try:
         faults = remeasure(words.paths, Run(device=words.device, root=words.root))

@@ -5,8 +5,8 @@ the next place, and Catch, where it is half of what is done.
 from dataclasses import replace
 from typing import Any
 
-from .agents import MoveRam, Player, Ram
-from .config import Learning, Problem, Recipe
+from ..agents import MoveRam, Player, Ram
+from ..recipe import Learning, Problem, Recipe
 
 CIRCLE_SQUARE = Recipe(
     title="",

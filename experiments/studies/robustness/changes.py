@@ -25,7 +25,7 @@ from hardattn.rollout import DRAWS, rollout
 from hardattn.scenes import MakeScenes, Scenes, frozen, strewn
 from hardattn.scenes.transforms import contrast, noise, occluded, shifted
 
-from .trained import Trained
+from ...revive import Trained
 
 PIECES = (0, 1, 2, 4, 8, 16)
 FEW, MANY = 4, 16  # distractors in training, and in the test of generalisation

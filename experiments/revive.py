@@ -18,8 +18,8 @@ from hardattn.scenes import Scenes, frozen
 from hardattn.world import World
 
 from . import agents, sources, viewers
-from .config import Learning, Problem, Recipe, Run, UsageError
-from .execute import Setting, measure, prepare
+from .recipe import Learning, Problem, Recipe, Run, UsageError
+from .run import Setting, measure, prepare
 
 APART = 0.005  # of the error, by which another machine's arithmetic may change it
 # By the name that a result has them under.
@@ -168,7 +168,7 @@ def built(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int =
 
 
 def _typed(value: Any, kind: Any) -> Any:
-    """As it was before JSON had it: see `experiments.execute.plain`."""
+    """As it was before JSON had it: see `hardattn.experiments.run.plain`."""
     if isinstance(value, list):
         return tuple(value)
     several = kind.__args__ if isinstance(kind, types.UnionType) else (kind,)

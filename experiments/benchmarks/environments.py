@@ -1,9 +1,9 @@
 """How many steps a second environments take, side by side on one core.
 
-`python -m experiments.env_benchmark [--save]`. 28x28 images of random pixels, six looks of 8x8 and
+`hardattn bench environments [--save]`. 28x28 images of random pixels, six looks of 8x8 and
 a class at the last: our faces, and Gymnasium's SyncVectorEnv over the environment that one would
 write first. CPU seconds of this process, the least of many short rounds in turn, episodes ended and
-begun included. `--save` writes them to experiments/measurements/envs.json.
+begun included. `--save` writes them to experiments/results/studies/envs.json.
 """
 
 import argparse
@@ -21,20 +21,18 @@ from gymnasium.vector import SyncVectorEnv
 from hardattn.device import tune
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv
 
-from .command import obey
-from .execute import made_with
-from .sb3_benchmark import ENVS, LOOKS, Naive, adapters, problem
+from ..command import obey
+from ..run import made_with
+from .sb3 import ENVS, LOOKS, Naive, adapters, problem
 
-SAVED = Path(__file__).parent / "measurements" / "envs.json"
+SAVED = Path(__file__).parents[1] / "results" / "studies" / "envs.json"
 IMAGES = 55_000  # as many as MNIST has
 ROUNDS, LEAST = 40, 0.03  # rounds of so many seconds: short ones, of which some are undisturbed
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, and save if asked."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.env_benchmark", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="hardattn bench environments", description=__doc__)
     parser.add_argument("--save", action="store_true", help=f"write {SAVED.name}")
     given = parser.parse_args(arguments)
     product = tune(threads=1)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .config import Recipe, UsageError
+from ...recipe import Recipe, UsageError
 
 # Options of estimators, which "reinforce" does without.
 ESTIMATED = (
@@ -22,9 +22,9 @@ def retrained(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, An
     Each is an ordinary run beside the agent's, which goes on where it was stopped. The folder is
     named from the agent's. None, and a line, where there is no looking that was learned.
     """
-    from .execute import execute
-    from .gain import ORDERS
-    from .run import parse
+    from ...commands.train import parse
+    from ...run import execute
+    from .measure import ORDERS
 
     alive = revive(folder, result)
     if alive.setting.world.sensor.everything or getattr(alive.recipe.agent, "script", None):
@@ -93,10 +93,10 @@ def command(result: dict[str, Any], recipe: Recipe, where: Path) -> list[str]:
 
     Raises UsageError for a run of another program.
     """
-    from .recipes import RECIPES
+    from ...recipes import RECIPES
 
     words = shlex.split(result["command"])
-    if words[:3] != ["python", "-m", "experiments.run"] or words[3] not in RECIPES:
+    if words[:3] != ["python", "-m", "hardattn.experiments", "train"] or words[3] not in RECIPES:
         raise UsageError(f"{where}: not a run of a recipe that there is, so it is not retrained")
     base, settings = RECIPES[words[3]].settings(), recipe.settings()
     options: list[str] = []

@@ -1,8 +1,8 @@
-"""How fast, side by side in one run on one core: `make bench`, `python -m experiments.benchmark`.
+"""How fast, side by side in one run on one core: `make bench`, `hardattn bench throughput`.
 
 Times are process CPU seconds on the CPU and event times on a GPU, the least of several alternating
 rounds, so that another process on the machine moves them little. `--save` writes them to
-experiments/measurements/benchmark.json.
+experiments/results/studies/benchmark.json.
 """
 
 import argparse
@@ -23,17 +23,17 @@ from hardattn.scenes import cluttered, plain
 from hardattn.sensors import Retina
 from hardattn.training.loop import OPTIMISERS, Tally
 
-from .command import obey
-from .execute import made_with
-from .recipes import RECIPES
+from ..command import obey
+from ..recipes import RECIPES
+from ..run import made_with
 
-SAVED = Path(__file__).parent / "measurements" / "benchmark.json"
+SAVED = Path(__file__).parents[1] / "results" / "studies" / "benchmark.json"
 ROUNDS = 7
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, and save if asked."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.benchmark", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hardattn bench throughput", description=__doc__)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--save", action="store_true", help=f"write {SAVED.name}")
     given = parser.parse_args(arguments)

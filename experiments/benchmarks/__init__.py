@@ -1,0 +1,1 @@
+"""How fast: training, environments, and the bridge to Stable-Baselines3."""

@@ -1,0 +1,1 @@
+"""Measurements over finished runs, and over the tables of methods."""
