@@ -16,10 +16,10 @@ from .move import MoveRAM
 from .mram import MRAM
 from .player import Player
 from .ram import RAM
-from .reinforced import ReSAN
+from .resan import ReSAN
+from .s3ta import Sequential
 from .scal import SCAL
 from .scripted import PATH, SCRIPTS, Following, Scripted
-from .sequential import Sequential
 from .show_attend_tell import ShowAttendTell
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
 from .temporal import TemporalRAM

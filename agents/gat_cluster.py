@@ -8,7 +8,7 @@ from torch import Tensor
 from hardattn.distributions import Fixed
 from hardattn.maps import charged
 from hardattn.rollout import Decision
-from hardattn.stochastic.gaussian import GaussianAttention, two_layers
+from hardattn.stochastic.gaussian_attention import GaussianAttention, two_layers
 from hardattn.world import Observation
 
 from .soft import SoftAgent

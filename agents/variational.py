@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from hardattn.distributions import Places
 from hardattn.layers import CellFeatures, attend
 from hardattn.rollout import Decision
-from hardattn.stochastic.variational import Alignment, CategoricalAlignment, DirichletAlignment
+from hardattn.stochastic.cell_attention import Alignment, CategoricalAlignment, DirichletAlignment
 from hardattn.world import Observation
 
 

@@ -16,7 +16,7 @@ from hardattn.world import Observation
 
 from .actions import Act
 from .episodes import Ahead, Episodes, Fresh, OnePass, Problem, mapped
-from .judge import Judge
+from .rewards import Judge
 
 # Whether something holds: for all environments alike, or (B,) bool for each. Those that begin
 # together and cannot stop end together, and then no tensor has to be asked.

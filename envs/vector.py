@@ -19,8 +19,8 @@ from hardattn.scenes import Scenes
 from .actions import Actions
 from .catalogue import document, named, unexpected
 from .episodes import Fresh, Problem
-from .judge import Judge
 from .observations import Observations
+from .rewards import Judge
 from .stepping import Facts, Flag, Moved, Stepping, settled
 
 OPTIONS = ("index", "reset_mask", "one_pass")

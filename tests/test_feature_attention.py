@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hardattn.agents.s3ta import Sequential
 from hardattn.agents.scal import SCAL
-from hardattn.agents.sequential import Sequential
 from hardattn.agents.show_attend_tell import ShowAttendTell
 from hardattn.agents.variational import Variational, VariationalDirichlet
 from hardattn.data import load
@@ -25,7 +25,7 @@ from hardattn.layers import CellFeatures, attend, spatial_basis
 from hardattn.rollout import Draw, greedy, rollout, sample, soft
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Cells
-from hardattn.stochastic.variational import Alignment, CategoricalAlignment, DirichletAlignment
+from hardattn.stochastic.cell_attention import Alignment, CategoricalAlignment, DirichletAlignment
 from hardattn.tasks import Classify
 from hardattn.world import World
 

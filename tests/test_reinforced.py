@@ -18,7 +18,7 @@ from hardattn.evaluation.metrics import figures
 from hardattn.rollout import greedy, rollout, sample
 from hardattn.scenes import Scenes
 from hardattn.sensors import Pairs, Retina
-from hardattn.stochastic.reinforced import ReSA, Selector, Source2Token, keep, take
+from hardattn.stochastic.token_selection import ReSA, Selector, Source2Token, keep, take
 from hardattn.tasks import Classify
 from hardattn.world import World
 from tests.exact import exact_gradient

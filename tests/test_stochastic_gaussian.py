@@ -25,7 +25,7 @@ from hardattn.evaluation.metrics import error, figures
 from hardattn.maps import charge, recorded, replaced
 from hardattn.scenes import Scenes, frozen, jittered, plain, translated
 from hardattn.sensors import Whole
-from hardattn.stochastic.gaussian import GaussianAttention
+from hardattn.stochastic.gaussian_attention import GaussianAttention
 from hardattn.tasks import Classify, Cluster
 from hardattn.training.log import Log
 from hardattn.training.loop import train

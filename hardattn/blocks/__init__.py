@@ -32,7 +32,7 @@ from hardattn.blocks.harmonious import Harmonious
 from hardattn.blocks.high_order import HighOrder
 from hardattn.blocks.hoga import HOGA, HOGASearch
 from hardattn.blocks.hourglass import Hourglass
-from hardattn.blocks.kalman import KalmanPooling
+from hardattn.blocks.kalman_pooling import KalmanPooling
 from hardattn.blocks.mirror import Mirror
 from hardattn.blocks.multi_context import MultiContext
 from hardattn.blocks.multi_head import MultiHead
@@ -45,10 +45,10 @@ from hardattn.blocks.random_features import RandomFeatures
 from hardattn.blocks.residual_attention import ResidualAttention
 from hardattn.blocks.retain import Retain
 from hardattn.blocks.reverse import Reverse
+from hardattn.blocks.s3ta import S3TA
 from hardattn.blocks.sagan import SAGAN
 from hardattn.blocks.se import SE
 from hardattn.blocks.selective_kernel import SelectiveKernel
-from hardattn.blocks.sequential import S3TA
 from hardattn.blocks.set_transformer import SetTransformer
 from hardattn.blocks.slot import SlotAttention
 from hardattn.blocks.smyrf import SMYRF

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hardattn.blocks.sequential import S3TA
+from hardattn.blocks.s3ta import S3TA
 from hardattn.maps import charge
 
 

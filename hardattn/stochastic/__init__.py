@@ -11,7 +11,7 @@ from collections.abc import Callable
 from torch import nn
 
 from hardattn.stochastic.bayesian import BayesianLogNormal, BayesianWeibull
-from hardattn.stochastic.gaussian import GaussianAttention
+from hardattn.stochastic.gaussian_attention import GaussianAttention
 from hardattn.stochastic.harmonious_regions import HarmoniousRegions
 from hardattn.stochastic.uncertainty_aware import UncertaintyAware
 

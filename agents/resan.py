@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hardattn.distributions import Mask
 from hardattn.rollout import Decision
-from hardattn.stochastic.reinforced import ReSA, Selector, Source2Token, keep, rectified
+from hardattn.stochastic.token_selection import ReSA, Selector, Source2Token, keep, rectified
 from hardattn.world import Observation
 
 
