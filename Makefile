@@ -19,7 +19,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## train hard attention and its controls on digits, compare them, write runs/demo/report.html
-	@$(PY) -m experiments.demo
+	@$(PY) -m hardattn.experiments demo
 
 test: $(STAMP) ## run the fast tests
 	@$(PY) -m pytest -n 2
@@ -30,17 +30,16 @@ test-slow: $(STAMP) ## run the tests marked slow or gpu
 # mypy cannot map a folder to another module name, so it is shown the tree as it is installed.
 lint: $(STAMP) ## ruff check, ruff format --check, mypy
 	@rm -rf $(TREE) && mkdir -p $(TREE)/hardattn
-	@ln -s $(CURDIR)/hardattn/* $(CURDIR)/envs $(CURDIR)/agents $(TREE)/hardattn/
-	@ln -s $(CURDIR)/experiments $(TREE)/
+	@ln -s $(CURDIR)/hardattn/* $(CURDIR)/envs $(CURDIR)/agents $(CURDIR)/experiments $(TREE)/hardattn/
 	@status=0; \
 	$(PY) -m ruff check || status=1; \
 	$(PY) -m ruff format --check || status=1; \
 	(cd $(TREE) && $(PY) -m mypy --config-file $(CURDIR)/pyproject.toml --cache-dir .. \
-		-p hardattn -p experiments) || status=1; \
+		-p hardattn) || status=1; \
 	exit $$status
 
 bench: $(STAMP) ## measure throughput
-	@$(PY) -m experiments.benchmark
+	@$(PY) -m hardattn.experiments bench throughput
 
 clean: ## remove build outputs and caches; .venv and runs stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -33,8 +33,8 @@ def centre(seen: Observation, context: Tensor, looks: int) -> Places:
 def raster(seen: Observation, context: Tensor, looks: int) -> Places:
     """Line by line over the smallest grid that has a cell for every look, whatever is seen.
 
-    See `hardattn.evaluation.swap.raster_point`. The first look, which would be cell 0's, is the world's to
-    place.
+    See `hardattn.evaluation.swap.raster_point`. The first look, which would be cell 0's, is the
+    world's to place.
     """
     return Fixed(raster_point(torch.round(seen.step * looks) + 1, looks))
 

@@ -1,8 +1,8 @@
 """When times are taken: once an architecture, and never beside a training of the same folder.
 
 A processor that trains is no place to time on, even by its own clock: caches and hyperthreads are
-shared. So a run that ends while others train beside it leaves its times out; `hardattn.experiments.commands.sweep`
-takes them when all have ended, of one run for all of its architecture.
+shared. So a run that ends while others train beside it leaves its times out; `hardattn sweep` takes
+them when all have ended, of one run for all of its architecture.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from .recipe import Recipe, Run, UsageError
 def architecture(recipe: Recipe, made: dict[str, Any]) -> str:
     """What has the same times: the agent's settings and its problem, whatever it learned by.
 
-    made: with what, of `hardattn.experiments.run.made_with`; other versions and machines are others.
+    made: with what, of `run.made_with`; other versions and machines are others.
     """
     agent = {"agent": type(recipe.agent).__name__} | dataclasses.asdict(recipe.agent)
     known = {key: made.get(key) for key in ("commit", "torch", "device", "processor")}

@@ -23,7 +23,7 @@ def mixed(state: Tensor) -> Tensor:
 def apart(seed: int, count: int) -> list[int]:
     """Seeds that begin with this one, for environments of which other seeds share none.
 
-    The others are `hardattn.training.loop.mix(seed, 1)`, `mix(seed, 2)` and so on. Neighbouring numbers
+    The others are `training.loop.mix(seed, 1)`, `mix(seed, 2)` and so on. Neighbouring numbers
     would not do: those from s on and those from s + 1 on have all in common but one.
     """
     start = mixed(torch.tensor(_wrapped(seed)) + STEP)

@@ -1,4 +1,4 @@
-"""Runs of untrained agents on noise, as `hardattn.experiments.commands.train` leaves them, for tests of the report."""
+"""Runs of untrained agents on noise, as `hardattn train` leaves them, for tests of the report."""
 
 import json
 import shutil

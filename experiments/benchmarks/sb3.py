@@ -95,7 +95,7 @@ def adapters(envs: int = ENVS) -> list[dict[str, Any]]:
     return compare(ways, envs * LOOKS, "steps/s", torch.device("cpu"))
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Measure and print."""
     tune(threads=1)
     for row in adapters():

@@ -344,9 +344,7 @@ def _result(run: Path) -> dict[str, Any]:
         raise UsageError(f"{run}: no finished run in it (no result.json); give runs/NAME/seed-N")
     result = _json(run / "result.json")
     if not (run / "best.pt").exists():
-        raise UsageError(
-            f"{run}: no best.pt, the weights that `hardattn.experiments.commands.train` leaves"
-        )
+        raise UsageError(f"{run}: no best.pt, the weights that `hardattn train` leaves")
     return result
 
 

@@ -6,7 +6,7 @@ from ..command import obey
 from ..recipes import RECIPES
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Print the recipes."""
     for name, recipe in RECIPES.items():
         time = f"; {recipe.minutes:.1f} min" if recipe.minutes else ""

@@ -83,7 +83,7 @@ def table(field: str) -> list[str]:
 
 
 def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
-    """Run `hardattn.experiments.commands.train` with each of these arguments, `workers` at a time, in this order.
+    """Run `hardattn train` with each of these arguments, `workers` at a time, in this order.
 
     Returns 0, or the exit code of the first that failed, after all have ended, when the times are
     taken that none could take while others trained (see `experiments.timing`). SIGINT and SIGTERM

@@ -1,6 +1,6 @@
 """Write the tables of README.md from the committed JSON, and from nothing else.
 
-Results and claims come from experiments/results/*.json, the others from experiments/results/studies.
+Results and claims come from experiments/results/*.json, the others from results/studies.
 """
 
 import argparse

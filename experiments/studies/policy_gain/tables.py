@@ -10,7 +10,7 @@ SHOWN = ("random", "shuffled", "reversed", "centre", "raster", "mean", "oracle",
 
 
 def save(done: Sequence[Any], path: Path = SAVED) -> None:
-    """Write what `hardattn.experiments.studies.policy_gain.measure.gains` found: errors and hits of every seed, no more."""
+    """Write what `measure.gains` found: errors and hits of every seed, no more."""
     from hardattn.storage import replace_text
 
     agents = [

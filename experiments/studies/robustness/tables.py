@@ -1,4 +1,4 @@
-"""What `hardattn.experiments.studies.robustness.measure` found, over the training seeds: tables, curves, the README's.
+"""What `measure` found, over the training seeds: tables, curves, the README's.
 
 An entry is what characterisation.json says of one run, with the run's name beside it.
 """
