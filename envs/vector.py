@@ -44,10 +44,11 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
     NumPy arrays, as Gymnasium has it, with `_key` masks in infos.
 
     reset(seed=s): the first environment has the seed s, number i
-    `hardattn.training.loop.mix(s, i)`, so that no other seed has one of these (`hardattn.rng.apart`); of a list, the i-th. Its
-    episodes are a function of that seed alone, however many others there are. options: "index",
-    which images of the split, a number or (B,); "reset_mask", (B,) bool, which environments;
-    "one_pass", True or seeds (scenes, first looks), for every image of the split once and in order,
+    `hardattn.training.loop.mix(s, i)`, so that no other seed has one of these
+    (`hardattn.rng.apart`); of a list, the i-th. Its episodes are a function of that seed alone,
+    however many others there are. options: "index", which images of the split, a number or (B,);
+    "reset_mask", (B,) bool, which environments; "one_pass", True or seeds (scenes, first looks),
+    for every image of the split once and in order,
     see `one_pass`, until False, or a seed.
     infos: "loss", of logits; "valid", in a pass; at the end "return", "looks", and what would tell
     the answer before: "label", "box" (0 where there is none) and "index".

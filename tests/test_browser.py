@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.browser import NAMES
+from tests.support.browser import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 ASKING = """
-from tests.browser import tell
+from tests.support.browser import tell
 
 def test_one(tmp_path):
     tell("<html><head></head><body></body></html>", "", tmp_path, 400)

@@ -1,8 +1,8 @@
 """Measure finished runs again: all that is measured today, of the weights that were kept.
 
 PATHs are run folders, or folders of runs. result.json, columns.pt and examples.pt are written anew,
-as `hardattn train` would now write them; the record of the training stays, and with what it was made
-stands there from then on. Runs of other programs are named and left as they are. Exit codes:
+as `hardattn train` would now write them; the record of the training stays, and with what it was
+made stands there from then on. Runs of other programs are named and left as they are. Exit codes:
 0 done; 2 something was no run that can be measured; 5 a file could not be written.
 """
 

@@ -1,0 +1,124 @@
+"""Over all that is committed and printed: nothing leaves what is possible."""
+
+import math
+import re
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+from hardattn.experiments.commands.tables import BLOCKS, RESULTS
+from hardattn.experiments.studies import claims
+from hardattn.experiments.studies.robustness import tables as characterised
+from hardattn.report.columns import columns
+from hardattn.report.render.latex import by_agent
+from hardattn.report.rows import Row, tables
+from hardattn.report.runs import entropy, read
+from hardattn.stats import Estimate
+
+NUMBER = r"([+−]?[\d,]+(?:\.\d+)?)"
+INTERVAL = re.compile(rf"{NUMBER} \[{NUMBER}, {NUMBER}\]")
+BETWEEN = {
+    **dict.fromkeys(("error", "middle", "chance"), (0, 100)),
+    **dict.fromkeys(("difference", "gain"), (-100, 100)),
+    **dict.fromkeys(("seconds", "speed", "latency_ms", "throughput"), (0, math.inf)),
+}
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    return [row for table in tables(read([RESULTS])) for row in table.rows]
+
+
+def test_no_interval_of_a_row_leaves_what_is_possible(rows: list[Row]) -> None:
+    kinds = {name: (kind, *get_args(kind)) for name, kind in get_type_hints(Row).items()}
+    found = {name for name, kind in kinds.items() if Estimate in kind}
+    assert found == BETWEEN.keys()
+    for row in rows:
+        for name, (least, most) in BETWEEN.items():
+            one = getattr(row, name)
+            if one is not None and one.low is not None:
+                assert least <= one.low <= one.point <= one.high <= most, (row.group.name, name)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_no_interval_of_the_readme_leaves_what_is_possible(name: str) -> None:
+    """Of gains and claims too, and whatever else is written with brackets."""
+    text = BLOCKS[name](RESULTS)
+    for numbers in INTERVAL.findall(text):
+        point, low, high = (float(one.replace("−", "-").replace(",", "")) for one in numbers)
+        assert low <= point <= high
+        if name in ("gain", "characterisation") or any("+" in one for one in numbers):
+            assert -100 <= low <= high <= 100, numbers
+
+
+def test_claims_know_how_far_their_differences_can_go() -> None:
+    for one in claims.CLAIMS:
+        low, high = one.limits
+        assert low < one.bound < high or one.bound == 0
+    accuracy = next(one for one in claims.CLAIMS if one.other == 10.0)
+    assert accuracy.limits == (-10, 90)
+    ranking = next(one for one in claims.CLAIMS if one.other == 0.5)
+    assert ranking.limits == (-0.5, 0.5)
+
+
+def test_correlations_are_not_cut_off_at_nought() -> None:
+    found = [{"correlation": value} for value in (-0.9, 0.9, 1.0)]
+    one = characterised._over(found, "correlation")
+    assert one is not None and (one.low, one.high) == (-1, 1)
+
+
+def test_entropies_are_entropies(rows: list[Row]) -> None:
+    """Over cells between none and that of all alike; of points of a density that is one."""
+    some = 0
+    for row in rows:
+        world = row.group.first["world"]
+        if row.entropy is None:
+            continue
+        some += 1
+        if world["sensor"] in ("cells", "patches", "pairs"):
+            cells = world["rows"] * world["columns"]
+            most = cells * math.log(2) if world["sensor"] != "cells" else math.log(cells)
+            assert 0 <= row.entropy <= 2 * most + 1e-6, row.group.name
+        else:
+            assert -34 < row.entropy < 6 and row.entropy != 0, row.group.name
+    assert some > 30
+    told = {row.group.name: row.entropy for row in rows}
+    assert told["variational-dirichlet-digits"] is None and told["centre-digits"] is None
+    assert "-38976" not in by_agent(tables(read([RESULTS])))
+
+
+@pytest.mark.parametrize(
+    ("found", "sensor", "wanted"),
+    [
+        (-38976.4, "cells", None),
+        (-0.5, "cells", None),
+        (-1e-9, "cells", 0.0),
+        (0.0, "cells", 0.0),
+        (1.2, "pairs", 1.2),
+        (-0.38, "retina", -0.38),
+        (0.0, "retina", None),  # a look that is certain has no density
+        (-900.0, "affine", None),
+        (None, "retina", None),
+        (math.nan, "cells", None),
+    ],
+)
+def test_what_is_no_entropy_is_not_shown(
+    found: float | None, sensor: str, wanted: float | None
+) -> None:
+    assert entropy(found, sensor) == wanted
+
+
+def test_committed_times_are_shown_by_the_processor_alone(rows: list[Row]) -> None:
+    """Latencies were by the wall, of every seed; so were most trainings."""
+    assert not any(row.latency_ms or row.throughput for row in rows)
+    for row in rows:
+        measured = [run.result["training"].get("cpu_seconds") for run in row.group.runs]
+        assert (row.seconds is None) == (None in measured)
+    for table in tables(read([RESULTS])):
+        assert "latency_ms" not in {column.key for column in columns(table)}
+
+
+def test_there_is_a_readme_to_look_at() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    assert len(INTERVAL.findall(readme)) > 100

@@ -1,0 +1,412 @@
+"""The command that asks whether a policy mattered: what it finds, leaves, says and refuses."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hardattn import storage as checkpoint
+from hardattn.agents import RAM, Scripted
+from hardattn.estimators import reinforce
+from hardattn.evaluation import swap
+from hardattn.evaluation.metrics import error
+from hardattn.experiments import run as execute
+from hardattn.experiments.commands.train import main as run_main
+from hardattn.experiments.commands.train import parse
+from hardattn.experiments.recipe import Run
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.revive import Trained
+from hardattn.experiments.studies.policy_gain import fixed_order as retrain
+from hardattn.experiments.studies.policy_gain import measure as gain
+from hardattn.experiments.studies.policy_gain.measure import (
+    Gain,
+    gains,
+    main,
+    swapped_columns,
+    verdict,
+)
+from hardattn.experiments.studies.policy_gain.tables import markdown, save
+from hardattn.rollout import greedy
+from hardattn.scenes import Scenes
+from hardattn.sensors import Retina
+from hardattn.stats import Estimate
+from hardattn.tasks import Classify
+from hardattn.training.loop import mix
+from hardattn.world import World
+from tests.support.runs import write_run
+
+SMALL = (
+    *("--canvas", "16", "--zoom", "1", "--size", "6", "--scales", "1", "--looks", "4"),
+    *("--hidden", "16", "--what", "16", "--where", "16", "--test-draws", "2"),
+    *("--images", "1280", "--batch", "128", "--validate-every", "1280"),
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run that learns to look, and one that looks at random."""
+    top = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "tune", lambda threads: "default")
+        patch.setattr(execute, "PASSES", 1)
+        for more in ([], ["--script", "random"]):
+            words = ["ram-digits", *SMALL, *more, "--device", "cpu", "--out", str(top)]
+            assert run_main(words) == 0
+        yield top
+
+
+@pytest.fixture
+def runs(made: Path, tmp_path: Path) -> Path:
+    """A copy to measure and to spoil."""
+    return Path(shutil.copytree(made, tmp_path / "runs"))
+
+
+def only(runs: Path, script: str | None) -> Path:
+    """The folder of the run whose script begins so, or that has none."""
+    (found,) = (
+        path.parent
+        for path in runs.glob("*/seed-0/recipe.json")
+        for given in [json.loads(path.read_text())["script"]]
+        if (given is None if script is None else (given or "").startswith(script))
+    )
+    return found
+
+
+WORLD = World(Retina(3), Classify(2), 4)
+
+
+def squares(count: int, seed: int) -> Scenes:
+    """A square of 2 x 2 pixels anywhere on 8 x 8, of brightness 100 (class 0) or 200 (class 1)."""
+    drawn = torch.Generator().manual_seed(seed)
+    corner = torch.randint(7, (count, 2), generator=drawn)
+    target = torch.randint(2, (count,), generator=drawn)
+    away = torch.arange(8) - corner[..., None]
+    column, row = ((away >= 0) & (away < 2)).unbind(1)
+    lit = (row[:, :, None] & column[:, None]) * (100 * (1 + target))[:, None, None]
+    box = torch.cat([corner, corner + 2], 1) / 4 - 1
+    return Scenes(lit[:, None].to(torch.uint8), target, box[:, None], torch.arange(count))
+
+
+@lru_cache
+def observer(seed: int) -> Any:
+    """A RAM whose answer was trained under random looks, and its looking never."""
+    torch.manual_seed(seed)
+    agent = RAM((1, 3, 3), 2, core="gru", hidden=32, what=32, where=16)
+    looking = Scripted(agent, "random", WORLD.looks)
+    descent = torch.optim.Adam(agent.parameters(), 1e-2)
+    for update in range(150):
+        descent.zero_grad()
+        drawn = torch.Generator().manual_seed(mix(seed, update))
+        reinforce(looking, WORLD, squares(64, mix(seed, update, 1)), drawn).total.backward()
+        descent.step()
+    # As it was drawn, all looks would be near the centre.
+    torch.nn.init.normal_(agent.locator.weight)
+    return agent
+
+
+def gain_of(wrap: Callable[[Any], Any], world: World = WORLD, seeds: int = 3) -> Gain:
+    """Of observers of several seeds, made into agents."""
+    found = []
+    for seed in range(seeds):
+        columns, _ = swapped_columns(wrap(observer(seed)), world, squares(1000, seed), greedy)
+        errors = {name: {"error": error(one)} for name, one in columns.items()}
+        found.append({"own": errors.pop("own"), "swaps": errors, "retrained": None})
+    return Gain("a", "a", tuple(range(seeds)), tuple(found), ({},) * seeds)
+
+
+def test_an_untrained_policy_is_no_better_than_random() -> None:
+    found = gain_of(lambda agent: agent)
+    # By the means of several draws it can be told to be worse.
+    assert verdict(found.difference("random"), "random") != "better than random"
+
+
+def test_random_looks_are_no_better_than_random() -> None:
+    found = gain_of(lambda agent: Scripted(agent, "random", WORLD.looks))
+    assert verdict(found.difference("random"), "random") == "no better than random"
+
+
+def test_a_perfect_policy_is_better_by_what_random_looks_miss() -> None:
+    told = World(WORLD.sensor, WORLD.task, WORLD.looks, context="target")
+    found = gain_of(lambda agent: Scripted(agent, "oracle", told.looks), told)
+    assert verdict(found.difference("random"), "random") == "better than random"
+    gap = [100 * (one["swaps"]["random"]["error"] - one["own"]["error"]) for one in found.found]
+    assert found.difference("random").point == pytest.approx(sum(gap) / 3)
+    assert found.difference("oracle").point == 0
+
+
+def test_the_files_hold_what_they_should_and_are_made_once(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = only(runs, None)
+    result = json.loads((folder / "result.json").read_text())
+    assert main([str(folder)]) == 0
+    said = capsys.readouterr()
+    assert "1 seed; over 359 test images" in said.out and "looking again" in said.err
+    found = json.loads((folder / "gain.json").read_text())
+    assert list(found) == [
+        *("format", "name", "seed", "own", "swaps", "draws", "left_out", "retrained"),
+        "per_example",
+    ]
+    assert (found["format"], found["name"], found["seed"]) == (1, result["name"], 0)
+    greedy = result["figures"]["greedy"]
+    assert found["own"] == {key: greedy[key] for key in ("error", "hit")}
+    assert found["retrained"] is None and set(found["left_out"]) == {"foreign"}
+    kept = checkpoint.read(folder / "gain.pt")
+    for name, one in found["swaps"].items():
+        assert set(one) == {"error", "hit", "nll"}
+        drawn = name in ("random", "shuffled")
+        assert kept[name].dtype == (torch.float64 if drawn else torch.bool)
+        assert kept[name].shape == (718,)
+        shares = kept[name].double() * swap.DRAWS
+        assert torch.equal(shares, shares.round())
+        assert one["error"] == pytest.approx(1 - kept[name].double().mean().item())
+
+    stamp = (folder / "gain.json").stat().st_mtime_ns
+    monkeypatch.setattr(gain, "swapped_columns", None)  # nothing is measured a second time,
+    assert main([str(folder)]) == 0
+    again = capsys.readouterr()
+    assert again.out == said.out and "looking again" not in again.err
+    assert (folder / "gain.json").stat().st_mtime_ns == stamp
+    weights = checkpoint.read(folder / "best.pt")
+    weights["agent"]["critic.bias"] += 1
+    checkpoint.write(folder / "best.pt", weights)
+    with pytest.raises(TypeError):  # but of other weights it is
+        gains([folder])
+
+
+def test_asked_again_it_measures_the_same(runs: Path) -> None:
+    folder = next(runs.glob("*/seed-0"))
+    gains([folder])
+    first = (folder / "gain.json").read_text()
+    (folder / "gain.json").write_text(first.replace('"error": 0', '"error": 1'))
+    gains([folder], again=True)
+    assert (folder / "gain.json").read_text() == first
+
+
+def one_seed(own: list[bool], swap: list[bool], index: list[int]) -> Gain:
+    wrong = [sum(not right for right in one) / len(one) for one in (own, swap)]
+    found = {"own": {"error": wrong[0]}, "swaps": {"random": {"error": wrong[1]}}}
+    right = {"own": torch.tensor(own), "random": torch.tensor(swap), "index": torch.tensor(index)}
+    return Gain("a", "a", (0,), (found,), (right,))
+
+
+def test_the_interval_of_one_seed_is_over_images() -> None:
+    # 200 images of two scenes each: half of the images lose both of their scenes by the swap.
+    images = torch.arange(200).repeat_interleave(2)
+    swap = (images % 2 == 0).tolist()
+    found = one_seed([True] * 400, swap, images.tolist()).difference("random")
+    assert (found.point, found.n, found.unit) == (50, 200, "image")
+    # The standard error is that of 200 images, 100 * sqrt(1/4 / 200) = 3.5, not of 400 scenes.
+    assert found.high - found.point == pytest.approx(1.96 * 3.54, rel=0.08)
+    assert verdict(found, "random") == "better than random"
+    assert verdict(one_seed([True] * 4, [True] * 4, [0, 1, 2, 3]).difference("random"), "x") == (
+        "no better than x"
+    )
+    lost = one_seed(swap, [True] * 400, images.tolist()).difference("random")
+    assert verdict(lost, "random") == "worse than random"
+
+
+def test_one_image_alone_says_nothing() -> None:
+    found = one_seed([True, True], [False, True], [3, 3]).difference("random")
+    assert found == Estimate(50.0, None, None, 1, "none", "image")
+    assert verdict(found, "random") == "unsure"
+
+
+def test_seeds_by_hand() -> None:
+    found = [
+        {"own": {"error": own}, "swaps": {"random": {"error": swap}}, "retrained": None}
+        for own, swap in ((0.10, 0.30), (0.12, 0.36), (0.14, 0.33))
+    ]
+    gap = Gain("a", "a", (0, 1, 2), tuple(found), ({}, {}, {})).difference("random")
+    # 20, 24, 19: mean 21, deviation sqrt(7), t(2) = 4.3027.
+    assert gap.point == pytest.approx(21)
+    assert gap.low == pytest.approx(21 - 4.3027 * (7 / 3) ** 0.5, abs=1e-3)
+
+
+def test_no_interval_of_a_gain_leaves_what_is_possible() -> None:
+    """Errors of 9, 89 and 7 %, as of three seeds of which one did not learn."""
+    found = [
+        {"own": {"error": own}, "swaps": {"random": {"error": 0.9}}, "retrained": None}
+        for own in (0.09, 0.89, 0.07)
+    ]
+    gap = Gain("a", "a", (0, 1, 2), tuple(found), ({}, {}, {})).difference("random")
+    assert gap.high == 100 and -100 <= gap.low < 0 < gap.point
+
+
+def refused(capsys: pytest.CaptureFixture[str], words: str, *paths: str | Path) -> None:
+    capsys.readouterr()
+    assert main([str(path) for path in paths]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and words in said.err
+    assert len(said.err.strip().splitlines()) == 1 and said.err.startswith("error: ")
+
+
+def test_bad_paths_are_one_line(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(capsys, "no such file", tmp_path / "nowhere")
+    refused(capsys, "no finished run", tmp_path)
+    result = next(made.rglob("result.json"))
+    (tmp_path / "results.json").write_text(f"[{result.read_text()}]")
+    refused(capsys, "without weights", tmp_path / "results.json")
+
+
+def test_runs_that_cannot_be_made_alive_are_one_line(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = only(made, None)
+    folder = Path(shutil.copytree(source, tmp_path / "a" / "seed-0"))
+    refused(capsys, "best.pt: missing", write_run(tmp_path / "b", "ram", 0))
+    (folder / "gain.json").write_text("{")
+    checkpoint.write(folder / "gain.pt", {})
+    refused(capsys, "delete it", folder)
+    (folder / "gain.json").unlink()
+    checkpoint.write(folder / "best.pt", {"agent": {"a": torch.zeros(1)}})
+    refused(capsys, "not the weights", folder)
+    (folder / "best.pt").unlink()
+    refused(capsys, "best.pt: missing", folder)
+    result = json.loads((folder / "result.json").read_text())
+    result["recipe"]["agent"] = "Recurrent"
+    (folder / "result.json").write_text(json.dumps(result))
+    refused(capsys, "only its own program can build", folder)
+
+
+def test_what_is_known_of_other_code_is_said(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = only(runs, "random")
+    gains([folder])
+    assert "--again" not in capsys.readouterr().err
+    result = json.loads((folder / "result.json").read_text())
+    result["sources"]["files"]["hardattn.agents.ram"] = "of old"
+    (folder / "result.json").write_text(json.dumps(result))
+    done, faults = gains([folder])
+    assert len(done) == 1 and faults == []
+    said = capsys.readouterr().err
+    assert "hardattn.agents.ram has changed" in said and "--again" in said
+
+
+def test_another_versions_error_is_said(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = next(runs.glob("*/seed-0"))
+    result = json.loads((folder / "result.json").read_text())
+    result["figures"]["greedy"]["error"] += 0.02
+    (folder / "result.json").write_text(json.dumps(result))
+    gains([folder])
+    assert "another version" in capsys.readouterr().err
+
+
+def test_the_observer_is_retrained_for_the_best_order(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "PASSES", 1)
+    folder = only(runs, None)
+    assert main([str(folder), "--retrain", "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    found = json.loads((folder / "gain.json").read_text())["retrained"]
+    validated, tests = {}, {}
+    for order, start in zip(gain.ORDERS, ("centre", "raster", "path:"), strict=True):
+        there = only(runs, start) / "result.json"
+        result = json.loads(there.read_text())
+        assert result["recipe"]["estimator"] == "reinforce" and result["recipe"]["images"] == 1280
+        validated[order] = min(point for _, point in result["training"]["curve"])
+        tests[order] = result["figures"]["greedy"]["error"]
+        # It is had again by its own command.
+        name, recipe, _ = parse(result["command"].split()[3:])
+        assert name == result["name"]
+        assert json.loads(json.dumps(execute.plain(recipe.settings()))) == result["recipe"]
+        if order == found["order"]:
+            assert (folder / found["folder"]).resolve() == there.parent.resolve()
+    assert validated[found["order"]] == min(validated.values())
+    assert found["error"] == tests[found["order"]]
+    assert "the best fixed order" in said and f"({found['order']}, observer retrained)" in said
+
+    monkeypatch.setattr(retrain, "retrained", None)  # nothing is trained a second time
+    assert main([str(folder), "--retrain", "--device", "cpu"]) == 0
+    assert capsys.readouterr().out == said
+    capsys.readouterr()
+
+
+def test_nothing_is_retrained_where_no_looking_was_learned(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = only(runs, "random")
+    gains([folder], retrain=True)
+    assert "no looking was learned" in capsys.readouterr().err
+    assert json.loads((folder / "gain.json").read_text())["retrained"] is None
+
+
+@pytest.mark.parametrize(
+    "name", ["ram-leave-one-out-digits", "sat-soft-digits", "reinforced-digits", "edram-digits"]
+)
+def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
+    """As many episodes, by an estimator that any looks go with, in a command that says so."""
+    recipe = RECIPES[name]
+    run = Run(device="cpu")
+    setting = execute.prepare(recipe.problem, run)
+    setting = setting._replace(validation=setting.validation.slice(0, 20))
+    agent = recipe.agent.build(
+        setting.world.sensor.shape(setting.image), setting.world, setting.image
+    )
+    alive = Trained({}, recipe, setting, agent, setting.validation)
+    new = retrain.ordered(alive, retrain.path_of(alive))
+    times = recipe.learning.samples or 1
+    assert new.learning.images == times * recipe.learning.images
+    assert new.learning.images // new.learning.batch == recipe.learning.images // (
+        recipe.learning.batch
+    )
+    result = {"command": f"hardattn train {name} --seed 3", "seed": 3}
+    words = retrain.command(result, new, Path("here"))
+    _, parsed, run = parse(words[3:])
+    assert parsed.settings() == new.settings() and run.seed == 3
+    new.agent.build(setting.world.sensor.shape(setting.image), setting.world, setting.image)
+
+
+def entry(name: str, own: list[float], swaps: dict[str, list[float]]) -> gain.Gain:
+    """An agent with these errors."""
+
+    def one(error: float) -> dict[str, float | None]:
+        return {"error": error, "hit": None, "nll": None}
+
+    found = [
+        {
+            "own": one(error),
+            "swaps": {key: one(errors[at]) for key, errors in swaps.items()},
+            "left_out": {"raster": "a reason"},
+            "retrained": {"order": "centre", "error": 0.5, "folder": "there"} if at else None,
+        }
+        for at, error in enumerate(own)
+    ]
+    return gain.Gain(name, f"the {name}", tuple(range(len(own))), tuple(found), ())
+
+
+def test_the_committed_table_says_what_the_seeds_say(tmp_path: Path) -> None:
+    done = [
+        entry("unsure", [0.1, 0.2], {"random": [0.3, 0.5], "oracle": [0.05, 0.15]}),
+        entry("sure", [0.10, 0.11, 0.12], {"random": [0.60, 0.61, 0.62], "mean": [0.1, 0.1, 0.1]}),
+        entry("alone", [0.1], {"random": [0.9]}),
+        entry("control", [0.3, 0.3], {"random": [0.4, 0.4]})._replace(script="random"),
+        entry("soft", [0.2, 0.2], {"mean": [0.1, 0.1], "foreign": [0.4, 0.4]}),
+    ]
+    save(done, tmp_path / "gain.json")
+    found = json.loads((tmp_path / "gain.json").read_text())
+    assert [one["seeds"] for one in found["agents"]] == [[0, 1], [0, 1, 2], [0], [0, 1], [0, 1]]
+    assert found["agents"][0]["retrained"] == [None, {"order": "centre", "error": 0.5}]
+    _, _, *lines, blank, said = markdown(found).splitlines()
+    assert blank == "" and "one draw that all agents and seeds share" in said
+    for agent in found["agents"]:
+        agent["draws"] = 5
+    assert markdown(found).splitlines()[-1].startswith("Random looks, and the paths of other")
+    assert "mean of 5 draws" in markdown(found) and "one draw" not in markdown(found)
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    assert [row[1] for row in cells] == ["`sure`", "`unsure`", "`soft`"]  # one seed has no interval
+    sure, unsure, soft = cells
+    assert sure[4:6] == ["+50.0 [+50.0, +50.0]", "better than random"] and sure[2] == "3"
+    # 20 and 30 points: no more than two seeds can tell.
+    assert unsure[4].startswith("+25.0 [−38.5, ") and unsure[5] == "no better than random"
+    assert unsure[11] == "−5.0" and unsure[6] == "–"
+    assert soft[5] == "worse than the mean map" and soft[12] == "+20.0"

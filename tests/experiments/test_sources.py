@@ -1,0 +1,410 @@
+"""What a run was made from: said when it is used or taken up again under other code or data."""
+
+import dataclasses
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from hardattn.evaluation import cost
+from hardattn.experiments import run as execute
+from hardattn.experiments import sources
+from hardattn.experiments.commands.train import command_for, main, parse, start
+from hardattn.experiments.recipe import Learning, Problem, Recipe, Run, UsageError
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.revive import Revival
+from hardattn.report.page.page import page
+from hardattn.report.render.terminal import markdown
+from hardattn.report.rows import tables
+from hardattn.report.runs import read
+from hardattn.training.log import Log
+from tests.support.runs import change, write_run
+
+MINE = '''
+"""An agent from outside, with a module of its own for what it is made of."""
+
+from dataclasses import dataclass
+
+from my_layers import Wide
+from hardattn.agents import FullView
+
+
+class Mine(FullView):
+    def __init__(self, *shape):
+        super().__init__(*shape, net="mlp")
+        self.more = Wide(1, 1)
+
+
+@dataclass(frozen=True)
+class MyRecipe:
+    depth: int = 1
+
+    def build(self, glimpse, world, image):
+        return Mine(glimpse, world.task.classes)
+'''
+LAYERS = "from torch import nn\n\n\nclass Wide(nn.Linear):\n    pass\n"
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of two modules and one that nothing of it uses; runs go there quickly."""
+    for name, text in (("my_agent", MINE), ("my_layers", LAYERS), ("my_notes", "NOTES = 1\n")):
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(execute, "tune", lambda threads: "default")
+    monkeypatch.setattr(execute, "PASSES", 1)
+    monkeypatch.setattr(cost, "SECONDS", 0.0)
+    yield tmp_path
+    for name in ("my_agent", "my_layers", "my_notes"):
+        sys.modules.pop(name, None)
+
+
+def recipe_of(folder: Path) -> Recipe:
+    importlib.invalidate_caches()
+    for name in ("my_agent", "my_layers"):
+        sys.modules.pop(name, None)
+    agent = importlib.import_module("my_agent").MyRecipe()
+    learning = Learning(images=64, batch=16, validate_every=32)
+    problem = Problem(sensor="whole", looks=1, first="centre")
+    return Recipe("mine", "", problem=problem, agent=agent, learning=learning)
+
+
+def go(folder: Path, **named: Any) -> int:
+    run = Run(out=folder / "runs", device="cpu", **named)
+    return start("mine", recipe_of(folder), run, "by hand")
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "runs/mine/seed-0/result.json").read_text())
+
+
+def edit(file: Path) -> None:
+    file.write_text(f"{file.read_text()}# edited\n")
+
+
+def stop_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal comes at the first validation."""
+    real = Log.validation
+
+    def stopping(self: Log, *given: Any) -> None:
+        monkeypatch.setattr(Log, "validation", real)
+        os.kill(os.getpid(), signal.SIGINT)
+        real(self, *given)
+
+    monkeypatch.setattr(Log, "validation", stopping)
+
+
+@pytest.mark.parametrize("name", [k for k, v in RECIPES.items() if v.problem.dataset == "digits"])
+def test_every_recipe_knows_what_it_is_made_of(name: str) -> None:
+    recipe = RECIPES[name]
+    world = recipe.problem.world(10)
+    image = (1, *([recipe.problem.canvas or 8] * 2))
+    agent = recipe.agent.build(world.sensor.shape(image), world, image)
+    estimator = recipe.learning.gradient(agent, world)
+    made_of = (recipe.agent, agent, estimator, world, world.sensor, world.task)
+    found = sources.files(*made_of, recipe.problem.maker(10), execute.train, execute.rollout)
+    used = {type(part).__module__ for part in agent.modules()}
+    used |= {
+        type(world).__module__,
+        "hardattn.training.loop",
+        "hardattn.rollout",
+        "hardattn.sensors",
+    }
+    assert found.keys() >= {module for module in used if module.startswith("hardattn")}
+    assert any(module.startswith("hardattn.estimators.") for module in found)
+    others = {f"hardattn.agents.{path.stem}" for path in Path("agents").glob("*.py")}
+    assert len(found.keys() & others) <= 4  # its own, and those that it is built on
+    assert not any(
+        module.startswith(("hardattn.report", "hardattn.training.log")) for module in found
+    )
+    assert not any(module.startswith("torch") for module in found)
+    assert sources.changed(found) == []
+
+
+def test_what_is_used_again_says_how_old_it_is_and_what_changed(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert go(mine) == 0
+    first = capsys.readouterr()
+    result = result_of(mine)
+    files = result["sources"]["files"]
+    assert {"my_agent", "my_layers", "hardattn.agents.full_view"} <= files.keys()
+    assert result["sources"]["changed"] == [] and "my_notes" not in files
+    assert "--again" not in first.err
+    edit(mine / "my_notes.py")
+    (mine / "my_agent.py").touch()
+    assert go(mine) == 0
+    said = capsys.readouterr()
+    assert said.out == first.out and said.err.count("\n") == 1
+    day = result["made_with"]["finished"].split("T")[0]
+    assert day in said.err and str(result["made_with"]["commit"]) in said.err
+    assert "--again" in said.err and "changed" not in said.err
+    for module in ("my_layers", "my_agent"):
+        edit(mine / f"{module}.py")
+        assert go(mine) == 0
+        assert f"{module}" in capsys.readouterr().err
+    assert result_of(mine) == result
+
+
+def test_again_runs_it_anew_but_not_before_it_can(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert go(mine) == 0
+    folder, before = mine / "runs/mine/seed-0", result_of(mine)
+    (folder / "gain.json").write_text("{}")  # of the weights that will be no more
+    (folder / "notes.txt").write_text("mine")
+    (mine / "my_agent.py").write_text(MINE.replace("Wide(1, 1)", "Wide(1, 0, 0, 0, 0)"))
+    with pytest.raises(TypeError):
+        go(mine, again=True)
+    assert result_of(mine) == before and (folder / "best.pt").exists()
+    (mine / "my_agent.py").write_text(MINE.replace("Wide(1, 1)", "Wide(1, 2)"))
+    assert go(mine, again=True) == 0
+    after = result_of(mine)
+    assert after["parameters"] == before["parameters"] + 2
+    assert after["sources"]["files"]["my_agent"] != before["sources"]["files"]["my_agent"]
+    assert after["sources"]["changed"] == [] and not (folder / "gain.json").exists()
+    assert (folder / "notes.txt").exists()
+    assert len(list(folder.glob("events.out.tfevents.*"))) <= 2  # one is of the hyperparameters
+    capsys.readouterr()
+
+
+def test_going_on_under_changed_code_is_said_and_stands_in_the_result(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop_once(monkeypatch)
+    assert go(mine) == 130
+    edit(mine / "my_notes.py")
+    edit(mine / "my_layers.py")
+    capsys.readouterr()
+    assert go(mine) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "changed code" in line]
+    assert len(said) == 1 and "my_layers differs" in said[0] and "my_agent" not in said[0]
+    assert result_of(mine)["sources"]["changed"] == ["my_layers"]
+
+
+def test_going_on_with_the_same_code_says_nothing(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop_once(monkeypatch)
+    assert go(mine) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    edit(mine / "my_notes.py")
+    assert go(mine) == 0
+    assert "changed" not in capsys.readouterr().err
+    assert result_of(mine)["sources"]["changed"] == []
+
+
+def test_a_stopped_run_begins_anew_where_that_is_asked(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop_once(monkeypatch)
+    assert go(mine, again=True) == 130
+    assert "without --again goes on" in capsys.readouterr().err
+    edit(mine / "my_layers.py")
+    assert go(mine, again=True) == 0
+    assert result_of(mine)["sources"]["changed"] == []
+
+
+def test_again_is_no_part_of_the_recipe_or_its_command() -> None:
+    words = ["ram-digits", "--again", "--lr", "0.5"]
+    name, recipe, run = parse(words)
+    assert run.again and name == "ram-digits,lr=0.5" and "again" not in recipe.settings()
+    assert command_for(words) == "hardattn train ram-digits --lr 0.5"
+    assert command_for(["ram-digits", "--again", "True", "--lr", "1"]).endswith("digits --lr 1")
+    assert not parse(["ram-digits", "--again", "False"])[2].again
+    assert not parse(["ram-digits"])[2].again
+
+
+def test_weights_of_other_code_are_measured_with_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By all that make runs alive again: gain, characterise, remeasure."""
+    monkeypatch.setattr(execute, "PASSES", 1)
+    tiny = ["--images", "32", "--batch", "16", "--validate-every", "32", "--test-draws", "1"]
+    assert main(["cnn-digits", *tiny, "--device", "cpu", "--out", str(tmp_path)]) == 0
+    (path,) = tmp_path.rglob("result.json")
+    result = json.loads(path.read_text())
+    capsys.readouterr()
+    Revival(Run(device="cpu"))(path.parent, result)
+    assert capsys.readouterr().err == ""
+    result["sources"]["files"] |= {"hardattn.agents.full_view": "0" * 16, "gone.from_here": "1"}
+    revive = Revival(Run(device="cpu"))
+    for _ in range(2):
+        revive(path.parent, result)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "full_view" in said and "gone.from_here" in said
+    del result["sources"]  # one of before
+    revive(path.parent, result)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_partial_a_class_and_an_object_have_the_sources_of_their_own() -> None:
+    found = sources.files(dataclasses.replace, torch.nn.Linear(1, 1), 3, None, "x", (1,))
+    assert found == {}  # of libraries alone
+    assert "hardattn.sensors" in sources.files(Problem(size=3).world(2))
+    assert "hardattn.catch" in sources.files(Problem(scene="catch", canvas=24).maker(10))
+
+
+def test_a_run_that_fails_before_it_did_anything_leaves_no_folder(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def raising(*given: Any, **named: Any) -> None:
+        raise ValueError("not like this")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "train", lambda *given, log, **named: log.start(0, 1) or raising())
+        assert go(mine) == 2
+    assert not (mine / "runs").exists()
+    (mine / "runs/other").mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "prepare", raising)
+        assert go(mine) == 2
+    assert [path.name for path in (mine / "runs").iterdir()] == ["other"]
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "conclude", raising)  # after it was trained, everything stays
+        assert go(mine) == 2
+    assert (mine / "runs/mine/seed-0/best.pt").exists()
+    capsys.readouterr()
+
+
+# The data.
+
+
+def grow(folder: Path, count: int) -> str:
+    """A folder of two classes of so many images each; the name of its dataset."""
+    for number in range(count):
+        for shade, kind in ((40, "a"), (160, "b")):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            path = folder / kind / f"{number}.png"
+            if not path.exists():
+                Image.new("L", (8, 8), shade + number).save(path)
+    return f"folder:{folder}"
+
+
+def on(folder: Path, out: Path, **named: Any) -> int:
+    """Train on the images of a folder."""
+    problem = Problem(f"folder:{folder}", sensor="whole", looks=1, first="centre")
+    recipe = dataclasses.replace(recipe_of(out), problem=problem)
+    return start("mine", recipe, Run(out=out / "runs", device="cpu", **named), "by hand")
+
+
+def test_a_stopped_run_does_not_go_on_with_other_data(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = mine / "pictures"
+    grow(pictures, 6)
+    stop_once(monkeypatch)
+    assert on(pictures, mine) == 130
+    before = json.loads((mine / "runs/mine/seed-0/sources.json").read_text())["data"]
+    extra = pictures / "a" / "extra.png"
+    Image.new("L", (8, 8), 9).save(extra)
+    steps = sorted((mine / "runs/mine/seed-0/checkpoints").iterdir())
+    capsys.readouterr()
+    assert on(pictures, mine) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and before in said and "--again" in said
+    assert sorted((mine / "runs/mine/seed-0/checkpoints").iterdir()) == steps
+    extra.unlink()
+    for path in pictures.rglob("*.png"):
+        path.touch()
+    assert on(pictures, mine) == 0
+    assert result_of(mine)["data"] == before
+
+
+def test_weights_are_not_measured_on_other_data(mine: Path) -> None:
+    tiny = ["--images", "32", "--batch", "16", "--validate-every", "32", "--test-draws", "1"]
+    words = ["soft", *tiny, "--dataset", grow(mine / "pictures", 6), "--canvas", "None"]
+    words += ["--scene", "plain", "--zoom", "None", "--pieces", "None", "--piece", "None"]
+    assert main([*words, "--device", "cpu", "--out", str(mine / "runs")]) == 0
+    (path,) = mine.rglob("result.json")
+    result = json.loads(path.read_text())
+    Revival(Run(device="cpu"))(path.parent, result)
+    grow(mine / "pictures", 9)
+    with pytest.raises(UsageError, match="not those that it was trained on"):
+        Revival(Run(device="cpu"))(path.parent, result)
+
+
+def groups_of(
+    folder: Path, words: str, *data: str | None
+) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Groups of seeds of one recipe on scenes of one name, with these hashes of data."""
+    for seed, one in enumerate(data):
+        file = write_run(folder, "ram", seed) / "result.json"
+        change(file, scenes=words, **({} if one is None else {"data": one}))
+    return [(group.scenes, group.name, group.seeds) for group in read([folder])]
+
+
+@pytest.mark.parametrize("words", ["folder:my pictures plain, test seed 1", "digits plain"])
+def test_seeds_on_different_data_are_not_one_row(tmp_path: Path, words: str) -> None:
+    found = groups_of(tmp_path, words, "abc", "def", "abc")
+    assert found == [
+        (f"{words}, data abc", "ram", (0, 2)),
+        (f"{words}, data def", "ram", (1,)),
+    ]
+    done = tables(read([tmp_path]))
+    assert [table.scenes for table in done] == [f"{words}, data {one}" for one in ("abc", "def")]
+    assert "measured on the same" not in page(read([tmp_path]), None, "", [], "")
+
+
+def test_results_of_before_there_were_hashes_stay_together(tmp_path: Path) -> None:
+    folder, digits = "folder:pictures plain", "digits plain"
+    assert groups_of(tmp_path / "a", folder, None, None) == [(folder, "ram", (0, 1))]
+    assert groups_of(tmp_path / "b", digits, None, None) == [(digits, "ram", (0, 1))]
+    # What a folder held then is not known; digits are the same everywhere.
+    assert groups_of(tmp_path / "c", digits, None, "abc") == [(digits, "ram", (0, 1))]
+    assert groups_of(tmp_path / "d", folder, None, "abc", None) == [
+        (f"{folder}, data abc", "ram", (1,)),
+        (f"{folder}, data unknown", "ram", (0, 2)),
+    ]
+
+
+def test_the_report_says_where_seeds_are_of_different_code(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path, "ram", seed) for seed in (0, 1)]
+    write_run(tmp_path, "random", 0)
+
+    def noted(one: dict[str, Any], other: dict[str, Any]) -> str:
+        for folder, given in zip(folders, (one, other), strict=True):
+            change(folder / "result.json", sources={"changed": [], **given})
+        return markdown(tables(read([tmp_path])))
+
+    words = "more than one version of the code"
+    alike = {"files": {"a.b": "1", "a.c": "2"}}
+    assert words not in markdown(tables(read([tmp_path]))) and words not in noted(alike, alike)
+    assert "RAM (a.c)" in noted(alike, {"files": {"a.b": "1", "a.c": "3"}})
+    assert "RAM (a.c)" in noted(alike, {"files": {"a.b": "1"}})
+    text = noted(alike, alike | {"changed": ["a.d"]})
+    assert words in text and "RAM (a.d)" in text
+    assert "under changed code" in page(read([tmp_path]), None, "", [], "")
+
+
+OWN = """
+import sys
+from experiments import sources
+class Mine: pass
+print(sources.files(Mine), sources.changed({"script other.py": "1", sys.argv[1]: "1"}))
+"""
+
+
+def test_what_is_run_goes_by_its_own_name(tmp_path: Path) -> None:
+    """A class of the program itself is one of __main__, which is another program another time."""
+    (tmp_path / "mine.py").write_text(OWN)
+    path = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
+    for words, name in (([str(tmp_path / "mine.py")], "script mine.py"), (["-m", "mine"], "mine")):
+        said = subprocess.run(
+            [sys.executable, *words, name],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | path,
+        ).stdout
+        assert said.startswith(f"{{'{name}': ") and said.endswith(f"}} ['{name}']\n"), said
