@@ -1,7 +1,6 @@
 """A world: through what one looks, what is asked, how often; and the one place of observation."""
 
 import copy
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,11 +10,10 @@ from torch.nn import functional as F
 
 from hardattn.rng import Generator, uniform
 from hardattn.scenes import Scenes
-from hardattn.sensors import Sensor
+from hardattn.sensors import SIGHTS, Sensor, sight
 from hardattn.tasks import Task
 
 COARSE = 12  # pixels a side of a coarse view, at most
-SIGHTS = ("never sees the image", "sees a coarse view", "sees everything")  # from less to more
 
 
 class Observation(NamedTuple):
@@ -70,22 +68,6 @@ FIRST_LOOKS: dict[str, Callable[[Scenes], Tensor] | None] = {
     "centre": image_centre,
     "target": target_centre,
 }
-
-
-def sight(sensor: Sensor, image: tuple[int, int, int], looks: int) -> str:
-    """How much of an image of (C, H, W) so many looks through a sensor can show: one of SIGHTS.
-
-    Everything where looks that are laid side by side show each pixel at the image's own resolution;
-    a coarse view where a single one, wherever and however wide it may be, reaches over all of it.
-    """
-    sides = image[1:]
-    fine = sensor.fine(image)
-    if all(fine) and math.prod(-(-side // one) for side, one in zip(sides, fine, strict=True)) <= (
-        looks
-    ):
-        return SIGHTS[2]
-    wide = sensor.wide(image)
-    return SIGHTS[all(one >= side for one, side in zip(wide, sides, strict=True))]
 
 
 class World:

@@ -46,8 +46,7 @@ def sees(result: dict[str, Any]) -> str:
 
     Results say the former alone that are older than the latter's being computed.
     """
-    from hardattn.sensors import SENSORS
-    from hardattn.world import SIGHTS, sight
+    from hardattn.sensors import SENSORS, SIGHTS, sight
 
     told, world = str(result["sees"]), result["world"]
     kind = SENSORS.get(world["sensor"])

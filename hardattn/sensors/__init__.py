@@ -4,6 +4,9 @@ from hardattn.sensors.retina import (
     SENSORS as SENSORS,
 )
 from hardattn.sensors.retina import (
+    SIGHTS as SIGHTS,
+)
+from hardattn.sensors.retina import (
     Cells as Cells,
 )
 from hardattn.sensors.retina import (
@@ -23,6 +26,9 @@ from hardattn.sensors.retina import (
 )
 from hardattn.sensors.retina import (
     Whole as Whole,
+)
+from hardattn.sensors.retina import (
+    sight as sight,
 )
 from hardattn.sensors.windows import (
     Affine as Affine,

@@ -5,6 +5,7 @@ A sensor has two steps. `open(images)` does once an episode what does not depend
 corner at top left, so that x = 2 c / W - 1 for a column edge c. Outside the image a retina reads 0.
 """
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -364,6 +365,26 @@ class Pairs(Patches):
     def density(self, place: Tensor) -> Tensor:
         one, other = place.unflatten(-1, (2, self.rows, self.columns)).unbind(-3)
         return one + other - one * other
+
+
+# How much an agent may see, from less to more.
+SIGHTS = ("never sees the image", "sees a coarse view", "sees everything")
+
+
+def sight(sensor: Sensor, image: tuple[int, int, int], looks: int) -> str:
+    """How much of an image of (C, H, W) so many looks through a sensor can show: one of SIGHTS.
+
+    Everything where looks that are laid side by side show each pixel at the image's own resolution;
+    a coarse view where a single one, wherever and however wide it may be, reaches over all of it.
+    """
+    sides = image[1:]
+    fine = sensor.fine(image)
+    if all(fine) and math.prod(-(-side // one) for side, one in zip(sides, fine, strict=True)) <= (
+        looks
+    ):
+        return SIGHTS[2]
+    wide = sensor.wide(image)
+    return SIGHTS[all(one >= side for one, side in zip(wide, sides, strict=True))]
 
 
 SENSORS: dict[str, Any] = {

@@ -269,7 +269,10 @@ def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[
     assert set(found["figures"]) == {"greedy", "sampled", "averaged"}
     for kind, figures in found["figures"].items():
         of_clusters = {"nmi", "ari"} if found["recipe"]["task"] == "cluster" else set()
-        assert set(figures) - {"passes"} == {"n", *METRICS, *of_clusters} and figures["n"] == 24
+        assert (
+            set(figures) - {"passes", "draws"} == {"n", *METRICS, *of_clusters}
+            and figures["n"] == 24
+        )
         looks = found["world"]["looks"]
         assert 0 <= figures["error"] <= 1 and len(figures["error_after"]) == looks, kind
     assert found["training"]["images"] == 16 and found["training"]["images_per_second"] > 0

@@ -14,9 +14,9 @@ from hardattn.experiments.recipes import RECIPES
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.report.titles import changes, sees, title
-from hardattn.sensors import SENSORS, Retina
+from hardattn.sensors import SENSORS, SIGHTS, Retina
 from hardattn.tasks import Classify
-from hardattn.world import SIGHTS, World
+from hardattn.world import World
 from tests.support.runs import change, rewritten, write_run
 
 NEVER, COARSELY, EVERYTHING = SIGHTS
