@@ -2,9 +2,7 @@
 
 import gymnasium
 
-from .catalogue import CATALOGUE as CATALOGUE
-from .catalogue import document as document
-from .catalogue import named as named
+from .catalogue import CATALOGUE as CATALOGUE, document as document, named as named
 from .episodes import Problem as Problem
 from .single import GlimpseEnv as GlimpseEnv
 from .vector import GlimpseVectorEnv as GlimpseVectorEnv

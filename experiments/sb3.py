@@ -15,8 +15,7 @@ from typing import Any, Literal
 
 from . import timing
 from .command import obey
-from .commands.train import Program, in_one_line
-from .commands.train import main as run_main
+from .commands.train import Program, in_one_line, main as run_main
 from .recipe import Recipe, Run, UsageError, at_least, finite, positive
 from .recipes import measured
 from .recipes.family import CLUTTERED_DIGITS

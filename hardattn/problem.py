@@ -14,8 +14,7 @@ from hardattn.scenes import MakeScenes, Scenes
 from hardattn.scenes.canvas import Size
 from hardattn.scenes.pairs import of_pair
 from hardattn.sensors import Sensor
-from hardattn.tasks import Classify, Cluster, Localise, Task
-from hardattn.tasks import Sequence as SequenceTask
+from hardattn.tasks import Classify, Cluster, Localise, Sequence as SequenceTask, Task
 from hardattn.world import World
 
 DRAWN = ("split", "index", "generator", "classes", "names")  # of scenes: nothing that one chooses

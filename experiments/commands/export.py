@@ -56,8 +56,7 @@ def deploy(run: Path, out: Path | None = None) -> Path:
 
     Raises UsageError, CheckpointError, OSError.
     """
-    from hardattn import __version__
-    from hardattn import storage as checkpoint
+    from hardattn import __version__, storage as checkpoint
 
     from ..folder import kept_if_used
 

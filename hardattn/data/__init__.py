@@ -2,14 +2,8 @@
 
 from hardattn.data.datasets import (
     Dataset as Dataset,
-)
-from hardattn.data.datasets import (
     Split as Split,
-)
-from hardattn.data.datasets import (
     fewer as fewer,
-)
-from hardattn.data.datasets import (
     load as load,
 )
 from hardattn.data.idx import (

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hardattn.data.idx import AGAIN, check_published, read_idx
-from hardattn.data.idx import DataError as DataError
+from hardattn.data.idx import AGAIN, DataError as DataError, check_published, read_idx
 from hardattn.data.images import by, fetch, in_folder, on_hub, renumbered, stack
 from hardattn.data.splits import Part, deal, held_out, interleaved
 

@@ -31,6 +31,7 @@ from hardattn.estimators.relaxed import (
 )
 from hardattn.estimators.score_function import (
     NVIL,
+    Loss as Loss,
     MovingAverage,
     entropy_bonus,
     learned_baseline,
@@ -39,7 +40,6 @@ from hardattn.estimators.score_function import (
     self_critical,
     soft_baseline,
 )
-from hardattn.estimators.score_function import Loss as Loss
 from hardattn.estimators.three_phases import ThreePhases
 from hardattn.estimators.variational import (
     VariationalPathwise,

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 from hardattn.distributions import Places
 from hardattn.estimators.multi_sample import of_cells, one_draw
 from hardattn.estimators.score_function import Loss
-from hardattn.rollout import Agent, Draw, Trajectory, rollout, soft
-from hardattn.rollout import pathwise as draw_pathwise
+from hardattn.rollout import Agent, Draw, Trajectory, pathwise as draw_pathwise, rollout, soft
 from hardattn.scenes import Scenes
 from hardattn.world import World
 

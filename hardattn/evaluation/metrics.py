@@ -8,21 +8,25 @@ import torch
 from torch import Tensor
 
 from hardattn.evaluation import localisation, scanpath
-from hardattn.evaluation.calibration import aurc as aurc
-from hardattn.evaluation.calibration import brier as brier
-from hardattn.evaluation.calibration import ece as ece
-from hardattn.evaluation.calibration import error_auroc as error_auroc
-from hardattn.evaluation.calibration import error_when_sure as error_when_sure
-from hardattn.evaluation.calibration import looks_needed as looks_needed
-from hardattn.evaluation.calibration import nll as nll
-from hardattn.evaluation.calibration import reliability as reliability
-from hardattn.evaluation.calibration import risk_coverage as risk_coverage
+from hardattn.evaluation.calibration import (
+    aurc as aurc,
+    brier as brier,
+    ece as ece,
+    error_auroc as error_auroc,
+    error_when_sure as error_when_sure,
+    looks_needed as looks_needed,
+    nll as nll,
+    reliability as reliability,
+    risk_coverage as risk_coverage,
+)
 from hardattn.evaluation.evaluate import Columns
-from hardattn.evaluation.tradeoff import error_at_cost as error_at_cost
-from hardattn.evaluation.tradeoff import error_by_cost as error_by_cost
-from hardattn.evaluation.tradeoff import pareto as pareto
-from hardattn.evaluation.tradeoff import pareto_apart as pareto_apart
-from hardattn.evaluation.tradeoff import pareto_area as pareto_area
+from hardattn.evaluation.tradeoff import (
+    error_at_cost as error_at_cost,
+    error_by_cost as error_by_cost,
+    pareto as pareto,
+    pareto_apart as pareto_apart,
+    pareto_area as pareto_area,
+)
 
 Figure = float | list[float] | None
 

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hardattn.sensors.windows import Affine as Affine
-from hardattn.sensors.windows import Crop as Crop
-from hardattn.sensors.windows import Filterbank as Filterbank
-from hardattn.sensors.windows import GaussianWindow as GaussianWindow
-from hardattn.sensors.windows import Points
-from hardattn.sensors.windows import Zoom as Zoom
+from hardattn.sensors.windows import (
+    Affine as Affine,
+    Crop as Crop,
+    Filterbank as Filterbank,
+    GaussianWindow as GaussianWindow,
+    Points,
+    Zoom as Zoom,
+)
 
 # Above so many numbers an int32 index would wrap.
 INT32_LIMIT = 2**31

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv
 from hardattn.sensors import Cells, Zoom

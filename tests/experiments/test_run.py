@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import blocks, stochastic
-from hardattn import storage as checkpoint
+from hardattn import blocks, stochastic, storage as checkpoint
 from hardattn.agents import BACKBONES
 from hardattn.data import DataError, Dataset, Split, load
 from hardattn.estimators import ESTIMATORS

@@ -16,8 +16,7 @@ import torch
 from PIL import Image
 
 from hardattn.evaluation import cost
-from hardattn.experiments import run as execute
-from hardattn.experiments import sources
+from hardattn.experiments import run as execute, sources
 from hardattn.experiments.commands.train import command_for, main, parse, start
 from hardattn.experiments.recipe import Learning, Problem, Recipe, Run, UsageError
 from hardattn.experiments.recipes import RECIPES

@@ -16,8 +16,7 @@ from hardattn.catch import Catch
 from hardattn.data import Dataset, Split, load
 from hardattn.envs import CATALOGUE, named
 from hardattn.envs.catalogue import REWARDS, document
-from hardattn.experiments.recipe import Problem as Said
-from hardattn.experiments.recipe import UsageError
+from hardattn.experiments.recipe import Problem as Said, UsageError
 from hardattn.experiments.revive import KINDS, recipe_of
 from hardattn.problem import ASKED, SCENES, Problem, problem, world_of
 from hardattn.scenes import pairs

@@ -98,8 +98,7 @@ def gains(
     paths without runs, CheckpointError where nothing can be written, Busy; in training NotFinite,
     Stopped.
     """
-    from hardattn.report.runs import read as read_runs
-    from hardattn.report.runs import script
+    from hardattn.report.runs import read as read_runs, script
     from hardattn.report.titles import title
     from hardattn.storage import read, replace_text
 

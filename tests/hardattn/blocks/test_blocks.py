@@ -21,9 +21,11 @@ from tests.hardattn.blocks import (
     test_blocks_self,
     test_blocks_spatial,
 )
-from tests.hardattn.stochastic import test_bayesian as test_stochastic_bayesian
-from tests.hardattn.stochastic import test_gaussian_attention as test_stochastic_gaussian
-from tests.hardattn.stochastic import test_uncertainty_aware as test_stochastic_pooling
+from tests.hardattn.stochastic import (
+    test_bayesian as test_stochastic_bayesian,
+    test_gaussian_attention as test_stochastic_gaussian,
+    test_uncertainty_aware as test_stochastic_pooling,
+)
 
 FAMILIES = (
     test_blocks_channel,

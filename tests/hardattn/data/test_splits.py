@@ -1,8 +1,7 @@
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hardattn.data.splits import deal_by_content, interleaved
 

@@ -24,8 +24,7 @@ from hardattn.sensors import Retina, Whole
 from hardattn.tasks import TASKS, Classify, Cluster, Sequence
 from hardattn.viz.pictures import verdict
 from hardattn.world import Observation, World
-from tests.support.handmade import columns as handmade
-from tests.support.handmade import looking
+from tests.support.handmade import columns as handmade, looking
 
 # Agents whose every step is written down.
 

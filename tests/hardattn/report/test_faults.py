@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from hardattn import storage as checkpoint
-from hardattn.experiments.commands import report as compare
-from hardattn.experiments.commands import tables as table
+from hardattn.experiments.commands import report as compare, tables as table
 from hardattn.report.faults import Fault, spared
 from hardattn.report.page.charts import styles
 from hardattn.report.page.sections.parts import parts

@@ -23,9 +23,7 @@ from hardattn.report.columns import columns
 from hardattn.report.findings import findings
 from hardattn.report.page.charts import charts, styles
 from hardattn.report.page.page import page
-from hardattn.report.page.sections import calibration as trust
-from hardattn.report.page.sections import cost as pareto
-from hardattn.report.page.sections import failures
+from hardattn.report.page.sections import calibration as trust, cost as pareto, failures
 from hardattn.report.page.sections.gallery import attended
 from hardattn.report.page.sections.swaps import sentence, swaps
 from hardattn.report.page.sections.table import grid

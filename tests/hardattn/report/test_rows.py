@@ -16,9 +16,7 @@ import torch
 from hardattn import storage as checkpoint
 from hardattn.agents import RAM
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.experiments.commands import collect
-from hardattn.experiments.commands import report as compare
-from hardattn.experiments.commands import tables as table
+from hardattn.experiments.commands import collect, report as compare, tables as table
 from hardattn.report.columns import columns
 from hardattn.report.findings import findings
 from hardattn.report.page.page import page

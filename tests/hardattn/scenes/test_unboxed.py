@@ -12,22 +12,17 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import scenes
-from hardattn import storage as checkpoint
+from hardattn import scenes, storage as checkpoint
 from hardattn.agents import RAM, Scripted
 from hardattn.data import Dataset, Split, load
-from hardattn.envs import GlimpseVectorEnv, named
-from hardattn.envs import Problem as Env
+from hardattn.envs import GlimpseVectorEnv, Problem as Env, named
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.failure_modes import states
 from hardattn.evaluation.metrics import METRICS, OF_BOXES, figures, references
 from hardattn.evaluation.swap import Meaningless, looked, swapped
-from hardattn.experiments import recipe as config
-from hardattn.experiments import run as execute
-from hardattn.experiments.commands import export as deploy
-from hardattn.experiments.commands import report as compare
-from hardattn.experiments.commands import tables as table
+from hardattn.experiments import recipe as config, run as execute
+from hardattn.experiments.commands import export as deploy, report as compare, tables as table
 from hardattn.experiments.recipe import Problem, UsageError
 from hardattn.experiments.recipes.family import CLUTTERED_60, MNIST
 from hardattn.experiments.studies.policy_gain import measure as gain

@@ -14,8 +14,7 @@ from hardattn.report.page.sections.gallery import (
     with_examples,
 )
 from hardattn.report.rows import Row, Table
-from hardattn.viz.pictures import BOX, CASING, TICKS, peak, scale
-from hardattn.viz.pictures import heat as coloured
+from hardattn.viz.pictures import BOX, CASING, TICKS, heat as coloured, peak, scale
 
 GAP = 0.06  # between a scene and its map, of the scene's height
 STOPS = 9  # colours that a bar of the scale is drawn from

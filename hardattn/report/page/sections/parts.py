@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 
 from hardattn.report.faults import Fault, spared
 from hardattn.report.page.charts import Chart, Style, charts
-from hardattn.report.page.sections import calibration as trust
-from hardattn.report.page.sections import cost as pareto
-from hardattn.report.page.sections import failures
+from hardattn.report.page.sections import calibration as trust, cost as pareto, failures
 from hardattn.report.page.sections.gallery import gallery, looking, with_examples
 from hardattn.report.page.sections.maps import attending, bar, heat
 from hardattn.report.page.sections.player import player

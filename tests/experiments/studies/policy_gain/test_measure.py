@@ -16,13 +16,11 @@ from hardattn.estimators import reinforce
 from hardattn.evaluation import swap
 from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute
-from hardattn.experiments.commands.train import main as run_main
-from hardattn.experiments.commands.train import parse
+from hardattn.experiments.commands.train import main as run_main, parse
 from hardattn.experiments.recipe import Run
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import Trained
-from hardattn.experiments.studies.policy_gain import fixed_order as retrain
-from hardattn.experiments.studies.policy_gain import measure as gain
+from hardattn.experiments.studies.policy_gain import fixed_order as retrain, measure as gain
 from hardattn.experiments.studies.policy_gain.measure import (
     Gain,
     gains,

@@ -13,8 +13,7 @@ import torch
 from hardattn.data import Dataset
 from hardattn.experiments import run as execute
 from hardattn.experiments.commands.report import compare
-from hardattn.experiments.commands.train import main as run
-from hardattn.experiments.commands.train import parse
+from hardattn.experiments.commands.train import main as run, parse
 from hardattn.experiments.studies.figures import figures
 from hardattn.experiments.studies.robustness import tables as characterised
 from hardattn.experiments.studies.robustness.changes import CHANGES
