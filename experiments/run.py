@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 
 from hardattn import storage as checkpoint
+from hardattn.clustering import ari, nmi
 from hardattn.data import Dataset, fewer, load
 from hardattn.data.memory import at_once
 from hardattn.device import choose, tune
 from hardattn.evaluation import cost
-from hardattn.evaluation.clustering import ari, nmi
 from hardattn.evaluation.evaluate import Columns, average, evaluate, joined
 from hardattn.evaluation.metrics import figures
 from hardattn.maps import CONTROLS, recorded, replaced

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hardattn.evaluation.clustering import Columns, matched
+from hardattn.clustering import Columns, matched
 
 
 class Task(Protocol):

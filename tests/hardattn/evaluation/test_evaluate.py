@@ -9,11 +9,12 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
+from hardattn import clustering
 from hardattn.agents import RAM, SCRIPTS, FullView, Scripted
+from hardattn.clustering import matched
 from hardattn.data import load
 from hardattn.distributions import Fixed, Stop
-from hardattn.evaluation import clustering, metrics
-from hardattn.evaluation.clustering import matched
+from hardattn.evaluation import metrics
 from hardattn.evaluation.evaluate import Columns, average, evaluate
 from hardattn.evaluation.metrics import METRICS, error, figures
 from hardattn.evaluation.swap import looked

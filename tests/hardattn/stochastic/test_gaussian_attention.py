@@ -14,12 +14,12 @@ from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hardattn import clustering
 from hardattn.agents import GATCluster
 from hardattn.data import Dataset, Split, load
 from hardattn.estimators import Loss
 from hardattn.estimators.clustering import gat_cluster, related
 from hardattn.estimators.score_function import reinforce
-from hardattn.evaluation import clustering
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import error, figures
 from hardattn.maps import charge, recorded, replaced
