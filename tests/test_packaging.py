@@ -11,7 +11,9 @@ from packaging.requirements import Requirement
 import hardattn
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = {"hardattn": "hardattn", "envs": "hardattn/envs", "agents": "hardattn/agents"}
+FOLDERS = {"hardattn": "hardattn"} | {
+    side: f"hardattn/{side}" for side in ("envs", "agents", "experiments")
+}
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def wheel(tmp_path_factory):
     """Names inside a wheel built from a copy of the tree, offline, and the folder it lies in."""
     copy = tmp_path_factory.mktemp("tree") / "hardattn-copy"
     ignore = shutil.ignore_patterns("__pycache__")
-    for folder in (*FOLDERS, "experiments", "tests"):
+    for folder in (*FOLDERS, "tests"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=ignore)
     for name in ("pyproject.toml", "README.md", "LICENSE", "conftest.py"):
         shutil.copy(ROOT / name, copy)
@@ -50,7 +52,7 @@ def test_a_wheel_installs_one_name(wheel):
     assert "License-Expression: MIT" in metadata and f"Version: {hardattn.__version__}" in metadata
 
 
-def test_a_wheel_holds_every_file_of_the_three_folders_and_no_other(wheel):
+def test_a_wheel_holds_every_file_of_its_folders_and_no_other(wheel):
     wanted = {
         f"{inside}/{path.relative_to(ROOT / folder).as_posix()}"
         for folder, inside in FOLDERS.items()
@@ -58,7 +60,11 @@ def test_a_wheel_holds_every_file_of_the_three_folders_and_no_other(wheel):
         for path in (ROOT / folder).rglob(f"*.{kind}")
     }
     assert {name for name in names(wheel) if ".dist-info/" not in name} == wanted
-    wanted_too = {"hardattn/envs/__init__.py", "hardattn/agents/ram.py", "hardattn/report/page.js"}
+    wanted_too = {
+        "hardattn/envs/__init__.py",
+        "hardattn/agents/ram.py",
+        "hardattn/report/page/assets/page.js",
+    }
     assert wanted_too <= wanted
 
 
