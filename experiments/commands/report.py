@@ -52,7 +52,7 @@ def compare(
     check_named(groups, against)
     left_out = [str(folder) for folder in unfinished(paths)]
     folder = _folder(paths) if out is None else Path(out)
-    words = ["python", "-m", "hardattn.experiments", "report", *map(_short, paths)]
+    words = ["hardattn", "report", *map(_short, paths)]
     words += [] if out is None else ["--out", _short(out)]
     words += [] if against is None else ["--against", against]
     command = shlex.join(words)

@@ -264,7 +264,7 @@ def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[
     }
     assert found["title"].startswith(f"{RECIPES[name].title} (") and found["seed"] == 0
     assert "images=16" in found["title"]
-    assert found["name"].startswith(name) and found["command"].startswith("python -m experiments")
+    assert found["name"].startswith(name) and found["command"].startswith("hardattn train ")
     assert set(found["figures"]) == {"greedy", "sampled", "averaged"}
     for kind, figures in found["figures"].items():
         of_clusters = {"nmi", "ari"} if found["recipe"]["task"] == "cluster" else set()

@@ -95,13 +95,13 @@ def command(result: dict[str, Any], recipe: Recipe, where: Path) -> list[str]:
     """
     from ...recipes import RECIPES
 
-    words = shlex.split(result["command"])
-    if words[:3] != ["python", "-m", "hardattn.experiments", "train"] or words[3] not in RECIPES:
+    words = shlex.split(result["command"].replace("python -m experiments.run", "hardattn train", 1))
+    if words[:2] != ["hardattn", "train"] or words[2] not in RECIPES:
         raise UsageError(f"{where}: not a run of a recipe that there is, so it is not retrained")
-    base, settings = RECIPES[words[3]].settings(), recipe.settings()
+    base, settings = RECIPES[words[2]].settings(), recipe.settings()
     options: list[str] = []
     for key, value in settings.items():
         if value != base[key]:
             several = value if isinstance(value, tuple) else [value]
             options += [f"--{key.replace('_', '-')}", *map(str, several)]
-    return [*words[:4], *options, "--seed", str(result["seed"])]
+    return [*words[:3], *options, "--seed", str(result["seed"])]

@@ -110,7 +110,8 @@ def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[lis
         except UsageError as fault:
             faults.append(str(fault))
             continue
-        words = shlex.split(one.result["command"])[3:]
+        old, new = "python -m experiments.run", "hardattn train"
+        words = shlex.split(one.result["command"].replace(old, new, 1))[2:]
         options = ["--out", str(one.folder.parent.parent), "--device", run.device]
         options += [] if run.root is None else ["--root", str(run.root)]
         mine = [[*words, "--labels", f"{share:g}", *options] for share in SHARES]
