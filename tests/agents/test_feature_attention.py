@@ -548,17 +548,31 @@ def test_scal_says_what_it_cannot_be() -> None:
         SelfCriticalAttention(agent, world)(agent, world, some())
 
 
-# Learning: digits of 8x8 anywhere on 24x24, 36 cells; each against the same net that looks at
-# random cells, trained for it.
+# Learning: digits of 8x8 anywhere on a canvas with cells of 4x4.
 
 
-def learn(agent: Any, world: World, estimator: Any, images: int, seed: int = 0) -> None:
+def everywhere(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """The control of soft attention, and what it is before it has learned: all cells alike."""
+    cells = places.event_shape[0]
+    weights = torch.full((*places.batch_shape, cells), 1 / cells)
+    return weights, torch.zeros(places.batch_shape)
+
+
+def learn(
+    agent: Any,
+    world: World,
+    estimator: Any,
+    images: int,
+    canvas: int = 24,
+    rate: float = 5e-3,
+    seed: int = 0,
+) -> None:
     if isinstance(estimator, type):
         estimator = estimator(agent, world)
     weights = list(agent.parameters())
     if isinstance(estimator, nn.Module):
         weights += list(estimator.parameters())
-    batch, rate, digits = 128, 5e-3, load("digits").train
+    batch, digits = 128, load("digits").train
     descent = torch.optim.Adam(weights, rate)
     generator = torch.Generator().manual_seed(seed)
     updates = images // batch
@@ -567,19 +581,53 @@ def learn(agent: Any, world: World, estimator: Any, images: int, seed: int = 0) 
         for group in descent.param_groups:
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * done)) * min(1, (update + 1) / 50)
         index = torch.randint(len(digits), (batch,), generator=generator)
-        loss = estimator(agent, world, make(24)(digits, index, generator), generator)
+        loss = estimator(agent, world, make(canvas)(digits, index, generator), generator)
         descent.zero_grad()
         loss.total.backward()
         nn.utils.clip_grad_norm_(weights, 5.0)
         descent.step()
 
 
-def measured(name: str, estimator: Any, draw: Draw, images: int, **how: Any) -> float:
-    agent, world = build(name, canvas=24, grid=6, **how)
-    learn(agent, world, estimator, images)
-    return error(evaluate(agent, world, frozen(make(24), load("digits").test, 1, 4), draw))
+def measured(
+    name: str,
+    estimator: Any,
+    draw: Draw,
+    images: int,
+    canvas: int = 24,
+    rate: float = 5e-3,
+    seed: int = 0,
+    **how: Any,
+) -> float:
+    agent, world = build(name, canvas=canvas, grid=canvas // 4, seed=seed, **how)
+    learn(agent, world, estimator, images, canvas, rate, seed)
+    return error(evaluate(agent, world, frozen(make(canvas), load("digits").test, 1, 4), draw))
 
 
+QUICK: dict[str, Any] = dict(images=12_800, canvas=16, rate=1e-2)
+
+
+@pytest.mark.parametrize(
+    "name, how",
+    [  # beside each, the errors (%) of seeds 0, 1 and 2, and of the control
+        ("show_attend_tell", {}),  # 38, 47, 41; control 70, 72, 77
+        ("variational", {}),  # 48, 51, 54; control 75, 71, 72
+        ("sequential", dict(hidden=64)),  # 46, 57, 37; control 69, 75, 57
+        ("scal", {}),  # 42, 54, 55; control 75, 72, 68
+    ],
+)
+def test_soft_attention_learns(name: str, how: dict[str, Any]) -> None:
+    """By more than a tenth better than the same net that looks at all cells alike."""
+    looked = measured(name, by(everywhere), everywhere, **QUICK, **how)
+    assert looked < 0.85
+    assert measured(name, ESTIMATORS["soft_attention"], soft, **QUICK, **how) < looked - 0.1
+
+
+def test_a_critic_does_not_spoil_soft_attention() -> None:
+    """With seeds 0, 1 and 2 the error is 45, 55 and 52 %; 68 to 75 % where all cells are alike."""
+    assert measured("scal", SelfCriticalAttention, soft, **QUICK) < 0.6
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, images, how",
     [
@@ -589,14 +637,10 @@ def measured(name: str, estimator: Any, draw: Draw, images: int, **how: Any) -> 
         ("scal", 38_400, {}),
     ],
 )
-def test_soft_attention_learns(name: str, images: int, how: dict[str, Any]) -> None:
-    """Better than looking at random cells by more than 0.25 of the error rate."""
+def test_soft_attention_beats_random_cells(name: str, images: int, how: dict[str, Any]) -> None:
+    """By more than 0.25 of the error rate."""
     looked = measured(name, by(anywhere), anywhere, images, **how)
     assert measured(name, ESTIMATORS["soft_attention"], soft, images, **how) < looked - 0.25
-
-
-def test_a_critic_does_not_spoil_soft_attention() -> None:
-    assert measured("scal", SelfCriticalAttention, soft, 38_400) < 0.35
 
 
 @pytest.mark.slow

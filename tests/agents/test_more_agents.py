@@ -1,7 +1,6 @@
 """DRAW's reader and RAM with learned widths, glance and focus, and RAM with a guide."""
 
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +12,17 @@ from hardattn.agents.gaussian import DrawReader, SpreadRAM, ZoomRAM
 from hardattn.agents.glance_focus import GlanceFocus
 from hardattn.agents.guided import GuidedRAM
 from hardattn.data import load
-from hardattn.distributions import Gaussian, Somewhere, Stop
+from hardattn.distributions import Gaussian, Stop
 from hardattn.estimators import ESTIMATORS
 from hardattn.estimators.variational import Guided, divergence
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.evaluation.metrics import figures
-from hardattn.rollout import Decision, greedy, pathwise, rollout, sample
+from hardattn.evaluation.metrics import error
+from hardattn.rollout import greedy, pathwise, rollout, sample
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Filterbank, Retina, Sensor, Zoom
 from hardattn.tasks import Classify
-from hardattn.training.log import Log
-from hardattn.training.loop import train
-from hardattn.world import Observation, World
+from hardattn.world import World
+from tests.support.learning import Lesson, holes
 
 SIDE, LOOKS = 16, 4
 SMALL: dict[str, Any] = dict(hidden=12, what=9, where=7)
@@ -310,82 +308,52 @@ def test_in_use_the_guide_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> Non
 # Learning: against the same observer whose looks fall anywhere, trained in the same way.
 
 
-class Spot(Somewhere):
-    """Uniform in (x, y); what else a place has is kept."""
-
-    def __init__(self, place: Tensor):
-        super().__init__(place, place.shape[1])
-        self.rest = place[:, 2:]
-
-    def draw(self, generator: torch.Generator | None = None) -> Tensor:
-        return torch.cat([super().draw(generator)[:, :2], self.rest], 1)
-
-
-class Anywhere(nn.Module):
-    """An agent that answers, and looks at random."""
-
-    def __init__(self, agent: Any):
-        super().__init__()
-        self.agent = agent
-
-    def start(self, context: Tensor) -> Any:
-        return self.agent.start(context)
-
-    def step(self, state: Any, seen: Observation) -> tuple[Any, Decision]:
-        state, decision = self.agent.step(state, seen)
-        return state, decision._replace(location=Spot(seen.location))
-
-
 MIDDLE: dict[str, Any] = dict(hidden=64, what=64, where=32)
-GRU: dict[str, Any] = dict(MIDDLE, core="gru", std=0.2)
+GRU: dict[str, Any] = dict(MIDDLE, core="gru", joint=True, std=0.25)
 GF: dict[str, Any] = dict(context=(1, 12, 12), hidden=64, features=64)
+# The errors (%) of seeds 0, 1 and 2 beside each, and the control's, set the share of the control's
+# error that may be left. Untaught, by `answering`, 0.9 to 1.03 of it was left with every agent.
+LESSONS: dict[str, tuple[Lesson, float]] = {
+    "draw": (  # 0, 1, 0; control 48, 43, 45
+        Lesson(
+            *(DrawReader, MIDDLE, "pathwise", "pathwise", Filterbank(5)),
+            **dict(looks=3, make=holes, side=20, updates=150, rate=5e-3),
+        ),
+        0.5,
+    ),
+    "zoom": (  # 17, 35, 40; control 57, 50, 60
+        Lesson(
+            *(ZoomRAM, GRU, "leave_one_out", "pathwise", Zoom(5)),
+            **dict(make=holes, side=32, updates=400),
+        ),
+        0.85,
+    ),
+    "spread": (Lesson(SpreadRAM, GRU), 0.5),  # 3, 3, 2; control 37, 37, 38
+    "guided": (  # 0, 15, 18; control 34, 34, 34
+        Lesson(GuidedRAM, GRU, "variational_sampled", updates=800),
+        0.75,
+    ),
+    "temporal": (  # 23, 21, 6; control 37, 38, 37
+        Lesson(TemporalRAM, dict(GRU, looks=2), batch=128, updates=400),
+        0.8,
+    ),
+    "kalman": (  # 6, 10, 2; control 38, 37, 37
+        Lesson(KalmanRAM, dict(MIDDLE, joint=True, std=0.25), updates=450),
+        0.5,
+    ),
+    "glance": (  # 35, 37, 38; control 56, 53, 53
+        Lesson(GlanceFocus, GF, "per_look_gain", context="coarse", side=24, updates=600),
+        0.85,
+    ),
+}
 
 
-def learned(
-    agent: nn.Module, world: World, estimator: str, canvas: int, folder: Path
-) -> dict[str, Any]:
-    """Figures after 60,000 digits of 8x8 on a blank canvas, on four scenes of each test digit."""
-    data, make = load("digits"), partial(translated, canvas=canvas)
-    validation = frozen(make, data.validation, 2)
-    options: dict[str, Any] = dict(images=60_000, batch=64, lr=3e-3, warmup=20)
-    log = Log(folder, "x", quiet=True)
-    train(agent, world, ESTIMATORS[estimator], make, data, validation, folder, log=log, **options)
-    log.close()
-    return figures(evaluate(agent, world, frozen(make, data.test, 1, 4)))
-
-
-@pytest.mark.parametrize(
-    "kind, estimator, control, canvas, options, margin",
-    [  # beside each, the errors (%) of seed 0 that set the margin; Spread and Guided at std 0.25
-        (DrawReader, "pathwise", "pathwise", 20, MIDDLE, 0.25),  # 31, control 71
-        (ZoomRAM, "leave_one_out", "pathwise", 20, GRU, 0.06),  # 64, control 76
-        (SpreadRAM, "leave_one_out", "reinforce", 20, GRU, 0.08),  # 57, control 73
-        (GuidedRAM, "variational_sampled", "reinforce", 20, GRU, 0.02),  # 68, control 73
-        (TemporalRAM, "leave_one_out", "reinforce", 20, dict(GRU, looks=4), 0.08),  # 58, control 73
-        (KalmanRAM, "leave_one_out", "reinforce", 20, dict(MIDDLE, std=0.2), 0.06),  # 64, 77
-        (GlanceFocus, "per_look_gain", "reinforce", 28, GF, 0.02),  # 56, control 61
-    ],
-)
-def test_learns_where_to_look(
-    kind: type,
-    estimator: str,
-    control: str,
-    canvas: int,
-    options: dict[str, Any],
-    margin: float,
-    tmp_path: Path,
-) -> None:
-    sensor = {DrawReader: Filterbank(5), ZoomRAM: Zoom(5)}.get(kind, Retina(4, 2))
-    context = "coarse" if kind is GlanceFocus else "none"
-    world = World(sensor, Classify(10, each=True), 4, context=context)
-    shape = sensor.shape((1, canvas, canvas))
-    found = {}
-    for name in ("control", "learned"):
-        torch.manual_seed(0)
-        agent: nn.Module = kind(shape, 10, **options)
-        how = estimator
-        if name == "control":
-            agent, how = Anywhere(agent), control
-        found[name] = learned(agent, world, how, canvas, tmp_path / name)
-    assert found["learned"]["error"] < found["control"]["error"] - margin
-    assert found["learned"]["hit"] > 1.5 * found["control"]["hit"]
+@pytest.mark.parametrize("name", LESSONS)
+def test_learns_where_to_look(name: str) -> None:
+    lesson, share = LESSONS[name]
+    learned, control = lesson.learned(), lesson.controlled()
+    assert error(control) > 0.3
+    assert error(learned) < share * error(control)
+    # 1.4 times as often at the target, or more, with every agent and seed.
+    hits = [columns.hit.any(1).double().mean() for columns in (learned, control)]
+    assert hits[0] > 1.2 * hits[1]

@@ -11,37 +11,22 @@ from hardattn.agents.dram import DRAM
 from hardattn.agents.dt_ram import DTRAM
 from hardattn.agents.edram import EDRAM
 from hardattn.agents.mram import MRAM
-from hardattn.distributions import Fixed
 from hardattn.estimators import ESTIMATORS
-from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import error
-from hardattn.rollout import Decision, greedy, pathwise, rollout, sample
+from hardattn.rollout import greedy, pathwise, rollout, sample
 from hardattn.scenes import Scenes
 from hardattn.sensors import Affine, Retina, Sensor
 from hardattn.tasks import Classify
-from hardattn.training.loop import looks_after
 from hardattn.world import Observation, World
+from tests.support.learning import CLASSES, Lesson, holes, textures
 
-SIDE, BLOCK, CLASSES = 20, 6, 4
+SIDE = 20
 IMAGE = (1, SIDE, SIDE)
 COARSE = (1, 12, 12)
 
 
-def textures(count: int, generator: torch.Generator) -> Scenes:
-    """A block anywhere, striped across, striped down, checked or grey: alike, but seen close."""
-    target = torch.randint(CLASSES, (count,), generator=generator)
-    corner = torch.randint(SIDE - BLOCK + 1, (count, 2), generator=generator)
-    line = torch.arange(SIDE)
-    y, x = line[:, None].expand(SIDE, SIDE), line.expand(SIDE, SIDE)
-    texture = torch.stack([y % 2 * 255, x % 2 * 255, (x + y) % 2 * 255, torch.full_like(x, 128)])
-    within = (line >= corner[..., None]) & (line < corner[..., None] + BLOCK)
-    image = texture[target] * (within[:, 1, :, None] & within[:, 0, None, :])
-    box = torch.cat([corner, corner + BLOCK], 1) / SIDE * 2 - 1
-    return Scenes(image[:, None].to(torch.uint8), target, box[:, None], torch.arange(count))
-
-
 def some(count: int = 6) -> Scenes:
-    return textures(count, torch.Generator().manual_seed(0))
+    return textures(count, torch.Generator().manual_seed(0), SIDE)
 
 
 def world(looks: int = 3, sensor: Sensor | None = None, **options: Any) -> World:
@@ -309,88 +294,41 @@ def test_edram_begins_upright_and_its_whole_map_is_learned() -> None:
 # Learning.
 
 
-def holes(count: int, generator: torch.Generator, side: int = 32, block: int = 8) -> Scenes:
-    """A bright block anywhere, of which one quarter is dark: which one?"""
-    target = torch.randint(CLASSES, (count,), generator=generator)
-    corner = torch.randint(side - block + 1, (count, 2), generator=generator)
-    offset = torch.arange(side) - corner[..., None]
-    within, half = (offset >= 0) & (offset < block), offset >= block // 2
-    quarter = half[:, 1, :, None] * 2 + half[:, 0, None, :]
-    image = within[:, 1, :, None] & within[:, 0, None, :] & (quarter != target[:, None, None])
-    box = torch.cat([corner, corner + block], 1) / side * 2 - 1
-    return Scenes(image[:, None].to(torch.uint8) * 255, target, box[:, None], torch.arange(count))
-
-
-class Elsewhere(nn.Module):
-    """The control: the same observer, whose looks fall anywhere."""
-
-    def __init__(self, agent: Any, sensor: Sensor):
-        super().__init__()
-        self.agent, self.sensor = agent, sensor
-        self.start = agent.start
-
-    def step(self, state: Any, seen: Observation) -> tuple[Any, Decision]:
-        state, decision = self.agent.step(state, seen)
-        anywhere = torch.rand(len(seen.step), 2) * 2 - 1
-        return state, decision._replace(location=Fixed(self.sensor.at(anywhere)), halt=None)
-
-
-def learn(
-    agent: nn.Module, where: World, estimator: str, updates: int, make: Any, curriculum: float
-) -> Columns:
-    """Adam, batches of 64, 20 updates of warming up, then linearly down; then 2000 fresh scenes."""
-    rate = 3e-3
-    descent = torch.optim.Adam(agent.parameters(), rate)
-    generator = torch.Generator().manual_seed(0)
-    for update in range(updates):
-        for group in descent.param_groups:
-            group["lr"] = rate * min(1.0, (update + 1) / 20) * (1 - update / updates)
-        here = where.upto(looks_after(update / updates, curriculum, where.looks))
-        loss = ESTIMATORS[estimator](agent, here, make(64, generator), generator)
-        descent.zero_grad()
-        loss.total.backward()
-        nn.utils.clip_grad_norm_(agent.parameters(), 1.0)
-        descent.step()
-    return evaluate(agent, where, make(2000, torch.Generator().manual_seed(99)))
-
-
-SMALL: dict[str, Any] = dict(hidden=64, features=64, filters=8)
-LEARNERS: dict[str, tuple[Any, ...]] = {
-    "dram": (DRAM, dict(context=COARSE, std=0.25, **SMALL), Retina(4, 4), 800),
-    "mram": (MRAM, dict(hidden=64, std=0.25, joint=True), Retina(4, 4), 1000),
-    "dt_ram": (DTRAM, dict(core="gru", hidden=64, std=0.25, joint=True), Retina(4, 4), 1000),
-    "edram": (EDRAM, dict(context=COARSE, zoom=0.3, **SMALL), Affine(6, 0.3), 500),
+SMALL: dict[str, Any] = dict(context=COARSE, hidden=64, features=64, filters=4)
+RECURRENT: dict[str, Any] = dict(hidden=64, std=0.25, joint=True)
+# Beside each, the errors (%) of seeds 0, 1 and 2, and the control's. Untaught, by `answering`, the
+# looks left of the control's error 0.97 (DRAM), 1.05 (MRAM) and 1.06 (EDRAM) or more.
+LESSONS = {
+    "dram": Lesson(  # 0, 0, 0; control 41, 39, 40
+        DRAM, dict(SMALL, std=0.25), context="coarse", updates=200, rate=5e-3
+    ),
+    "mram": Lesson(MRAM, RECURRENT),  # 2, 2, 5; control 39, 37, 38
+    "edram": Lesson(  # 0, 14, 3; control 48, 47, 46
+        *(EDRAM, dict(SMALL, zoom=0.3), "pathwise", "pathwise", Affine(6, 0.3)),
+        **dict(context="coarse", make=holes, side=24, updates=400, rate=5e-3),
+    ),
 }
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", LESSONS)
 def test_learns_where_to_look(name: str) -> None:
-    """At most a quarter of the error that the same observer has under random looks.
+    """Half the error, or less, that the same observer has under random looks."""
+    control = LESSONS[name].controlled()
+    assert error(control) > 0.3
+    assert error(LESSONS[name].learned()) < error(control) / 2
 
-    DT-RAM does so with fewer looks, and takes one where that shows all: the first, by chance. It
-    has the paper's aids, a loss after each look and a curriculum, or it might stop at once always.
+
+def test_dt_ram_learns_where_to_look_and_when_to_stop() -> None:
+    """It takes one look where that shows all: the first, by chance.
+
+    It has the paper's aids, a loss after each look and a curriculum, or it might stop at once
+    always. Seeds 0, 1 and 2: errors of 1, 5 and 8 % (control 43, 41 and 43), 2.1 to 2.3 looks, 1.1
+    to 1.2 of them where the first hit, else 2.3 to 2.5. Untaught: 62 %.
     """
-    kind, options, sensor, updates = LEARNERS[name]
-    make, side, estimator, many = textures, SIDE, "learned_baseline", 4
-    if kind is EDRAM:
-        make, side, estimator, many = holes, 32, "pathwise", 3
-    where = world(
-        many,
-        sensor,
-        context="coarse" if "context" in options else "none",
-        first="centre" if kind is EDRAM else "random",
-    )
-    curriculum = 0.5 if kind is DTRAM else 0.0
-    found = []
-    for control in (False, True):
-        torch.manual_seed(0)
-        agent = kind(sensor.shape((1, side, side)), CLASSES, **options)
-        who = Elsewhere(agent, sensor) if control else agent
-        found.append(learn(who, where, estimator, updates, make, curriculum))
-    learned, random = found
-    assert error(random) > 0.25
-    assert error(learned) < error(random) / 4
-    if kind is DTRAM:
-        looks, at_once = learned.looks.double(), learned.hit[:, 0]
-        assert looks.mean() < 3
-        assert looks[at_once].mean() < 1.2 and looks[~at_once].mean() > 1.8
+    options = dict(RECURRENT, core="gru")
+    lesson = Lesson(DTRAM, options, first="random", looks=3, updates=500, rate=5e-3, curriculum=0.5)
+    learned, control = lesson.learned(), lesson.controlled()
+    assert error(control) > 0.3 and error(learned) < error(control) / 2
+    looks, at_once = learned.looks.double(), learned.hit[:, 0]
+    assert looks.mean() < 2.7
+    assert looks[at_once].mean() < 1.5 and looks[~at_once].mean() > 1.8

@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hardattn import storage as checkpoint
 from hardattn.agents import RAM, Scripted
-from hardattn.data import Dataset, load
+from hardattn.data import Dataset, Split, load
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.scenes import Scenes, frozen, translated
@@ -43,9 +43,10 @@ from hardattn.training.loop import (
     train,
 )
 from hardattn.world import World
+from tests.support.learning import CLASSES, CLOSE, Elsewhere, answering, textures
 
 BATCH, UPDATES, EVERY = 16, 24, 6
-MARGIN = 0.1  # of accuracy, over random looking; with seeds 0, 1 and 2 it was 0.16 to 0.20
+MARGIN = 0.15  # of accuracy, over random looking: 0.31 to 0.33 with seeds 0, 1 and 2
 Estimator = Callable[..., Loss]
 
 
@@ -793,36 +794,46 @@ def test_progress_is_a_line_a_while(tmp_path: Path, capsys: pytest.CaptureFixtur
 # It learns.
 
 
-def accuracy(folder: Path, estimator: str, script: str | None = None, seed: int = 0) -> float:
-    """Of one greedy pass over validation scenes where looking matters, after a short training.
-
-    Digits of 8x8 on a canvas of 20x20; four looks of 6x6, at three scales, the first at random.
-    """
-    make = partial(translated, canvas=20)
-    validation = frozen(make, digits().validation, 1, 3)
-    world = World(Retina(6, 3), Classify(10, each=True), 4)
+def accuracy(
+    folder: Path,
+    estimator: str | Estimator,
+    control: bool = False,
+    seed: int = 0,
+) -> float:
+    """Of one greedy pass over scenes where looking matters, after a training of a second or two."""
+    world = World(CLOSE, Classify(CLASSES, each=True), 2, first="centre")
     torch.manual_seed(seed)
-    agent: Any = RAM((3, 6, 6), 10, core="gru", hidden=64, what=64, where=64, std=0.2)
-    if script is not None:
-        agent = Scripted(agent, script, world.looks)
-    images = 64_000
-    log = Log(folder, quiet=True)
-    trained = train(
-        agent,
-        world,
-        ESTIMATORS[estimator],
-        make,
-        digits(),
-        validation,
+    agent: Any = RAM((4, 2, 2), CLASSES, core="gru", **SIZES, std=0.25, joint=True)
+
+    def make(split: Split, index: Tensor, generator: torch.Generator) -> Scenes:
+        return textures(len(index), generator)
+
+    return learned(
         folder,
-        images=images,
-        seed=seed,
-        batch=64,
-        lr=4e-3,
-        warmup=20,
-        validate_every=images,
-        log=log,
+        Elsewhere(agent, CLOSE) if control else agent,
+        world,
+        ESTIMATORS[estimator] if isinstance(estimator, str) else estimator,
+        make,
+        textures(1000, torch.Generator().manual_seed(99)),
+        dict(images=500 * 64, lr=1e-2, schedule="linear", clip=1.0, seed=seed),
     )
+
+
+SIZES: dict[str, Any] = dict(hidden=64, what=64, where=32)
+
+
+def learned(
+    folder: Path,
+    agent: Any,
+    world: World,
+    estimator: Estimator,
+    make: Callable[..., Scenes],
+    validation: Scenes,
+    options: dict[str, Any],
+) -> float:
+    log = Log(folder, quiet=True)
+    options = dict(batch=64, warmup=20, validate_every=options["images"]) | options
+    trained = train(agent, world, estimator, make, digits(), validation, folder, log=log, **options)
     log.close()
     assert len(trained.curve) == 1
     return 1 - trained.curve[0][1]
@@ -831,10 +842,41 @@ def accuracy(folder: Path, estimator: str, script: str | None = None, seed: int 
 @pytest.fixture(scope="module")
 def at_random(tmp_path_factory: pytest.TempPathFactory) -> float:
     """What the same observer, trained as long, gets from looks that fall anywhere."""
-    return accuracy(tmp_path_factory.mktemp("random"), "learned_baseline", "random")
+    return accuracy(tmp_path_factory.mktemp("random"), "reinforce", control=True)
 
 
+@pytest.mark.xdist_group("learns")
 @pytest.mark.parametrize("estimator", ["learned_baseline", "self_critical"])
 def test_learns_where_to_look(tmp_path: Path, at_random: float, estimator: str) -> None:
-    assert 0.25 < at_random < 0.6
+    assert 0.5 < at_random < 0.7
     assert accuracy(tmp_path, estimator) > at_random + MARGIN
+
+
+@pytest.mark.xdist_group("learns")
+def test_a_policy_that_is_not_taught_is_told(tmp_path: Path, at_random: float) -> None:
+    assert accuracy(tmp_path, answering) < at_random + MARGIN / 2
+
+
+def accuracy_on_digits(folder: Path, estimator: str, script: str | None = None) -> float:
+    """The same of digits of 8x8 on a canvas of 20x20, and of RAM as the paper has it.
+
+    Four looks of 6x6, at three scales, the first at random.
+    """
+    make = partial(translated, canvas=20)
+    world = World(Retina(6, 3), Classify(10, each=True), 4)
+    torch.manual_seed(0)
+    agent: Any = RAM((3, 6, 6), 10, core="gru", hidden=64, what=64, where=64, std=0.2)
+    if script is not None:
+        agent = Scripted(agent, script, world.looks)
+    validation = frozen(make, digits().validation, 1, 3)
+    options = dict(images=64_000, lr=4e-3)
+    return learned(folder, agent, world, ESTIMATORS[estimator], make, validation, options)
+
+
+@pytest.mark.slow
+def test_learns_where_to_look_for_digits(tmp_path: Path) -> None:
+    """Over random looking, with seeds 0, 1 and 2, it was 0.16 to 0.20 of accuracy."""
+    at_random = accuracy_on_digits(tmp_path / "random", "learned_baseline", "random")
+    assert 0.25 < at_random < 0.6
+    for estimator in ("learned_baseline", "self_critical"):
+        assert accuracy_on_digits(tmp_path / estimator, estimator) > at_random + 0.1
