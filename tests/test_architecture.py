@@ -267,7 +267,7 @@ def run(code, *options, cwd=ROOT, **environment):
         env={"PATH": "", "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1000,
     )
 
 

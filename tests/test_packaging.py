@@ -30,7 +30,7 @@ def wheel(tmp_path_factory):
         cwd=copy,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1000,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = (copy / "dist").iterdir()
@@ -82,7 +82,7 @@ assert hardattn.agents.__file__.endswith("agents/__init__.py".replace("/", __imp
 assert not hasattr(hardattn.agents, "FOREIGN") and not hasattr(hardattn.envs, "FOREIGN")
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=1000
     )
     assert done.returncode == 0, done.stderr
 

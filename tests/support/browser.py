@@ -45,7 +45,7 @@ def tell(html: str, script: str, folder: Path, width: int, *, dark: bool = False
         *(f"--user-data-dir={folder / 'profile'}", "--window-size=1600,1000"),
         *("--virtual-time-budget=20000", "--dump-dom", str(folder / "frame.html")),
     ]
-    done = subprocess.run([browser, *flags], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([browser, *flags], capture_output=True, text=True, timeout=1000)
     said = re.search(r"<title>SAID(.*?)SAID</title>", done.stdout)
     assert said, done.stderr[-2000:]
     told: dict[str, Any] = json.loads(unescape(said[1]))

@@ -1,6 +1,8 @@
 """The measurement of gradient estimators, in small: every row is measured, and only those."""
 
 import math
+from functools import cache
+from typing import Any
 
 import pytest
 
@@ -8,9 +10,14 @@ from hardattn.estimators import BIASED
 from hardattn.experiments.studies.estimators import measure, names
 
 
+@cache
+def measured(kind: str) -> list[dict[str, Any]]:
+    return measure(kind, train=2, calls=3, batch=8, seed=0, say=lambda line: None)
+
+
 @pytest.mark.parametrize("kind", ["cells", "mask", "point"])
 def test_every_estimator_that_goes_with_a_place_is_measured(kind: str) -> None:
-    rows = measure(kind, train=2, calls=3, batch=8, seed=0, say=lambda line: None)
+    rows = measured(kind)
     assert [row["estimator"] for row in rows] == names(kind)
     for row in rows:
         assert row["milliseconds"] > 0 and row["work"] >= row["milliseconds"]
@@ -18,8 +25,7 @@ def test_every_estimator_that_goes_with_a_place_is_measured(kind: str) -> None:
 
 
 def test_an_exact_gradient_has_neither_bias_nor_noise() -> None:
-    rows = measure("cells", train=2, calls=3, batch=8, seed=0, say=lambda line: None)
-    found = {row["estimator"]: row for row in rows}
+    found = {row["estimator"]: row for row in measured("cells")}
     exact = [name for name in ("enumerated", "marginal_likelihood") if name not in BIASED]
     assert exact
     for name in exact:
