@@ -235,16 +235,18 @@ class Learning:
 
     def without_strays(self, base: "Learning", said: Collection[str]) -> "Learning":
         """The same without inherited options that its estimator does not take."""
-        from hardattn.estimators import ESTIMATORS
-
-        return without_strays(self, base, said, "estimator", ESTIMATORS, ESTIMATOR)
+        return without_strays(self, base, said, "estimator", _estimators(), ESTIMATOR)
 
     def gradient(self, agent: Any, world: Any) -> Callable[..., Any]:
         """The estimator with its options; made for this agent and world if it is a module."""
-        from hardattn.estimators import ESTIMATORS
+        bound = bind("estimator", _estimators(), self.estimator, self, ESTIMATOR)
+        return bound(agent, world) if isinstance(bound.func, type) else bound
 
-        bound = bind("estimator", ESTIMATORS, self.estimator, self, ESTIMATOR)
-        return bound(agent, world) if inspect.isclass(ESTIMATORS[self.estimator]) else bound
+
+def _estimators() -> dict[str, Callable[..., Any]]:
+    from hardattn.estimators import ESTIMATORS
+
+    return {name: row.make for name, row in ESTIMATORS.items()}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from hardattn.clustering import ari, nmi
 from hardattn.data import Dataset, fewer, load
 from hardattn.data.memory import at_once
 from hardattn.device import choose, tune
+from hardattn.estimators import refuse
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import Columns, average, evaluate, joined
 from hardattn.evaluation.metrics import figures
@@ -134,6 +135,7 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
     torch.manual_seed(run.seed)
     agent = recipe.agent.build(world.sensor.shape(setting.image), world, setting.image)
     agent = agent.to(setting.device)
+    refuse(learning.estimator, agent, world, setting.validation, learning.curriculum)
     estimator = learning.gradient(agent, world)
     begin(folder, recipe, run, setting, agent, estimator)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)

@@ -24,7 +24,7 @@ from hardattn import storage as checkpoint
 from hardattn.data import load
 from hardattn.device import tune
 from hardattn.distributions import Choice, Gaussian, Mask, Places
-from hardattn.estimators import BIASED, ESTIMATORS, Loss
+from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.rollout import Decision
 from hardattn.scenes import Scenes, translated
 from hardattn.sensors import Cells, GaussianWindow, Patches, Sensor
@@ -37,24 +37,7 @@ from ..run import made_with
 SAVED = Path(__file__).parents[1] / "results" / "studies" / "gradients.json"
 KINDS = ("cells", "mask", "point")
 CANVAS, GRID, CLASSES = 24, 3, 10
-# In each kind of place, the estimators that are meant for it.
-MASKS = ("reinforce", "moving_average", "self_critical", "leave_one_out", "arm", "disarm")
-POINTS = ("soft_baseline", "vimco", "reweighted_wake_sleep", "a2c", "ppo", "pathwise", "snes")
-EPISODES = {
-    "self_critical": 2,
-    "soft_baseline": 2,
-    "leave_one_out": 4,
-    "vimco": 4,
-    "reweighted_wake_sleep": 5,
-    "unordered_set": 3,
-    "rebar": 3,
-    "relax": 3,
-    "arm": 2,
-    "disarm": 2,
-    "variational_sampled": 2,
-    "wake_sleep": 5,
-    "snes": 16,
-}
+EVERY = {"cells": GRID * GRID, "mask": 2 ** (GRID * GRID)}  # episodes, where they are finitely many
 
 
 class Looker(nn.Module):
@@ -104,17 +87,12 @@ def setting(kind: str) -> tuple[Looker, World]:
 
 
 def names(kind: str) -> list[str]:
-    """The estimators that can be used with that kind of place."""
-    if kind == "mask":
-        return list(MASKS)
-    if kind == "point":
-        return [*dict.fromkeys((*MASKS[:4], "learned_baseline", "nvil", *POINTS))]
-    # Of other places, or of agents that look as no other does.
-    others = (
-        *("pathwise", "variational_pathwise", "arm", "disarm", "three_phases"),
-        *("self_critical_attention", "gat_cluster"),
-    )
-    return [name for name in ESTIMATORS if name not in others]
+    """The estimators that can be used with that kind of place, as their rows say."""
+    agent, world = setting(kind)
+    image = torch.zeros(1, 1, CANVAS, CANVAS, dtype=torch.uint8)
+    none = torch.zeros(1, dtype=torch.int64)
+    blank = Scenes(image, none, torch.zeros(1, 1, 4), none)
+    return [name for name, row in ESTIMATORS.items() if not row.refusal(agent, world, blank)]
 
 
 def measure(
@@ -132,7 +110,7 @@ def measure(
         return make(digits, index, generator)
 
     # Gradients of an untrained agent say little: looks matter to nobody who cannot answer.
-    warm = ESTIMATORS["pathwise" if kind == "point" else "enumerated"]
+    warm = ESTIMATORS["pathwise" if kind == "point" else "enumerated"].make
     descent = torch.optim.Adam(agent.parameters(), 3e-3)
     for _ in range(train):
         descent.zero_grad()
@@ -142,7 +120,7 @@ def measure(
     critic = torch.optim.Adam(agent.critic.parameters(), 1e-2)
     for _ in range(train):
         critic.zero_grad()
-        ESTIMATORS["learned_baseline"](agent, world, draw(128), generator).total.backward()
+        ESTIMATORS["learned_baseline"].make(agent, world, draw(128), generator).total.backward()
         critic.step()
 
     scenes = draw(batch)
@@ -154,9 +132,8 @@ def measure(
     rows = []
     for name in names(kind):
         torch.manual_seed(seed)
-        estimator = ESTIMATORS[name]
-        if isinstance(estimator, type):
-            estimator = estimator(agent, world)
+        estimator = ESTIMATORS[name].build(agent, world)
+        if isinstance(estimator, nn.Module):
             fit(estimator, agent, world, draw, generator)
             estimator.eval()
         since = time.process_time()
@@ -254,9 +231,7 @@ def markdown(result: dict[str, Any]) -> str:
         rows = [row for row in result["rows"] if row["place"] == kind]
         for row in sorted(rows, key=lambda row: row["work"]):
             bias = f"{row['bias']:.2f}" if row["bias_seen"] else "–"
-            many = EPISODES.get(row["estimator"], 1)
-            if row["estimator"] in ("enumerated", "marginal_likelihood", "variational_enumerated"):
-                many = GRID * GRID
+            many = ESTIMATORS[row["estimator"]].episodes or EVERY[kind]
             noise = f"{row['noise']:.2f}" if row["noise"] > 1e-4 else "0"
             text.append(
                 f"| {heads[kind]} | `{row['estimator']}` | {many} | {bias} | {noise} | "
@@ -286,7 +261,7 @@ def picture(result: dict[str, Any]) -> str:
         rows.sort(key=lambda row: -row["work"])
         most = max(most, len(rows))
         for biased, colour in ((False, "#0072b2"), (True, "#d55e00")):
-            some = [row for row in rows if (row["estimator"] in BIASED) == biased]
+            some = [row for row in rows if bool(ESTIMATORS[row["estimator"]].biased) == biased]
             page.add_trace(
                 graph.Bar(
                     y=[row["estimator"] for row in some],

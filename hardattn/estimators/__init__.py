@@ -3,12 +3,15 @@
 The gradient of `Loss.total` estimates that of E[loss + cost - reward], plus a critic's own fit
 where there is a critic. One function each, whole on one screen; a family a file. An estimator that
 remembers or learns something itself is a module, made with `Estimator(agent, world, ...)` and
-called as the functions are.
+called as the functions are. `ESTIMATORS[name].build(agent, world, **options)` makes either.
+
+A row of ESTIMATORS says what its estimator takes and what it is the gradient of (`Row`); what it
+does not take is refused by `refuse`, before training begins.
 """
 
-from collections.abc import Callable
 from typing import Any
 
+from hardattn.distributions import Both, Choice, Fixed, Gaussian, Mask, Simplex, Stop
 from hardattn.estimators.actor_critic import a2c, ppo
 from hardattn.estimators.bernoulli import arm, disarm
 from hardattn.estimators.clustering import gat_cluster
@@ -29,6 +32,7 @@ from hardattn.estimators.relaxed import (
     soft_attention,
     straight_through,
 )
+from hardattn.estimators.row import Row
 from hardattn.estimators.score_function import (
     NVIL,
     Loss as Loss,
@@ -48,62 +52,136 @@ from hardattn.estimators.variational import (
     variational_sampled,
     wake_sleep,
 )
+from hardattn.scenes import Scenes
+from hardattn.world import World
 
-ESTIMATORS: dict[str, Callable[..., Any]] = {
-    "reinforce": reinforce,
-    "moving_average": MovingAverage,
-    "learned_baseline": learned_baseline,
-    "nvil": NVIL,
-    "self_critical": self_critical,
-    "soft_baseline": soft_baseline,
-    "entropy_bonus": entropy_bonus,
-    "per_look_gain": per_look_gain,
-    "leave_one_out": leave_one_out,
-    "vimco": vimco,
-    "reweighted_wake_sleep": reweighted_wake_sleep,
-    "unordered_set": unordered_set,
-    "pathwise": pathwise,
-    "soft_attention": soft_attention,
-    "gumbel_softmax": gumbel_softmax,
-    "straight_through": straight_through,
-    "rebar": rebar,
-    "relax": RELAX,
-    "arm": arm,
-    "disarm": disarm,
-    "enumerated": enumerated,
-    "marginal_likelihood": marginal_likelihood,
-    "a2c": a2c,
-    "ppo": ppo,
-    "snes": SNES,
-    "self_critical_attention": SelfCriticalAttention,
-    "three_phases": ThreePhases,
-    "variational_enumerated": variational_enumerated,
-    "variational_sampled": variational_sampled,
-    "variational_pathwise": VariationalPathwise,
-    "variational_gumbel": variational_gumbel,
-    "wake_sleep": wake_sleep,
-    "gat_cluster": gat_cluster,
+# Distributions over places alone; those of finitely many values; those of a known mean.
+WHERE = (Gaussian, Choice, Simplex, Mask, Fixed)
+FEW = (Choice, Mask, Fixed, Stop)
+MEANS = (*WHERE, Both, Stop)
+CLOSED = (Choice, Gaussian, Simplex, Stop)  # of which a guide's divergence has a closed form
+
+ESTIMATORS: dict[str, Row] = {
+    "reinforce": Row(reinforce),
+    "moving_average": Row(MovingAverage),
+    "learned_baseline": Row(learned_baseline),
+    "nvil": Row(NVIL, biased="scaled by the running standard deviation"),
+    "self_critical": Row(self_critical, episodes=2),
+    "soft_baseline": Row(soft_baseline, draws=MEANS, episodes=2),
+    "entropy_bonus": Row(entropy_bonus, biased="of the loss with an entropy bonus"),
+    "per_look_gain": Row(per_look_gain, biased="of the belief in the truth, not of the loss"),
+    "leave_one_out": Row(leave_one_out, episodes=4),
+    "vimco": Row(vimco, biased="of the K-sample bound", rewards=False, episodes=4),
+    "reweighted_wake_sleep": Row(
+        reweighted_wake_sleep,
+        biased="of the likelihood, and self-normalised",
+        rewards=False,
+        episodes=5,
+    ),
+    "unordered_set": Row(unordered_set, draws=(Choice,), one_draw=True, episodes=3),
+    "pathwise": Row(pathwise, pathwise=True, smooth=True, rewards=False),
+    "soft_attention": Row(
+        soft_attention, biased="of the mean look", draws=MEANS, smooth=True, rewards=False
+    ),
+    "gumbel_softmax": Row(
+        gumbel_softmax, biased="of the relaxed look", draws=(Choice,), smooth=True, rewards=False
+    ),
+    "straight_through": Row(
+        straight_through,
+        biased="a relaxed gradient of the true look",
+        draws=(Choice,),
+        smooth=True,
+        rewards=False,
+    ),
+    "rebar": Row(rebar, draws=(Choice,), one_draw=True, rewards=False, episodes=3),
+    "relax": Row(RELAX, draws=(Choice,), one_draw=True, rewards=False, episodes=3),
+    "arm": Row(arm, draws=(Mask,), one_draw=True, episodes=2),
+    "disarm": Row(disarm, draws=(Mask,), one_draw=True, episodes=2),
+    "enumerated": Row(enumerated, draws=FEW, episodes=None),
+    "marginal_likelihood": Row(
+        marginal_likelihood,
+        biased="of the likelihood, not of the mean loss",
+        draws=FEW,
+        rewards=False,
+        episodes=None,
+    ),
+    "a2c": Row(a2c, biased="by the critic"),
+    "ppo": Row(ppo, biased="by the critic, and clipped"),
+    "snes": Row(SNES, biased="of the smoothed loss, and by ranks", episodes=16),
+    "self_critical_attention": Row(
+        SelfCriticalAttention,
+        biased="by a critic's guess of what attention is worth",
+        draws=(Choice,),
+        one_draw=True,
+        rewards=False,
+        needs="features",
+    ),
+    "three_phases": Row(ThreePhases, draws=(Mask,), episodes=4),
+    "variational_enumerated": Row(
+        variational_enumerated,
+        biased="of the evidence bound",
+        draws=(Choice, Stop),
+        episodes=None,
+        needs="guide",
+    ),
+    "variational_sampled": Row(
+        variational_sampled,
+        biased="of the evidence bound",
+        draws=CLOSED,
+        episodes=2,
+        needs="guide",
+    ),
+    "variational_pathwise": Row(
+        VariationalPathwise,
+        biased="of the evidence bound",
+        draws=(Gaussian, Simplex),
+        pathwise=True,
+        smooth=True,
+        rewards=False,
+        needs="guide",
+    ),
+    "variational_gumbel": Row(
+        variational_gumbel,
+        biased="of the evidence bound at the relaxed look",
+        draws=(Choice,),
+        smooth=True,
+        rewards=False,
+        needs="guide",
+    ),
+    "wake_sleep": Row(
+        wake_sleep,
+        biased="of the likelihood, and self-normalised",
+        draws=WHERE,
+        rewards=False,
+        episodes=5,
+        needs="guide",
+    ),
+    "gat_cluster": Row(
+        gat_cluster,
+        biased="of tasks that need no label, not of the loss",
+        episodes=2,
+        needs="unattended",
+    ),
 }
 
-# Why an estimate is not, in the mean, the gradient of E[loss + cost - reward].
-BIASED: dict[str, str] = {
-    "nvil": "scaled by the running standard deviation",
-    "entropy_bonus": "of the loss with an entropy bonus",
-    "per_look_gain": "of the belief in the truth, not of the loss",
-    "vimco": "of the K-sample bound",
-    "reweighted_wake_sleep": "of the likelihood, and self-normalised",
-    "soft_attention": "of the mean look",
-    "gumbel_softmax": "of the relaxed look",
-    "straight_through": "a relaxed gradient of the true look",
-    "marginal_likelihood": "of the likelihood, not of the mean loss",
-    "a2c": "by the critic",
-    "ppo": "by the critic, and clipped",
-    "snes": "of the smoothed loss, and by ranks",
-    "self_critical_attention": "by a critic's guess of what attention is worth",
-    "variational_enumerated": "of the evidence bound",
-    "variational_sampled": "of the evidence bound",
-    "variational_pathwise": "of the evidence bound",
-    "variational_gumbel": "of the evidence bound at the relaxed look",
-    "wake_sleep": "of the likelihood, and self-normalised",
-    "gat_cluster": "of tasks that need no label, not of the loss",
-}
+
+def refuse(
+    name: str,
+    agent: Any,
+    world: World,
+    scenes: Scenes | None = None,
+    curriculum: float = 0.0,
+) -> None:
+    """Raise ValueError, one line, if the estimator of that name cannot train this agent here.
+
+    Of an estimator that is not in the table nothing is known, and nothing is refused.
+
+    Args:
+        name: A row of ESTIMATORS.
+        scenes: Any scenes of the world; with them, what the agent draws from is looked at as well.
+        curriculum: Whether, and for which share of training, there are fewer looks at first.
+    """
+    row = ESTIMATORS.get(name)
+    reason = row.refusal(agent, world, scenes, curriculum) if row is not None else ""
+    if reason:
+        raise ValueError(f"estimator {name!r} {reason}")

@@ -192,6 +192,8 @@ def wake_sleep(
     proposing = Proposing(agent, world, many.target)
 
     def draw(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        if not places.event_shape:
+            raise ValueError("the guide of wake-sleep proposes places: the agent must not stop")
         value, log_q = sample(places, noise)
         log_p = proposing.prior.log_prob(value)
         policy.append(log_p)

@@ -192,9 +192,7 @@ def test_a_gradient_reaches_every_weight(who: str) -> None:
     name = MEANT_FOR.get(who.split()[1], "learned_baseline")
     looks = {"learned_baseline": 3, "self_critical_attention": 2}.get(name, 3)
     agent, world = build(who, looks=1 if who.startswith("net") else looks)
-    estimator = ESTIMATORS[name]
-    if isinstance(estimator, type):
-        estimator = estimator(agent, world)
+    estimator = ESTIMATORS[name].build(agent, world)
     loss = estimator(agent, world, scenes(), torch.Generator().manual_seed(0))
     loss.total.backward()
     for name, weight in agent.named_parameters():

@@ -169,7 +169,7 @@ def test_soft_becomes_hard_as_the_weights_become_sharp(name: str) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_soft_attention_reaches_every_weight_that_it_uses(name: str) -> None:
     agent, world = small(name, looks=3)
-    loss = ESTIMATORS["soft_attention"](agent, world, some(), torch.Generator().manual_seed(0))
+    loss = ESTIMATORS["soft_attention"].make(agent, world, some(), torch.Generator().manual_seed(0))
     found = gradients(agent, loss.total)
     guide = {n for n, _ in agent.named_parameters() if n.startswith(GUIDE)}
     assert found.keys() == {n for n, _ in agent.named_parameters()} - guide
@@ -280,7 +280,7 @@ def exact_posterior(agent: Variational) -> Posed:
 def value(name: str, agent: nn.Module, world: World) -> float:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        return ESTIMATORS[name](agent, world, some(), generator).total.item()
+        return ESTIMATORS[name].make(agent, world, some(), generator).total.item()
 
 
 def test_the_bounds_are_ordered() -> None:
@@ -306,8 +306,8 @@ def test_the_gradient_of_the_exact_posterior_is_that_of_the_likelihood() -> None
     """d/d theta of the bound at q = p(z | x, y) is that of -log p(y | x)."""
     agent, world, _, _ = alignment()
     exact = exact_posterior(agent)
-    bound = gradients(agent, ESTIMATORS["variational_enumerated"](exact, world, some()).total)
-    wanted = gradients(agent, ESTIMATORS["marginal_likelihood"](agent, world, some()).total)
+    bound = gradients(agent, ESTIMATORS["variational_enumerated"].make(exact, world, some()).total)
+    wanted = gradients(agent, ESTIMATORS["marginal_likelihood"].make(agent, world, some()).total)
     for name in wanted:
         assert torch.allclose(bound[name], wanted[name], atol=1e-5), name
 
@@ -327,9 +327,7 @@ BOUNDS = ["variational_enumerated", "variational_sampled", "variational_gumbel"]
 )
 def test_the_guide_learns_only_where_it_guides(whose: str, name: str) -> None:
     agent, world = small(whose)
-    estimator = ESTIMATORS[name]
-    if isinstance(estimator, type):
-        estimator = estimator(agent, world)
+    estimator = ESTIMATORS[name].build(agent, world)
     moved = gradients(agent, estimator(agent, world, some(), seeded(0)).total)
     guide = {n for n, _ in agent.named_parameters() if n.startswith(GUIDE)}
     assert bool(guide & moved.keys()) == name.startswith("variational")
@@ -395,7 +393,7 @@ def test_where_the_label_tells_nothing_the_bound_is_that_of_the_prior() -> None:
     estimator = VariationalPathwise(agent, world)
 
     def totals() -> list[float]:
-        made = (estimator, ESTIMATORS["pathwise"])
+        made = (estimator, ESTIMATORS["pathwise"].make)
         return [one(agent, world, some(), seeded(0)).total.item() for one in made]
 
     bound, of_prior = totals()
@@ -619,7 +617,7 @@ def test_soft_attention_learns(name: str, how: dict[str, Any]) -> None:
     """By more than a tenth better than the same net that looks at all cells alike."""
     looked = measured(name, by(everywhere), everywhere, **QUICK, **how)
     assert looked < 0.85
-    assert measured(name, ESTIMATORS["soft_attention"], soft, **QUICK, **how) < looked - 0.1
+    assert measured(name, ESTIMATORS["soft_attention"].make, soft, **QUICK, **how) < looked - 0.1
 
 
 def test_a_critic_does_not_spoil_soft_attention() -> None:
@@ -640,7 +638,7 @@ def test_a_critic_does_not_spoil_soft_attention() -> None:
 def test_soft_attention_beats_random_cells(name: str, images: int, how: dict[str, Any]) -> None:
     """By more than 0.25 of the error rate."""
     looked = measured(name, by(anywhere), anywhere, images, **how)
-    assert measured(name, ESTIMATORS["soft_attention"], soft, images, **how) < looked - 0.25
+    assert measured(name, ESTIMATORS["soft_attention"].make, soft, images, **how) < looked - 0.25
 
 
 @pytest.mark.slow
@@ -656,7 +654,7 @@ def test_relaxed_attention_learns() -> None:
 @pytest.mark.slow
 def test_hard_attention_learns() -> None:
     """By the paper's estimator, half of the episodes soft; measured by one greedy pass."""
-    estimator = partial(ESTIMATORS["moving_average"], soft=0.5)
+    estimator = partial(ESTIMATORS["moving_average"].make, soft=0.5)
     agent, world = build("show_attend_tell", canvas=24, grid=6)
     learn(agent, world, estimator(agent, world), 51_200)
     test = frozen(make(24), load("digits").test, 1, 4)

@@ -75,7 +75,7 @@ def test_keeps_the_contract(kind: type, looks: int, count: int) -> None:
 )
 def test_its_estimator_reaches_every_weight(kind: type, estimator: str) -> None:
     agent, world = build(kind)
-    ESTIMATORS[estimator](agent, world, scenes(), generator()).total.backward()
+    ESTIMATORS[estimator].make(agent, world, scenes(), generator()).total.backward()
     for name, weight in agent.named_parameters():
         assert weight.grad is not None and weight.grad.isfinite().all(), name
         assert weight.grad.abs().max() > 0, name
@@ -257,7 +257,7 @@ def test_guided_by_its_policy_it_is_self_critical(joint: bool) -> None:
     assert not path.cost.any()
     found = [
         torch.autograd.grad(
-            ESTIMATORS[name](agent, world, scenes(), generator()).total,
+            ESTIMATORS[name].make(agent, world, scenes(), generator()).total,
             list(agent.parameters()),
             allow_unused=True,
         )
@@ -300,9 +300,9 @@ def test_in_use_the_guide_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(agent, "guide", asked)
     evaluate(agent, world, scenes())
-    ESTIMATORS["reinforce"](agent, world, scenes(), generator())
+    ESTIMATORS["reinforce"].make(agent, world, scenes(), generator())
     with pytest.raises(AssertionError, match="guide"):
-        ESTIMATORS["variational_sampled"](agent, world, scenes(), generator())
+        ESTIMATORS["variational_sampled"].make(agent, world, scenes(), generator())
 
 
 # Learning: against the same observer whose looks fall anywhere, trained in the same way.

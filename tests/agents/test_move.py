@@ -208,7 +208,7 @@ def test_every_way_of_learning_goes_through(name: str) -> None:
     here, some = world(bonus=float(name != "pathwise")), scenes(12)
     torch.manual_seed(0)
     agent = AGENTS["move_ram"]((1, 5, 5), 2, hidden=8, what=8, where=8, joint=True)
-    loss = ESTIMATORS[name](agent, here, some, numbers(0))
+    loss = ESTIMATORS[name].make(agent, here, some, numbers(0))
     loss.total.backward()
     tally = Tally(torch.device("cpu"))
     tally.add(loss, torch.zeros(()), some, here)

@@ -251,7 +251,7 @@ def test_stopping_is_learned_by_score_function_alone(each: bool) -> None:
             for logit in (9.0, -9.0)
         )
     stops(agent, 0.4)
-    loss = ESTIMATORS["reinforce"](agent, where, scenes, torch.Generator().manual_seed(0))
+    loss = ESTIMATORS["reinforce"].make(agent, where, scenes, torch.Generator().manual_seed(0))
     found = gradients(agent, loss.total)["decider.2.bias"]
     p = torch.sigmoid(torch.tensor(0.4)).item()
     wanted = p * (1 - p) * (one - two - 0.1)
@@ -285,7 +285,7 @@ def test_edram_begins_upright_and_its_whole_map_is_learned() -> None:
     path = rollout(agent, where, some(), greedy)
     upright = Affine(5).at(torch.zeros(1, 2))
     assert (path.location[1:] - upright).abs().max() < 0.1
-    loss = ESTIMATORS["pathwise"](agent, where, some(), torch.Generator().manual_seed(0))
+    loss = ESTIMATORS["pathwise"].make(agent, where, some(), torch.Generator().manual_seed(0))
     moved = gradients(agent, loss.total)["emission.bias"]
     assert moved is not None and (moved != 0).all()
     assert not path.log_prob.any() and not path.entropy.any()

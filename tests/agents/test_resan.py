@@ -274,7 +274,7 @@ def test_who_has_no_masks_is_told() -> None:
         everything(Choice(torch.zeros(1, 2)))
     with pytest.raises(ValueError, match="no updates or more"):
         ThreePhases(build(), WORLD, phases=(-1, 0))
-    assert ESTIMATORS["three_phases"] is ThreePhases
+    assert ESTIMATORS["three_phases"].make is ThreePhases
 
 
 @pytest.mark.parametrize("script", ["centre", "oracle"])

@@ -117,7 +117,7 @@ def test_what_is_charged_is_learned_from() -> None:
     losses, slopes = [], []
     for price in (0.0, 2.0):
         agent = build(head=partial(HEADS["dvan"], price=price))
-        estimate = ESTIMATORS["reinforce"](agent, WORLD, scenes(), torch.Generator())
+        estimate = ESTIMATORS["reinforce"].make(agent, WORLD, scenes(), torch.Generator())
         losses.append(estimate.total)
         slopes.append(torch.autograd.grad(estimate.total, agent.head.key.weight)[0])
     agent = build(head=partial(HEADS["dvan"], price=2.0))

@@ -221,7 +221,7 @@ def test_episodes_are_those_of_their_seed_and_several_batches_are_one() -> None:
 def test_score_functions_take_their_gradient(name: str) -> None:
     world = foreign()
     agent, scenes = ram(world), world.scenes(6)
-    loss = ESTIMATORS[name](agent, world, scenes, torch.Generator().manual_seed(0))
+    loss = ESTIMATORS[name].make(agent, world, scenes, torch.Generator().manual_seed(0))
     loss.total.backward()
     if loss.again is not None:  # looks at the same places again, so the same is seen
         second = loss.again()
@@ -237,7 +237,7 @@ def test_training_goes_through(tmp_path: Path) -> None:
     trained = train(
         agent,
         world,
-        ESTIMATORS["learned_baseline"],
+        ESTIMATORS["learned_baseline"].make,
         world.fresh,
         world.dataset,
         validation,

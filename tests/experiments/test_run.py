@@ -19,7 +19,7 @@ import torch
 from hardattn import blocks, stochastic, storage as checkpoint
 from hardattn.agents import BACKBONES
 from hardattn.data import DataError, Dataset, Split, load
-from hardattn.estimators import ESTIMATORS
+from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.evaluation import cost
 from hardattn.evaluation.metrics import METRICS
 from hardattn.experiments import run as execute
@@ -120,6 +120,35 @@ def fails(
     assert said.err.startswith("error: ") or code > 100
 
 
+@pytest.mark.parametrize(
+    "why, words",
+    [
+        ("of two looks", ["--estimator", "unordered_set"]),
+        ("curriculum=0", ["--estimator", "unordered_set", "--looks", "2", "--curriculum", "0.5"]),
+        ("RAM decides by a Gaussian", ["--estimator", "unordered_set", "--looks", "2"]),
+        ("no place for a reward", ["--estimator", "vimco", "--bonus", "1"]),
+        ("none passes a Retina", ["--estimator", "pathwise"]),
+        ("needs an agent with a guide", ["--estimator", "wake_sleep"]),
+    ],
+)
+def test_an_estimator_that_does_not_suit_is_refused_before_training(
+    tiny: Path, capsys: pytest.CaptureFixture[str], why: str, words: list[str]
+) -> None:
+    fails(capsys, 2, f"estimator '{words[1]}' ... {why}", tiny, RAM_RECIPE, *words, *TINY)
+    left = {path.suffix for path in tiny.rglob("*") if path.is_file()}
+    assert not left & {".pt", ".jsonl"}, left
+
+
+@pytest.mark.parametrize("name", [name for name, one in RECIPES.items() if one.agent is not None])
+def test_every_recipe_has_an_estimator_that_suits(tiny: Path, name: str) -> None:
+    recipe = RECIPES[name]
+    setting = execute.prepare(recipe.problem, Run(device="cpu"))
+    shape = setting.world.sensor.shape(setting.image)
+    agent = recipe.agent.build(shape, setting.world, setting.image)
+    learning = recipe.learning
+    refuse(learning.estimator, agent, setting.world, setting.validation, learning.curriculum)
+
+
 def test_measuring_leaves_the_weights_alone(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Statistics of batch norm are weights too: all that is measured is measured on the same."""
     seen: list[dict[str, torch.Tensor]] = []
@@ -140,7 +169,7 @@ def test_measuring_leaves_the_weights_alone(tiny: Path, monkeypatch: pytest.Monk
 TAKEN = {
     "scene": {name: kind.make for name, kind in SCENES.items() if not kind.cued},
     "sensor": SENSORS,
-    "estimator": ESTIMATORS,
+    "estimator": {name: row.make for name, row in ESTIMATORS.items()},
 }
 
 

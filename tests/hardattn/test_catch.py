@@ -210,7 +210,7 @@ def test_a_game_can_be_gone_on_with_in_several_ways() -> None:
     both = world.advance(twice, torch.tensor([[0.0, 0.0, -1.0], [0.0, 0.0, 1.0]]).repeat(5, 1))
     assert ((both.paddle[1::2] - both.paddle[::2]) > 0).all()
     agent = player()
-    four = ESTIMATORS["leave_one_out"](agent, world, scenes, numbers(0), samples=4)
+    four = ESTIMATORS["leave_one_out"].make(agent, world, scenes, numbers(0), samples=4)
     assert four.path.reward.shape[1] == 20
 
 
@@ -219,7 +219,7 @@ def test_a_game_can_be_gone_on_with_in_several_ways() -> None:
 )
 def test_what_was_won_reaches_eye_paddle_and_core(name: str) -> None:
     scenes, world, agent = games(60), Catch(Retina(6, 3)), player()
-    loss = ESTIMATORS[name](agent, world, scenes, numbers(0))
+    loss = ESTIMATORS[name].make(agent, world, scenes, numbers(0))
     loss.total.backward()
     for part in (agent.actor, agent.locator, agent.glimpse.what):
         assert part.weight.grad.abs().max() > 0

@@ -101,12 +101,12 @@ class Lesson:
 
     def learned(self, how: Callable[..., Loss] | None = None, seed: int = 0) -> Columns:
         """What the agent does after learning, as its estimator has it or as another does."""
-        return self._learn(self._agent(seed), how or ESTIMATORS[self.estimator], seed)
+        return self._learn(self._agent(seed), how or ESTIMATORS[self.estimator].make, seed)
 
     def controlled(self, seed: int = 0) -> Columns:
         """What the same observer does, trained in the same way, with looks that fall anywhere."""
         agent = Elsewhere(self._agent(seed), self.sensor)
-        return self._learn(agent, ESTIMATORS[self.control], seed)
+        return self._learn(agent, ESTIMATORS[self.control].make, seed)
 
     def _agent(self, seed: int) -> Any:
         torch.manual_seed(seed)

@@ -181,7 +181,7 @@ def test_nobody_is_told_a_place_that_nobody_knows(told: dict[str, Any], tmp_path
     assert len(evaluate(agent, world, frozen(partial(translated, canvas=12), split, 1)).looks) == 48
     data = Dataset("noise", split, split, split, ("a", "b", "c"))
     with pytest.raises(ValueError, match=where):
-        given = agent, world, ESTIMATORS["reinforce"], plain, data, frozen(plain, split, 1)
+        given = agent, world, ESTIMATORS["reinforce"].make, plain, data, frozen(plain, split, 1)
         train(*given, tmp_path, images=8)
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match=where):
@@ -224,7 +224,7 @@ def test_training_notes_no_hits(tmp_path: Path) -> None:
         world = World(Retina(4), Classify(3), 3)
         log = Log(folder, name, quiet=True)
         train(
-            *(agent, world, ESTIMATORS["reinforce"], make, data, frozen(make, split, 1), folder),
+            *(agent, world, ESTIMATORS["reinforce"].make, make, data, frozen(make, split, 1), folder),
             images=64,
             batch=16,
             validate_every=32,

@@ -70,7 +70,7 @@ def agent_of(seed: int) -> RAM:
 def learn(
     folder: Path,
     seed: int = 0,
-    estimator: Estimator = ESTIMATORS["learned_baseline"],
+    estimator: Estimator = ESTIMATORS["learned_baseline"].make,
     log: Log | None = None,
     **options: Any,
 ) -> tuple[Trained, RAM]:
@@ -132,7 +132,7 @@ def before_update(number: int, act: Callable[[], Any]) -> Estimator:
     def estimator(*given: Any) -> Loss:
         if next(count) == number:
             act()
-        return ESTIMATORS["learned_baseline"](*given)
+        return ESTIMATORS["learned_baseline"].make(*given)
 
     return estimator
 
@@ -190,16 +190,15 @@ def test_an_estimator_that_remembers_or_looks_again_resumes_exactly(
     """What it learned and remembers is in the checkpoint, beside the agent."""
 
     def made() -> Any:
-        one = ESTIMATORS[name]
         torch.manual_seed(0)
-        return one(agent_of(0), problem()[0]) if isinstance(one, type) else one
+        return ESTIMATORS[name].build(agent_of(0), problem()[0])
 
     learn(tmp_path / "whole", estimator=Interrupted(made(), -1), curriculum=curriculum)
     with pytest.raises(Stopped):  # while two of three looks are taken, if they grow in number
         learn(tmp_path / "parts", estimator=Interrupted(made(), 9), curriculum=curriculum)
     learn(tmp_path / "parts", estimator=Interrupted(made(), -1), curriculum=curriculum)
     assert same(outcome(tmp_path / "parts"), outcome(tmp_path / "whole"))
-    if isinstance(ESTIMATORS[name], type):
+    if isinstance(ESTIMATORS[name].make, type):
         assert outcome(tmp_path / "whole")["last"]["estimator"]
 
 
@@ -341,7 +340,7 @@ def watched_training(folder: Path, watched: Watched) -> None:
 
     def estimator(*given: Any) -> Loss:
         watched.note(update=watched.read()[0] + 1)
-        return ESTIMATORS["learned_baseline"](*given)
+        return ESTIMATORS["learned_baseline"].make(*given)
 
     learn(folder, estimator=estimator)
 
@@ -406,7 +405,7 @@ def test_stops_before_an_update_that_is_not_finite(
 
     def planted(*given: Any) -> Loss:
         seen.append([weight.detach().clone() for weight in agent.parameters()])
-        loss = ESTIMATORS["learned_baseline"](*given)
+        loss = ESTIMATORS["learned_baseline"].make(*given)
         if (len(seen) - 1) // passes == at:
             total = loss.total * {"nan": math.nan, "inf": math.inf, "gradient": 1.0}[plant]
             if plant == "gradient":  # 0 forward, 0 / 0 backward
@@ -449,7 +448,7 @@ def test_the_update_is_named_after_a_restart_too(tmp_path: Path) -> None:
     calls = iter(range(10**9))
 
     def planted(*given: Any) -> Loss:
-        loss = ESTIMATORS["learned_baseline"](*given)
+        loss = ESTIMATORS["learned_baseline"].make(*given)
         return loss._replace(total=loss.total * math.nan) if next(calls) == 3 else loss
 
     with pytest.raises(NotFinite, match="at update 12;"):
@@ -560,7 +559,7 @@ def test_only_the_estimator_is_given_fewer_looks(
         learned.append(world.looks)
         steps: list[int] = []
         hook = agent.glimpse.register_forward_hook(lambda *_: steps.append(len(steps)))
-        loss = ESTIMATORS["learned_baseline"](agent, world, *given)
+        loss = ESTIMATORS["learned_baseline"].make(agent, world, *given)
         hook.remove()
         seen = world.observe(world.open(given[0]), torch.zeros(BATCH, 2), world.looks - 1)
         clock.add((world.looks, len(steps), round(seen.step[0].item() * 3)))
@@ -642,7 +641,9 @@ def test_an_update_reads_nothing_back(
         folder = tmp_path / str(updates)
         options: dict[str, Any] = dict(images=updates * BATCH, optimiser=optimiser, clip=1.0)
         log = Log(folder, quiet=True, every=1000)
-        learn(folder, estimator=ESTIMATORS[estimator], log=log, validate_every=10**9, **options)
+        learn(
+            folder, estimator=ESTIMATORS[estimator].make, log=log, validate_every=10**9, **options
+        )
         counts.append(dict(read_backs))
     assert counts[0] == counts[1] and counts[0]  # those of one validation, and no more
 
@@ -812,7 +813,7 @@ def accuracy(
         folder,
         Elsewhere(agent, CLOSE) if control else agent,
         world,
-        ESTIMATORS[estimator] if isinstance(estimator, str) else estimator,
+        ESTIMATORS[estimator].make if isinstance(estimator, str) else estimator,
         make,
         textures(1000, torch.Generator().manual_seed(99)),
         dict(images=500 * 64, lr=1e-2, schedule="linear", clip=1.0, seed=seed),
@@ -870,7 +871,7 @@ def accuracy_on_digits(folder: Path, estimator: str, script: str | None = None) 
         agent = Scripted(agent, script, world.looks)
     validation = frozen(make, digits().validation, 1, 3)
     options = dict(images=64_000, lr=4e-3)
-    return learned(folder, agent, world, ESTIMATORS[estimator], make, validation, options)
+    return learned(folder, agent, world, ESTIMATORS[estimator].build(agent, world), make, validation, options)
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def watched(name: str = "learned_baseline") -> tuple[Callable[..., Loss], list[A
     calls: list[Any] = []
 
     def estimator(agent: Any, world: Any, scenes: Scenes, generator: torch.Generator) -> Loss:
-        loss = ESTIMATORS[name](agent, world, scenes, generator)
+        loss = ESTIMATORS[name].make(agent, world, scenes, generator)
         calls.append((scenes.image, world.place(loss.path.location.detach())))
         return loss
 
@@ -144,9 +144,8 @@ def test_an_estimator_that_remembers_or_looks_again_resumes_exactly(
     tmp_path: Path, name: str
 ) -> None:
     def made() -> Any:
-        one = ESTIMATORS[name]
         torch.manual_seed(0)
-        return one(agent_of(0), problem()[0]) if isinstance(one, type) else one
+        return ESTIMATORS[name].build(agent_of(0), problem()[0])
 
     options: dict[str, Any] = {"optimiser": "sam", "rho": 0.1}
     learn(tmp_path / "whole", estimator=Interrupted(made(), -1), **options)
@@ -161,7 +160,7 @@ def test_what_looks_again_is_seen_twice_at_each_epoch(tmp_path: Path) -> None:
     estimator, calls = watched("ppo")
     learn(tmp_path / "sam", estimator=estimator, optimiser="sam", images=3 * BATCH)
     assert len(calls) == 6  # the other epochs do not ask the estimator
-    learn(tmp_path / "plain", estimator=ESTIMATORS["ppo"], optimiser="adamw", images=3 * BATCH)
+    learn(tmp_path / "plain", estimator=ESTIMATORS["ppo"].make, optimiser="adamw", images=3 * BATCH)
     found = [outcome(tmp_path / kind)["last"] for kind in ("sam", "plain")]
     steps = [one["optimiser"]["state"][0]["step"].item() for one in found]
     assert steps == [12, 12] and not same(found[0]["agent"], found[1]["agent"])
@@ -174,7 +173,7 @@ def test_a_baseline_moves_once_an_update() -> None:
     agent = agent_of(0)
     twin: RAM = agent_of(0)
     scenes = make(data.train, torch.arange(BATCH), torch.Generator().manual_seed(3))
-    baselines = [ESTIMATORS["moving_average"](each, world) for each in (agent, twin)]
+    baselines = [ESTIMATORS["moving_average"].make(each, world) for each in (agent, twin)]
     generator = torch.Generator().manual_seed(4)
     sam(agent).gradient(
         lambda: baselines[0](agent, world, scenes, generator), [agent, baselines[0]], generator
