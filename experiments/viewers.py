@@ -144,9 +144,9 @@ class Soft:
     """One look at everything, by a backbone with blocks of soft attention."""
 
     block: str = "none"
-    """A row of BLOCKS, soft or stochastic, after each unit of the backbone; or none."""
+    """A row of hardattn.attention.BLOCKS, after each unit of the backbone; or none."""
     head: str = "mean"
-    """A row of HEADS, soft or stochastic; or mean, the class activation of Zhou et al. (2016)."""
+    """A row of hardattn.attention.HEADS; or mean, the class activation of Zhou et al. (2016)."""
     backbone: str = "cnn"
     """cnn or vit."""
     width: int = 32
@@ -164,11 +164,13 @@ class Soft:
         """The agent, for images of that shape."""
         import torch
 
-        from hardattn import blocks, stochastic
         from hardattn.agents import BACKBONES, MeanPool, SoftAgent, no_block
+        from hardattn.attention import BLOCKS, HEADS
 
-        within = {"none": no_block, **blocks.BLOCKS, **stochastic.BLOCKS}
-        heads = {"mean": MeanPool, **blocks.HEADS, **stochastic.HEADS}
+        within: dict[str, Any] = {"none": no_block}
+        within |= {name: row.make for name, row in BLOCKS.items()}
+        heads: dict[str, Any] = {"mean": MeanPool}
+        heads |= {name: row.make for name, row in HEADS.items()}
         choose("backbone", BACKBONES, self.backbone)
         options: dict[str, Any] = {
             "backbone": self.backbone,

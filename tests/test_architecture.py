@@ -24,6 +24,7 @@ MAY = {
     "maps": "noise",
     "blocks": "layers maps noise",
     "stochastic": "blocks distributions layers maps noise",
+    "attention": "blocks stochastic",
     "data": "",
     "scenes": "data rng",
     "sensors": "",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hardattn import blocks, stochastic
 from hardattn.agents import AGENTS
+from hardattn.attention import BLOCKS, HEADS
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.metrics import METRICS
 from hardattn.experiments.recipes import RECIPES
@@ -22,10 +22,9 @@ def test_snippets_run(number: int) -> None:
     exec(compile(SNIPPETS[number], f"README.md, snippet {number}", "exec"), {})
 
 
-LAYERS = (*blocks.BLOCKS, *blocks.HEADS, *stochastic.BLOCKS, *stochastic.HEADS)
-
-
-@pytest.mark.parametrize("name", [*AGENTS, *LAYERS, *ESTIMATORS, *METRICS, *CHANGES, *OPTIMISERS])
+@pytest.mark.parametrize(
+    "name", [*AGENTS, *BLOCKS, *HEADS, *ESTIMATORS, *METRICS, *CHANGES, *OPTIMISERS]
+)
 def test_every_row_is_named(name: str) -> None:
     assert f"`{name}`" in TEXT
 

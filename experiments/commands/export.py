@@ -13,6 +13,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -318,22 +319,25 @@ def _graphs(agent: Any, world: Any, config: dict[str, Any], folder: Path) -> str
 
 def not_exported(agent: Any) -> str | None:
     """Why torch.export cannot take an agent, by the tables; None where it can."""
-    from hardattn import agents, blocks
+    from hardattn.agents import AGENTS, NOT_EXPORTED
+    from hardattn.attention import BLOCKS, HEADS
 
-    tables = {**agents.AGENTS, **blocks.BLOCKS, **blocks.HEADS}
-    return _listed(agent, tables, {**agents.NOT_EXPORTED, **blocks.NOT_EXPORTED})
+    reasons = {AGENTS[name]: why for name, why in NOT_EXPORTED.items()}
+    reasons |= {row.make: row.export for row in (*BLOCKS.values(), *HEADS.values())}
+    return _reason(agent, reasons)
 
 
 def not_in_onnx(agent: Any) -> str | None:
     """Why an agent that torch.export takes cannot become ONNX; None where it can."""
-    from hardattn import blocks
+    from hardattn.attention import BLOCKS, HEADS
 
-    return _listed(agent, {**blocks.BLOCKS, **blocks.HEADS}, blocks.NOT_IN_ONNX)
+    return _reason(agent, {row.make: row.onnx for row in (*BLOCKS.values(), *HEADS.values())})
 
 
-def _listed(agent: Any, table: dict[str, Any], reasons: dict[str, str]) -> str | None:
-    kinds = {type(part) for part in agent.modules()}
-    return next((why for name, why in reasons.items() if table[name] in kinds), None)
+def _reason(agent: Any, reasons: Mapping[Any, str]) -> str | None:
+    """The first reason that there is for a part of the agent."""
+    found = (reasons.get(type(part)) for part in agent.modules())
+    return next((why for why in found if why), None)
 
 
 def _result(run: Path) -> dict[str, Any]:

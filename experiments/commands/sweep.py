@@ -63,14 +63,14 @@ def every(options: Sequence[str]) -> list[list[str]]:
 
 def table(field: str) -> list[str]:
     """The rows that a field of a recipe chooses from. Raises UsageError if it has no table."""
-    from hardattn import blocks, stochastic
     from hardattn.agents import BACKBONES, NETS, SCRIPTS
+    from hardattn.attention import BLOCKS, HEADS
     from hardattn.estimators import ESTIMATORS
     from hardattn.training.loop import OPTIMISERS
 
     tables: dict[str, Iterable[str]] = {
-        "block": {**blocks.BLOCKS, **stochastic.BLOCKS},
-        "head": {**blocks.HEADS, **stochastic.HEADS},
+        "block": BLOCKS,
+        "head": HEADS,
         "backbone": BACKBONES,
         "estimator": ESTIMATORS,
         "optimiser": OPTIMISERS,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.agents import BACKBONES, MeanPool, SoftAgent
-from hardattn.blocks import BLOCKS, HEADS
+from hardattn.attention import BLOCKS, HEADS
 from hardattn.blocks.cbam import CBAMSpatial
 from hardattn.blocks.sagan import SAGAN
 from hardattn.data import load
@@ -97,7 +97,7 @@ class Charges(nn.Module):
 
 
 def test_what_is_charged_arrives_as_the_cost() -> None:
-    agent = build(block=partial(Charges, price=0.5), head=HEADS["dvan"]).eval()
+    agent = build(block=partial(Charges, price=0.5), head=HEADS["dvan"].make).eval()
     seen: list[Tensor] = []
     for part in agent.modules():
         if isinstance(part, Charges):
@@ -116,11 +116,11 @@ def test_what_is_charged_is_learned_from() -> None:
     """The loss grows by the mean charge, and its gradient by that of the charge."""
     losses, slopes = [], []
     for price in (0.0, 2.0):
-        agent = build(head=partial(HEADS["dvan"], price=price))
+        agent = build(head=partial(HEADS["dvan"].make, price=price))
         estimate = ESTIMATORS["reinforce"].make(agent, WORLD, scenes(), torch.Generator())
         losses.append(estimate.total)
         slopes.append(torch.autograd.grad(estimate.total, agent.head.key.weight)[0])
-    agent = build(head=partial(HEADS["dvan"], price=2.0))
+    agent = build(head=partial(HEADS["dvan"].make, price=2.0))
     cost = decide(agent, scenes()).cost.mean()
     torch.testing.assert_close(losses[1] - losses[0], cost)
     (slope,) = torch.autograd.grad(cost, agent.head.key.weight)
@@ -192,7 +192,7 @@ ROWS = [f"block {name}" for name in BLOCKS] + [f"head {name}" for name in HEADS]
 
 def of_row(row: str) -> SoftAgent:
     kind, name = row.split()
-    return build(block=BLOCKS[name]) if kind == "block" else build(head=HEADS[name])
+    return build(block=BLOCKS[name].make) if kind == "block" else build(head=HEADS[name].make)
 
 
 @pytest.mark.parametrize("row", ROWS)

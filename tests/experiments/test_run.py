@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import blocks, stochastic, storage as checkpoint
+from hardattn import storage as checkpoint
 from hardattn.agents import BACKBONES
+from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import DataError, Dataset, Split, load
 from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.evaluation import cost
@@ -258,10 +259,9 @@ def test_words_have_no_sum(tiny: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 def test_all_stands_for_every_row() -> None:
     rows = every(["--block", "all", "--lr=0.1"])
-    names = [*blocks.BLOCKS, *stochastic.BLOCKS]
-    assert rows == [["--block", name, "--lr", "0.1"] for name in names]
+    assert rows == [["--block", name, "--lr", "0.1"] for name in BLOCKS]
     both = every(["--backbone=all", "--head", "all"])
-    assert len(both) == len(BACKBONES) * (len(blocks.HEADS) + len(stochastic.HEADS))
+    assert len(both) == len(BACKBONES) * len(HEADS)
     assert every(["--optimiser", "all"]) == [["--optimiser", name] for name in OPTIMISERS]
     assert every(["--lr", "0.1"]) == [["--lr", "0.1"]] and every([]) == [[]]
     with pytest.raises(UsageError, match="--lr"):

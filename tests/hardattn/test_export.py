@@ -9,9 +9,8 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from hardattn import agents, blocks, stochastic
 from hardattn.agents import AGENTS, NOT_EXPORTED, RAM, Scripted, SoftAgent
-from hardattn.blocks import NOT_IN_ONNX
+from hardattn.attention import BLOCKS, HEADS, Entry
 from hardattn.data import load
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.export import Deployed, ExportError, programs, to_onnx
@@ -158,36 +157,31 @@ def test_an_empty_folder_is_no_agent(tmp_path: Path) -> None:
         Deployed(tmp_path)
 
 
-LAYERS: list[tuple[str, str, Any]] = [
-    (kind.removesuffix("s"), name, layer)
-    for kind in ("blocks", "heads")
-    for table in (blocks, stochastic)
-    for name, layer in getattr(table, kind.upper()).items()
-]
+LAYERS = [("block", name, row) for name, row in BLOCKS.items()]
+LAYERS += [("head", name, row) for name, row in HEADS.items()]
 
 
-def attending(kind: str, layer: Any) -> tuple[nn.Module, World]:
+def attending(kind: str, row: Entry) -> tuple[nn.Module, World]:
     torch.manual_seed(0)
     world = World(Whole(), Classify(CLASSES), 1, first="centre")
-    options: dict[str, Any] = {kind: layer}
+    options: dict[str, Any] = {kind: row.make}
     return awake(SoftAgent((1, SIDE, SIDE), CLASSES, width=16, **options)), world
 
 
 def test_reasons_are_given_for_rows_there_are() -> None:
-    assert NOT_EXPORTED.keys() < AGENTS.keys() and agents.NOT_EXPORTED is NOT_EXPORTED
-    names = {name for _, name, _ in LAYERS}
-    assert {*blocks.NOT_EXPORTED, *NOT_IN_ONNX} <= names
-    assert not blocks.NOT_EXPORTED.keys() & NOT_IN_ONNX.keys()
+    assert NOT_EXPORTED.keys() < AGENTS.keys()
+    for _, name, row in LAYERS:
+        assert not (row.export and row.onnx), f"{name} cannot be exported, so not become ONNX"
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The tensor attributes.*_flat_weights:UserWarning")
-@pytest.mark.parametrize("kind, name, layer", LAYERS, ids=[f"{k} {n}" for k, n, _ in LAYERS])
+@pytest.mark.parametrize("kind, name, row", LAYERS, ids=[f"{k} {n}" for k, n, _ in LAYERS])
 def test_soft_attention_through_onnxruntime(
-    kind: str, name: str, layer: Any, tmp_path: Path
+    kind: str, name: str, row: Entry, tmp_path: Path
 ) -> None:
-    agent, world = attending(kind, layer)
-    if name in blocks.NOT_EXPORTED or name in NOT_IN_ONNX:
+    agent, world = attending(kind, row)
+    if row.export or row.onnx:
         with pytest.raises(Exception, match=r"onnx|export|ONNX|batch"):
             onnx(agent, world, tmp_path)
         return

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.agents import SoftAgent
-from hardattn.blocks import BLOCKS
+from hardattn.attention import BLOCKS
 from hardattn.maps import (
     CONTROLS,
     AttentionMap,
@@ -181,7 +181,7 @@ def test_another_thread_that_runs_the_same_model_is_not_heard() -> None:
 
 
 def test_a_map_knows_its_block_within_an_agent() -> None:
-    agent = SoftAgent((1, 16, 16), 3, block=BLOCKS["cbam"], width=8).eval()
+    agent = SoftAgent((1, 16, 16), 3, block=BLOCKS["cbam"].make, width=8).eval()
     with torch.no_grad(), recorded(agent) as maps:
         agent.head(agent.features(torch.rand(2, 1, 16, 16)))
     names = [one.name for one in maps]
@@ -194,7 +194,7 @@ def test_a_map_knows_its_block_within_an_agent() -> None:
 
 
 def test_one_block_of_several_can_be_replaced_by_its_name() -> None:
-    agent = SoftAgent((1, 16, 16), 3, block=BLOCKS["se"], width=8).eval()
+    agent = SoftAgent((1, 16, 16), 3, block=BLOCKS["se"].make, width=8).eval()
     x = torch.rand(2, 1, 16, 16)
 
     def shut(one: Map) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from hardattn import storage as checkpoint
 from hardattn.agents import RAM, FullView, MeanPool, Scripted, ShowAttendTell, SoftAgent, no_block
-from hardattn.blocks import BLOCKS, HEADS
+from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import Split
 from hardattn.evaluation.cost import flops
 from hardattn.evaluation.evaluate import evaluate
@@ -72,8 +72,8 @@ def write_soft(
     agent = SoftAgent(
         IMAGE,
         CLASSES,
-        block={"none": no_block, **BLOCKS}[block],
-        head={"mean": MeanPool, **HEADS}[head],
+        block=no_block if block == "none" else BLOCKS[block].make,
+        head=MeanPool if head == "mean" else HEADS[head].make,
         width=16,
     )
     settings = {"agent": "Soft", "block": block, "head": head, "backbone": "cnn", **recipe}

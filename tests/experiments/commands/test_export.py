@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from hardattn import storage as checkpoint
 from hardattn.agents import ReSAN, SoftAgent
-from hardattn.blocks import BLOCKS, HEADS
+from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import load
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import evaluate
@@ -275,9 +275,9 @@ def test_a_folder_that_is_no_agent_is_not_loaded(deployed: Path, tmp_path: Path)
 
 
 def test_reasons_are_found_in_the_agent() -> None:
-    gain = SoftAgent((1, 12, 12), 10, width=16, head=HEADS["gain"])
-    sorting = SoftAgent((1, 12, 12), 10, width=16, block=BLOCKS["smyrf"])
-    easy = SoftAgent((1, 12, 12), 10, width=16, block=BLOCKS["se"])
+    gain = SoftAgent((1, 12, 12), 10, width=16, head=HEADS["gain"].make)
+    sorting = SoftAgent((1, 12, 12), 10, width=16, block=BLOCKS["smyrf"].make)
+    easy = SoftAgent((1, 12, 12), 10, width=16, block=BLOCKS["se"].make)
     resan = ReSAN((1, 12, 12), 10, context=(1, 12, 12), grid=(3, 3))
     assert "gradient" in str(deploy.not_exported(gain))
     assert "masks" in str(deploy.not_exported(resan))

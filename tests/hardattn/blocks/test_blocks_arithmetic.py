@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.blocks import BLOCKS
+from hardattn.attention import BLOCKS
 from hardattn.blocks.hamburger import updated
 from hardattn.maps import recorded
 from tests.support.features import CHANNELS, SEEDS, untrained
@@ -25,7 +25,7 @@ WEIGHTS: dict[str, Callable[..., int]] = {
 
 def made(name: str, channels: int, **options) -> nn.Module:
     torch.manual_seed(0)
-    return BLOCKS[name](channels, **options).double().eval()
+    return BLOCKS[name].make(channels, **options).double().eval()
 
 
 def features(*shape: int, seed: int = 1) -> Tensor:
@@ -119,7 +119,7 @@ def test_attention_dropout_does_not_drop_an_image_that_is_negative_everywhere():
 
 def test_attention_dropout_refuses_what_is_no_share():
     with pytest.raises(ValueError, match="rate and threshold"):
-        BLOCKS["attention_dropout"](16, rate=1.5)
+        BLOCKS["attention_dropout"].make(16, rate=1.5)
 
 
 def test_em_attention_with_one_base_is_the_mean_direction():
@@ -157,7 +157,7 @@ def test_em_attention_moves_its_bases_in_training_only():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_bases_of_em_attention_differ_in_untrained_networks(seed: int):
     torch.manual_seed(seed)
-    x, block = untrained(seed), BLOCKS["em_attention"](CHANNELS).double()
+    x, block = untrained(seed), BLOCKS["em_attention"].make(CHANNELS).double()
     bases = block.iterate(block.before(x).flatten(2))
     cosine = (bases.mT @ bases).masked_select(~torch.eye(16, dtype=torch.bool))
     assert cosine.mean() < 0.5

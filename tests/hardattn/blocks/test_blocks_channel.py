@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.blocks import BLOCKS
+from hardattn.attention import BLOCKS
 from hardattn.blocks.eca import kernel_for
 from hardattn.blocks.fca import TOP
 from hardattn.blocks.hoga import OPS, PUBLISHED
@@ -74,7 +74,7 @@ def around(c: int) -> int:
 
 def test_se_is_its_equation():
     torch.manual_seed(0)
-    x, block = torch.randn(2, 32, 5, 4), BLOCKS["se"](32, reduction=4)
+    x, block = torch.randn(2, 32, 5, 4), BLOCKS["se"].make(32, reduction=4)
     with recorded(block) as maps:
         y = block(x)
     mean = x.sum((2, 3)) / 20
@@ -94,7 +94,7 @@ def images(*shape: int) -> Tensor:
 def build(name: str, channels: int, seed: int = 0, **options: object) -> nn.Module:
     """In evaluation, with float64 weights of which none is where it started."""
     torch.manual_seed(seed)
-    block = BLOCKS[name](channels, **options).double().eval()
+    block = BLOCKS[name].make(channels, **options).double().eval()
     with torch.no_grad():
         for weight in block.parameters():
             weight.add_(0.2 * torch.randn_like(weight))
@@ -121,7 +121,7 @@ def close(one: Tensor, other: Tensor) -> None:
 )
 def test_the_kernel_of_eca_for_powers_of_two(channels: int, kernel: int):
     assert kernel_for(channels) == kernel
-    assert BLOCKS["eca"](channels).conv.weight.shape == (1, 1, kernel)
+    assert BLOCKS["eca"].make(channels).conv.weight.shape == (1, 1, kernel)
 
 
 def test_the_kernel_of_eca_is_the_nearest_odd_number():
@@ -218,7 +218,7 @@ def test_the_sign_of_the_paper_attends_to_itself_and_the_released_one_to_what_di
     product = x.flatten(2) @ x.flatten(2).transpose(1, 2)
     assert torch.equal(differing[:, 0].argmax(2), product.argmin(2))
     with pytest.raises(ValueError, match="paper, released"):
-        BLOCKS["danet_channel"](16, sign="+")
+        BLOCKS["danet_channel"].make(16, sign="+")
 
 
 def test_energies_of_channels_do_not_grow_with_the_number_of_places():
@@ -305,11 +305,11 @@ def test_frequencies_stay_apart_on_small_maps(size: tuple[int, int], distinct: i
 
 def test_frequency_attention_wants_groups_of_one_size():
     with pytest.raises(ValueError, match="24 channels"):
-        BLOCKS["fca"](24)
+        BLOCKS["fca"].make(24)
 
 
 def test_the_norm_of_a_spatial_gate_follows_a_hundredth_of_each_batch():
-    for block, share in ((BLOCKS["cbam"](16), 0.01), (BLOCKS["cbam"](16, momentum=0.1), 0.1)):
+    for block, share in ((BLOCKS["cbam"].make(16), 0.01), (BLOCKS["cbam"].make(16, momentum=0.1), 0.1)):
         before, x = block.spatial.norm.running_var.clone(), images(4, 16, 8, 8).float()
         seen = block.channel(x)
         seen = block.spatial.conv(torch.cat([seen.amax(1, True), seen.mean(1, True)], 1))
@@ -391,7 +391,7 @@ def test_hoga_has_the_published_edges_and_its_equation():
     kinds = [[gate.kind for gate in maps_of(each, one)] for each in edge[2]]
     assert kinds == [["channel gate", "spatial gate"], ["full gate"], []]
     with pytest.raises(ValueError, match="4 groups"):
-        BLOCKS["hoga"](18)
+        BLOCKS["hoga"].make(18)
 
 
 def test_a_search_that_has_decided_is_the_block_of_its_genotype():
@@ -419,7 +419,7 @@ def test_a_genotype_does_not_choose_nothing():
             for mixture in node.edges:
                 mixture.architecture.copy_(torch.arange(len(OPS) + 1.0))
     assert search.genotype() == tuple((list(OPS)[-1],) * n for n in (1, 2, 3, 4))
-    BLOCKS["hoga"](16, genotype=search.genotype())
+    BLOCKS["hoga"].make(16, genotype=search.genotype())
 
 
 @pytest.mark.parametrize("name", ["skip", "separable", "cbam"])
@@ -454,9 +454,9 @@ def test_selective_kernels_are_their_equation():
 
 @pytest.mark.parametrize("channels", [4, 16, 32, 36, 48, 128, 256])
 def test_a_group_of_selective_kernels_has_four_channels_or_more(channels: int):
-    for branch in BLOCKS["selective_kernel"](channels).branches:
+    for branch in BLOCKS["selective_kernel"].make(channels).branches:
         assert branch[0].weight.shape[1] >= 4
-    assert BLOCKS["selective_kernel"](256).branches[0][0].groups == 32, "the paper's"
+    assert BLOCKS["selective_kernel"].make(256).branches[0][0].groups == 32, "the paper's"
 
 
 @pytest.mark.parametrize("branch, reach", [(0, 1), (1, 2), (2, 3)])
@@ -490,7 +490,7 @@ def test_split_attention_is_its_equation():
     close(block.splits(only_first)[:, :16], one)
     assert not torch.allclose(block.splits(only_first)[:, 16:], other)
     with pytest.raises(ValueError, match="radix 2"):
-        BLOCKS["split"](15)
+        BLOCKS["split"].make(15)
 
 
 def covariance(channels: int, places: int) -> Tensor:

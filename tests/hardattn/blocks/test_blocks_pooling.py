@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.blocks import HEADS
+from hardattn.attention import HEADS
 from hardattn.blocks.dvan import overlap
 from hardattn.blocks.perceiver import fourier_positions
 from hardattn.blocks.set_transformer import ISAB, MAB, PMA, SAB
@@ -71,7 +71,7 @@ CLASSES = 5
 
 def build(name: str, channels: int = 16, **options: object) -> nn.Module:
     torch.manual_seed(0)
-    return HEADS[name](channels, CLASSES, **options).double().eval()
+    return HEADS[name].make(channels, CLASSES, **options).double().eval()
 
 
 def features(channels: int = 16, size: tuple[int, int] = (3, 4), count: int = 2) -> Tensor:

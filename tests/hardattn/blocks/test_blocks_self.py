@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.blocks import BLOCKS
+from hardattn.attention import BLOCKS
 from hardattn.blocks.clustered import k_means
 from hardattn.blocks.multi_head import sinusoids
 from hardattn.blocks.smyrf import asymmetric, equal_parts
@@ -42,7 +42,7 @@ WEIGHTS: dict[str, Callable[..., int]] = {
 def build(name: str, channels: int = 16, **options: Any) -> nn.Module:
     """A block in evaluation, float64, in which nothing is at its start."""
     torch.manual_seed(0)
-    block = BLOCKS[name](channels, **options).double().eval().requires_grad_(False)
+    block = BLOCKS[name].make(channels, **options).double().eval().requires_grad_(False)
     for weight in block.parameters():
         weight.add_(0.3 * torch.randn_like(weight))
     return block
@@ -228,7 +228,7 @@ def test_smyrf_merges_its_hashings_by_their_normalisers():
 @pytest.mark.parametrize("name", ["smyrf", "non_local_sparse", "random_features"])
 def test_noise_is_drawn_anew_in_training_and_fixed_in_evaluation(name: str):
     block, x = build(name), image(height=12, width=12)
-    again = BLOCKS[name](16).double()
+    again = BLOCKS[name].make(16).double()
     for ours, theirs in zip(block.buffers(), again.buffers(), strict=True):
         assert torch.equal(ours, theirs), "the noise of evaluation depends on the seed"
     assert torch.equal(block(x), block(x))
@@ -245,7 +245,7 @@ def test_random_features_tend_to_softmax_like_one_over_the_root_of_their_number(
     exact = (F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).transpose(2, 3)).softmax(-1)
 
     def error(features: int) -> float:
-        block = BLOCKS["random_features"](16, features=features).double().train()
+        block = BLOCKS["random_features"].make(16, features=features).double().train()
         torch.manual_seed(6)
         found = torch.stack([block.weights(query, key).detach() for _ in range(40)])
         return float((found - exact).square().mean().sqrt())
@@ -256,7 +256,7 @@ def test_random_features_tend_to_softmax_like_one_over_the_root_of_their_number(
 
 
 def test_there_are_as_many_random_features_as_the_authors_have():
-    assert BLOCKS["random_features"](32).noise.shape == (4, 8, 64)
+    assert BLOCKS["random_features"].make(32).noise.shape == (4, 8, 64)
 
 
 def test_random_features_are_linear_attention_of_sines_and_cosines():
@@ -482,4 +482,4 @@ def test_a_cross_counts_what_each_place_gets():
 )
 def test_what_cannot_be_divided_is_refused(name: str, channels: int, options: dict[str, int]):
     with pytest.raises(ValueError, match=r"channels|middle"):
-        BLOCKS[name](channels, **options)
+        BLOCKS[name].make(channels, **options)

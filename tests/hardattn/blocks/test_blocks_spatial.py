@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.blocks import BLOCKS
+from hardattn.attention import BLOCKS
 from hardattn.blocks.picanet import evenly
 from hardattn.blocks.span import Level
 from hardattn.maps import Map, recorded, replaced
@@ -58,7 +58,7 @@ WEIGHTS: dict[str, Callable[..., int]] = {
 
 def made(name: str, channels: int, **options) -> nn.Module:
     torch.manual_seed(0)
-    return BLOCKS[name](channels, **options).double().eval()
+    return BLOCKS[name].make(channels, **options).double().eval()
 
 
 def features(*shape: int, seed: int = 1) -> Tensor:
@@ -374,4 +374,4 @@ def test_crf_attention_is_its_recursion():
 )
 def test_what_a_block_cannot_be_is_refused(name: str, options: dict):
     with pytest.raises(ValueError, match=r"odd|at least 1"):
-        BLOCKS[name](16, **options)
+        BLOCKS[name].make(16, **options)

@@ -51,7 +51,7 @@ def build(who: str, seed: int) -> nn.Module:
     """As it starts, float64, in the mode in which it attends."""
     kind, name = who.split()
     torch.manual_seed(seed)
-    made = BLOCKS[name](CHANNELS) if kind == "block" else HEADS[name](CHANNELS, 10)
+    made = BLOCKS[name].make(CHANNELS) if kind == "block" else HEADS[name].make(CHANNELS, 10)
     return made.double().train(name in TRAINING_ONLY)
 
 

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from hardattn import blocks, stochastic
 from hardattn.agents import AGENTS, DRAM, RAM, FullView, SoftAgent, no_block
-from hardattn.blocks import HEADS
+from hardattn.attention import BLOCKS, HEADS
 from hardattn.blocks.sagan import SAGAN
 from hardattn.data import load
 from hardattn.distributions import Stop
@@ -268,7 +267,6 @@ def test_uncounted_are_the_numbers_that_were_made() -> None:
     assert counter.names == {"mul", "relu_"}
 
 
-LAYERS = (blocks, stochastic)
 # What the agents and blocks of this project do beside what is counted: nothing of it multiplies
 # and sums but norms, means and pooling. A new name here wants a look at what it does.
 UNCOUNTED = set(
@@ -287,8 +285,8 @@ UNCOUNTED = set(
 
 def test_nothing_that_multiplies_goes_uncounted(small: Scenes) -> None:
     looking = [build(who) for who in EVERYONE]
-    attending = [{"block": kind} for table in LAYERS for kind in table.BLOCKS.values()]
-    attending += [{"head": kind} for table in LAYERS for kind in table.HEADS.values()]
+    attending = [{"block": row.make} for row in BLOCKS.values()]
+    attending += [{"head": row.make} for row in HEADS.values()]
     looking += [(SoftAgent((1, 12, 12), 10, width=16, **each), ONCE) for each in attending]
     assert names_of(looking, small) <= UNCOUNTED
 
@@ -331,7 +329,7 @@ def test_as_torch_counts(who: str, scenes: Scenes) -> None:
 
 
 def test_an_agent_that_differentiates_is_counted(scenes: Scenes) -> None:
-    agent = SoftAgent((1, 16, 16), 10, width=16, head=HEADS["gain"]).eval()
+    agent = SoftAgent((1, 16, 16), 10, width=16, head=HEADS["gain"].make).eval()
     plain = SoftAgent((1, 16, 16), 10, width=16).eval()
     once = 2 * 16 * 16 * 16 * 9  # its convolution on 4x4 places
     assert flops(agent, ONCE, scenes) - flops(plain, ONCE, scenes) > 3 * once

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.agents import Player, Scripted, SoftAgent
-from hardattn.blocks import BLOCKS
+from hardattn.attention import BLOCKS
 from hardattn.data import Split, load
 from hardattn.distributions import Fixed
 from hardattn.evaluation import swap
@@ -328,7 +328,7 @@ def test_no_scene_is_given_its_own_map_as_another_ones() -> None:
     scenes = Scenes(image.to(torch.uint8), nought, box, nought)
     world = World(Whole(), Classify(3), 1)
     torch.manual_seed(0)
-    agent = SoftAgent((1, 8, 8), 3, block=BLOCKS["se"], width=8)
+    agent = SoftAgent((1, 8, 8), 3, block=BLOCKS["se"].make, width=8)
     own = evaluate(agent, world, scenes).log_probability
     found = controlled(agent, world, scenes, greedy)
     assert found.keys() == CONTROLS.keys()

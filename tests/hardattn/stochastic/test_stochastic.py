@@ -6,13 +6,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hardattn.attention import BLOCKS, HEADS
 from hardattn.maps import charged, recorded
 from hardattn.noise import drawing, dropout, noise_from, normal, uniform
-from hardattn.stochastic import BLOCKS, DETERMINISTIC, HEADS
 from tests.hardattn.blocks.test_blocks import awake, build, images
 
-EVERYONE = [f"block {name}" for name in BLOCKS] + [f"head {name}" for name in HEADS]
-RANDOM = [who for who in EVERYONE if who.split()[1] not in DETERMINISTIC]
+ROWS = {f"block {name}": row for name, row in BLOCKS.items()}
+ROWS |= {f"head {name}": row for name, row in HEADS.items()}
+EVERYONE = [who for who, row in ROWS.items() if row.family == "stochastic"]
+RANDOM = [who for who in EVERYONE if not ROWS[who].deterministic]
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -57,7 +59,6 @@ def test_training_draws_from_the_generator_that_it_is_handed(who: str) -> None:
 @pytest.mark.parametrize("who", sorted(set(EVERYONE) - set(RANDOM)))
 def test_who_is_declared_deterministic_draws_nothing(who: str) -> None:
     layer, x = awake(build(who)), images()
-    assert DETERMINISTIC[who.split()[1]]
     assert torch.equal(sampled(layer, x, 1), layer(x))
 
 

@@ -20,12 +20,11 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.scalar import scalars_plugin
 
 from hardattn.agents import RAM, FullView, MeanPool, ShowAttendTell, SoftAgent, no_block
-from hardattn.blocks import BLOCKS
+from hardattn.attention import BLOCKS
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import figures
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, Retina, Whole
-from hardattn.stochastic import BLOCKS as STOCHASTIC
 from hardattn.tasks import Classify
 from hardattn.training.log import LAYOUT, Log
 from hardattn.viz import tensorboard as board
@@ -55,7 +54,7 @@ def watched(kind: str) -> tuple[Columns, dict[str, Any]]:
         world = World(Cells(3, 3), Classify(CLASSES), LOOKS, "random", "whole")
         net = ShowAttendTell((1, 4, 5), CLASSES, context=IMAGE, looks=LOOKS, features=8, hidden=8)
         return evaluate(net, world, scenes()), {}
-    blocks = {"soft": BLOCKS["cbam"], "stochastic": STOCHASTIC["bayesian_weibull"]}
+    blocks = {"soft": BLOCKS["cbam"].make, "stochastic": BLOCKS["bayesian_weibull"].make}
     if kind in blocks:
         return whole(SoftAgent(IMAGE, CLASSES, block=blocks[kind], head=MeanPool, width=16)), {}
     if kind == "none":
