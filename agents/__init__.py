@@ -1,7 +1,7 @@
-"""Who looks: `AGENTS[name](glimpse_shape, classes, ...)`, and `Scripted`, the control of any."""
+"""Who looks: `AGENTS[name].make(glimpse_shape, classes, ...)`; `Scripted` is the control of any."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from .dram import DRAM
 from .dt_ram import DTRAM
@@ -25,35 +25,46 @@ from .soft import BACKBONES, MeanPool, SoftAgent, no_block
 from .temporal import TemporalRAM
 from .variational import Variational, VariationalDirichlet
 
-AGENTS: dict[str, Callable[..., Any]] = {
-    "ram": RAM,
-    "dram": DRAM,
-    "edram": EDRAM,
-    "dt_ram": DTRAM,
-    "mram": MRAM,
-    "show_attend_tell": ShowAttendTell,
-    "variational": Variational,
-    "variational_dirichlet": VariationalDirichlet,
-    "sequential": Sequential,
-    "scal": SCAL,
-    "draw": DrawReader,
-    "zoom_ram": ZoomRAM,
-    "spread_ram": SpreadRAM,
-    "move_ram": MoveRAM,
-    "player": Player,
-    "guided_ram": GuidedRAM,
-    "glance_focus": GlanceFocus,
-    "temporal": TemporalRAM,
-    "kalman": KalmanRAM,
-    "full_view": FullView,
-    "soft": SoftAgent,
-    "reinforced": ReSAN,
-    "gat_cluster": GATCluster,
-}
 
-# Why `torch.export` cannot take the step of an agent.
-NOT_EXPORTED: dict[str, str] = {
-    "reinforced": "how many tokens it keeps depends on its masks, and a graph has fixed shapes",
+class Row(NamedTuple):
+    """An agent, and what has to be known of it before it is chosen."""
+
+    make: Callable[..., Any]
+    """Its class: `make(glimpse_shape, classes, **options)`."""
+    learns_by: str = "learned_baseline"
+    """The row of ESTIMATORS that every weight of it is there for."""
+    export: str = ""
+    """Why `torch.export` cannot take its step; empty: it can."""
+
+
+AGENTS: dict[str, Row] = {
+    "ram": Row(RAM),
+    "dram": Row(DRAM),
+    "edram": Row(EDRAM, learns_by="pathwise"),
+    "dt_ram": Row(DTRAM),
+    "mram": Row(MRAM),
+    "show_attend_tell": Row(ShowAttendTell, learns_by="soft_attention"),
+    "variational": Row(Variational, learns_by="variational_sampled"),
+    "variational_dirichlet": Row(VariationalDirichlet, learns_by="variational_pathwise"),
+    "sequential": Row(Sequential, learns_by="soft_attention"),
+    "scal": Row(SCAL, learns_by="self_critical_attention"),
+    "draw": Row(DrawReader, learns_by="pathwise"),
+    "zoom_ram": Row(ZoomRAM),
+    "spread_ram": Row(SpreadRAM),
+    "move_ram": Row(MoveRAM),
+    "player": Row(Player),
+    "guided_ram": Row(GuidedRAM, learns_by="variational_sampled"),
+    "glance_focus": Row(GlanceFocus),
+    "temporal": Row(TemporalRAM),
+    "kalman": Row(KalmanRAM),
+    "full_view": Row(FullView),
+    "soft": Row(SoftAgent),
+    "reinforced": Row(
+        ReSAN,
+        learns_by="three_phases",
+        export="how many tokens it keeps depends on its masks, and a graph has fixed shapes",
+    ),
+    "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
 __all__ = [
@@ -64,7 +75,6 @@ __all__ = [
     "EDRAM",
     "MRAM",
     "NETS",
-    "NOT_EXPORTED",
     "PATH",
     "RAM",
     "SCAL",
@@ -80,6 +90,7 @@ __all__ = [
     "MoveRAM",
     "Player",
     "ReSAN",
+    "Row",
     "Scripted",
     "Sequential",
     "ShowAttendTell",

@@ -27,7 +27,7 @@ class Looking:
         del fields["script"]
         share = fields.pop("share", None)
         options = fields | self.told(world, image)
-        agent = AGENTS[self.row](glimpse, world.task.classes, **options)
+        agent = AGENTS[self.row].make(glimpse, world.task.classes, **options)
         if self.script is None:
             return agent
         if not self.script.startswith(PATH):

@@ -319,12 +319,11 @@ def _graphs(agent: Any, world: Any, config: dict[str, Any], folder: Path) -> str
 
 def not_exported(agent: Any) -> str | None:
     """Why torch.export cannot take an agent, by the tables; None where it can."""
-    from hardattn.agents import AGENTS, NOT_EXPORTED
+    from hardattn.agents import AGENTS
     from hardattn.attention import BLOCKS, HEADS
 
-    reasons = {AGENTS[name]: why for name, why in NOT_EXPORTED.items()}
-    reasons |= {row.make: row.export for row in (*BLOCKS.values(), *HEADS.values())}
-    return _reason(agent, reasons)
+    rows = (*AGENTS.values(), *BLOCKS.values(), *HEADS.values())
+    return _reason(agent, {row.make: row.export for row in rows})
 
 
 def not_in_onnx(agent: Any) -> str | None:

@@ -172,7 +172,7 @@ def test_a_look_reaches_no_further_than_the_reach_in_any_direction() -> None:
 
 def test_the_looks_of_an_episode_are_those_of_the_world() -> None:
     here, some = world(), scenes(50)
-    agent = AGENTS["move_ram"]((1, 5, 5), 2, hidden=8, what=8, where=8, std=0.3)
+    agent = AGENTS["move_ram"].make((1, 5, 5), 2, hidden=8, what=8, where=8, std=0.3)
     path = rollout(agent, here, some, sample, numbers(0))
     place = here.path(path.location)
     assert (place[1:] - place[:-1]).norm(dim=-1).max() <= 0.2 + 1e-6
@@ -207,7 +207,7 @@ def test_whoever_goes_up_the_slope_finds_the_shape() -> None:
 def test_every_way_of_learning_goes_through(name: str) -> None:
     here, some = world(bonus=float(name != "pathwise")), scenes(12)
     torch.manual_seed(0)
-    agent = AGENTS["move_ram"]((1, 5, 5), 2, hidden=8, what=8, where=8, joint=True)
+    agent = AGENTS["move_ram"].make((1, 5, 5), 2, hidden=8, what=8, where=8, joint=True)
     loss = ESTIMATORS[name].make(agent, here, some, numbers(0))
     loss.total.backward()
     tally = Tally(torch.device("cpu"))
@@ -220,7 +220,7 @@ def test_every_way_of_learning_goes_through(name: str) -> None:
 
 def test_moves_begin_where_one_looks() -> None:
     torch.manual_seed(0)
-    agent = AGENTS["move_ram"]((1, 5, 5), 2, reach=0.2, std=0.1, hidden=8, what=8, where=8)
+    agent = AGENTS["move_ram"].make((1, 5, 5), 2, reach=0.2, std=0.1, hidden=8, what=8, where=8)
     glimpse = torch.rand(40, 1, 5, 5, generator=numbers(0))
     place = torch.empty(40, 2).uniform_(-1, 1, generator=numbers(1))
     _, decision = agent.step(agent.start(place), Observation(glimpse, place, place[:, 0]))
@@ -231,7 +231,7 @@ def test_moves_begin_where_one_looks() -> None:
 def test_a_faint_slope_is_seen_like_a_steep_one() -> None:
     """Light and contrast change nothing, until there is less of it than counts."""
     torch.manual_seed(0)
-    agent = AGENTS["move_ram"]((1, 5, 5), 2, hidden=8, what=8, where=8)
+    agent = AGENTS["move_ram"].make((1, 5, 5), 2, hidden=8, what=8, where=8)
     place = torch.zeros(1, 2)
 
     def answer(glimpse: Tensor) -> Tensor:
@@ -250,7 +250,7 @@ def test_pathwise_each_look_is_led_by_all_that_came_before() -> None:
     """The last answer alone moves the first step: places are sums of steps."""
     here, some = world(), scenes(20)
     torch.manual_seed(0)
-    agent = AGENTS["move_ram"]((1, 5, 5), 2, hidden=8, what=8, where=8, joint=True)
+    agent = AGENTS["move_ram"].make((1, 5, 5), 2, hidden=8, what=8, where=8, joint=True)
     steps: list[Tensor] = []
 
     def noted(places: object, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:

@@ -284,8 +284,8 @@ def test_both_is_one_next_to_the_other() -> None:
 
 def test_the_player_is_ram_with_a_hand() -> None:
     torch.manual_seed(0)
-    agent = AGENTS["player"]((3, 6, 6), 2)
-    ram = AGENTS["ram"]((3, 6, 6), 2)
+    agent = AGENTS["player"].make((3, 6, 6), 2)
+    ram = AGENTS["ram"].make((3, 6, 6), 2)
     more = sum(w.numel() for w in agent.parameters()) - sum(w.numel() for w in ram.parameters())
     assert more == 128 + 3 * 256 + 3  # one more number of the place, and the softmax
 

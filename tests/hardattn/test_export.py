@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from hardattn.agents import AGENTS, NOT_EXPORTED, RAM, Scripted, SoftAgent
+from hardattn.agents import AGENTS, RAM, Scripted, SoftAgent
 from hardattn.attention import BLOCKS, HEADS, Entry
 from hardattn.data import load
 from hardattn.evaluation.evaluate import evaluate
@@ -26,8 +26,8 @@ NAMED = {"ram": "ram gru", "full_view": "net cnn", "soft": "backbone vit"}
 QUICK = ("ram", "dt_ram", "show_attend_tell", "soft")
 TABLE = [
     pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
-    for name in AGENTS
-    if name not in NOT_EXPORTED
+    for name, row in AGENTS.items()
+    if not row.export
 ]
 
 
@@ -81,7 +81,7 @@ def test_hard_looks_at_cells_through_onnxruntime(name: str, tmp_path: Path) -> N
     assert_alike(agent, onnx(agent, world, tmp_path), world)
 
 
-@pytest.mark.parametrize("name", sorted(NOT_EXPORTED))
+@pytest.mark.parametrize("name", [name for name, row in AGENTS.items() if row.export])
 def test_what_is_said_to_have_no_graph_has_none(name: str) -> None:
     agent, world = made(name)
     with pytest.raises(Exception, match="data-dependent"):
@@ -169,7 +169,6 @@ def attending(kind: str, row: Entry) -> tuple[nn.Module, World]:
 
 
 def test_reasons_are_given_for_rows_there_are() -> None:
-    assert NOT_EXPORTED.keys() < AGENTS.keys()
     for _, name, row in LAYERS:
         assert not (row.export and row.onnx), f"{name} cannot be exported, so not become ONNX"
 

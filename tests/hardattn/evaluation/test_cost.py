@@ -165,8 +165,11 @@ BY_HAND: dict[str, float] = {
 NAMED = {"ram": "ram rnn", "full_view": "net cnn", "soft": "backbone cnn"}
 
 
-def test_there_is_a_formula_for_every_agent() -> None:
-    assert BY_HAND.keys() | {"reinforced"} == AGENTS.keys()
+def test_a_formula_is_of_an_agent_that_there_is() -> None:
+    """Of a new one a formula is welcome and not asked for: what it does is counted anyway, and
+    `test_nothing_that_multiplies_goes_uncounted` looks at all that it does.
+    """
+    assert BY_HAND.keys() < AGENTS.keys()
 
 
 @pytest.mark.parametrize("name", BY_HAND)
