@@ -21,7 +21,7 @@ from hardattn.sensors import Pairs, Retina
 from hardattn.stochastic.token_selection import ReSA, Selector, Source2Token, keep, take
 from hardattn.tasks import Classify
 from hardattn.world import World
-from tests.hardattn.estimators.test_estimators import CAUGHT, UNBIASED, z_scores
+from tests.support.estimators import CAUGHT, UNBIASED, z_scores
 from tests.support.exact import exact_gradient
 
 ROWS, COLUMNS, SIDE, CLASSES = 3, 4, 4, 5

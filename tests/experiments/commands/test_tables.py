@@ -44,7 +44,7 @@ def test_no_interval_of_a_row_leaves_what_is_possible(rows: list[Row]) -> None:
 @pytest.mark.parametrize("name", BLOCKS)
 def test_no_interval_of_the_readme_leaves_what_is_possible(name: str) -> None:
     """Of gains and claims too, and whatever else is written with brackets."""
-    text = BLOCKS[name].make(RESULTS)
+    text = BLOCKS[name](RESULTS)
     for numbers in INTERVAL.findall(text):
         point, low, high = (float(one.replace("−", "-").replace(",", "")) for one in numbers)
         assert low <= point <= high

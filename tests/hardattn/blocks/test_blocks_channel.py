@@ -309,7 +309,8 @@ def test_frequency_attention_wants_groups_of_one_size():
 
 
 def test_the_norm_of_a_spatial_gate_follows_a_hundredth_of_each_batch():
-    for block, share in ((BLOCKS["cbam"].make(16), 0.01), (BLOCKS["cbam"].make(16, momentum=0.1), 0.1)):
+    cbam = BLOCKS["cbam"].make
+    for block, share in ((cbam(16), 0.01), (cbam(16, momentum=0.1), 0.1)):
         before, x = block.spatial.norm.running_var.clone(), images(4, 16, 8, 8).float()
         seen = block.channel(x)
         seen = block.spatial.conv(torch.cat([seen.amax(1, True), seen.mean(1, True)], 1))

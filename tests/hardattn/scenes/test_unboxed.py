@@ -224,7 +224,8 @@ def test_training_notes_no_hits(tmp_path: Path) -> None:
         world = World(Retina(4), Classify(3), 3)
         log = Log(folder, name, quiet=True)
         train(
-            *(agent, world, ESTIMATORS["reinforce"].make, make, data, frozen(make, split, 1), folder),
+            *(agent, world, ESTIMATORS["reinforce"].make, make, data),
+            *(frozen(make, split, 1), folder),
             images=64,
             batch=16,
             validate_every=32,

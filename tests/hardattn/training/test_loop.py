@@ -871,7 +871,8 @@ def accuracy_on_digits(folder: Path, estimator: str, script: str | None = None) 
         agent = Scripted(agent, script, world.looks)
     validation = frozen(make, digits().validation, 1, 3)
     options = dict(images=64_000, lr=4e-3)
-    return learned(folder, agent, world, ESTIMATORS[estimator].build(agent, world), make, validation, options)
+    how = ESTIMATORS[estimator].build(agent, world)
+    return learned(folder, agent, world, how, make, validation, options)
 
 
 @pytest.mark.slow
