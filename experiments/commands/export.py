@@ -322,8 +322,9 @@ def not_exported(agent: Any) -> str | None:
     from hardattn.agents import AGENTS
     from hardattn.attention import BLOCKS, HEADS
 
-    rows = (*AGENTS.values(), *BLOCKS.values(), *HEADS.values())
-    return _reason(agent, {row.make: row.export for row in rows})
+    reasons: dict[Any, str] = {row.make: row.export for row in AGENTS.values()}
+    reasons |= {row.make: row.export for row in (*BLOCKS.values(), *HEADS.values())}
+    return _reason(agent, reasons)
 
 
 def not_in_onnx(agent: Any) -> str | None:

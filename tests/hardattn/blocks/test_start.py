@@ -4,14 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardattn import blocks, stochastic
-from hardattn.blocks import TRAINING_ONLY
+from hardattn.attention import BLOCKS, HEADS
 from hardattn.blocks.se import SE
 from hardattn.maps import CONTROLS, recorded, replaced
 from tests.support.features import CHANNELS, SEEDS, untrained
 
-BLOCKS = {**blocks.BLOCKS, **stochastic.BLOCKS}
-HEADS = {**blocks.HEADS, **stochastic.HEADS}
 EVERYONE = [f"block {name}" for name in BLOCKS] + [f"head {name}" for name in HEADS]
 LEAST = 1e-6  # float64 rounds at 1e-16, and what is the same for all images is so to the bit
 
@@ -51,8 +48,9 @@ def build(who: str, seed: int) -> nn.Module:
     """As it starts, float64, in the mode in which it attends."""
     kind, name = who.split()
     torch.manual_seed(seed)
-    made = BLOCKS[name].make(CHANNELS) if kind == "block" else HEADS[name].make(CHANNELS, 10)
-    return made.double().train(name in TRAINING_ONLY)
+    row = BLOCKS[name] if kind == "block" else HEADS[name]
+    made = row.make(CHANNELS) if kind == "block" else row.make(CHANNELS, 10)
+    return made.double().train(row.training_only)
 
 
 def again(block: nn.Module, x: Tensor) -> Tensor:
