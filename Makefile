@@ -22,7 +22,7 @@ demo: $(STAMP) ## train hard attention and its controls on digits, compare them,
 	@$(PY) -m hardattn.experiments demo
 
 test: $(STAMP) ## run the fast tests
-	@$(PY) -m pytest -n 2 --dist loadgroup
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 test-slow: $(STAMP) ## run the tests marked slow or gpu
 	@$(PY) -m pytest -m "slow or gpu"

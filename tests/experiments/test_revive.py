@@ -23,8 +23,6 @@ from hardattn.experiments.revive import Revival, recipe_of
 from hardattn.experiments.studies.policy_gain import measure as gain
 from hardattn.experiments.studies.robustness import measure as characterise
 
-pytestmark = pytest.mark.xdist_group("trained")  # what is trained for all is trained once
-
 TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
 KINDS, EACH = 3, 20  # classes, and images in each: enough for all that is measured
 

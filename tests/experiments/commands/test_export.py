@@ -31,8 +31,6 @@ from hardattn.scenes import frozen
 from hardattn.tasks import Localise
 from tests.agents.test_agents import EVERYONE, build
 
-pytestmark = pytest.mark.xdist_group("deploy")  # what is trained for all is trained once
-
 TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
 
 

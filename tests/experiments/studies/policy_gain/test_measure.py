@@ -38,8 +38,6 @@ from hardattn.training.loop import mix
 from hardattn.world import World
 from tests.support.runs import write_run
 
-pytestmark = pytest.mark.xdist_group("gain")  # what is trained for all is trained once
-
 SMALL = (
     *("--canvas", "16", "--zoom", "1", "--size", "6", "--scales", "1", "--looks", "4"),
     *("--hidden", "16", "--what", "16", "--where", "16", "--test-draws", "2"),

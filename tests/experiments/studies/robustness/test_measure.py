@@ -22,8 +22,6 @@ from hardattn.report.render.print import Curves, inline, printed
 from hardattn.report.runs import read
 from tests.experiments.test_run import small
 
-pytestmark = pytest.mark.xdist_group("characterise")  # what is trained for all is trained once
-
 TINY = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
 RUNS = {
     "ram-digits": [],
