@@ -12,7 +12,7 @@ TREE := .mypy_cache/tree
 export OMP_WAIT_POLICY ?= passive
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-slow lint bench clean
+.PHONY: help demo test test-slow lint docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -38,15 +38,20 @@ lint: $(STAMP) ## ruff check, ruff format --check, mypy
 		-p hardattn) || status=1; \
 	exit $$status
 
+# Words that the page itself cannot resolve are faults; so is a docstring that is not plain markup.
+docs: $(STAMP) ## build the documentation into docs/_build/html
+	@$(PY) -m sphinx --fail-on-warning --keep-going --quiet -j auto -d docs/_build/doctrees docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 bench: $(STAMP) ## measure throughput
 	@$(PY) -m hardattn.experiments bench throughput
 
 clean: ## remove build outputs and caches; .venv and runs stay
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: an install that fails or is interrupted leaves none newer than its inputs.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install -c constraints.txt -e '.[dev]'
+	$(PY) -m pip install -c constraints.txt -e '.[dev,docs]'
 	@touch $@

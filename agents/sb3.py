@@ -1,4 +1,4 @@
-"""Models of Stable-Baselines3 as agents: `pip install 'hardattn[sb3]'`."""
+"""Models of Stable-Baselines3 as agents of the harness."""
 
 from typing import Any
 

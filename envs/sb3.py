@@ -1,4 +1,4 @@
-"""Glimpse environments as Stable-Baselines3 takes them: `pip install 'hardattn[sb3]'`.
+"""Glimpse environments as Stable-Baselines3 takes them.
 
     from stable_baselines3 import PPO
     from hardattn.envs.sb3 import GlimpseVecEnv
