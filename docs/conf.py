@@ -6,8 +6,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-import hardattn  # noqa: E402  before torch
 import tables  # noqa: E402
+
+import hardattn  # noqa: E402  before torch
 
 project = "hardattn"
 author = "the hardattn authors"
@@ -41,7 +42,7 @@ html_copy_source = False
 html_show_sourcelink = False
 
 
-def setup(app):  # noqa: ANN001, ANN201
+def setup(app):
     """Pages may ask for rows of tables, and docstrings are prose."""
     app.connect("source-read", tables.expand)
     app.connect("autodoc-process-docstring", tables.plain, priority=400)

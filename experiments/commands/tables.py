@@ -1,102 +1,217 @@
-"""Write the tables of README.md from the committed JSON, and from nothing else.
+"""Write the tables of README.md and of docs/results from the committed JSON, and from nothing else.
 
-Results and claims come from experiments/results/*.json, the others from results/studies.
+Each page is text by hand around one table, which stands between two marks. Results and claims come
+from experiments/results/*.json, the others from experiments/results/studies.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hardattn.report.rows import Row, Table
 
 from ..command import obey
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
 RESULTS = ROOT / "experiments" / "results"
-MEASUREMENTS = ROOT / "experiments" / "results" / "studies"
+STUDIES = RESULTS / "studies"
+BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
+NONE_YET = "No results are committed yet.\n"
+
+# By page, how the names of the scenes begin whose results stand on it.
+PROBLEMS = {
+    "digits": "digits translated",
+    "cluttered": "digits cluttered",
+    "mnist": "mnist",
+    "circle-square": "digits circle_square",
+    "catch": "digits catch",
+}
+
+# Of each kind the best stands in README.md: a title, and which recipes are of that kind. The first
+# says on which scenes, as all of them are measured there but soft blocks.
+KINDS = (
+    ("RAM (Mnih et al. 2014)", "ram-*digits"),
+    ("DRAM (Ba et al. 2015)", "dram-digits"),
+    ("Glance and focus (Wang et al. 2020)", "glance-focus-digits"),
+    ("Show, attend and tell, soft (Xu et al. 2015)", "sat-soft-digits"),
+    ("Show, attend and tell, hard", "sat-hard-digits"),
+    ("CNN with a soft block", "soft,block=*"),
+    ("Random looks, RAM's observer", "random-digits"),
+    ("CNN, sees everything", "cnn-digits"),
+)
+FAIR = ("random", "centre", "raster")  # scripts that are told nothing
 
 
-def results_block(results: Path = RESULTS) -> str:
-    """The table of results. Raises hardattn.report.runs.ReportError on a broken file."""
-    from hardattn.report.render.terminal import markdown
+def tables_of(results: Path) -> "list[Table]":
+    """All that is committed. Raises hardattn.report.runs.ReportError on a broken file."""
     from hardattn.report.rows import tables
     from hardattn.report.runs import read
 
-    if not any(results.glob("*.json")):
-        return "No results are committed yet.\n"
-    return markdown(tables(read([results])))
+    return tables(read([results])) if any(results.glob("*.json")) else []
 
 
-def claims_block(results: Path = RESULTS) -> str:
-    """The table of claims."""
+def problem(page: str) -> Callable[[Path], str]:
+    """The table of a page of PROBLEMS."""
+
+    def write(results: Path) -> str:
+        from hardattn.report.render.terminal import markdown
+
+        tables = tables_of(results)
+        for table in tables:
+            if not any(table.scenes.startswith(begins) for begins in PROBLEMS.values()):
+                raise ValueError(f"no page shows results on {table.scenes!r}")
+        here = [table for table in tables if table.scenes.startswith(PROBLEMS[page])]
+        return markdown(here, level=2) if here else NONE_YET
+
+    return write
+
+
+def claims(results: Path) -> str:
+    """What papers claim, and whether it held."""
     from ..studies.claims import markdown
 
     return markdown(results)
 
 
-def measured_block(name: str) -> str:
+def study(name: str) -> Callable[[Path], str]:
     """The table of results/studies/NAME.json: of estimators, policies, agents on changed scenes."""
-    from ..studies import estimators as gradients
-    from ..studies.policy_gain import tables as gained
-    from ..studies.robustness import tables as characterised
 
-    write = {"gradients": gradients, "gain": gained, "characterisation": characterised}[name]
-    path = MEASUREMENTS / f"{name}.json"
-    if not path.exists():
-        return "Not measured yet.\n"
-    return write.markdown(json.loads(path.read_text()))
+    def write(results: Path) -> str:
+        from ..studies import estimators
+        from ..studies.policy_gain import tables as policy_gain
+        from ..studies.robustness import tables as robustness
+
+        writers = {
+            "gradients": estimators,
+            "gain": policy_gain,
+            "characterisation": robustness,
+        }
+        path = STUDIES / f"{name}.json"
+        return writers[name].markdown(json.loads(path.read_text())) if path.exists() else NONE_YET
+
+    return write
 
 
-BLOCKS: dict[str, Callable[[Path], str]] = {
-    "results": results_block,
-    "claims": claims_block,
-    "gain": lambda results: measured_block("gain"),
-    "characterisation": lambda results: measured_block("characterisation"),
-    "gradients": lambda results: measured_block("gradients"),
+def best(results: Path) -> str:
+    """README.md's table: the best of each kind, and the best control of each."""
+    lines = [
+        "| | scenes | error % | best control | its error % | difference | may see |",
+        "| --- | --- | ---: | --- | ---: | ---: | --- |",
+    ]
+    tables = tables_of(results)
+    for title, pattern in KINDS:
+        found = [
+            (row, table)
+            for table in tables
+            for row in table.rows
+            if fnmatchcase(row.group.name, pattern) and row.script in ("", "random")
+        ]
+        if found:
+            # Scenes of one kind are compared among themselves alone: those of most of its rows.
+            names = [table.scenes for _, table in found]
+            scenes = max(sorted(set(names)), key=names.count)
+            row, table = min(
+                (one for one in found if one[1].scenes == scenes),
+                key=lambda one: one[0].error.point,
+            )
+            lines.append(_line(title, row, table))
+    return "\n".join(lines) + "\n" if len(lines) > 2 else NONE_YET
+
+
+def _line(title: str, row: "Row", table: "Table") -> str:
+    from hardattn.report.columns import estimate_text
+    from hardattn.report.rows import difference
+
+    # "digits translated, canvas 48, ..." -> translated
+    scenes = table.scenes.partition(",")[0].rpartition(" ")[2]
+    cells = [title if row.script else f"{title}: `{row.group.name}`", scenes]
+    cells.append(estimate_text(row.error, table.decimals))
+    other = best_control(row, table)
+    if other is None:
+        cells += ["–", "–", "–"]
+    else:
+        gap = difference(row.group, other.group)
+        cells += [f"`{other.group.name}`", estimate_text(other.error, table.decimals)]
+        cells.append(estimate_text(gap, table.decimals, sign=True))
+    return f"| {' | '.join([*cells, row.sees])} |"
+
+
+def best_control(row: "Row", table: "Table") -> "Row | None":
+    """The control with the least error: of the same agent and sight, told nothing of the target."""
+    if row.script:
+        return None
+    agent = row.group.first["recipe"].get("agent")
+    fair = [
+        other
+        for other in table.rows
+        if other.group.name == row.control
+        or (
+            other.script in FAIR
+            and other.sees == row.sees
+            and other.group.first["recipe"].get("agent") == agent
+        )
+    ]
+    return min(fair, key=lambda other: other.error.point, default=None)
+
+
+PAGES: dict[str, Callable[[Path], str]] = {
+    "README.md": best,
+    **{f"docs/results/{page}.md": problem(page) for page in PROBLEMS},
+    "docs/results/claims.md": claims,
+    "docs/results/policy-gain.md": study("gain"),
+    "docs/results/robustness.md": study("characterisation"),
+    "docs/results/estimators.md": study("gradients"),
 }
 
 
-def fresh(text: str, results: Path = RESULTS) -> str:
-    """The text of a README with its tables written anew. Raises ValueError without their marks."""
-    for name, block in BLOCKS.items():
-        text = _between(text, name, block(results))
-    return text
+def fresh(root: Path = ROOT, results: Path = RESULTS) -> dict[Path, tuple[str, str]]:
+    """The text of every page as it is, and with its table written anew.
+
+    Raises ValueError for a page without marks.
+    """
+    texts = {}
+    for name, write in PAGES.items():
+        old = (root / name).read_text(encoding="utf-8")
+        texts[root / name] = old, _between(old, write(results), name)
+    return texts
 
 
-def _between(text: str, name: str, table: str) -> str:
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    before, found, rest = text.partition(begin)
-    _, closed, after = rest.partition(end)
+def _between(text: str, table: str, name: str) -> str:
+    before, found, rest = text.partition(BEGIN)
+    _, closed, after = rest.partition(END)
     if not found or not closed:
-        raise ValueError(f"no {begin} ... {end} to write the table between")
-    return f"{before}{begin}\n\n{table}\n{end}{after}"
+        raise ValueError(f"{name}: no {BEGIN} ... {END} to write the table between")
+    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns 0, or 1 where --check finds the table stale, or 2."""
+    """The command line. Returns 0, or 1 where --check finds a page stale, or 2."""
     parser = argparse.ArgumentParser(prog="hardattn results tables", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say, by exit 1, if it is stale")
-    parser.add_argument("--readme", type=Path, default=README, help="default: README.md")
+    parser.add_argument("--check", action="store_true", help="only say, by exit 1, what is stale")
+    parser.add_argument("--pages", type=Path, default=ROOT, help="default: this checkout")
     parser.add_argument(
         "--results", type=Path, default=RESULTS, help="default: experiments/results"
     )
     given = parser.parse_args(arguments)
     try:
-        old = given.readme.read_text()
-        new = fresh(old, given.results)
+        texts = fresh(given.pages, given.results)
     except (OSError, ValueError) as fault:
-        print(f"error: {given.readme}: {fault}", file=sys.stderr)
+        print(f"error: {fault}", file=sys.stderr)
         return 2
-    if given.check:
-        if new != old:
-            print(f"{given.readme}: stale; run hardattn results tables", file=sys.stderr)
-        return int(new != old)
-    if new != old:
-        from hardattn.storage import replace_text
+    stale = {path: new for path, (old, new) in texts.items() if new != old}
+    for path, new in stale.items():
+        if given.check:
+            print(f"{path}: stale; run hardattn results tables", file=sys.stderr)
+        else:
+            from hardattn.storage import replace_text
 
-        replace_text(given.readme, new)
-    return 0
+            replace_text(path, new)
+    return int(given.check and bool(stale))
 
 
 if __name__ == "__main__":

@@ -422,30 +422,6 @@ def test_collect(made: Path, runs: Path, tmp_path: Path, capsys: Any) -> None:
     assert "seed-4: not finished" in capsys.readouterr().err
 
 
-MARKS = "\n".join(f"<!-- {name}:{end} -->" for name in table.BLOCKS for end in ("begin", "end"))
-
-
-def test_readme_block(made: Path, tmp_path: Path) -> None:
-    readme, results = tmp_path / "README.md", tmp_path / "results"
-    options = ["--readme", str(readme), "--results", str(results)]
-    readme.write_text("# x\n")
-    assert table.main(options) == 2
-    readme.write_text(f"# x\n\n{MARKS}\nend\n")
-    assert table.main([*options, "--check"]) == 1
-    assert table.main(options) == 0 and "No results are committed yet" in readme.read_text()
-    assert table.main([*options, "--check"]) == 0
-    collect.collect([made / "ram", made / "random"], results)
-    assert table.main([*options, "--check"]) == 1
-    assert table.main(options) == 0 and table.main([*options, "--check"]) == 0
-    text = readme.read_text()
-    assert text.startswith("# x\n\n") and text.endswith("<!-- gradients:end -->\nend\n")
-    assert "12.0 [7.0, 17.0]" in text
-
-
-def test_the_readme_is_current() -> None:
-    assert table.main(["--check"]) == 0
-
-
 def test_path_picture_draws_what_the_retina_reads() -> None:
     image = torch.zeros(1, 16, 16, dtype=torch.uint8)
     place = torch.tensor([[-0.5, -0.5], [0.5, 0.5]])
