@@ -26,20 +26,20 @@ Finding = tuple[Tensor, Tensor] | None
 def states(columns: Columns) -> dict[str, float | None]:
     """The share of images with each symptom: of chosen looks, where there are any, or of the map.
 
-    dead: every look is within 0.001 of the look before; or all of the map is below 0.001, and its
-        sum below a half, which that of a distribution is not, however many its cells.
-    saturated: every look is at the edge (beyond 0.99); or 95 % of the map, whose largest value is
-        1, are gates wide open (above 0.99).
-    uniform: the map spreads over at least 95 % of its cells (`effective_cells`). None of looks.
-    collapsed: the same for every image. Each look is within 0.1 of the mean place of that look; or
-        no more than 0.1 of the map's mass must be moved to make it the mean map. None if no target
-        is further than 0.1 from their mean place.
-    centre_biased: at least half of the looks, or of the map, are within 0.25 of the centre in x
-        and y, a sixteenth of the image. Only of images whose targets' centres are not within 0.5.
-    captured: settled on something else. The last two looks are within 0.1 of each other, and no
-        look hit the target; or the map spreads over at most a quarter of the cells, and less of it
-        is in the target's box than of the image. Whether that is a distractor columns do not know;
-        on cluttered scenes little else is there.
+    * dead: every look is within 0.001 of the look before; or all of the map is below 0.001, and its
+      sum below a half, which that of a distribution is not, however many its cells.
+    * saturated: every look is at the edge (beyond 0.99); or 95 % of the map, whose largest value is
+      1, are gates wide open (above 0.99).
+    * uniform: the map spreads over at least 95 % of its cells (`effective_cells`). None of looks.
+    * collapsed: the same for every image. Each look is within 0.1 of the mean place of that look; or
+      no more than 0.1 of the map's mass must be moved to make it the mean map. None if no target
+      is further than 0.1 from their mean place.
+    * centre_biased: at least half of the looks, or of the map, are within 0.25 of the centre in x
+      and y, a sixteenth of the image. Only of images whose targets' centres are not within 0.5.
+    * captured: settled on something else. The last two looks are within 0.1 of each other, and no
+      look hit the target; or the map spreads over at most a quarter of the cells, and less of it
+      is in the target's box than of the image. Whether that is a distractor columns do not know;
+      on cluttered scenes little else is there.
 
     An image has one of these at most, the first in this order; but one that is centre-biased may
     be collapsed. None where there is nothing to tell from.
