@@ -6,7 +6,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-import tables  # noqa: E402
+import expand  # noqa: E402
 
 import hardattn  # noqa: E402  before torch
 
@@ -44,5 +44,5 @@ html_show_sourcelink = False
 
 def setup(app):
     """Pages may ask for rows of tables, and docstrings are prose."""
-    app.connect("source-read", tables.expand)
-    app.connect("autodoc-process-docstring", tables.plain, priority=400)
+    app.connect("source-read", expand.expand)
+    app.connect("autodoc-process-docstring", expand.plain, priority=400)

@@ -846,14 +846,12 @@ def at_random(tmp_path_factory: pytest.TempPathFactory) -> float:
     return accuracy(tmp_path_factory.mktemp("random"), "reinforce", control=True)
 
 
-@pytest.mark.xdist_group("learns")
 @pytest.mark.parametrize("estimator", ["learned_baseline", "self_critical"])
 def test_learns_where_to_look(tmp_path: Path, at_random: float, estimator: str) -> None:
     assert 0.5 < at_random < 0.7
     assert accuracy(tmp_path, estimator) > at_random + MARGIN
 
 
-@pytest.mark.xdist_group("learns")
 def test_a_policy_that_is_not_taught_is_told(tmp_path: Path, at_random: float) -> None:
     assert accuracy(tmp_path, answering) < at_random + MARGIN / 2
 

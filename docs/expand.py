@@ -1,0 +1,213 @@
+"""What pages show of the project's own tables, so that nothing is written twice.
+
+A page asks by a fence whose first word is the name of a row of FENCES below:
+
+    ```{rows} hardattn.agents.AGENTS
+    ram
+    dt_ram
+    ```
+
+and is given, before Sphinx reads it, one section a row, from the row's own docstring.
+"""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+FENCE = re.compile(r"^```\{(\w[\w-]*)\}[ ]*([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+CALL = ("agent", "world", "scenes", "generator")  # what every row of a kind is given
+
+
+def found(path: str) -> Any:
+    """The table that a dotted path names; of a module all that it holds."""
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            one: Any = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[length:]:
+            one = getattr(one, name)
+        return vars(one) if isinstance(one, ModuleType) else one
+    raise ValueError(f"nothing is called {path}")
+
+
+def made(row: Any) -> Any:
+    """What does a row's work: the row itself, or its field `make`."""
+    one = getattr(row, "make", row)
+    return getattr(one, "func", one)  # of a partial
+
+
+def facts(row: Any) -> str:
+    """What a row that is a record says of itself beside its name, as one line; or nothing."""
+    if not hasattr(row, "_asdict"):
+        return ""
+    told = []
+    for name, value in row._asdict().items():
+        default = row._field_defaults.get(name)
+        is_code = callable(value) and not isinstance(value, type)
+        if name == "make" or is_code or value == default or value in ("", None):
+            continue
+        word = name.replace("_", " ")
+        shown = getattr(value, "__name__", value)
+        told.append(word if value is True else f"{word}: {shown}")
+    return "; ".join(told)
+
+
+def signature(one: Any) -> str:
+    """What can be set of it: keyword options and their defaults, in plain words."""
+    try:
+        parameters = inspect.signature(one).parameters.values()
+    except (TypeError, ValueError):
+        return ""
+    told = []
+    for each in parameters:
+        if each.kind in (each.VAR_KEYWORD, each.VAR_POSITIONAL) or each.name in CALL:
+            continue
+        empty = each.default is inspect.Parameter.empty
+        default = getattr(each.default, "__name__", repr(each.default))
+        told.append(each.name if empty else f"{each.name}={default}")
+    return ", ".join(told)
+
+
+def rows(of: str, text: str) -> str:
+    """A section for each row that is named: what it is, what can be set, its docstring."""
+    table, parts = found(of), []
+    for name in text.split():
+        if name not in table:
+            raise ValueError(f"{of} has no row {name!r}")
+        one = made(table[name])
+        parts += ["", f"### `{name}`", "", f"`{one.__module__}.{one.__qualname__}`", ""]
+        options = signature(one)
+        parts += [f"Options: `{options}`", ""] if options else []
+        parts += [f"*{facts(table[name])}*", ""] if facts(table[name]) else []
+        parts += ["```{eval-rst}", *docstring(one).splitlines(), "```", ""]
+    return "\n".join(parts)
+
+
+def summary(of: str, text: str) -> str:
+    """A table of the rows that are named: the name, and what its docstring says first."""
+    table = found(of)
+    lines = ["| | |", "| --- | --- |"]
+    for name in text.split():
+        if name not in table:
+            raise ValueError(f"{of} has no row {name!r}")
+        told = (inspect.getdoc(made(table[name])) or "").split("\n\n")[0]
+        told = " ".join(told.split()).replace("|", "\\|").replace("*", "\\*")
+        lines.append(f"| `{name}` | {told} |")
+    return "\n".join(lines)
+
+
+def entries(of: str, text: str) -> str:
+    """A table of records that say in words what they are `about`."""
+    lines = ["| | |", "| --- | --- |"]
+    lines += [f"| `{name}` | {one.about} |" for name, one in found(of).items()]
+    return "\n".join(lines)
+
+
+def modules(of: str, text: str) -> str:
+    """The reference of a package and of every module in it, from their docstrings."""
+    parts = ["```{eval-rst}"]
+    for name in walk(of):
+        parts += [name, "-" * len(name), "", f".. automodule:: {name}"]
+        parts += ["   :members:", "   :show-inheritance:", ""]
+    return "\n".join([*parts, "```"])
+
+
+def walk(of: str) -> list[str]:
+    """A package and its modules; of a package that holds packages as well, without these."""
+    package = importlib.import_module(of)
+    names = [of]
+    if hasattr(package, "__path__"):
+        inside = pkgutil.iter_modules(package.__path__, f"{of}.")
+        names += [one.name for one in inside if not one.ispkg]
+    return names
+
+
+def imports(of: str, text: str) -> str:
+    """Who may import whom, as the test holds it: the rooms by layer, each with what it imports."""
+    may = {name: set(value.split()) for name, value in _assigned(ROOT / of).items()}
+    height: dict[str, int] = {}
+
+    def layer(name: str) -> int:
+        if name not in height:
+            below = [one for one in may[name] if one in may and one != name]
+            height[name] = 1 + max(map(layer, below), default=-1)
+        return height[name]
+
+    lines = ["| layer | room | may import |", "| ---: | --- | --- |"]
+    for name in sorted(may, key=lambda one: (layer(one), one)):
+        below = " ".join(f"`{one}`" for one in sorted(may[name]))
+        lines.append(f"| {layer(name)} | `{name}` | {below or 'torch alone'} |")
+    return "\n".join(lines)
+
+
+def _assigned(path: Path) -> dict[str, str]:
+    """The dict MAY of a file, read without running it."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "MAY":
+            return dict(ast.literal_eval(node.value))
+    raise ValueError(f"{path} has no table MAY")
+
+
+def docstring(one: Any) -> str:
+    """A docstring as reStructuredText, its sections of options as lists."""
+    from sphinx.ext.napoleon import Config, GoogleDocstring
+
+    lines = (inspect.getdoc(one) or "").splitlines()
+    plain(None, "", "", None, None, lines)
+    config = Config(napoleon_use_param=False, napoleon_use_rtype=False)
+    return str(GoogleDocstring("\n".join(lines), config, what="function"))
+
+
+def plain(app: Any, what: str, name: str, one: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings are prose, where |x| is an absolute value and a_ a name, not markup."""
+    lines[:] = [_escaped(line) for line in lines]
+
+
+def _escaped(line: str) -> str:
+    parts = re.split(r"(`+[^`]*`+)", line)
+    for number in range(0, len(parts), 2):
+        part = parts[number].replace("|", "\\|")
+        part = re.sub(r"\*(?=\S)", r"\\*", part)
+        parts[number] = re.sub(r"(?<=\w)_(?!\w)", r"\\_", part)
+    return "".join(parts)
+
+
+FENCES: dict[str, Callable[[str, str], str]] = {
+    "rows": rows,
+    "summary": summary,
+    "entries": entries,
+    "modules": modules,
+    "imports": imports,
+}
+
+
+def expand(app: Any, name: str, content: list[str]) -> None:
+    """Write out what a page asks for."""
+
+    def written(match: re.Match[str]) -> str:
+        kind, of, text = match.groups()
+        if kind not in FENCES:
+            return match.group(0)
+        above = re.findall(r"^(#+) ", content[0][: match.start()], re.MULTILINE)
+        # Sections that are written out stand below the heading that the fence stands below.
+        return FENCES[kind](of.strip(), text).replace("\n### ", f"\n{above[-1]}# ")
+
+    content[0] = FENCE.sub(written, content[0])
+
+
+def asked(text: str) -> dict[str, list[str]]:
+    """The rows that a page names in its fences, by table."""
+    named: dict[str, list[str]] = {}
+    for kind, of, body in FENCE.findall(text):
+        if kind in ("rows", "summary"):
+            named.setdefault(of.strip(), []).extend(body.split())
+    return named
