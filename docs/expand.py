@@ -56,8 +56,11 @@ def facts(row: Any) -> str:
         if name == "make" or is_code or value == default or value in ("", None):
             continue
         word = name.replace("_", " ")
-        shown = getattr(value, "__name__", value)
-        told.append(word if value is True else f"{word}: {shown}")
+        if isinstance(value, bool):
+            told.append(word if value else f"no {word}")
+        else:
+            parts = value if isinstance(value, tuple) else (value,)
+            told.append(f"{word}: {', '.join(getattr(one, '__name__', str(one)) for one in parts)}")
     return "; ".join(told)
 
 

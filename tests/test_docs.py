@@ -1,0 +1,193 @@
+"""What the pages and README.md show works, and what there is stands in them."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from hardattn import blocks, problem, sensors, stochastic, tasks, world
+from hardattn.agents import AGENTS, SCRIPTS
+from hardattn.envs import CATALOGUE
+from hardattn.estimators import ESTIMATORS
+from hardattn.evaluation.metrics import METRICS
+from hardattn.evaluation.swap import SWAPS
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.studies.robustness.changes import CHANGES
+from hardattn.training.loop import OPTIMISERS
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+sys.path.insert(0, str(DOCS))
+import expand  # noqa: E402
+
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    if "_build" not in path.parts
+}
+PYTHON = {
+    name: found
+    for name, text in PAGES.items()
+    if (found := re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+}
+LINES = [
+    (name, line.partition("  #")[0].strip())
+    for name, text in PAGES.items()
+    for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    for line in block.splitlines()
+    if line.startswith("hardattn ")
+]
+COMMANDS = "train sweep runs report evaluate swap robustness estimators export bench results demo"
+COMMANDS += " list"
+NAMED = {
+    "agents": AGENTS,
+    "blocks": blocks.BLOCKS,
+    "heads": blocks.HEADS,
+    "stochastic blocks": stochastic.BLOCKS,
+    "stochastic heads": stochastic.HEADS,
+    "estimators": ESTIMATORS,
+    "metrics": METRICS,
+    "sensors": sensors.SENSORS,
+    "scenes": problem.SCENES,
+    "tasks": tasks.TASKS,
+    "contexts": world.CONTEXTS,
+    "scripts": SCRIPTS,
+}
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_snippets_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of one page one after another, in one namespace: a page may go on from its own."""
+    monkeypatch.chdir(tmp_path)
+    given: dict[str, Any] = {"__name__": "__page__"}
+    for number, snippet in enumerate(PYTHON[name]):
+        exec(compile(snippet, f"{name}, snippet {number}", "exec"), given)
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_every_row_has_its_section(kind: str) -> None:
+    """A row that is missing here belongs into a fence of a page under docs/methods."""
+    shown = {
+        row
+        for name, text in PAGES.items()
+        if name.startswith("docs/methods")
+        for table, rows in expand.asked(text).items()
+        if expand.found(table) is NAMED[kind]
+        for row in rows
+    }
+    assert shown == set(NAMED[kind]), f"the {kind} on the pages of docs/methods"
+
+
+@pytest.mark.parametrize(
+    ("page", "table"),
+    [
+        ("docs/guide/robustness.md", CHANGES),
+        ("docs/guide/policy-gain.md", SWAPS),
+        ("docs/guide/train-and-resume.md", OPTIMISERS),
+    ],
+)
+def test_guides_name_every_row(page: str, table: dict[str, Any]) -> None:
+    assert [name for name in table if f"`{name}`" not in PAGES[page]] == []
+
+
+def test_commands_are_known() -> None:
+    results = (ROOT / "experiments" / "results").glob("*.json")
+    recipes = {*RECIPES, *(path.stem.partition(",")[0] for path in results)}
+    for page, line in LINES:
+        _, command, *words = shlex.split(line)
+        assert command in COMMANDS.split(), f"{page}: {line}"
+        if command in ("train", "sweep") and words[0].islower():
+            named = [word for word in words if not word.startswith("-")]
+            known = named[:1] if command == "train" else [w for w in named if w in recipes]
+            assert known and set(known) <= recipes, f"{page}: {line}"
+
+
+def test_the_readme_is_two_screens() -> None:
+    size = len(PAGES["README.md"].encode())
+    assert size <= 7_000, f"README.md has {size:,} bytes: what is beyond 7,000 belongs into docs"
+
+
+def test_the_readme_counts_what_there_is() -> None:
+    text = " ".join(PAGES["README.md"].split())
+    layers = (blocks.BLOCKS, blocks.HEADS, stochastic.BLOCKS, stochastic.HEADS)
+    for count, what in (
+        (len(AGENTS), "agents"),
+        (len(ESTIMATORS), "gradient estimators"),
+        (len({id(row) for table in layers for row in table.values()}), "blocks and heads"),
+        (len(CATALOGUE), "Gymnasium environments"),
+    ):
+        assert f"{count} {what}" in text, f"README.md: there are {count} {what}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_point_at_what_there_is(name: str) -> None:
+    """Pictures and pages; anchors are Sphinx's to check."""
+    here = (ROOT / name).parent
+    prose = re.sub(r"^```.*?^```", "", PAGES[name], flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if "://" not in target and not target.startswith("#"):
+            assert (here / target.partition("#")[0]).exists(), f"{name}: {target}"
+
+
+def test_pages_hang_together() -> None:
+    """Every page stands in a table of contents, so that a reader comes upon it."""
+    listed = {"docs/index.md"}
+    for name, text in PAGES.items():
+        for toc in re.findall(r"^```\{toctree\}\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            for line in toc.splitlines():
+                if line and not line.startswith(":"):
+                    path = (ROOT / name).parent / f"{line}.md"
+                    listed.add(str(path.resolve().relative_to(ROOT)))
+    assert {name for name in PAGES if name.startswith("docs/")} == listed
+
+
+# What a fence writes out.
+
+
+def test_a_fence_gives_each_row_its_docstring() -> None:
+    page = [
+        "# A\n\n```{rows} hardattn.agents.AGENTS\nram\n```\n\n```{summary} "
+        "hardattn.evaluation.metrics.METRICS\nnll\n```\n"
+    ]
+    pytest.importorskip("sphinx", reason="pip install 'hardattn[docs]'")
+    expand.expand(None, "page", page)
+    assert "\n## `ram`\n" in page[0] and "std=0.17" in page[0]
+    assert "A glimpse net, a recurrent core" in page[0]
+    assert "| `nll` | Mean negative log-likelihood of the final answer, in nats. |" in page[0]
+    with pytest.raises(ValueError, match="has no row 'rom'"):
+        expand.expand(None, "page", ["# A\n\n```{rows} hardattn.agents.AGENTS\nrom\n```\n"])
+
+
+def test_a_row_that_is_a_record_says_what_it_says() -> None:
+    class Row(NamedTuple):
+        make: object
+        biased: str = ""
+        draws: tuple[type, ...] = ()
+        rewards: bool = True
+        one_draw: bool = False
+        episodes: int = 1
+
+    row = Row(dict, "by the critic", (int, float), rewards=False, one_draw=True)
+    assert expand.facts(row) == "biased: by the critic; draws: int, float; no rewards; one draw"
+    assert expand.facts(Row(dict)) == expand.facts(dict) == ""
+    assert expand.made(row) is expand.made(dict) is dict
+
+
+def test_docstrings_are_prose() -> None:
+    lines = ["|x| of a_ and 2 * 3, **options, `|y|`"]
+    expand.plain(None, "", "", None, None, lines)
+    assert lines == [r"\|x\| of a\_ and 2 * 3, \*\*options, `|y|`"]
+
+
+def test_the_layers_of_the_house_are_drawn() -> None:
+    drawn = expand.imports("tests/test_architecture.py", "").splitlines()
+    height = {}
+    for line in drawn[2:]:
+        _, layer, room, below, _ = (part.strip() for part in line.split("|"))
+        height[room.strip("`")] = int(layer)
+        for one in re.findall(r"`(\w+)`", below):
+            assert one not in height or height[one] < int(layer), line
+    assert len(height) > 10 and min(height.values()) == 0
