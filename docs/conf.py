@@ -45,4 +45,6 @@ html_show_sourcelink = False
 def setup(app):
     """Pages may ask for rows of tables, and docstrings are prose."""
     app.connect("source-read", expand.expand)
+    # Before napoleon, whose priority is 500, and after it.
     app.connect("autodoc-process-docstring", expand.plain, priority=400)
+    app.connect("autodoc-process-docstring", expand.fields, priority=600)

@@ -22,6 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```\{(\w[\w-]*)\}[ ]*([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 CALL = ("agent", "world", "scenes", "generator")  # what every row of a kind is given
 
 
@@ -87,7 +88,7 @@ def rows(of: str, text: str) -> str:
         if name not in table:
             raise ValueError(f"{of} has no row {name!r}")
         one = made(table[name])
-        parts += ["", f"### `{name}`", "", f"`{one.__module__}.{one.__qualname__}`", ""]
+        parts += ["", f"### `{name}`", "", f"{{py:obj}}`{one.__module__}.{one.__qualname__}`", ""]
         options = signature(one)
         parts += [f"Options: `{options}`", ""] if options else []
         parts += [f"*{facts(table[name])}*", ""] if facts(table[name]) else []
@@ -171,8 +172,26 @@ def docstring(one: Any) -> str:
 
 
 def plain(app: Any, what: str, name: str, one: Any, options: Any, lines: list[str]) -> None:
-    """Docstrings are prose, where |x| is an absolute value and a_ a name, not markup."""
+    """Docstrings are prose, where |x| is an absolute value and a_ a name; papers are linked."""
     lines[:] = [_escaped(line) for line in lines]
+
+
+def fields(app: Any, what: str, name: str, one: Any, options: Any, lines: list[str]) -> None:
+    """A field is told by the comment beside it; of a property the first words are no type."""
+    if what == "property":
+        lines[:] = [_escaped(line) for line in (inspect.getdoc(one) or "").splitlines()]
+    elif lines and lines[0].startswith("Alias for field number"):
+        record, _, field = name.rpartition(".")
+        lines[:] = [_escaped(_comment(record, field)), ""]
+
+
+def _comment(record: str, field: str) -> str:
+    """What stands beside a field in the source of its class."""
+    module, _, kind = record.rpartition(".")
+    source = inspect.getsource(getattr(importlib.import_module(module), kind))
+    beside = re.search(rf"^    {field}: [^#\n]*((?:  #[^\n]*)?)$", source, re.MULTILINE)
+    parts = beside.group(1).split("#") if beside else []
+    return "".join(part for part in parts if not part.strip().startswith("type:")).strip()
 
 
 def _escaped(line: str) -> str:
@@ -180,7 +199,8 @@ def _escaped(line: str) -> str:
     for number in range(0, len(parts), 2):
         part = parts[number].replace("|", "\\|")
         part = re.sub(r"\*(?=\S)", r"\\*", part)
-        parts[number] = re.sub(r"(?<=\w)_(?!\w)", r"\\_", part)
+        part = re.sub(r"(?<=\w)_(?!\w)", r"\\_", part)
+        parts[number] = ARXIV.sub(r"`arXiv:\1 <https://arxiv.org/abs/\1>`__", part)
     return "".join(parts)
 
 

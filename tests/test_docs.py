@@ -177,9 +177,22 @@ def test_a_row_that_is_a_record_says_what_it_says() -> None:
 
 
 def test_docstrings_are_prose() -> None:
-    lines = ["|x| of a_ and 2 * 3, **options, `|y|`"]
+    lines = ["|x| of a_ and 2 * 3, **options, `|y|`", "(arXiv:1406.6247.)"]
     expand.plain(None, "", "", None, None, lines)
+    assert lines.pop() == "(`arXiv:1406.6247 <https://arxiv.org/abs/1406.6247>`__.)"
     assert lines == [r"\|x\| of a\_ and 2 * 3, \*\*options, `|y|`"]
+
+
+def test_fields_are_told_by_the_comments_beside_them() -> None:
+    lines = ["Alias for field number 0"]
+    expand.fields(None, "attribute", "hardattn.rollout.Trajectory.location", None, None, lines)
+    assert lines[0] == "(T, B, P) as drawn; `World.path` says where that is"
+    lines = ["Alias for field number 2"]
+    expand.fields(None, "attribute", "hardattn.scenes.makers.Scenes.index", None, None, lines)
+    assert lines[0].startswith("(B,) int64, the image of the split")
+    lines = ["left as it is"]
+    expand.fields(None, "function", "hardattn.rollout.rollout", None, None, lines)
+    assert lines == ["left as it is"]
 
 
 def test_the_layers_of_the_house_are_drawn() -> None:
