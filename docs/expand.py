@@ -15,6 +15,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```\{(\w[\w-]*)\}[ ]*([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+CITED = re.compile(r"\b(?:19|20)\d\d\b|arXiv:")
 CALL = ("agent", "world", "scenes", "generator")  # what every row of a kind is given
 
 
@@ -92,8 +94,17 @@ def rows(of: str, text: str) -> str:
         options = signature(one)
         parts += [f"Options: `{options}`", ""] if options else []
         parts += [f"*{facts(table[name])}*", ""] if facts(table[name]) else []
-        parts += ["```{eval-rst}", *docstring(one).splitlines(), "```", ""]
+        parts += ["```{eval-rst}", *source(one), *docstring(one).splitlines(), "```", ""]
     return "\n".join(parts)
+
+
+def source(one: Any) -> list[str]:
+    """The paper, where a file is of one paper and says so at its top, and the row does not."""
+    said = (inspect.getdoc(sys.modules[one.__module__]) or "").split("\n\n")[0].splitlines()
+    if not CITED.search(" ".join(said)) or CITED.search(inspect.getdoc(one) or ""):
+        return []
+    plain(None, "", "", None, None, said)
+    return [*said, ""]
 
 
 def summary(of: str, text: str) -> str:
@@ -149,7 +160,7 @@ def imports(of: str, text: str) -> str:
     lines = ["| layer | room | may import |", "| ---: | --- | --- |"]
     for name in sorted(may, key=lambda one: (layer(one), one)):
         below = " ".join(f"`{one}`" for one in sorted(may[name]))
-        lines.append(f"| {layer(name)} | `{name}` | {below or 'torch alone'} |")
+        lines.append(f"| {layer(name)} | `{name}` | {below or '–'} |")
     return "\n".join(lines)
 
 

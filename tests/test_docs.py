@@ -1,7 +1,9 @@
 """What the pages and README.md show works, and what there is stands in them."""
 
+import json
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +16,7 @@ from hardattn.envs import CATALOGUE
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.metrics import METRICS
 from hardattn.evaluation.swap import SWAPS
+from hardattn.experiments.commands import train
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.studies.robustness.changes import CHANGES
 from hardattn.training.loop import OPTIMISERS
@@ -103,6 +106,48 @@ def test_commands_are_known() -> None:
             named = [word for word in words if not word.startswith("-")]
             known = named[:1] if command == "train" else [w for w in named if w in recipes]
             assert known and set(known) <= recipes, f"{page}: {line}"
+
+
+READ_ONLY = ("list", "runs", "report", "swap", "evaluate", "export")  # quick, of a tiny run
+QUICK = sorted(
+    {line for _, line in LINES if line.split()[1] in READ_ONLY and "--retrain" not in line}
+    | {line for _, line in LINES if line.endswith("--check")}
+)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the pages' runs are: one tiny training, under each of their names."""
+    top = tmp_path_factory.mktemp("tiny")
+    few = ["--images", "1024", "--validate-every", "1024", "--test-draws", "1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(top)
+        assert cli().main(["train", "ram-digits", *few]) == 0
+    (run,) = (top / "runs").iterdir()
+    twin = shutil.copytree(run, top / "runs" / "demo" / "ram-digits")
+    result = json.loads((twin / "seed-0" / "result.json").read_text())
+    (twin / "seed-0" / "result.json").write_text(json.dumps(result | {"seed": 1}))
+    (twin / "seed-0").rename(twin / "seed-1")
+    run.rename(top / "runs" / "ram-digits")
+    return top
+
+
+def cli() -> Any:
+    return pytest.importorskip("hardattn.experiments.cli", reason="there is no single command yet")
+
+
+@pytest.mark.parametrize("line", QUICK)
+def test_commands_run(line: str, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny)
+    assert cli().main(shlex.split(line)[1:]) == 0
+
+
+@pytest.mark.parametrize("line", sorted({one for _, one in LINES if one.split()[1] == "train"}))
+def test_trainings_are_understood(line: str) -> None:
+    """The options are those that the recipe can use, with values that they can have."""
+    cli()
+    *_, words = line.partition("train ")
+    train.parse(shlex.split(words))
 
 
 def test_the_readme_is_two_screens() -> None:
