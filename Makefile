@@ -38,7 +38,7 @@ lint: $(STAMP) ## ruff check, ruff format --check, mypy
 		-p hardattn) || status=1; \
 	exit $$status
 
-# Words that the page itself cannot resolve are faults; so is a docstring that is not plain markup.
+# A link that leads nowhere is a fault; so is a docstring that is no plain markup.
 docs: $(STAMP) ## build the documentation into docs/_build/html
 	@$(PY) -m sphinx --fail-on-warning --keep-going --quiet -j auto -d docs/_build/doctrees docs docs/_build/html
 	@echo docs/_build/html/index.html

@@ -96,6 +96,11 @@ def test_guides_name_every_row(page: str, table: dict[str, Any]) -> None:
     assert [name for name in table if f"`{name}`" not in PAGES[page]] == []
 
 
+def test_every_command_is_told() -> None:
+    told = re.findall(r"^\| `(\w+)", PAGES["docs/reference/commands.md"], re.MULTILINE)
+    assert sorted(told) == sorted(COMMANDS.split())
+
+
 def test_commands_are_known() -> None:
     results = (ROOT / "experiments" / "results").glob("*.json")
     recipes = {*RECIPES, *(path.stem.partition(",")[0] for path in results)}
@@ -172,6 +177,7 @@ def test_pages_point_at_what_there_is(name: str) -> None:
     """Pictures and pages; anchors are Sphinx's to check."""
     here = (ROOT / name).parent
     prose = re.sub(r"^```.*?^```", "", PAGES[name], flags=re.DOTALL | re.MULTILINE)
+    assert "[](" not in prose, f"{name}: a link needs words, or who reads the file sees nothing"
     for target in re.findall(r"\]\(([^)\s]+)\)", prose):
         if "://" not in target and not target.startswith("#"):
             assert (here / target.partition("#")[0]).exists(), f"{name}: {target}"
