@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from hardattn import blocks, problem, sensors, stochastic, tasks, world
+from hardattn import problem, sensors, tasks, world
 from hardattn.agents import AGENTS, SCRIPTS
+from hardattn.attention import BLOCKS, HEADS
 from hardattn.envs import CATALOGUE
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.metrics import METRICS
@@ -47,10 +48,8 @@ COMMANDS = "train sweep runs report evaluate swap robustness estimators export b
 COMMANDS += " list"
 NAMED = {
     "agents": AGENTS,
-    "blocks": blocks.BLOCKS,
-    "heads": blocks.HEADS,
-    "stochastic blocks": stochastic.BLOCKS,
-    "stochastic heads": stochastic.HEADS,
+    "blocks": BLOCKS,
+    "heads": HEADS,
     "estimators": ESTIMATORS,
     "metrics": METRICS,
     "sensors": sensors.SENSORS,
@@ -162,7 +161,7 @@ def test_the_readme_is_two_screens() -> None:
 
 def test_the_readme_counts_what_there_is() -> None:
     text = " ".join(PAGES["README.md"].split())
-    layers = (blocks.BLOCKS, blocks.HEADS, stochastic.BLOCKS, stochastic.HEADS)
+    layers = (BLOCKS, HEADS)
     for count, what in (
         (len(AGENTS), "agents"),
         (len(ESTIMATORS), "gradient estimators"),

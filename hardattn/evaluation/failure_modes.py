@@ -31,9 +31,9 @@ def states(columns: Columns) -> dict[str, float | None]:
     * saturated: every look is at the edge (beyond 0.99); or 95 % of the map, whose largest value is
       1, are gates wide open (above 0.99).
     * uniform: the map spreads over at least 95 % of its cells (`effective_cells`). None of looks.
-    * collapsed: the same for every image. Each look is within 0.1 of the mean place of that look; or
-      no more than 0.1 of the map's mass must be moved to make it the mean map. None if no target
-      is further than 0.1 from their mean place.
+    * collapsed: the same for every image. Each look is within 0.1 of the mean place of that look;
+      or no more than 0.1 of the map's mass must be moved to make it the mean map. None if no
+      target is further than 0.1 from their mean place.
     * centre_biased: at least half of the looks, or of the map, are within 0.25 of the centre in x
       and y, a sixteenth of the image. Only of images whose targets' centres are not within 0.5.
     * captured: settled on something else. The last two looks are within 0.1 of each other, and no
