@@ -127,7 +127,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(top)
         assert cli().main(["train", "ram-digits", *few]) == 0
-    (run,) = (top / "runs").iterdir()
+    (run,) = (each for each in (top / "runs").iterdir() if each.is_dir())
     twin = shutil.copytree(run, top / "runs" / "demo" / "ram-digits")
     result = json.loads((twin / "seed-0" / "result.json").read_text())
     (twin / "seed-0" / "result.json").write_text(json.dumps(result | {"seed": 1}))
