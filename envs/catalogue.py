@@ -215,7 +215,7 @@ cell of a grid, a move, logits, an action that may stop, or one flat space.
 ## Starting State
 The scene is a function of the seed and of the number of the episode. The first look falls on
 {first}. Of many environments, reset with one seed s, the first has the seed s
-and number i `hardattn.training.loop.mix(s, i)`: no other seed has one of these environments.
+and number i `hardattn.rng.mix(s, i)`: no other seed has one of these environments.
 
 ## Episode End
 1. Termination: after {looks} steps, or at a stop. No look follows the last action.

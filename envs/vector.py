@@ -44,7 +44,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
     NumPy arrays, as Gymnasium has it, with `_key` masks in infos.
 
     reset(seed=s): the first environment has the seed s, number i
-    `hardattn.training.loop.mix(s, i)`, so that no other seed has one of these
+    `hardattn.rng.mix(s, i)`, so that no other seed has one of these
     (`hardattn.rng.apart`); of a list, the i-th. Its episodes are a function of that seed alone,
     however many others there are. options: "index", which images of the split, a number or (B,);
     "reset_mask", (B,) bool, which environments; "one_pass", True or seeds (scenes, first looks),

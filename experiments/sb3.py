@@ -299,8 +299,8 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
         raise UsageError(f"{fault.name} is missing: pip install 'hardattn[sb3]'") from fault
     from hardattn.agents.sb3 import SB3Agent
     from hardattn.envs import Problem
+    from hardattn.rng import mix
     from hardattn.training.log import Log
-    from hardattn.training.loop import mix
 
     from .run import begin, conclude, finish, prepare, record
 

@@ -6,6 +6,8 @@ row i reads the SplitMix64 sequence (Steele et al. 2014, doi:10.1145/2714064.266
 key starts, and nothing else.
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -23,7 +25,7 @@ def mixed(state: Tensor) -> Tensor:
 def apart(seed: int, count: int) -> list[int]:
     """Seeds that begin with this one, for environments of which other seeds share none.
 
-    The others are `training.loop.mix(seed, 1)`, `mix(seed, 2)` and so on. Neighbouring numbers
+    The others are `mix(seed, 1)`, `mix(seed, 2)` and so on. Neighbouring numbers
     would not do: those from s on and those from s + 1 on have all in common but one.
     """
     start = mixed(torch.tensor(_wrapped(seed)) + STEP)
@@ -82,3 +84,34 @@ def uniform(
         share = generator.bits(*shape) >> 40 & (1 << 24) - 1
         return low + share.to(torch.get_default_dtype()) * ((high - low) / 2**24)
     return torch.empty(shape, device=device).uniform_(low, high, generator=generator)
+
+
+def mix(*numbers: int) -> int:
+    """A seed from several numbers: SplitMix64's finaliser (Steele et al. 2014), chained."""
+    state = 0
+    for number in numbers:
+        state = (state + number + 0x9E3779B97F4A7C15) % 2**64
+        state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        state = (state ^ (state >> 27)) * 0x94D049BB133111EB % 2**64
+        state ^= state >> 31
+    return state >> 1
+
+
+def shuffled(
+    count: int, update: int, batch: int, seed: int, device: torch.device | str = "cpu"
+) -> Tensor:
+    """(batch,) indices of update k in an endless row of fresh permutations of all images."""
+    parts: list[Tensor] = []
+    position, end = update * batch, (update + 1) * batch
+    while position < end:
+        epoch, offset = divmod(position, count)
+        whole = _permutation(count, mix(seed, epoch, 3), device)
+        parts.append(whole[offset : offset + end - position])
+        position += len(parts[-1])
+    return torch.cat(parts)
+
+
+@lru_cache(maxsize=2)
+def _permutation(count: int, seed: int, device: torch.device | str) -> Tensor:
+    # Copied to the device once an epoch: every copy makes the host wait.
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed)).to(device)

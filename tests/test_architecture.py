@@ -37,7 +37,7 @@ MAY = {
     "export": "distributions rollout scenes world",
     "evaluation": "clustering data maps rollout scenes sensors tasks world",
     "viz": "evaluation scenes sensors",
-    "training": "data device estimators evaluation rollout scenes storage viz world",
+    "training": "data estimators evaluation problem rng rollout scenes storage viz world",
     "report": "data evaluation scenes sensors stats storage viz",
 }
 # Packages beside torch, numpy and the standard library: inside functions, and at the top of a file;

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple, cast
@@ -23,6 +23,7 @@ from hardattn.estimators import Loss
 from hardattn.evaluation.evaluate import evaluate, right
 from hardattn.evaluation.metrics import error, figures
 from hardattn.problem import Problem
+from hardattn.rng import mix, shuffled
 from hardattn.rollout import Agent, Draw, greedy
 from hardattn.scenes import Scenes, inside
 from hardattn.training.log import Log
@@ -245,37 +246,6 @@ KEEP: dict[str, Callable[[list[tuple[int, float]]], tuple[int, float]]] = {
     "best": best_of,
     "last": max,
 }
-
-
-def mix(*numbers: int) -> int:
-    """A seed from several numbers: SplitMix64's finaliser (Steele et al. 2014), chained."""
-    state = 0
-    for number in numbers:
-        state = (state + number + 0x9E3779B97F4A7C15) % 2**64
-        state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
-        state = (state ^ (state >> 27)) * 0x94D049BB133111EB % 2**64
-        state ^= state >> 31
-    return state >> 1
-
-
-def shuffled(
-    count: int, update: int, batch: int, seed: int, device: torch.device | str = "cpu"
-) -> Tensor:
-    """(batch,) indices of update k in an endless row of fresh permutations of all images."""
-    parts: list[Tensor] = []
-    position, end = update * batch, (update + 1) * batch
-    while position < end:
-        epoch, offset = divmod(position, count)
-        whole = _permutation(count, mix(seed, epoch, 3), device)
-        parts.append(whole[offset : offset + end - position])
-        position += len(parts[-1])
-    return torch.cat(parts)
-
-
-@lru_cache(maxsize=2)
-def _permutation(count: int, seed: int, device: torch.device | str) -> Tensor:
-    # Copied to the device once an epoch: every copy makes the host wait.
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
 class Tally:

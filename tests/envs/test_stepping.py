@@ -18,12 +18,11 @@ from hardattn.data import Split
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv, stepping
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import figures
-from hardattn.rng import apart
+from hardattn.rng import apart, mix
 from hardattn.rollout import greedy, rollout
 from hardattn.scenes import frozen
 from hardattn.sensors import Retina, Zoom
 from hardattn.tasks import Classify, Cluster, Sequence
-from hardattn.training.loop import mix
 from hardattn.world import World
 from tests.support.envs import OFFLINE, PROBLEMS, Drifting, Wanderer, problem, same
 

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from hardattn.envs import CATALOGUE, GlimpseEnv, GlimpseVectorEnv, named
 from hardattn.envs.rendering import SIDE
-from hardattn.training.loop import mix
+from hardattn.rng import mix
 from hardattn.viz.pictures import RIGHT, path_picture
 from tests.support.envs import IDS, lasting, needs
 

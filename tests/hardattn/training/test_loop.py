@@ -39,8 +39,6 @@ from hardattn.training.loop import (
     Stopped,
     Trained,
     looks_after,
-    mix,
-    shuffled,
     train,
 )
 from hardattn.training.options import TrainOptions
@@ -498,35 +496,6 @@ def test_best_is_the_first_lowest_error_of_the_log(
 
 
 # The order of the images, and seeds.
-
-
-def test_every_image_once_an_epoch() -> None:
-    count, batch = 20, 7
-    row = torch.cat([shuffled(count, update, batch, 5) for update in range(count)])
-    epochs = row.view(batch, count)
-    assert all(epoch.sort().values.tolist() == list(range(count)) for epoch in epochs)
-    assert len({tuple(epoch.tolist()) for epoch in epochs}) == batch
-
-
-def test_a_batch_may_be_larger_than_the_dataset() -> None:
-    index = shuffled(20, 1, 50, 0)
-    assert len(index) == 50
-    row = torch.cat([shuffled(20, 0, 50, 0), index])
-    assert all(part.sort().values.tolist() == list(range(20)) for part in row.split(20))
-
-
-def test_the_order_depends_on_the_seed_and_on_nothing_else() -> None:
-    one = shuffled(100, 3, 32, 0)
-    torch.manual_seed(9)
-    assert torch.equal(one, shuffled(100, 3, 32, 0))
-    assert not torch.equal(one, shuffled(100, 3, 32, 1))
-
-
-def test_seeds_are_distinct() -> None:
-    seeds = {mix(a, b, c) for a in range(12) for b in range(3000) for c in (1, 2, 3)}
-    assert len(seeds) == 12 * 3000 * 3
-    assert min(seeds) >= 0 and max(seeds) < 2**63
-    assert mix(1, 2) != mix(2, 1) and mix(1) != mix(1, 0)
 
 
 @pytest.mark.parametrize("schedule", list(SCHEDULES))

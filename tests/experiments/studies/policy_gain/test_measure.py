@@ -29,12 +29,12 @@ from hardattn.experiments.studies.policy_gain.measure import (
     verdict,
 )
 from hardattn.experiments.studies.policy_gain.tables import markdown, save
+from hardattn.rng import mix
 from hardattn.rollout import greedy
 from hardattn.scenes import Scenes
 from hardattn.sensors import Retina
 from hardattn.stats import Estimate
 from hardattn.tasks import Classify
-from hardattn.training.loop import mix
 from hardattn.world import World
 from tests.support.runs import write_run
 
