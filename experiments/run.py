@@ -34,8 +34,10 @@ from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
 from hardattn.scenes import MakeScenes, Scenes, frozen
 from hardattn.sensors import Retina
 from hardattn.tasks import Cluster, Task
+from hardattn.training.interrupt import Stopped
 from hardattn.training.log import Log
-from hardattn.training.loop import NotFinite, Stopped, Trained, train
+from hardattn.training.loop import Trained, train
+from hardattn.training.metrics import NotFinite
 from hardattn.training.options import TrainOptions
 from hardattn.world import World
 

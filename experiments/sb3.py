@@ -341,7 +341,7 @@ class Validations:
     """What a model calls after each step: validates at times, and keeps the best weights."""
 
     def __init__(self, model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any):
-        from hardattn.training.loop import Spent
+        from hardattn.training.metrics import Spent
 
         self.model, self.agent, self.setting, self.log = model, agent, setting, log
         self.learning, self.draw = recipe.learning, recipe.problem.draw
@@ -397,7 +397,9 @@ def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> Any
 
     Raises NotFinite for weights that are not, Stopped where somebody interrupts.
     """
-    from hardattn.training.loop import NotFinite, Stopped, Trained, best_of
+    from hardattn.training.interrupt import Stopped
+    from hardattn.training.loop import Trained, best_of
+    from hardattn.training.metrics import NotFinite
 
     agent.eval()
     log.start(0, recipe.learning.images)

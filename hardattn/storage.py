@@ -1,8 +1,8 @@
-"""Checkpoints that a power cut, a full disk or a flipped bit cannot turn into a wrong run.
+"""Files that a power cut, a full disk or a flipped bit cannot turn into a wrong run.
 
-Each is written to a temporary file, synced, renamed, and only then vouched for by a file of its
-SHA-256 (neither torch.save nor safetensors notices a flipped bit). One without its hash, or with
-another, does not count. The one before is kept until its successor is vouched for.
+Each is written to a temporary file, synced and renamed. A file of tensors is only then vouched for
+by one of its SHA-256 (neither torch.save nor safetensors notices a flipped bit); without its hash,
+or with another, it does not count.
 """
 
 import errno
@@ -10,59 +10,15 @@ import hashlib
 import io
 import os
 import shutil
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-KEEP = 2
-STEP = "step-" + "[0-9]" * 9
-
 
 class CheckpointError(RuntimeError):
     """A checkpoint cannot be written or read; the message says which, why and what to do."""
-
-
-def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Write `step-N.pt` and its hash, then drop all but the last two. Raises CheckpointError.
-
-    What a crash left half-written goes as well, and so does any later step: this run has not been
-    there, because its checkpoint was damaged.
-    """
-    path = folder / f"step-{step:09d}.pt"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write(path, state)
-        kept = [each for each in _vouched(folder) if each <= path][-KEEP:]
-        for old in folder.glob(f"{STEP}.pt*"):
-            if old not in kept and old not in map(_hash_of, kept):
-                old.unlink()
-    except OSError as fault:
-        raise CheckpointError(f"{path}: {fault.strerror or fault}") from fault
-    return path
-
-
-def latest(folder: Path, device: torch.device | str = "cpu") -> tuple[int, dict[str, Any]] | None:
-    """Step and state of the newest sound checkpoint; None where there is none.
-
-    Warns of newer ones that are damaged. Raises CheckpointError if there are checkpoints and not
-    one is sound: starting over in silence would overwrite what may still be saved by hand.
-    """
-    broken = []
-    for path in reversed(_vouched(folder)):
-        try:
-            found = int(path.stem.removeprefix("step-")), read(path, device)
-        except CheckpointError as fault:
-            broken.append(str(fault))
-            continue
-        if broken:
-            warnings.warn(f"{broken[0]}. Going on from {path.name}", stacklevel=2)
-        return found
-    if broken:
-        raise CheckpointError(broken[0])
-    return None
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
@@ -71,14 +27,14 @@ def write(path: Path, state: dict[str, Any]) -> None:
     torch.save(state, buffer)
     content = buffer.getvalue()
     _replace(path, content)
-    _replace(_hash_of(path), f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
+    _replace(hash_of(path), f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
 
 
 def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """A state that `write` left. Executes nothing in the file. Raises CheckpointError."""
     try:
         content = path.read_bytes()
-        expected = _hash_of(path).read_text().split()[0]
+        expected = hash_of(path).read_text().split()[0]
     except (OSError, IndexError, UnicodeDecodeError) as fault:
         raise CheckpointError(f"{path}: cannot be read with its .sha256 ({fault})") from fault
     if hashlib.sha256(content).hexdigest() != expected:
@@ -95,11 +51,8 @@ def replace_text(path: Path, text: str) -> None:
     _replace(path, text.encode())
 
 
-def _vouched(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob(f"{STEP}.pt") if _hash_of(path).exists())
-
-
-def _hash_of(path: Path) -> Path:
+def hash_of(path: Path) -> Path:
+    """The file that vouches for this one."""
     return path.with_name(path.name + ".sha256")
 
 

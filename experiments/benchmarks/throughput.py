@@ -21,7 +21,8 @@ from hardattn.device import choose, tune
 from hardattn.rollout import rollout
 from hardattn.scenes import cluttered, plain
 from hardattn.sensors import Retina
-from hardattn.training.loop import OPTIMISERS, Tally
+from hardattn.training.metrics import Tally
+from hardattn.training.optimizers import OPTIMISERS
 
 from ..command import obey
 from ..recipes import RECIPES

@@ -66,7 +66,7 @@ def table(field: str) -> list[str]:
     from hardattn.agents import BACKBONES, NETS, SCRIPTS
     from hardattn.attention import BLOCKS, HEADS
     from hardattn.estimators import ESTIMATORS
-    from hardattn.training.loop import OPTIMISERS
+    from hardattn.training.optimizers import OPTIMISERS
 
     tables: dict[str, Iterable[str]] = {
         "block": BLOCKS,

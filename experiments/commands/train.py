@@ -118,7 +118,8 @@ def start(name: str, recipe: Recipe, run: Run, command: str, work: Any = None) -
     """Run to the end, or to the reason why not; returns the exit code. work: of `execute`."""
     from hardattn.data import DataError
     from hardattn.storage import CheckpointError
-    from hardattn.training.loop import NotFinite, Stopped
+    from hardattn.training.interrupt import Stopped
+    from hardattn.training.metrics import NotFinite
 
     from ..run import Busy, execute
 

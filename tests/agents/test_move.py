@@ -18,7 +18,7 @@ from hardattn.rollout import Decision, rollout, sample
 from hardattn.scenes import Scenes, circle_square, frozen
 from hardattn.sensors import Crop
 from hardattn.tasks import Classify
-from hardattn.training.loop import Tally
+from hardattn.training.metrics import Tally
 from hardattn.world import Observation, World
 
 SPLIT = Split(torch.zeros(40, 1, 2, 2, dtype=torch.uint8), torch.zeros(40, dtype=torch.int64))

@@ -44,7 +44,9 @@ from hardattn.experiments.viewers import FullView
 from hardattn.problem import SCENES
 from hardattn.sensors import SENSORS
 from hardattn.storage import CheckpointError
-from hardattn.training.loop import OPTIMISERS, NotFinite, Stopped
+from hardattn.training.interrupt import Stopped
+from hardattn.training.metrics import NotFinite
+from hardattn.training.optimizers import OPTIMISERS
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]

@@ -18,7 +18,7 @@ from hardattn.evaluation.metrics import figures
 from hardattn.rollout import Decision, branched, greedy, rollout, sample
 from hardattn.scenes import Scenes, frozen
 from hardattn.sensors import Cells, Crop, Retina
-from hardattn.training.loop import Tally
+from hardattn.training.metrics import Tally
 from hardattn.world import Observation, World
 
 SPLIT = Split(torch.zeros(40, 1, 2, 2, dtype=torch.uint8), torch.zeros(40, dtype=torch.int64))

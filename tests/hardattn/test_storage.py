@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import storage as checkpoint
-from hardattn.storage import KEEP, CheckpointError, latest, read, save, write
+from hardattn import storage
+from hardattn.storage import CheckpointError, read, write
+from hardattn.training.checkpoint import KEEP, latest, save
 
 CRASHED = 77
 
@@ -156,7 +157,7 @@ def test_a_crash_leaves_the_new_or_the_previous(
     def crashing() -> None:
         for step in (1, 2, 3):
             if step == number:
-                checkpoint.os = CrashingOS(call, after)  # type: ignore[attr-defined]
+                storage.os = CrashingOS(call, after)  # type: ignore[attr-defined]
             save(tmp_path, step, state_of(step))
 
     assert in_a_child(crashing) == CRASHED
@@ -176,11 +177,11 @@ def test_a_crash_leaves_the_new_or_the_previous(
 @pytest.mark.parametrize("call", [1, 2, 3])
 def test_a_crash_leaves_the_new_text_or_the_old(tmp_path: Path, call: int, after: bool) -> None:
     path = tmp_path / "result.json"
-    checkpoint.replace_text(path, "old")
+    storage.replace_text(path, "old")
 
     def crashing() -> None:
-        checkpoint.os = CrashingOS(call, after)  # type: ignore[attr-defined]
-        checkpoint.replace_text(path, "new")
+        storage.os = CrashingOS(call, after)  # type: ignore[attr-defined]
+        storage.replace_text(path, "new")
 
     assert in_a_child(crashing) == CRASHED
     assert path.read_text() == ("new" if (call, after) >= (2, True) else "old")
@@ -274,7 +275,7 @@ def test_a_full_disk_is_told_with_what_is_free(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)  # type: ignore[attr-defined]
+    monkeypatch.setattr(storage.os, "fsync", full)  # type: ignore[attr-defined]
     with pytest.raises(CheckpointError, match=r"No space .*[\d,]+ bytes wanted, [\d,]+ free"):
         save(tmp_path, 1, state_of(1))
     assert not list(tmp_path.glob("*.tmp"))
@@ -363,11 +364,11 @@ def test_a_file_in_the_place_of_the_folder_is_an_error_that_names_it(tmp_path: P
         with pytest.raises(CheckpointError, match="taken"):
             save(folder, 1, state_of(1))
     with pytest.raises(CheckpointError, match="taken"):
-        checkpoint.replace_text(tmp_path / "taken" / "a.json", "{}")
+        storage.replace_text(tmp_path / "taken" / "a.json", "{}")
 
 
 def test_text_is_replaced_whole(tmp_path: Path) -> None:
-    checkpoint.replace_text(tmp_path / "a.json", "é" * 1000)
-    checkpoint.replace_text(tmp_path / "a.json", "é")
+    storage.replace_text(tmp_path / "a.json", "é" * 1000)
+    storage.replace_text(tmp_path / "a.json", "é")
     assert (tmp_path / "a.json").read_bytes() == "é".encode()
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -381,7 +381,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     from hardattn.storage import CheckpointError
-    from hardattn.training.loop import NotFinite, Stopped
+    from hardattn.training.interrupt import Stopped
+    from hardattn.training.metrics import NotFinite
 
     from ...run import Busy
 

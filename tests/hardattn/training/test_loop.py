@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.agents import RAM, Scripted
 from hardattn.data import Dataset, Split, load
 from hardattn.estimators import ESTIMATORS, Loss
@@ -30,17 +30,12 @@ from hardattn.problem import Problem
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
-from hardattn.training import loop as loop
+from hardattn.training import checkpoint, loop
+from hardattn.training.interrupt import Stopped
 from hardattn.training.log import Log, read_metrics
-from hardattn.training.loop import (
-    OPTIMISERS,
-    SCHEDULES,
-    NotFinite,
-    Stopped,
-    Trained,
-    looks_after,
-    train,
-)
+from hardattn.training.loop import Trained, looks_after, train
+from hardattn.training.metrics import NotFinite, Tally
+from hardattn.training.optimizers import OPTIMISERS, SCHEDULES
 from hardattn.training.options import TrainOptions
 from hardattn.world import World
 from tests.support.learning import CLASSES, CLOSE, Elsewhere, answering, textures
@@ -115,7 +110,7 @@ def outcome(folder: Path) -> dict[str, Any]:
     assert found is not None
     step, state = found
     del state["seconds"], state["cpu_seconds"]
-    best = checkpoint.read(folder / "best.pt")
+    best = storage.read(folder / "best.pt")
     return {
         "step": step,
         "last": state,
@@ -248,7 +243,7 @@ def test_a_signal_leaves_a_checkpoint_of_that_update(
         if where == "validation":
             patch.setattr(loop, "evaluate", struck(evaluate, 2, strike))
         if where == "checkpoint":
-            patch.setattr(checkpoint, "write", struck(checkpoint.write, 3, strike))
+            patch.setattr(storage, "write", struck(storage.write, 3, strike))
         with pytest.raises(Stopped) as stopped:
             learn(tmp_path / "parts", estimator=before_update(at, strike))
     assert stopped.value.code == code and "the same command" in str(stopped.value)
@@ -328,14 +323,14 @@ def forked(work: Callable[[], Any]) -> int:
 
 def watched_training(folder: Path, watched: Watched) -> None:
     """`learn`, noting which update it is at, and whether it is writing a checkpoint."""
-    write = checkpoint._replace
+    write = storage._replace
 
     def noting(path: Path, content: bytes) -> None:
         watched.note(writing=1)
         write(path, content)
         watched.note(writing=0)
 
-    checkpoint._replace = noting  # in a forked child only
+    storage._replace = noting  # in a forked child only
 
     def estimator(*given: Any) -> Loss:
         watched.note(update=watched.read()[0] + 1)
@@ -492,7 +487,7 @@ def test_best_is_the_first_lowest_error_of_the_log(
     best = entries[errors.index(min(errors))]["images"]
     assert best == (1 + right.index(max(right))) * EVERY * BATCH == trained.best_images
     assert same(dict(agent.state_dict()), weights[best // BATCH])
-    assert same(dict(checkpoint.read(tmp_path / "best.pt")["agent"]), weights[best // BATCH])
+    assert same(dict(storage.read(tmp_path / "best.pt")["agent"]), weights[best // BATCH])
 
 
 # The order of the images, and seeds.
@@ -736,7 +731,7 @@ def test_tensorboard_is_told_of_training_every_so_many_updates(unbroken: Path) -
 
 
 def test_a_checkpoint_of_before_there_were_spans_is_taken_up() -> None:
-    tally = loop.Tally(torch.device("cpu"))
+    tally = Tally(torch.device("cpu"))
     sums, count = torch.arange(7.0), torch.tensor(2.0)
     tally.take_up({"sums": sums, "count": count}, 5)
     assert list(tally.means().values()) == (sums / 2).tolist() and int(tally.sound) == 5

@@ -14,7 +14,8 @@ from hardattn.data import Dataset
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.rollout import Trajectory
 from hardattn.scenes import Scenes
-from hardattn.training.loop import OPTIMISERS, Stopped
+from hardattn.training.interrupt import Stopped
+from hardattn.training.optimizers import OPTIMISERS
 from hardattn.training.sam import SAM
 from tests.hardattn.training.test_loop import (
     BATCH,
