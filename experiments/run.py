@@ -36,7 +36,7 @@ from hardattn.sensors import Retina
 from hardattn.tasks import Cluster, Task
 from hardattn.training.interrupt import Stopped
 from hardattn.training.log import Log
-from hardattn.training.loop import Trained, train
+from hardattn.training.loop import TrainingResult, train
 from hardattn.training.metrics import NotFinite
 from hardattn.training.options import TrainOptions
 from hardattn.world import World
@@ -403,7 +403,7 @@ def _world(
     }
 
 
-def record(trained: Trained) -> dict[str, Any]:
+def record(trained: TrainingResult) -> dict[str, Any]:
     """Of a training, what a result keeps."""
     return {
         "images": trained.images,

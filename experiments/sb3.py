@@ -341,13 +341,13 @@ class Validations:
     """What a model calls after each step: validates at times, and keeps the best weights."""
 
     def __init__(self, model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any):
-        from hardattn.training.metrics import Spent
+        from hardattn.training.metrics import Stopwatch
 
         self.model, self.agent, self.setting, self.log = model, agent, setting, log
         self.learning, self.draw = recipe.learning, recipe.problem.draw
         self.curve: list[tuple[int, float]] = []
         self.best: dict[str, Any] = {}
-        self.spent = Spent()
+        self.spent = Stopwatch()
         self.steps = 0
 
     @property
@@ -359,7 +359,7 @@ class Validations:
         if self.images >= (self.curve[-1][0] if self.curve else 0) + self.learning.validate_every:
             self.validate()
         elif self.steps % (self.log.every * self.setting.world.looks) == 0:
-            self.spent.pause()
+            self.spent.stop()
             self.tell()
         return True
 
@@ -380,7 +380,7 @@ class Validations:
         from hardattn.rollout import DRAWS
         from hardattn.training.loop import best_of
 
-        self.spent.pause()
+        self.spent.stop()
         world, scenes = self.setting.world, self.setting.validation
         columns = evaluate(self.agent, world, scenes, DRAWS[self.draw])
         self.curve.append((self.images, error(columns)))
@@ -389,16 +389,16 @@ class Validations:
         if best_of(self.curve)[0] == self.images:
             held = self.model.policy.state_dict()
             self.best = {name: value.clone() for name, value in held.items()}
-        self.spent.go_on()
+        self.spent.start()
 
 
 def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> Any:
-    """The model with the best of its weights -> `Trained`.
+    """The model with the best of its weights -> `TrainingResult`.
 
     Raises NotFinite for weights that are not, Stopped where somebody interrupts.
     """
     from hardattn.training.interrupt import Stopped
-    from hardattn.training.loop import Trained, best_of
+    from hardattn.training.loop import TrainingResult, best_of
     from hardattn.training.metrics import NotFinite
 
     agent.eval()
@@ -416,7 +416,7 @@ def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> Any
         watch.validate()
     model.policy.load_state_dict(watch.best)
     best = best_of(watch.curve)[0]
-    return Trained(watch.images, watch.spent, best, watch.curve)
+    return TrainingResult(watch.images, watch.spent, best, watch.curve)
 
 
 SB3 = Program("hardattn train", __doc__, RECIPES, PREFIX, work)

@@ -21,8 +21,8 @@ from hardattn.device import choose, tune
 from hardattn.rollout import rollout
 from hardattn.scenes import cluttered, plain
 from hardattn.sensors import Retina
-from hardattn.training.metrics import Tally
-from hardattn.training.optimizers import OPTIMISERS
+from hardattn.training.metrics import TrainingMetrics
+from hardattn.training.optimizers import OPTIMIZERS
 
 from ..command import obey
 from ..recipes import RECIPES
@@ -60,7 +60,7 @@ def training(device: torch.device, product: str) -> list[dict[str, Any]]:
     world = recipe.problem.world(10, size)
     agent = recipe.agent.build(world.sensor.shape(size), world, size).to(device)
     weights = list(agent.parameters())
-    descent, tally = OPTIMISERS["adam"](weights, 1e-3, 0.9, 0.0), Tally(device)
+    descent, tally = OPTIMIZERS["adam"](weights, 1e-3, 0.9, 0.0), TrainingMetrics(device)
     estimator = recipe.learning.gradient(agent, world)
 
     def update() -> None:

@@ -66,14 +66,14 @@ def table(field: str) -> list[str]:
     from hardattn.agents import BACKBONES, NETS, SCRIPTS
     from hardattn.attention import BLOCKS, HEADS
     from hardattn.estimators import ESTIMATORS
-    from hardattn.training.optimizers import OPTIMISERS
+    from hardattn.training.optimizers import OPTIMIZERS
 
     tables: dict[str, Iterable[str]] = {
         "block": BLOCKS,
         "head": HEADS,
         "backbone": BACKBONES,
         "estimator": ESTIMATORS,
-        "optimiser": OPTIMISERS,
+        "optimiser": OPTIMIZERS,
         "net": NETS,
         "script": SCRIPTS,
     }

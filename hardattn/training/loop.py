@@ -25,17 +25,17 @@ from hardattn.scenes import Scenes
 from hardattn.training import checkpoint
 from hardattn.training.interrupt import Stopped, signals
 from hardattn.training.log import Log
-from hardattn.training.metrics import Spent, Tally
-from hardattn.training.optimizers import OPTIMISERS, SCHEDULES
+from hardattn.training.metrics import Stopwatch, TrainingMetrics
+from hardattn.training.optimizers import OPTIMIZERS, SCHEDULES
 from hardattn.training.options import TrainOptions
 from hardattn.training.sam import SAM
 
 
-class Trained(NamedTuple):
+class TrainingResult(NamedTuple):
     """What a finished training leaves in memory; `agent` itself holds the best weights."""
 
     images: int
-    spent: Spent
+    spent: Stopwatch
     best_images: int
     curve: list[tuple[int, float]]  # (images seen, validation error of the greedy policy)
 
@@ -52,7 +52,7 @@ def train(
     seed: int = 0,
     draw: Draw = greedy,
     log: Log | None = None,
-) -> Trained:
+) -> TrainingResult:
     """Descend `estimator` on fresh scenes until enough images were seen, and keep some weights.
 
     Args:
@@ -78,13 +78,13 @@ def train(
     if isinstance(estimator, nn.Module):
         learners["estimator"] = estimator.to(device)
     weights = [weight for each in learners.values() for weight in each.parameters()]
-    row = OPTIMISERS[options.optimizer]
+    row = OPTIMIZERS[options.optimizer]
     rho = {} if options.rho is None else {"rho": options.rho}
     descent = row(weights, lr, options.momentum, options.weight_decay, **rho)
     generator = torch.Generator(device)
     updates = math.ceil(options.images / batch)
     every = max(1, math.ceil(options.validate_every / batch))
-    tally = Tally(device)
+    tally = TrainingMetrics(device)
     done, spent, curve = _resume(folder, device, learners, descent, tally)
     log = log or Log(folder)
     log.start(done * batch, updates * batch, spent.seconds)
@@ -93,7 +93,7 @@ def train(
     for each in learners.values():
         each.train()
     with signals() as asked:
-        spent.go_on()
+        spent.start()
         for update in range(done, updates):
             torch.manual_seed(mix(seed, update, 1))
             generator.manual_seed(mix(seed, update, 2))
@@ -126,7 +126,7 @@ def train(
             leave = bool(asked)  # read once: a signal may come between here and the checkpoint
             if due or leave:
                 tally.stop_if_not_finite()
-                spent.pause()
+                spent.stop()
                 means = tally.means()
                 log.progress(seen, spent.seconds, means["loss"])
             if due:
@@ -149,14 +149,14 @@ def train(
                     "curve": curve,
                 }
                 checkpoint.save(folder / "checkpoints", update + 1, state)
-                spent.go_on()
+                spent.start()
             if leave:
                 break
         if asked:
             raise Stopped(f"stopped after {seen:,} images; the same command goes on", asked[0])
 
     agent.load_state_dict(storage.read(folder / "best.pt", device)["agent"])
-    return Trained(updates * batch, spent, KEEP[options.keep](curve)[0], curve)
+    return TrainingResult(updates * batch, spent, KEEP[options.keep](curve)[0], curve)
 
 
 def looks_after(done: float, curriculum: float, looks: int) -> int:
@@ -185,16 +185,16 @@ def _resume(
     device: torch.device,
     learners: dict[str, nn.Module],
     descent: Any,
-    tally: Tally,
-) -> tuple[int, Spent, list[tuple[int, float]]]:
+    tally: TrainingMetrics,
+) -> tuple[int, Stopwatch, list[tuple[int, float]]]:
     """Take up the newest sound checkpoint: updates done, time spent, curve so far."""
     found = checkpoint.latest(folder / "checkpoints", device)
     if found is None:
-        return 0, Spent(), []
+        return 0, Stopwatch(), []
     done, state = found
     for name, each in learners.items():
         each.load_state_dict(state[name])
     descent.load_state_dict(state["optimiser"])
     tally.take_up(state["tally"], done)
-    spent = Spent(state["seconds"], state["cpu_seconds"])
+    spent = Stopwatch(state["seconds"], state["cpu_seconds"])
     return done, spent, [(seen, error) for seen, error in state["curve"]]

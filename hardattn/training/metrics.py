@@ -16,25 +16,25 @@ class NotFinite(RuntimeError):
     """A loss or a gradient was not finite; the weights are those before that update."""
 
 
-class Spent:
-    """Seconds of training proper: no validation, no checkpoint, over all restarts."""
+class Stopwatch:
+    """Training time over all restarts, without validation and checkpoints."""
 
     def __init__(self, seconds: float = 0.0, cpu_seconds: float = 0.0):
         self.seconds, self.cpu_seconds = seconds, cpu_seconds  # on the wall, of this process
-        self.go_on()
+        self.start()
 
-    def go_on(self) -> None:
+    def start(self) -> None:
         """Training goes on from here."""
         self._since, self._cpu_since = time.perf_counter(), time.process_time()
 
-    def pause(self) -> None:
+    def stop(self) -> None:
         """Up to here it was training."""
         self.seconds += time.perf_counter() - self._since
         self.cpu_seconds += time.process_time() - self._cpu_since
-        self.go_on()
+        self.start()
 
 
-class Tally:
+class TrainingMetrics:
     """Running sums on the device: nothing is read back at an update.
 
     Of two spans, a row each: since the last validation, and since `recent` was last asked for.

@@ -33,7 +33,7 @@ def _sgd(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) 
     return descent
 
 
-OPTIMISERS: dict[str, Callable[..., Any]] = {
+OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "adam": _adam,
     "adamw": _adamw,
     "sgd": _sgd,

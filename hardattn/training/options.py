@@ -13,7 +13,7 @@ class TrainOptions:
     batch_size: int = 256
     """Scenes an update."""
     optimizer: str = "adam"
-    """A row of OPTIMISERS."""
+    """A row of OPTIMIZERS."""
     lr: float = 1e-3
     """The highest learning rate, before warmup and schedule."""
     momentum: float = 0.9

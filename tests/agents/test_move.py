@@ -18,7 +18,7 @@ from hardattn.rollout import Decision, rollout, sample
 from hardattn.scenes import Scenes, circle_square, frozen
 from hardattn.sensors import Crop
 from hardattn.tasks import Classify
-from hardattn.training.metrics import Tally
+from hardattn.training.metrics import TrainingMetrics
 from hardattn.world import Observation, World
 
 SPLIT = Split(torch.zeros(40, 1, 2, 2, dtype=torch.uint8), torch.zeros(40, dtype=torch.int64))
@@ -210,7 +210,7 @@ def test_every_way_of_learning_goes_through(name: str) -> None:
     agent = AGENTS["move_ram"].make((1, 5, 5), 2, hidden=8, what=8, where=8, joint=True)
     loss = ESTIMATORS[name].make(agent, here, some, numbers(0))
     loss.total.backward()
-    tally = Tally(torch.device("cpu"))
+    tally = TrainingMetrics(torch.device("cpu"))
     tally.add(loss, torch.zeros(()), some, here)
     assert all(math.isfinite(value) for value in tally.means().values())
     assert agent.locator.weight.grad.abs().max() > 0

@@ -46,7 +46,7 @@ from hardattn.sensors import SENSORS
 from hardattn.storage import CheckpointError
 from hardattn.training.interrupt import Stopped
 from hardattn.training.metrics import NotFinite
-from hardattn.training.optimizers import OPTIMISERS
+from hardattn.training.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
@@ -264,7 +264,7 @@ def test_all_stands_for_every_row() -> None:
     assert rows == [["--block", name, "--lr", "0.1"] for name in BLOCKS]
     both = every(["--backbone=all", "--head", "all"])
     assert len(both) == len(BACKBONES) * len(HEADS)
-    assert every(["--optimiser", "all"]) == [["--optimiser", name] for name in OPTIMISERS]
+    assert every(["--optimiser", "all"]) == [["--optimiser", name] for name in OPTIMIZERS]
     assert every(["--lr", "0.1"]) == [["--lr", "0.1"]] and every([]) == [[]]
     with pytest.raises(UsageError, match="--lr"):
         every(["--lr", "all"])

@@ -18,7 +18,7 @@ from hardattn.evaluation.metrics import figures
 from hardattn.rollout import Decision, branched, greedy, rollout, sample
 from hardattn.scenes import Scenes, frozen
 from hardattn.sensors import Cells, Crop, Retina
-from hardattn.training.metrics import Tally
+from hardattn.training.metrics import TrainingMetrics
 from hardattn.world import Observation, World
 
 SPLIT = Split(torch.zeros(40, 1, 2, 2, dtype=torch.uint8), torch.zeros(40, dtype=torch.int64))
@@ -224,7 +224,7 @@ def test_what_was_won_reaches_eye_paddle_and_core(name: str) -> None:
     for part in (agent.actor, agent.locator, agent.glimpse.what):
         assert part.weight.grad.abs().max() > 0
     assert agent.classifier.weight.grad is None
-    tally = Tally(torch.device("cpu"))
+    tally = TrainingMetrics(torch.device("cpu"))
     tally.add(loss, torch.zeros(()), scenes, world)
     means = tally.means()
     assert means["correct"] == pytest.approx(means["reward"]) and means["loss"] == 0

@@ -33,9 +33,9 @@ from hardattn.tasks import Classify
 from hardattn.training import checkpoint, loop
 from hardattn.training.interrupt import Stopped
 from hardattn.training.log import Log, read_metrics
-from hardattn.training.loop import Trained, looks_after, train
-from hardattn.training.metrics import NotFinite, Tally
-from hardattn.training.optimizers import OPTIMISERS, SCHEDULES
+from hardattn.training.loop import TrainingResult, looks_after, train
+from hardattn.training.metrics import NotFinite, TrainingMetrics
+from hardattn.training.optimizers import OPTIMIZERS, SCHEDULES
 from hardattn.training.options import TrainOptions
 from hardattn.world import World
 from tests.support.learning import CLASSES, CLOSE, Elsewhere, answering, textures
@@ -68,7 +68,7 @@ def learn(
     estimator: Estimator = ESTIMATORS["learned_baseline"].make,
     log: Log | None = None,
     **options: Any,
-) -> tuple[Trained, RAM]:
+) -> tuple[TrainingResult, RAM]:
     """A small real training. It ends in `folder`, or goes on there."""
     world, make, validation = problem()
     agent = agent_of(seed)
@@ -196,7 +196,7 @@ def test_an_estimator_that_remembers_or_looks_again_resumes_exactly(
         assert outcome(tmp_path / "whole")["last"]["estimator"]
 
 
-@pytest.mark.parametrize("optimiser", list(OPTIMISERS))
+@pytest.mark.parametrize("optimiser", list(OPTIMIZERS))
 @pytest.mark.parametrize(
     "schedule, curriculum", [*((each, 0.0) for each in SCHEDULES), ("cosine", 1.0)]
 )
@@ -386,7 +386,7 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
 # Numbers that are none.
 
 
-@pytest.mark.parametrize("optimiser", list(OPTIMISERS))
+@pytest.mark.parametrize("optimiser", list(OPTIMIZERS))
 @pytest.mark.parametrize("at", [0, 1, 7])
 @pytest.mark.parametrize("plant", ["nan", "inf", "gradient"])
 def test_stops_before_an_update_that_is_not_finite(
@@ -592,7 +592,7 @@ def read_backs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 @pytest.mark.parametrize(
     "estimator", ["reinforce", "learned_baseline", "self_critical", "leave_one_out"]
 )
-@pytest.mark.parametrize("optimiser", list(OPTIMISERS))
+@pytest.mark.parametrize("optimiser", list(OPTIMIZERS))
 def test_an_update_reads_nothing_back(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -731,7 +731,7 @@ def test_tensorboard_is_told_of_training_every_so_many_updates(unbroken: Path) -
 
 
 def test_a_checkpoint_of_before_there_were_spans_is_taken_up() -> None:
-    tally = Tally(torch.device("cpu"))
+    tally = TrainingMetrics(torch.device("cpu"))
     sums, count = torch.arange(7.0), torch.tensor(2.0)
     tally.take_up({"sums": sums, "count": count}, 5)
     assert list(tally.means().values()) == (sums / 2).tolist() and int(tally.sound) == 5

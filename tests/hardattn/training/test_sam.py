@@ -15,7 +15,7 @@ from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.rollout import Trajectory
 from hardattn.scenes import Scenes
 from hardattn.training.interrupt import Stopped
-from hardattn.training.optimizers import OPTIMISERS
+from hardattn.training.optimizers import OPTIMIZERS
 from hardattn.training.sam import SAM
 from tests.hardattn.training.test_loop import (
     BATCH,
@@ -52,7 +52,7 @@ class Bowl(nn.Module):
 
 
 def sam(model: nn.Module, rho: float = RHO) -> SAM:
-    return OPTIMISERS["sam"](list(model.parameters()), 0.1, 0.9, 0.0, rho)
+    return OPTIMIZERS["sam"](list(model.parameters()), 0.1, 0.9, 0.0, rho)
 
 
 def test_the_gradient_on_a_quadratic() -> None:
