@@ -20,7 +20,7 @@ from hardattn.evaluation.swap import SWAPS
 from hardattn.experiments.commands import train
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.studies.robustness.changes import CHANGES
-from hardattn.training.loop import OPTIMISERS
+from hardattn.training.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -88,7 +88,7 @@ def test_every_row_has_its_section(kind: str) -> None:
     [
         ("docs/guide/robustness.md", CHANGES),
         ("docs/guide/policy-gain.md", SWAPS),
-        ("docs/guide/train-and-resume.md", OPTIMISERS),
+        ("docs/guide/train-and-resume.md", OPTIMIZERS),
     ],
 )
 def test_guides_name_every_row(page: str, table: dict[str, Any]) -> None:

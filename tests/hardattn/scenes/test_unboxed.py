@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import scenes, storage as checkpoint
+from hardattn import storage as checkpoint
 from hardattn.agents import RAM, Scripted
 from hardattn.data import Dataset, Split, load
 from hardattn.envs import GlimpseVectorEnv, Problem as Env, named
@@ -21,23 +21,18 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.failure_modes import states
 from hardattn.evaluation.metrics import METRICS, OF_BOXES, figures, references
 from hardattn.evaluation.swap import Meaningless, looked, swapped
-from hardattn.experiments import recipe as config
-from hardattn.experiments.commands import (
-    export as deploy,
-    report as compare,
-    tables as table,
-    train as execute,
-)
+from hardattn.experiments import recipe as config, run as execute
+from hardattn.experiments.commands import export as deploy, report as compare, tables as table
 from hardattn.experiments.recipe import Problem, UsageError
 from hardattn.experiments.recipes.family import CLUTTERED_60, MNIST
 from hardattn.experiments.studies.policy_gain import measure as gain
 from hardattn.experiments.studies.robustness import changes
-from hardattn.problem import Problem as Built
+from hardattn.problem import SCENES, Problem as Built
 from hardattn.report.findings import findings
 from hardattn.report.page.page import page
-from hardattn.report.page.sections.provenance import boxed, read
 from hardattn.report.render.terminal import markdown
 from hardattn.report.rows import tables
+from hardattn.report.runs import boxed, read
 from hardattn.scenes import UNBOXED, frozen, plain, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
@@ -65,7 +60,7 @@ def test_what_cannot_be_said_without_a_box_is_in_the_table() -> None:
 
 
 def test_the_two_lists_of_such_scenes_agree() -> None:
-    assert config.UNBOXED == UNBOXED and set(UNBOXED) <= scenes.SCENES.keys()
+    assert config.UNBOXED == UNBOXED and set(UNBOXED) <= SCENES.keys()
     assert not boxed({"recipe": {"scene": "plain"}}) and boxed({"recipe": {"scene": "pair"}})
     assert boxed({"recipe": {}})
 
@@ -273,7 +268,7 @@ def test_gains_that_counted_false_hits_are_measured_again(framed: Path) -> None:
         found = {
             **{key: result[key] for key in ("format", "name", "seed")},
             "own": {"error": 0.5, "hit": hit},
-            **{"swaps": {}, "left_out": {}, "retrained": None},
+            **{"swaps": {}, "draws": 5, "left_out": {}, "retrained": None},
         }
         (folder / "gain.json").write_text(json.dumps(found))
         assert (gain._known(folder, result) is not None) == known

@@ -117,7 +117,7 @@ def terminal(words: list[str], width: int, **more: str) -> str:
 LOGGED = """
 import sys
 from pathlib import Path
-from hardattn.log import Log
+from hardattn.training.log import Log
 log = Log(Path(sys.argv[1]), sys.argv[2])
 log.start(0, 1000)
 log.error = 0.1234
@@ -210,7 +210,7 @@ def test_lines_are_told_no_oftener_than_asked(capsys: pytest.CaptureFixture[str]
 
 SWEEP = """
 import sys
-from experiments.sweep import main
+from hardattn.experiments.commands.sweep import main
 sys.exit(main(sys.argv[1:]))
 """
 SMALL = ["--images", "32", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
