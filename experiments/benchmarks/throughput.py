@@ -60,7 +60,7 @@ def training(device: torch.device, product: str) -> list[dict[str, Any]]:
     world = recipe.problem.world(10, size)
     agent = recipe.agent.build(world.sensor.shape(size), world, size).to(device)
     weights = list(agent.parameters())
-    descent, tally = OPTIMIZERS["adam"](weights, 1e-3, 0.9, 0.0), TrainingMetrics(device)
+    descent, tally = OPTIMIZERS["adam"].make(weights, 1e-3, 0.9, 0.0), TrainingMetrics(device)
     estimator = recipe.learning.gradient(agent, world)
 
     def update() -> None:

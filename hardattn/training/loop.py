@@ -28,7 +28,6 @@ from hardattn.training.log import Log
 from hardattn.training.metrics import Stopwatch, TrainingMetrics
 from hardattn.training.optimizers import OPTIMIZERS, SCHEDULES
 from hardattn.training.options import TrainOptions
-from hardattn.training.sam import SAM
 
 
 class TrainingResult(NamedTuple):
@@ -38,6 +37,121 @@ class TrainingResult(NamedTuple):
     spent: Stopwatch
     best_images: int
     curve: list[tuple[int, float]]  # (images seen, validation error of the greedy policy)
+
+
+class Training:
+    """A training under way: what a restart takes up again, and how it moves on by an update."""
+
+    def __init__(
+        self,
+        agent: nn.Module,
+        problem: Problem,
+        estimator: Callable[..., Loss],
+        dataset: Dataset,
+        folder: Path,
+        options: TrainOptions,
+        seed: int,
+    ):
+        self.agent, self.problem, self.estimator = agent, problem, estimator
+        self.split, self.folder, self.options, self.seed = dataset.train, folder, options, seed
+        self.device = dataset.train.images.device
+        self.learners = {"agent": agent}
+        if isinstance(estimator, nn.Module):
+            self.learners["estimator"] = estimator.to(self.device)
+        self.weights = [one for each in self.learners.values() for one in each.parameters()]
+        kind = OPTIMIZERS[options.optimizer]
+        rho = {} if options.rho is None else {"rho": options.rho}
+        self.optimizer = kind.make(
+            self.weights, options.lr, options.momentum, options.weight_decay, **rho
+        )
+        self.gradient = partial(kind.gradient, self.optimizer)
+        self.generator = torch.Generator(self.device)
+        self.updates = math.ceil(options.images / options.batch_size)
+        self.images = self.updates * options.batch_size  # in all
+        self.every = max(1, math.ceil(options.validate_every / options.batch_size))
+        self.done = 0
+        self.metrics = TrainingMetrics(self.device)
+        self.watch = Stopwatch()
+        self.curve: list[tuple[int, float]] = []
+
+    @property
+    def seen(self) -> int:
+        """Scenes that were looked at."""
+        return self.done * self.options.batch_size
+
+    def update(self) -> float:
+        """One update from fresh scenes, or several from the same looks; the learning rate."""
+        options, world, number = self.options, self.problem.world, self.done
+        torch.manual_seed(mix(self.seed, number, 1))
+        self.generator.manual_seed(mix(self.seed, number, 2))
+        share = number / self.updates
+        rate = SCHEDULES[options.schedule](share) * min(1.0, (number + 1) / (options.warmup + 1))
+        for group in self.optimizer.param_groups:
+            group["lr"] = options.lr * rate
+
+        size, device = options.batch_size, self.device
+        index = shuffled(len(self.split), number, size, self.seed, device)
+        scenes = self.problem.make(self.split, index, self.generator)
+        here = world.upto(looks_after(share, options.curriculum, world.looks))
+        look: Callable[[], Loss] | None
+        look = partial(self.estimator, self.agent, here, scenes, self.generator)
+        while look is not None:
+            loss = self.gradient(look, self.learners.values(), self.generator)
+            norm = nn.utils.clip_grad_norm_(self.weights, options.max_grad_norm)
+            self.metrics.guard(self.optimizer, loss.total, norm)
+            self.optimizer.step()
+            self.metrics.add(loss, norm, scenes, world)
+            look = loss.again
+        self.done += 1
+        return options.lr * rate
+
+    def report(self, log: Log, rate: float, due: bool) -> None:
+        """Tell the log how learning goes; the curves as well where they are due."""
+        self.metrics.stop_if_not_finite()
+        self.watch.stop()
+        log.progress(self.seen, self.watch.seconds, self.metrics.means()["loss"])
+        if due:
+            recent = self.metrics.recent() | {"learning_rate": rate}
+            log.training(self.seen, self.watch.seconds, recent)
+
+    def validate(self, scenes: Scenes, draw: Draw, log: Log) -> None:
+        """Measure the agent, tell the log, and write its weights down if they are to be kept."""
+        columns = evaluate(cast(Agent, self.agent), self.problem.world, scenes, draw)
+        self.curve.append((self.seen, error(columns)))
+        log.validation(self.seen, self.metrics.means(), figures(columns), columns, scenes)
+        self.metrics.clear()
+        if self.kept == self.seen:
+            storage.write(self.folder / "best.pt", {"agent": self.agent.state_dict()})
+
+    @property
+    def kept(self) -> int:
+        """After how many images the weights were had that are kept."""
+        return KEEP[self.options.keep](self.curve)[0]
+
+    def save(self) -> None:
+        """Leave a checkpoint from which `resume` goes on."""
+        state: dict[str, Any] = {
+            **{name: each.state_dict() for name, each in self.learners.items()},
+            "optimiser": self.optimizer.state_dict(),
+            "tally": self.metrics.state(),
+            "seconds": self.watch.seconds,
+            "cpu_seconds": self.watch.cpu_seconds,
+            "curve": self.curve,
+        }
+        checkpoint.save(self.folder / "checkpoints", self.done, state)
+
+    def resume(self) -> None:
+        """Take up the newest sound checkpoint, if there is one."""
+        found = checkpoint.latest(self.folder / "checkpoints", self.device)
+        if found is None:
+            return
+        self.done, state = found
+        for name, each in self.learners.items():
+            each.load_state_dict(state[name])
+        self.optimizer.load_state_dict(state["optimiser"])
+        self.metrics.take_up(state["tally"], self.done)
+        self.watch = Stopwatch(state["seconds"], state["cpu_seconds"])
+        self.curve = [(seen, error) for seen, error in state["curve"]]
 
 
 def train(
@@ -71,92 +185,33 @@ def train(
     Raises ValueError where the world tells where targets are and nobody knows it, NotFinite before
     a non-finite update, Stopped after a signal, CheckpointError.
     """
-    world, lr, batch = problem.world, options.lr, options.batch_size
-    world.check(validation)
-    device = dataset.train.images.device
-    learners = {"agent": agent}
-    if isinstance(estimator, nn.Module):
-        learners["estimator"] = estimator.to(device)
-    weights = [weight for each in learners.values() for weight in each.parameters()]
-    row = OPTIMIZERS[options.optimizer]
-    rho = {} if options.rho is None else {"rho": options.rho}
-    descent = row(weights, lr, options.momentum, options.weight_decay, **rho)
-    generator = torch.Generator(device)
-    updates = math.ceil(options.images / batch)
-    every = max(1, math.ceil(options.validate_every / batch))
-    tally = TrainingMetrics(device)
-    done, spent, curve = _resume(folder, device, learners, descent, tally)
+    problem.world.check(validation)
+    run = Training(agent, problem, estimator, dataset, folder, options, seed)
+    run.resume()
     log = log or Log(folder)
-    log.start(done * batch, updates * batch, spent.seconds)
-
-    seen = done * batch
-    for each in learners.values():
+    log.start(run.seen, run.images, run.watch.seconds)
+    for each in run.learners.values():
         each.train()
     with signals() as asked:
-        spent.start()
-        for update in range(done, updates):
-            torch.manual_seed(mix(seed, update, 1))
-            generator.manual_seed(mix(seed, update, 2))
-            share = update / updates
-            rate = SCHEDULES[options.schedule](share)
-            rate *= min(1.0, (update + 1) / (options.warmup + 1))
-            here = world.upto(looks_after(share, options.curriculum, world.looks))
-            for group in descent.param_groups:
-                group["lr"] = lr * rate
-
-            index = shuffled(len(dataset.train), update, batch, seed, device)
-            scenes = problem.make(dataset.train, index, generator)
-            look: Callable[[], Loss] | None = partial(estimator, agent, here, scenes, generator)
-            while look is not None:
-                if isinstance(descent, SAM):
-                    loss = descent.gradient(look, learners.values(), generator)
-                else:
-                    loss = look()
-                    descent.zero_grad(set_to_none=True)
-                    loss.total.backward()
-                norm = nn.utils.clip_grad_norm_(weights, options.max_grad_norm)
-                tally.guard(descent, loss.total, norm)
-                descent.step()
-                tally.add(loss, norm, scenes, world)
-                look = loss.again
-
-            seen = (update + 1) * batch
-            validate = (update + 1) % every == 0 or update + 1 == updates
-            due = validate or (update + 1) % log.every == 0
+        run.watch.start()
+        while run.done < run.updates:
+            rate = run.update()
+            validate = run.done % run.every == 0 or run.done == run.updates
+            due = validate or run.done % log.every == 0
             leave = bool(asked)  # read once: a signal may come between here and the checkpoint
             if due or leave:
-                tally.stop_if_not_finite()
-                spent.stop()
-                means = tally.means()
-                log.progress(seen, spent.seconds, means["loss"])
-            if due:
-                log.training(seen, spent.seconds, tally.recent() | {"learning_rate": lr * rate})
+                run.report(log, rate, due)
             if validate:
-                columns = evaluate(cast(Agent, agent), world, validation, draw)
-                measured = figures(columns)
-                curve.append((seen, error(columns)))
-                log.validation(seen, means, measured, columns, validation)
-                tally.clear()
-                if KEEP[options.keep](curve)[0] == seen:
-                    storage.write(folder / "best.pt", {"agent": agent.state_dict()})
+                run.validate(validation, draw, log)
             if validate or leave:
-                state: dict[str, Any] = {
-                    **{name: each.state_dict() for name, each in learners.items()},
-                    "optimiser": descent.state_dict(),
-                    "tally": tally.state(),
-                    "seconds": spent.seconds,
-                    "cpu_seconds": spent.cpu_seconds,
-                    "curve": curve,
-                }
-                checkpoint.save(folder / "checkpoints", update + 1, state)
-                spent.start()
+                run.save()
+                run.watch.start()
             if leave:
                 break
         if asked:
-            raise Stopped(f"stopped after {seen:,} images; the same command goes on", asked[0])
-
-    agent.load_state_dict(storage.read(folder / "best.pt", device)["agent"])
-    return TrainingResult(updates * batch, spent, KEEP[options.keep](curve)[0], curve)
+            raise Stopped(f"stopped after {run.seen:,} images; the same command goes on", asked[0])
+    agent.load_state_dict(storage.read(folder / "best.pt", run.device)["agent"])
+    return TrainingResult(run.images, run.watch, run.kept, run.curve)
 
 
 def looks_after(done: float, curriculum: float, looks: int) -> int:
@@ -178,23 +233,3 @@ KEEP: dict[str, Callable[[list[tuple[int, float]]], tuple[int, float]]] = {
     "best": best_of,
     "last": max,
 }
-
-
-def _resume(
-    folder: Path,
-    device: torch.device,
-    learners: dict[str, nn.Module],
-    descent: Any,
-    tally: TrainingMetrics,
-) -> tuple[int, Stopwatch, list[tuple[int, float]]]:
-    """Take up the newest sound checkpoint: updates done, time spent, curve so far."""
-    found = checkpoint.latest(folder / "checkpoints", device)
-    if found is None:
-        return 0, Stopwatch(), []
-    done, state = found
-    for name, each in learners.items():
-        each.load_state_dict(state[name])
-    descent.load_state_dict(state["optimiser"])
-    tally.take_up(state["tally"], done)
-    spent = Stopwatch(state["seconds"], state["cpu_seconds"])
-    return done, spent, [(seen, error) for seen, error in state["curve"]]

@@ -1,12 +1,13 @@
 """How a gradient becomes a step, and how the learning rate falls."""
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from hardattn.estimators import Loss
 from hardattn.training.sam import SAM
 
 
@@ -33,14 +34,39 @@ def _sgd(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) 
     return descent
 
 
-OPTIMIZERS: dict[str, Callable[..., Any]] = {
-    "adam": _adam,
-    "adamw": _adamw,
-    "sgd": _sgd,
-    "sam": _sam,
+def backward(
+    optimizer: Any,
+    look: Callable[[], Loss],
+    learners: Iterable[nn.Module],
+    generator: torch.Generator,
+) -> Loss:
+    """Leave the gradient of a loss in the weights; return the loss."""
+    loss = look()
+    optimizer.zero_grad(set_to_none=True)
+    loss.total.backward()
+    return loss
+
+
+class OptimizerKind(NamedTuple):
+    """A row of OPTIMIZERS: how it is made, and how it comes by its gradient."""
+
+    make: Callable[..., Any]
+    """(weights, lr, momentum, weight decay) -> a fused torch optimizer."""
+    gradient: Callable[..., Loss] = backward
+    """(optimizer, look, learners, generator) -> the loss; the gradient is left in the weights.
+
+    One that looks more than once draws each time from `generator`, and finds in `learners` what
+    is kept beside the weights."""
+
+
+OPTIMIZERS: dict[str, OptimizerKind] = {
+    "adam": OptimizerKind(_adam),
+    "adamw": OptimizerKind(_adamw),
+    "sgd": OptimizerKind(_sgd),
+    "sam": OptimizerKind(_sam, SAM.gradient),
 }
 
-
+# What share of the highest learning rate is left when that share of the training is over.
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
     "linear": lambda done: 1.0 - done,

@@ -52,7 +52,7 @@ class Bowl(nn.Module):
 
 
 def sam(model: nn.Module, rho: float = RHO) -> SAM:
-    return OPTIMIZERS["sam"](list(model.parameters()), 0.1, 0.9, 0.0, rho)
+    return OPTIMIZERS["sam"].make(list(model.parameters()), 0.1, 0.9, 0.0, rho)
 
 
 def test_the_gradient_on_a_quadratic() -> None:
