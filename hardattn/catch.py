@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hardattn import rng as streams
+from hardattn import rng
 from hardattn.data import Split
 from hardattn.rng import Generator
 from hardattn.scenes import Scenes
@@ -35,9 +35,9 @@ def catch(
     Departures: the paper does not say how steeply the ball falls, or where the paddle starts.
     """
     count, device, like = len(index), index.device, torch.empty(0)
-    start = streams.uniform(0.0, canvas, (count, 1), generator, device)
-    slope = streams.uniform(-1.0, 1.0, (count, 1), generator, device)
-    paddle = streams.below(canvas - PADDLE + 1, (count, 1), generator, device)
+    start = rng.uniform(0.0, canvas, (count, 1), generator, device)
+    slope = rng.uniform(-1.0, 1.0, (count, 1), generator, device)
+    paddle = rng.below(canvas - PADDLE + 1, (count, 1), generator, device)
     row = torch.arange(canvas, device=device)
     # Between mirrors the ball goes straight on, in every second image the other way round.
     along = (start + slope * row).remainder(2 * canvas)

@@ -4,20 +4,24 @@ from hardattn.scenes.makers import (
     CELLS as CELLS,
     PLACES as PLACES,
     UNBOXED as UNBOXED,
-    MakeScenes as MakeScenes,
-    Scenes as Scenes,
     apart as apart,
     circle_square as circle_square,
     cluttered as cluttered,
-    frozen as frozen,
-    inside as inside,
-    jittered as jittered,
     localise as localise,
     pair as pair,
     plain as plain,
     search as search,
     sequence as sequence,
-    strewn as strewn,
     translated as translated,
+)
+from hardattn.scenes.scene import (
+    MakeScenes as MakeScenes,
+    Scenes as Scenes,
+    frozen as frozen,
+    inside as inside,
+)
+from hardattn.scenes.transforms import (
+    jittered as jittered,
+    strewn as strewn,
     warped as warped,
 )

@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from hardattn import rng as streams
+from hardattn import rng
 from hardattn.data import Split
 from hardattn.rng import Generator
 
@@ -24,7 +24,7 @@ class Canvas:
 
     def below(self, bound: int, *shape: int) -> Tensor:
         """Uniform integers from 0 up to bound - 1."""
-        return streams.below(bound, shape, self.generator, self.device)
+        return rng.below(bound, shape, self.generator, self.device)
 
     def of_other_classes(self, index: Tensor, count: int) -> Tensor:
         """(B, count): uniform images among those whose class is not that of image `index`."""

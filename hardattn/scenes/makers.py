@@ -7,67 +7,21 @@ no test image is ever seen in training.
 """
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hardattn import rng as streams
+from hardattn import rng
 from hardattn.data import Split
-from hardattn.data.memory import at_once, refuse
 from hardattn.rng import Generator
 from hardattn.scenes.canvas import Canvas, Size
 from hardattn.scenes.pairs import which
-
-UNCUED = torch.empty(0, 0)
-
-
-class Scenes(NamedTuple):
-    """B images to look at, and what only a task, a report or an oracle may read."""
-
-    image: Tensor  # (B, C, H, W) uint8
-    target: Tensor  # (B,) int64; (B, S) of a sequence, -1 where it is over
-    box: Tensor  # (B, M, 4) x0, y0, x1, y1 of M targets, in the coordinates of locations; NaN: none
-    index: Tensor  # type: ignore[assignment]  # (B,) int64, the image of the split that is the first
-    cue: Tensor = UNCUED  # (B, D) what may be told of the task beforehand; (0, 0): nothing
-
-    def __len__(self) -> int:
-        return len(self.image)
-
-    @property
-    def centre(self) -> Tensor:
-        """(B, 2): the centre of the first target's box."""
-        return (self.box[:, 0, :2] + self.box[:, 0, 2:]) / 2
-
-    def to(self, device: torch.device | str) -> "Scenes":
-        """The same scenes on another device."""
-        return Scenes(*(field.to(device) for field in self))
-
-    def repeat(self, times: int) -> "Scenes":
-        """Every scene `times` times, copies next to each other: (B * times, ...)."""
-        return Scenes(*(field.repeat_interleave(times, 0) for field in self))
-
-    def rows(self, which: Tensor) -> "Scenes":
-        """The scenes of these numbers, (R,) int64."""
-        return Scenes(*(field[which] if len(field) else field for field in self))
-
-    def slice(self, start: int, stop: int) -> "Scenes":
-        """The scenes from `start` up to `stop`."""
-        return Scenes(*(field[start:stop] for field in self))
-
-
-def inside(point: Tensor, box: Tensor) -> Tensor:
-    """(..., B, 2) points, (B, M, 4) boxes -> (..., B) bool: in any of them, borders included."""
-    point = point[..., None, :]
-    return ((point >= box[..., :2]) & (point <= box[..., 2:])).all(-1).any(-1)
-
+from hardattn.scenes.scene import Scenes
 
 CENTRE = 4  # pixels from the middle of a circle or square to its last
 CELLS = 3  # cells of a search, rows and columns
 PLACES = 5  # places of `localise`, rows and columns
-MakeScenes = Callable[[Split, Tensor, Generator | None], Scenes]
 
 
 def plain(
@@ -292,7 +246,7 @@ def circle_square(
     count, device = len(index), index.device
 
     def below(bound: int) -> Tensor:
-        return streams.below(bound, (count, 1), generator, device)
+        return rng.below(bound, (count, 1), generator, device)
 
     target, row, column = below(2)[:, 0], below(height), below(width)
     dy = (torch.arange(height, device=device) - row)[:, :, None]
@@ -310,86 +264,3 @@ def circle_square(
 
 
 UNBOXED = ("plain",)  # scenes of which nobody knows where the target is
-
-
-def frozen(make: MakeScenes, split: Split, seed: int, draws: int = 1) -> Scenes:
-    """Every image of a split as `draws` scenes that depend on the seed alone.
-
-    They are made on the CPU whatever the split's device, in fixed chunks (see `memory.at_once`), so
-    that every agent on every machine is measured on the same scenes. Order: the whole split, then
-    again; the first draw is the same however many follow. Raises ValueError, before it makes them,
-    for more than there is memory for.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    here = split.to("cpu")
-    one = make(here, torch.arange(min(1, len(here))), torch.Generator().manual_seed(seed))
-    total, many = draws * len(here), at_once(one.image)
-    each = sum(field[:1].nbytes for field in one)
-    refuse(one.image, each, total, split.images.device)
-    whole = [field.new_empty(total if len(field) else 0, *field.shape[1:]) for field in one]
-    start = 0
-    for part in (part for _ in range(draws) for part in torch.arange(len(here)).split(many)):
-        for field, made in zip(whole, make(here, part, generator), strict=True):
-            field[start : start + len(made)] = made
-        start += len(part)
-    return Scenes(*whole).to(split.images.device)
-
-
-def strewn(
-    scenes: Scenes,
-    split: Split,
-    generator: Generator | None = None,
-    *,
-    pieces: int,
-    piece: int = 8,
-    zoom: int = 1,
-) -> Scenes:
-    """The same scenes with `pieces` more crops of images of the split, as `cluttered` adds them."""
-    height, width = scenes.image.shape[2:]
-    scene = Canvas(split, scenes.index, generator, (height, width))
-    scene.sums += scenes.image.flatten(2)
-    scene.clutter(pieces, piece, zoom)
-    return Scenes(scene.image(), *scenes[1:])
-
-
-def warped(scenes: Scenes, matrix: Tensor) -> Scenes:
-    """What is at p goes to A p + t, in locations: (B, 2, 3) matrices (A | t), one an image.
-
-    Read bilinearly, 0 outside the image. A box becomes the upright box around it, within the image.
-    """
-    linear, moved = matrix[..., :2], matrix[..., 2:]
-    back = torch.linalg.inv(linear)
-    image = scenes.image.to(matrix.dtype)
-    grid = F.affine_grid(
-        torch.cat([back, -back @ moved], -1), list(image.shape), align_corners=False
-    )
-    image = F.grid_sample(image, grid, align_corners=False).round().clamp(0, 255)
-    x0, y0, x1, y1 = scenes.box.to(matrix.dtype).unbind(-1)
-    corners = torch.stack([x0, y0, x1, y0, x0, y1, x1, y1], -1).unflatten(-1, (4, 2))
-    corners = corners @ linear.mT[:, None] + moved.mT[:, None]
-    box = torch.cat([corners.amin(2), corners.amax(2)], -1).clamp(-1, 1)
-    return Scenes(image.to(torch.uint8), scenes.target, box.to(scenes.box), *scenes[3:])
-
-
-def jittered(
-    scenes: Scenes,
-    generator: torch.Generator | None = None,
-    *,
-    turn: float,
-    stretch: float,
-    shift: float,
-) -> Scenes:
-    """The scenes as they might have been as well: turned, magnified and shifted, never mirrored.
-
-    About the centre, uniformly: by up to `turn` degrees either way, by up to a factor of `stretch`
-    up or down (uniform in its logarithm), and by up to `shift` along x and y, in locations.
-    """
-    height, width = scenes.image.shape[2:]
-    drawn = torch.empty(len(scenes), 4, device=scenes.box.device)
-    drawn.uniform_(-1.0, 1.0, generator=generator)
-    angle, factor = math.radians(turn) * drawn[:, 0], (math.log(stretch) * drawn[:, 1]).exp()
-    cos, sin = factor * angle.cos(), factor * angle.sin()
-    # Pixels are turned, not locations, whose units differ where the image is not square.
-    x = torch.stack([cos, -sin * height / width, shift * drawn[:, 2]], 1)
-    y = torch.stack([sin * width / height, cos, shift * drawn[:, 3]], 1)
-    return warped(scenes, torch.stack([x, y], 1))

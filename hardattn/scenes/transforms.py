@@ -1,14 +1,19 @@
-"""Finished scenes, made harder to see: contrast, noise, a blank square, a shift.
+"""Finished scenes, changed: contrast, noise, a blank square, a shift, clutter, a turn.
 
 What is drawn comes from an explicit generator, and a second call with its seed draws the same, so
 that one curve has one noise at all of its levels. Scenes are new; boxes stay right.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hardattn.scenes import Scenes
+from hardattn.data import Split
+from hardattn.rng import Generator
+from hardattn.scenes.canvas import Canvas
+from hardattn.scenes.scene import Scenes
 
 
 def contrast(scenes: Scenes, factor: float) -> Scenes:
@@ -66,6 +71,66 @@ def shifted(scenes: Scenes, right: int, down: int) -> Scenes:
     image = F.pad(scenes.image, (right, -right, down, -down))
     box = (scenes.box + move.to(scenes.box)).clamp(-1, 1)
     return Scenes(image, scenes.target, box, *scenes[3:])
+
+
+def strewn(
+    scenes: Scenes,
+    split: Split,
+    generator: Generator | None = None,
+    *,
+    pieces: int,
+    piece: int = 8,
+    zoom: int = 1,
+) -> Scenes:
+    """The same scenes with `pieces` more crops of images of the split, as `cluttered` adds them."""
+    height, width = scenes.image.shape[2:]
+    scene = Canvas(split, scenes.index, generator, (height, width))
+    scene.sums += scenes.image.flatten(2)
+    scene.clutter(pieces, piece, zoom)
+    return Scenes(scene.image(), *scenes[1:])
+
+
+def warped(scenes: Scenes, matrix: Tensor) -> Scenes:
+    """What is at p goes to A p + t, in locations: (B, 2, 3) matrices (A | t), one an image.
+
+    Read bilinearly, 0 outside the image. A box becomes the upright box around it, within the image.
+    """
+    linear, moved = matrix[..., :2], matrix[..., 2:]
+    back = torch.linalg.inv(linear)
+    image = scenes.image.to(matrix.dtype)
+    grid = F.affine_grid(
+        torch.cat([back, -back @ moved], -1), list(image.shape), align_corners=False
+    )
+    image = F.grid_sample(image, grid, align_corners=False).round().clamp(0, 255)
+    x0, y0, x1, y1 = scenes.box.to(matrix.dtype).unbind(-1)
+    corners = torch.stack([x0, y0, x1, y0, x0, y1, x1, y1], -1).unflatten(-1, (4, 2))
+    corners = corners @ linear.mT[:, None] + moved.mT[:, None]
+    box = torch.cat([corners.amin(2), corners.amax(2)], -1).clamp(-1, 1)
+    return Scenes(image.to(torch.uint8), scenes.target, box.to(scenes.box), *scenes[3:])
+
+
+def jittered(
+    scenes: Scenes,
+    generator: torch.Generator | None = None,
+    *,
+    turn: float,
+    stretch: float,
+    shift: float,
+) -> Scenes:
+    """The scenes as they might have been as well: turned, magnified and shifted, never mirrored.
+
+    About the centre, uniformly: by up to `turn` degrees either way, by up to a factor of `stretch`
+    up or down (uniform in its logarithm), and by up to `shift` along x and y, in locations.
+    """
+    height, width = scenes.image.shape[2:]
+    drawn = torch.empty(len(scenes), 4, device=scenes.box.device)
+    drawn.uniform_(-1.0, 1.0, generator=generator)
+    angle, factor = math.radians(turn) * drawn[:, 0], (math.log(stretch) * drawn[:, 1]).exp()
+    cos, sin = factor * angle.cos(), factor * angle.sin()
+    # Pixels are turned, not locations, whose units differ where the image is not square.
+    x = torch.stack([cos, -sin * height / width, shift * drawn[:, 2]], 1)
+    y = torch.stack([sin * width / height, cos, shift * drawn[:, 3]], 1)
+    return warped(scenes, torch.stack([x, y], 1))
 
 
 def _pixels(image: Tensor) -> Tensor:
