@@ -1,7 +1,7 @@
 """Windows on an image that a gradient passes: from the glimpse back to the place.
 
 Each reads G x G numbers a channel of the whole image, by filters or by interpolation; a retina, by
-index, is many times faster. See hardattn/sensors.py for the contract.
+index, is many times faster. `Sensor` is the contract.
 """
 
 import math
