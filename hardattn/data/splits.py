@@ -1,10 +1,80 @@
-"""Which images are for training, which for validation and test, and in which order they stand."""
+"""A dataset is two tensors, uint8 images and int64 labels, in three fixed splits.
 
+And which images are in which, and in which order they stand.
+"""
+
+import hashlib
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from hardattn.data.idx import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images (N, C, H, W) uint8 and labels (N,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "Split":
+        """The same split on another device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Three splits that share no image, the same for everyone, and the names of the classes."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """The same dataset on another device."""
+        moved = Dataset(
+            self.name,
+            self.train.to(device),
+            self.validation.to(device),
+            self.test.to(device),
+            self.classes,
+        )
+        if "fingerprint" in self.__dict__:  # what is known already is not computed again
+            moved.__dict__["fingerprint"] = self.fingerprint
+        return moved
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the content, 16 hexadecimal digits: equal where and only where the data are.
+
+        It covers every tensor of the three splits, in their order, and the names of the classes;
+        not the name of the dataset, nor where its files lie, when they were written or on which
+        device the tensors are. Computed when it is first asked for.
+        """
+        content = hashlib.blake2b(digest_size=8)
+        content.update(ascii(self.classes).encode())
+        for part in ("train", "validation", "test"):
+            split = getattr(self, part)
+            for field in fields(Split):
+                tensor = getattr(split, field.name)
+                if tensor is None:  # a split that lacks what others know
+                    continue
+                array = np.ascontiguousarray(tensor.detach().cpu().numpy())
+                array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+                said = f"{part} {field.name} {array.dtype.str} {array.shape}"
+                content.update(said.encode())
+                content.update(array.reshape(-1).view(np.uint8).data)
+        return content.hexdigest()
 
 
 class Part(NamedTuple):
@@ -119,3 +189,21 @@ def interleaved(labels: np.ndarray) -> np.ndarray:
     counts = np.bincount(labels)
     turn = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
     return order[np.argsort(turn, kind="stable")]
+
+
+def fewer(split: Split, share: float, seed: int) -> Split:
+    """The first of each class, `share` of them (rounded up), in an order that the seed fixes.
+
+    What a smaller share of the same seed holds, a larger one holds too. In order of index.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"a share of the images lies above 0 and at most at 1, not at {share}")
+    labels = split.labels.cpu()
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    order = order[labels[order].argsort(stable=True)]
+    count = labels.bincount()
+    rank = torch.arange(len(labels)) - (count.cumsum(0) - count).repeat_interleave(count)
+    # In whole numbers where they are meant: 0.1 * 30 is a little more than 3.
+    wanted = (share * count.double() - 1e-9).ceil().long()
+    chosen = order[rank < wanted.repeat_interleave(count)].sort().values.to(split.labels.device)
+    return Split(split.images[chosen], split.labels[chosen])
