@@ -24,7 +24,7 @@ class UsageError(Exception):
 if TYPE_CHECKING:
     from hardattn.problem import Problem as Built
 
-UNBOXED = ("plain",)  # scenes of which nobody knows where the target is
+UNBOXED = ("plain",)  # whose rows of SCENES are not boxed; a copy, as those import torch
 SCENE = ("canvas", "zoom", "zooms", "pieces", "piece", "answer", "digits", "gap")
 SENSOR = ("size", "scales", "stride", "sigma", "cover", "rows", "columns")
 ESTIMATOR = (

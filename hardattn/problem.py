@@ -77,6 +77,7 @@ class SceneKind(NamedTuple):
     world: type[World] = World
     blank: bool = False  # whether pieces of other images could lie there, and do not
     cued: bool = False  # whether an agent must be told what it is to find
+    boxed: bool = True  # whether anybody knows where the target is
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -95,7 +96,7 @@ class SceneKind(NamedTuple):
 
 
 SCENES: dict[str, SceneKind] = {
-    "plain": SceneKind(scenes.plain),
+    "plain": SceneKind(scenes.plain, boxed=False),
     "translated": SceneKind(scenes.translated, blank=True),
     "cluttered": SceneKind(scenes.cluttered),
     "pair": SceneKind(scenes.pair, of_pair),

@@ -38,7 +38,7 @@ MAY = {
     "evaluation": "clustering data maps rollout scenes sensors tasks world",
     "viz": "evaluation scenes sensors",
     "training": "data estimators evaluation problem rng rollout scenes storage viz world",
-    "report": "data evaluation scenes sensors stats storage viz",
+    "report": "data evaluation problem scenes sensors stats storage viz",
 }
 # Packages beside torch, numpy and the standard library: inside functions, and at the top of a file;
 # of a room, or of a single module in it.

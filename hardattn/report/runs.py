@@ -283,9 +283,10 @@ def _checked(result: Any, where: str) -> dict[str, Any]:
 
 def boxed(result: dict[str, Any]) -> bool:
     """Whether its scenes say where the target is."""
-    from hardattn.scenes import UNBOXED
+    from hardattn.problem import SCENES
 
-    return result["recipe"].get("scene") not in UNBOXED
+    kind = SCENES.get(result["recipe"].get("scene"))
+    return kind is None or kind.boxed
 
 
 def as_known(result: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from hardattn.scenes.makers import (
     CELLS as CELLS,
     PLACES as PLACES,
-    UNBOXED as UNBOXED,
     apart as apart,
     circle_square as circle_square,
     cluttered as cluttered,

@@ -261,6 +261,3 @@ def circle_square(
     size = torch.tensor([width, height, width, height], device=device)
     box = torch.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], 1) / size * 2 - 1
     return Scenes(image.expand(-1, split.images.shape[1], -1, -1), target, box[:, None], index)
-
-
-UNBOXED = ("plain",)  # scenes of which nobody knows where the target is

@@ -9,7 +9,6 @@ from torch import Tensor
 from hardattn.data import Split
 from hardattn.problem import SCENES
 from hardattn.scenes import (
-    UNBOXED,
     Scenes,
     cluttered,
     frozen,
@@ -214,7 +213,7 @@ def test_every_scene(name, channels):
     assert scenes.box.shape[0] == 4 and scenes.box.shape[2] == 4
     assert scenes.box.dtype == torch.float32
     box = scenes.box[~scenes.box.isnan().any(-1)]
-    if name in UNBOXED:
+    if not SCENES[name].boxed:
         assert not len(box) and scenes.centre.isnan().all()
     else:
         assert len(box) >= 4

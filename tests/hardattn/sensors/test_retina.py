@@ -6,7 +6,6 @@ import torch
 from hypothesis import assume, given, settings, strategies as st
 from torch import Tensor
 
-from hardattn import sensors
 from hardattn.sensors import SENSORS, GaussianWindow, Retina, Whole
 
 SIZES = [(7, 5), (4, 9), (6, 6), (1, 3)]
@@ -156,7 +155,7 @@ def test_int64_indices_see_the_same(monkeypatch, scales):
     retina = Retina(4, scales)
     view = retina.open(images)
     narrow = retina.look(view, places)
-    monkeypatch.setattr(sensors, "INT32_LIMIT", view.sums.numel() - 1)
+    monkeypatch.setattr("hardattn.sensors.retina.INT32_LIMIT", view.sums.numel() - 1)
     wide = retina.look(view, places)
     assert dtypes == [torch.int32, torch.int64]
     assert torch.equal(narrow, wide)
