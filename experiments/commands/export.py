@@ -171,8 +171,9 @@ def card(result: dict[str, Any], files: list[str], reason: str | None) -> str:
     """The model card: YAML for the Hub, then what is in result.json, and nothing else."""
     import yaml
 
+    from hardattn.report.controls import sees
     from hardattn.report.runs import as_known, entropy
-    from hardattn.report.titles import sees, title
+    from hardattn.report.titles import title
 
     result = as_known(result)
     greedy, world = dict(result["figures"]["greedy"]), result["world"]

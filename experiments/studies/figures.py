@@ -75,8 +75,8 @@ def caption(
 
 def _members(one: Comparison, here: Mapping[str, "Group"]) -> list[Member]:
     """In order; what learns where to look in colour, its control in grey."""
+    from hardattn.report.controls import script
     from hardattn.report.page.theme import GREYS, PALETTE
-    from hardattn.report.runs import script
 
     members: list[Member] = []
     for number, (name, label) in enumerate(one.labels.items()):

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from hardattn.report.controls import soft
 from hardattn.report.policy_gain import draws
 from hardattn.report.rows import MANY, Row, Table
-from hardattn.report.runs import soft
 from hardattn.stats import Estimate
 
 METHODS = {"student-t": "Student's t"}

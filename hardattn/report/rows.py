@@ -2,7 +2,7 @@
 
 What agents may see is the class they are compared in. Rows are ordered within a class, and no
 order is implied between classes. A row's control is the run that differs from it in who looks
-alone, or in having no block of soft attention: see `control`.
+alone, or in having no block of soft attention: see `controls.control`.
 """
 
 import difflib
@@ -10,10 +10,11 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from hardattn.report.controls import control, script, sees
 from hardattn.report.costs import architecture, over_trainings, peak, times_of
 from hardattn.report.policy_gain import gain
-from hardattn.report.runs import Group, ReportError, Run, script, soft
-from hardattn.report.titles import sees, title
+from hardattn.report.runs import Group, ReportError, Run
+from hardattn.report.titles import title
 from hardattn.stats import (
     Estimate,
     bootstrap_interval,
@@ -157,40 +158,6 @@ def check_named(groups: Sequence[Group], against: str | None) -> None:
         near = difflib.get_close_matches(against, names, 1)
         hint = f"; perhaps {near[0]}?" if near else f"; there are {', '.join(names)}"
         raise ReportError(f"no row named {against!r}{hint}")
-
-
-def control(group: Group, here: Sequence[Group]) -> Group | None:
-    """The run of its observer that looks at random, on its scenes and through its world.
-
-    That is a run of the same agent; where there is none, of the agent that `group`'s is a variant
-    of, by its name and its settings, all of which it has: Ram's observer serves SpreadRam, and not
-    Mram. Of several the one with the most settings in common. Of soft attention, the run with
-    neither block nor head, all else equal. None where no run fits, and of such a run itself.
-    """
-    mine = group.first["recipe"]
-    if soft(group.first) is not None:
-        bare = {**mine, "block": "none", "head": "mean", "bases": None}
-        alike = [other for other in here if _given(other.first["recipe"]) == _given(bare)]
-        return next((other for other in alike if other is not group), None)
-
-    def fits(other: Group) -> bool:
-        theirs = other.first["recipe"]
-        return (
-            script(other.first) == "random"
-            and other.scenes == group.scenes
-            and sees(other.first) == sees(group.first)
-            and _given(other.first["world"]) == _given(group.first["world"])
-            and str(mine.get("agent")).endswith(str(theirs.get("agent")))
-            and (theirs.get("agent") == mine.get("agent") or theirs.keys() <= mine.keys())
-        )
-
-    def apart(other: Group) -> tuple[bool, int, str]:
-        theirs = other.first["recipe"]
-        differ = sum(mine.get(key) != theirs.get(key) for key in mine.keys() | theirs.keys())
-        return theirs.get("agent") != mine.get("agent"), differ, other.name
-
-    fitting = [other for other in here if fits(other)]
-    return None if group in fitting else min(fitting, key=apart, default=None)
 
 
 def difference(one: Group, other: Group) -> Estimate:
@@ -353,11 +320,6 @@ def pixels(group: Group, looks: float) -> float:
     """How many numbers a channel its agents were shown by that many looks, and before them."""
     world = group.first["world"]
     return float(world.get("pixels_before", 0) + looks * world["pixels_per_look"])
-
-
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    """Without what is nothing, which is the same as not said."""
-    return {key: value for key, value in settings.items() if value}
 
 
 def _class_order(sees: str) -> tuple[int, str]:

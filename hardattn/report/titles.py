@@ -1,10 +1,9 @@
-"""What a result says of its recipe: the title of its row, and how much it may see."""
+"""What a result says of its recipe: the title of its row."""
 
-import inspect
 import re
 from typing import Any
 
-from hardattn.report.runs import soft
+from hardattn.report.controls import soft
 
 BLOCKS = ("block", "head", "bases")  # options that the title of soft attention is made of
 
@@ -39,20 +38,3 @@ def changes(name: str, title: str) -> list[str]:
 def bare(title: str) -> str:
     """A title without what was changed."""
     return re.sub(r" \(\w+=.*\)$", "", title)
-
-
-def sees(result: dict[str, Any]) -> str:
-    """The class in which it may be compared: what it was told, or the more that its looks show.
-
-    Results say the former alone that are older than the latter's being computed.
-    """
-    from hardattn.sensors import SENSORS, SIGHTS, sight
-
-    told, world = str(result["sees"]), result["world"]
-    kind = SENSORS.get(world["sensor"])
-    takes = inspect.signature(kind).parameters if kind is not None else {}
-    if kind is None or told not in SIGHTS or any(world.get(each) is None for each in takes):
-        return told
-    sensor = kind(**{each: world[each] for each in takes})
-    shown = sight(sensor, tuple(world["image"]), 1 if world.get("changes") else world["looks"])
-    return max(told, shown, key=SIGHTS.index)

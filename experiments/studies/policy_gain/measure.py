@@ -98,7 +98,8 @@ def gains(
     paths without runs, CheckpointError where nothing can be written, Busy; in training NotFinite,
     Stopped.
     """
-    from hardattn.report.runs import read as read_runs, script
+    from hardattn.report.controls import script
+    from hardattn.report.runs import read as read_runs
     from hardattn.report.titles import title
     from hardattn.storage import read, replace_text
 

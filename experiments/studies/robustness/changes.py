@@ -20,7 +20,7 @@ from hardattn.evaluation.metrics import error, pointing
 from hardattn.evaluation.scanpath import has_target, hit
 from hardattn.maps import NOT_WEIGHTS, recorded, replaced, strongest
 from hardattn.problem import SCENES
-from hardattn.report.runs import script
+from hardattn.report.controls import script
 from hardattn.rollout import DRAWS, rollout
 from hardattn.scenes import MakeScenes, Scenes, frozen, strewn
 from hardattn.scenes.transforms import contrast, noise, occluded, shifted

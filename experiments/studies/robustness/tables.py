@@ -203,9 +203,9 @@ def _cell(cell: Cell, seeds: Sequence[Entry]) -> str:
 
 def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
     """One on each set of scenes where runs were characterised. command: what makes it."""
+    from hardattn.report.controls import script
     from hardattn.report.page.theme import GREYS, PALETTE
     from hardattn.report.render.print import Figure
-    from hardattn.report.runs import script
     from hardattn.report.titles import title
 
     from ..figures import MARKERS, Member, caption

@@ -18,11 +18,12 @@ from hardattn.agents import RAM
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments.commands import collect, report as compare, tables as table
 from hardattn.report.columns import columns
+from hardattn.report.controls import control, script
 from hardattn.report.findings import findings
 from hardattn.report.page.page import page
 from hardattn.report.render.terminal import markdown, terminal
-from hardattn.report.rows import control, difference, error_after, tables
-from hardattn.report.runs import Group, ReportError, Run, read, script, unfinished
+from hardattn.report.rows import difference, error_after, tables
+from hardattn.report.runs import Group, ReportError, Run, read, unfinished
 from hardattn.sensors import SENSORS, Retina
 from hardattn.stats import Estimate
 from hardattn.tasks import Classify

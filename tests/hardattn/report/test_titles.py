@@ -11,9 +11,10 @@ import torch
 from hardattn.experiments.commands.train import parse
 from hardattn.experiments.recipe import Problem
 from hardattn.experiments.recipes import RECIPES
+from hardattn.report.controls import sees
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
-from hardattn.report.titles import changes, sees, title
+from hardattn.report.titles import changes, title
 from hardattn.sensors import SENSORS, SIGHTS, Retina
 from hardattn.tasks import Classify
 from hardattn.world import World

@@ -17,13 +17,14 @@ from PIL import Image
 from hardattn import storage as checkpoint
 from hardattn.experiments.commands import collect
 from hardattn.report.columns import columns
+from hardattn.report.controls import control
 from hardattn.report.findings import findings
 from hardattn.report.page.charts import charts, styles
 from hardattn.report.page.page import page
 from hardattn.report.page.sections.gallery import attended, looking
 from hardattn.report.page.sections.maps import attending, bar, heat, picture
 from hardattn.report.render.terminal import markdown
-from hardattn.report.rows import Row, Table, control, tables
+from hardattn.report.rows import Row, Table, tables
 from hardattn.report.runs import ReportError, read
 from hardattn.viz.pictures import FULL, TICKS, map_picture, peak, scale, times_mean
 from tests.support.browser import tell

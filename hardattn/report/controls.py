@@ -1,0 +1,99 @@
+"""Who may be compared with whom: the class of a run, and the run that is the control of another."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from hardattn.report.runs import Group
+
+SCRIPTS = ("random", "centre", "raster", "oracle")
+
+
+def script(result: dict[str, Any]) -> str:
+    """The script of a control that does not learn where to look ("random", ...); "" of others.
+
+    "path" is one that goes along given points.
+    """
+    return _find_script(result["recipe"], False)
+
+
+def soft(result: dict[str, Any]) -> str | None:
+    """What a recipe of soft attention attends by, "se" or "slot (head)"; None of other recipes."""
+    recipe = result["recipe"]
+    if not {"block", "head"} <= recipe.keys():
+        return None
+    bases = f", {recipe['bases']} bases" if recipe.get("bases") else ""
+    block = [recipe["block"] + bases] if recipe["block"] != "none" else []
+    head = [f"{recipe['head']} (head)"] if recipe["head"] != "mean" else []
+    return " + ".join(block + head) or "no block"
+
+
+def sees(result: dict[str, Any]) -> str:
+    """The class in which it may be compared: what it was told, or the more that its looks show.
+
+    Results say the former alone that are older than the latter's being computed.
+    """
+    from hardattn.sensors import SENSORS, SIGHTS, sight
+
+    told, world = str(result["sees"]), result["world"]
+    kind = SENSORS.get(world["sensor"])
+    takes = inspect.signature(kind).parameters if kind is not None else {}
+    if kind is None or told not in SIGHTS or any(world.get(each) is None for each in takes):
+        return told
+    sensor = kind(**{each: world[each] for each in takes})
+    shown = sight(sensor, tuple(world["image"]), 1 if world.get("changes") else world["looks"])
+    return max(told, shown, key=SIGHTS.index)
+
+
+def control(group: Group, here: Sequence[Group]) -> Group | None:
+    """The run of its observer that looks at random, on its scenes and through its world.
+
+    That is a run of the same agent; where there is none, of the agent that `group`'s is a variant
+    of, by its name and its settings, all of which it has: Ram's observer serves SpreadRam, and not
+    Mram. Of several the one with the most settings in common. Of soft attention, the run with
+    neither block nor head, all else equal. None where no run fits, and of such a run itself.
+    """
+    mine = group.first["recipe"]
+    if soft(group.first) is not None:
+        bare = {**mine, "block": "none", "head": "mean", "bases": None}
+        alike = [other for other in here if _given(other.first["recipe"]) == _given(bare)]
+        return next((other for other in alike if other is not group), None)
+
+    def fits(other: Group) -> bool:
+        theirs = other.first["recipe"]
+        return (
+            script(other.first) == "random"
+            and other.scenes == group.scenes
+            and sees(other.first) == sees(group.first)
+            and _given(other.first["world"]) == _given(group.first["world"])
+            and str(mine.get("agent")).endswith(str(theirs.get("agent")))
+            and (theirs.get("agent") == mine.get("agent") or theirs.keys() <= mine.keys())
+        )
+
+    def apart(other: Group) -> tuple[bool, int, str]:
+        theirs = other.first["recipe"]
+        differ = sum(mine.get(key) != theirs.get(key) for key in mine.keys() | theirs.keys())
+        return theirs.get("agent") != mine.get("agent"), differ, other.name
+
+    fitting = [other for other in here if fits(other)]
+    return None if group in fitting else min(fitting, key=apart, default=None)
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without what is nothing, which is the same as not said."""
+    return {key: value for key, value in settings.items() if value}
+
+
+def _find_script(part: Any, under: bool) -> str:
+    """The first script named by an `agent` or `script`, however deep the recipe is."""
+    if isinstance(part, str):
+        name = part.partition(":")[0]
+        return name if under and name in (*SCRIPTS, "path") else ""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            # A world's first look may be "random" too; only who looks makes a control.
+            known = under or key in ("agent", "script")
+            found = _find_script(value, known and key != "first")
+            if found:
+                return found
+    return ""
