@@ -86,8 +86,9 @@ def _report(
     """missing: of whom nothing could be drawn."""
     from hardattn.report.faults import Fault, spared
     from hardattn.report.page.page import page
-    from hardattn.report.render.latex import by_agent, by_seed, latex
-    from hardattn.report.render.terminal import markdown
+    from hardattn.report.render.csv import by_agent, by_seed
+    from hardattn.report.render.latex import latex
+    from hardattn.report.render.markdown import markdown
     from hardattn.report.rows import tables
 
     from ..studies.figures import figures

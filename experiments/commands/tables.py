@@ -59,7 +59,7 @@ def problem(page: str) -> Callable[[Path], str]:
     """The table of a page of PROBLEMS."""
 
     def write(results: Path) -> str:
-        from hardattn.report.render.terminal import markdown
+        from hardattn.report.render.markdown import markdown
 
         tables = tables_of(results)
         for table in tables:

@@ -168,7 +168,7 @@ def series(
 
 def _runs(members: Sequence[Member]) -> str:
     """`Runs: a, b (seeds 0, 1, 2), c (seed 0)`."""
-    from hardattn.report.render.terminal import seeds_text
+    from hardattn.report.render.markdown import seeds_text
 
     by_seeds: dict[tuple[int, ...], list[str]] = {}
     for member in members:

@@ -22,7 +22,7 @@ from hardattn.experiments.recipe import Learning, Problem, Recipe, Run, UsageErr
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import Revival
 from hardattn.report.page.page import page
-from hardattn.report.render.terminal import markdown
+from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.training.log import Log

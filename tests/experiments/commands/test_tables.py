@@ -11,7 +11,7 @@ from hardattn.experiments.commands.tables import PAGES, RESULTS
 from hardattn.experiments.studies import claims
 from hardattn.experiments.studies.robustness import tables as characterised
 from hardattn.report.columns import columns
-from hardattn.report.render.latex import by_agent
+from hardattn.report.render.csv import by_agent
 from hardattn.report.rows import Row, tables
 from hardattn.report.runs import entropy, read
 from hardattn.stats import Estimate

@@ -27,8 +27,8 @@ from hardattn.report.page.sections import calibration as trust, cost as pareto, 
 from hardattn.report.page.sections.gallery import attended
 from hardattn.report.page.sections.swaps import sentence, swaps
 from hardattn.report.page.sections.table import grid
-from hardattn.report.render.latex import by_agent
-from hardattn.report.render.terminal import markdown
+from hardattn.report.render.csv import by_agent
+from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import Row, Table, tables
 from hardattn.report.runs import ReportError, read
 from hardattn.stats import Estimate

@@ -21,7 +21,8 @@ from hardattn.report.columns import columns
 from hardattn.report.controls import control, script
 from hardattn.report.findings import findings
 from hardattn.report.page.page import page
-from hardattn.report.render.terminal import markdown, terminal
+from hardattn.report.render.markdown import markdown
+from hardattn.report.render.terminal import terminal
 from hardattn.report.rows import difference, error_after, tables
 from hardattn.report.runs import Group, ReportError, Run, read, unfinished
 from hardattn.sensors import SENSORS, Retina

@@ -30,7 +30,7 @@ from hardattn.experiments.studies.robustness import changes
 from hardattn.problem import SCENES, Problem as Built
 from hardattn.report.findings import findings
 from hardattn.report.page.page import page
-from hardattn.report.render.terminal import markdown
+from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import tables
 from hardattn.report.runs import boxed, read
 from hardattn.scenes import frozen, plain, translated

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from hardattn.report.render.terminal import seeds_text
+from hardattn.report.render.markdown import seeds_text
 from hardattn.report.rows import Row, Table
 
 FEW = 8  # rows that captions name

@@ -10,7 +10,8 @@ import pytest
 
 from hardattn import storage as checkpoint
 from hardattn.experiments.commands import report as compare
-from hardattn.report.render.latex import by_agent, by_seed, latex, tex
+from hardattn.report.render.csv import by_agent, by_seed
+from hardattn.report.render.latex import latex, tex
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from tests.support.runs import change, write_run

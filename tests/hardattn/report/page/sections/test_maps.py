@@ -23,7 +23,7 @@ from hardattn.report.page.charts import charts, styles
 from hardattn.report.page.page import page
 from hardattn.report.page.sections.gallery import attended, looking
 from hardattn.report.page.sections.maps import attending, bar, heat, picture
-from hardattn.report.render.terminal import markdown
+from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import Row, Table, tables
 from hardattn.report.runs import ReportError, read
 from hardattn.viz.pictures import FULL, TICKS, map_picture, peak, scale, times_mean
