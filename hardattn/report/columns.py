@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hardattn.report.controls import soft
-from hardattn.report.policy_gain import draws
+from hardattn.report.policy_gain import draws, measured
 from hardattn.report.rows import MANY, Row, Table
 from hardattn.stats import Estimate
 
@@ -308,9 +308,10 @@ def notes(table: Table, columns: Sequence[Column]) -> list[str]:
             "four seeds that is the mean."
         )
     if "gain" in shown:
+        whose = draws(measured([row.group for row in table.rows]))
         said.append(
             "Policy gain: points of error more when the same observer is given random looks, or of "
-            f"soft attention the mean map. {draws([row.group for row in table.rows])}".rstrip()
+            f"soft attention the mean map. {whose}".rstrip()
         )
     if len(compared) >= MANY:
         said.append(

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from hardattn.report.page.sections.swaps import sentence
+from hardattn.report.policy_gain import gain_of, sentence
 from hardattn.report.rows import MANY, Row, Table, basis, difference
 from hardattn.report.runs import Group, boxed
 from hardattn.stats import Estimate
@@ -80,7 +80,7 @@ def _finding(sees: str, rows: tuple[Row, ...], table: Table) -> Finding:
         (
             ("Cost", _cost(best)),
             ("Looked at the target", _looked(best)),
-            ("Did that matter?", sentence(best.group, decimals)),
+            ("Did that matter?", sentence(gain_of(best.group), decimals)),
         ),
     )
 

@@ -1,9 +1,15 @@
-"""Did the policy matter? What each agent loses when its observer is kept and its looks are not."""
+"""Did the policy matter? What each agent loses when its observer is kept and its looks are not.
 
-from collections.abc import Callable, Sequence
-from typing import Any
+The one room where errors of swapped looks are subtracted and judged: for the page, for the command
+that measures them, and for the table of those that are committed.
+"""
 
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from hardattn.report.controls import script
 from hardattn.report.runs import Group
+from hardattn.report.titles import title
 from hardattn.stats import Estimate, bootstrap_interval, paired_cluster_difference, within
 
 # Who else chose the looks or the map, in the order of the table of swaps.
@@ -17,71 +23,157 @@ SWAPS = {
     "reversed": "its own, reversed",
     "oracle": "oracle",
 }
-AGAINST = {"random": "random looks", "mean": "the mean map"}
+RETRAINED = "retrained"  # no swap, but an observer trained anew for the best fixed order
+# What a policy is measured against, the first that there is; and as sentences call it.
+AGAINST = {"random": "random", "mean": "the mean map"}
+LOOKS = {"random": "random looks", "mean": "the mean map"}
 
 
-def reference(group: Group) -> str:
-    """The swap that the policy gain is over: random looks, of soft attention the mean map; ""
-    where neither was measured for every seed.
+class Gain(NamedTuple):
+    """All seeds of one agent: what gain.json holds, and who was right when."""
+
+    name: str
+    title: str
+    seeds: tuple[int, ...]
+    found: tuple[dict[str, Any], ...]
+    # Of each swap and of "own" (N,) bool, or the share of draws; "index": the image.
+    right: tuple[dict[str, Any], ...]
+    script: str = ""  # of a control, which has no policy to be asked about
+
+    @property
+    def swaps(self) -> tuple[str, ...]:
+        """Those that every seed has."""
+        first, *others = (one["swaps"] for one in self.found)
+        return tuple(name for name in first if all(name in other for other in others))
+
+    @property
+    def reference(self) -> str:
+        """The swap that the policy gain is over: random looks, of soft attention the mean map; ""
+        where neither was measured for every seed.
+        """
+        return next((name for name in AGAINST if self.difference(name) is not None), "")
+
+    @property
+    def gain(self) -> Estimate | None:
+        """Points of error more under the `reference`, as in `difference`."""
+        return self.difference(self.reference) if self.reference else None
+
+    @property
+    def order(self) -> str:
+        """Which fixed orders were the best ones to retrain for; "" where none was trained for."""
+        known = {(one.get(RETRAINED) or {}).get("order") for one in self.found}
+        return ", ".join(sorted(filter(None, known)))
+
+    def difference(self, swap: str) -> Estimate | None:
+        """Points of error more under a swap, or RETRAINED; below 0 that is better than its own.
+
+        The interval is over training seeds; of a single one over test images, where it was kept who
+        was right. None where a seed was not measured.
+        """
+        pairs = [(_error(one, swap), one["own"].get("error")) for one in self.found]
+        gaps = [100 * (theirs - own) for theirs, own in pairs if _numbers(theirs, own)]
+        if not gaps or len(gaps) != len(pairs):
+            return None
+        right = self.right[0] if len(self.found) == len(self.right) == 1 else {}
+        if swap in right:
+            theirs, own = (100.0 * (1 - right[name].double()).numpy() for name in (swap, "own"))
+            return paired_cluster_difference(theirs, own, right["index"].numpy(), resamples=4000)
+        return within(-100.0, 100.0, bootstrap_interval(gaps))
+
+    def verdict(self, swap: str, against: str = "") -> str:
+        """What the interval of a difference supports: its own looks are `better than random`.
+
+        against: what the other looks are called, if not as in AGAINST.
+        """
+        word = verdict(self.difference(swap))
+        return word if word == "unsure" else f"{word} than {against or AGAINST[swap]}"
+
+
+def verdict(difference: Estimate | None) -> str:
+    """Whether its own looks are better, worse or no better than those that it errs so much more
+    with; unsure where there is no interval.
     """
-    return next((name for name in AGAINST if added(group, name) is not None), "")
+    if difference is None or difference.low is None or difference.high is None:
+        return "unsure"
+    return "better" if difference.low > 0 else "worse" if difference.high < 0 else "no better"
 
 
-def gain(group: Group) -> Estimate | None:
-    """Points of error more under the `reference`, and the interval, as in `added`."""
-    name = reference(group)
-    return added(group, name) if name else None
+def gain_of(group: Group) -> Gain | None:
+    """What was measured of all seeds of a recipe; None where one of them was not."""
+    found = [run.gain for run in group.runs if run.gain is not None]
+    if len(found) != len(group.runs):
+        return None
+    right = tuple(run.gain_right or {} for run in group.runs) if len(found) == 1 else ()
+    called = title(group.first)
+    return Gain(group.name, called, group.seeds, tuple(found), right, script(group.first))
 
 
-def added(group: Group, swap: str) -> Estimate | None:
-    """Points of error more under a swap than by its own looks; below 0 the swap is better.
-
-    The interval is over training seeds; of a single one over test images, where it was kept who was
-    right. None where a seed was not measured.
-    """
-    found = _points(group, lambda found: (found["swaps"].get(swap) or {}).get("error"))
-    right = group.runs[0].gain_right if len(group.runs) == 1 else None
-    if found is None or right is None or swap not in right:
-        return found
-    theirs, own = (100.0 * (1 - right[name].double()).numpy() for name in (swap, "own"))
-    return paired_cluster_difference(theirs, own, right["index"].numpy(), resamples=4000)
-
-
-def retrained(group: Group) -> Estimate | None:
-    """The same of an observer that was trained anew for the best fixed order."""
-    return _points(group, lambda found: (found.get("retrained") or {}).get("error"))
-
-
-def order(group: Group) -> str:
-    """Which fixed order was the best one, of the first seed; "" where none was trained for."""
-    found = group.runs[0].gain or {}
-    return str((found.get("retrained") or {}).get("order") or "")
-
-
-def draws(groups: Sequence[Group]) -> str:
-    """Whose random looks these are; "" where no gain was measured."""
-    found = {run.gain.get("draws") for group in groups for run in group.runs if run.gain}
-    known = sorted(number for number in found if number)
-    said = []
-    if known:
-        count = " or ".join(map(str, known))
-        said.append(
-            f"Random looks, and other images' paths, are the mean of {count} draws, each training "
-            "seed's own."
+def sentence(found: Gain | None, decimals: int) -> str:
+    """What the swaps say of an agent: whether where it looks matters, by how much."""
+    gap = None if found is None else found.gain
+    if found is None or gap is None:
+        return ""
+    other, word = LOOKS[found.reference], verdict(gap)
+    size = f"{abs(gap.point):.{decimals}f} points"
+    if word == "unsure":
+        side = "more" if gap.point >= 0 else "less"
+        said = f"With {other} the same observer errs {size} {side} (no interval)."
+    elif word == "better":
+        said = (
+            f"Where it looks matters: with {other} the same observer errs {size} more "
+            f"({gap.low:.{decimals}f} to {gap.high:.{decimals}f})."
         )
-    if None in found:
+    else:
+        said = f"Its looking is {word} than {other}: {size} of gain ({_range(gap, decimals)})."
+    again = found.difference(RETRAINED)
+    if again is None:
+        return said
+    side = "more" if again.point >= 0 else "less"
+    sure = f" ({_range(again, decimals)})" if again.low is not None else ""
+    return (
+        f"{said} An observer trained for the best fixed order ({found.order}) errs "
+        f"{abs(again.point):.{decimals}f} points {side} than it{sure}."
+    )
+
+
+def draws(gains: Iterable[Gain]) -> str:
+    """Whose random looks these are; "" where no gain was measured."""
+    counts = drawn(gains)
+    said = []
+    if counted := _counted(counts):
+        said.append(
+            f"Random looks, and other images' paths, are the mean of {counted} draws, each "
+            "training seed's own."
+        )
+    if None in counts:
         said.append(
             "Gains that do not say how often they drew rest on one draw, which all seeds share."
         )
     return " ".join(said)
 
 
-def _points(group: Group, error: Callable[[Any], Any]) -> Estimate | None:
-    """100 * (error of a swap - own error), over the seeds; all of them must have it."""
-    found = [run.gain for run in group.runs]
-    pairs = [(error(one), one["own"].get("error")) for one in found if one is not None]
-    numbers = [pair for pair in pairs if all(isinstance(value, int | float) for value in pair)]
-    if len(numbers) != len(group.runs):
-        return None
-    gaps = [100 * (swapped - own) for swapped, own in numbers]
-    return within(-100.0, 100.0, bootstrap_interval(gaps))
+def drawn(gains: Iterable[Gain]) -> set[int | None]:
+    """How many draws the random looks of each seed are; None of those that do not say."""
+    return {one.get("draws") for gain in gains for one in gain.found}
+
+
+def _counted(counts: Collection[int | None]) -> str:
+    return " or ".join(map(str, sorted(filter(None, counts))))
+
+
+def measured(groups: Sequence[Group]) -> list[Gain]:
+    """The gains of those groups that have one."""
+    return [found for group in groups if (found := gain_of(group)) is not None]
+
+
+def _error(found: dict[str, Any], swap: str) -> Any:
+    one = found.get(RETRAINED) if swap == RETRAINED else found["swaps"].get(swap)
+    return (one or {}).get("error")
+
+
+def _numbers(*values: Any) -> bool:
+    return all(isinstance(value, int | float) for value in values)
+
+
+def _range(found: Estimate, decimals: int) -> str:
+    return f"{found.low:+.{decimals}f} to {found.high:+.{decimals}f}".replace("-", "−")

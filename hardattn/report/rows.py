@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from hardattn.report.controls import control, script, sees
 from hardattn.report.costs import architecture, over_trainings, peak, times_of
-from hardattn.report.policy_gain import gain
+from hardattn.report.policy_gain import gain_of
 from hardattn.report.runs import Group, ReportError, Run
 from hardattn.report.titles import title
 from hardattn.stats import (
@@ -231,6 +231,7 @@ def _row(
     latency, throughput = known[0] if known else (None, None)
     draws = (_figure(group, "averaged", "passes") or 1) > 1
     errors = [_error(run) for run in group.runs]
+    measured = gain_of(group)
     return Row(
         group,
         called,
@@ -241,7 +242,7 @@ def _row(
         middle=within(0.0, 100.0, bootstrap_interval(errors, interquartile_mean)),
         difference=None if other is None else difference(group, other),
         chance=None if other is None else _chance(errors, [_error(run) for run in other.runs]),
-        gain=gain(group),
+        gain=None if measured is None else measured.gain,
         control="" if other is None else other.name,
         sampled=_percent(_figure(group, "sampled", "error")) if draws else None,
         averaged=_percent(_figure(group, "averaged", "error")) if draws else None,

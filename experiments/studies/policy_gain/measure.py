@@ -23,66 +23,18 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ... import sources
 from ...command import obey
 from ...commands.train import in_one_line
 from ...recipe import UsageError
 
+if TYPE_CHECKING:
+    from hardattn.report.policy_gain import Gain
+
 FORMAT = 1
 ORDERS = ("centre", "raster", "mean")  # that ignore the image
-
-
-class Gain(NamedTuple):
-    """All seeds of one agent: what gain.json holds, and who was right when."""
-
-    name: str
-    title: str
-    seeds: tuple[int, ...]
-    found: tuple[dict[str, Any], ...]
-    # Of each swap and of "own" (N,) bool, or the share of draws; "index": the image.
-    right: tuple[dict[str, Any], ...]
-    script: str = ""  # of a control, which has no policy to be asked about
-
-    @property
-    def swaps(self) -> tuple[str, ...]:
-        """Those that every seed has."""
-        first, *others = (one["swaps"] for one in self.found)
-        return tuple(name for name in first if all(name in other for other in others))
-
-    @property
-    def reference(self) -> str | None:
-        """What a policy is measured against: random looks, of soft attention its mean map."""
-        return next((name for name in ("random", "mean") if name in self.swaps), None)
-
-    def difference(self, swap: str) -> Any:
-        """Points of error more with that swap (a hardattn.stats.Estimate), or "retrained".
-
-        Over the training seeds; of a single one over the test images.
-        """
-        from hardattn.stats import paired_cluster_difference, paired_difference, within
-
-        if len(self.found) > 1:
-            theirs = [self._error(one, swap) for one in self.found]
-            own = [100 * one["own"]["error"] for one in self.found]
-            return within(-100.0, 100.0, paired_difference(theirs, own))
-        right = self.right[0]
-        theirs, own = (100.0 * (1 - right[name].double()).numpy() for name in (swap, "own"))
-        return paired_cluster_difference(theirs, own, right["index"].numpy())
-
-    @staticmethod
-    def _error(found: dict[str, Any], swap: str) -> float:
-        one = found["retrained"] if swap == "retrained" else found["swaps"][swap]
-        return 100 * float(one["error"])
-
-
-def verdict(difference: Any, against: str) -> str:
-    """What the interval of a difference to somebody else's looks supports."""
-    if difference.low is None:
-        return "unsure"
-    word = "better" if difference.low > 0 else "worse" if difference.high < 0 else "no better"
-    return f"{word} than {against}"
 
 
 def gains(
@@ -91,7 +43,7 @@ def gains(
     again: bool = False,
     device: str = "auto",
     root: Path | None = None,
-) -> tuple[list[Gain], list[str]]:
+) -> "tuple[list[Gain], list[str]]":
     """Measure what is not measured yet, or all `again`; one entry for each agent.
 
     Beside them what could not be measured, a line each; the others are. Raises ReportError for
@@ -99,6 +51,7 @@ def gains(
     Stopped.
     """
     from hardattn.report.controls import script
+    from hardattn.report.policy_gain import Gain
     from hardattn.report.runs import read as read_runs
     from hardattn.report.titles import title
     from hardattn.storage import read, replace_text
@@ -302,7 +255,7 @@ def _right_of(folder: Path, index: Any) -> Any:
     return columns.correct[:, -1]
 
 
-def tell(done: list[Gain]) -> None:
+def tell(done: "list[Gain]") -> None:
     """Print a table: what each swap costs each agent; and the verdicts."""
     from rich.console import Console
     from rich.markup import escape
@@ -324,7 +277,8 @@ def tell(done: list[Gain]) -> None:
         own = [one["own"] for one in gain.found]
         grid.add_row(escape(gain.name), "its own", *_cells(own, ""))
         for name in gain.swaps:
-            difference = estimate_text(gain.difference(name), 1, sign=True)
+            found = gain.difference(name)
+            difference = "–" if found is None else estimate_text(found, 1, sign=True)
             swaps = [one["swaps"][name] for one in gain.found]
             grid.add_row("", name, *_cells(swaps, difference))
         grid.add_section()
@@ -344,23 +298,22 @@ def _cells(figures: list[dict[str, Any]], difference: str) -> tuple[str, str, st
     return f"{100 * sum(error) / len(error):.1f}", difference, hits
 
 
-def _sentences(gain: Gain, text: Callable[..., str], basis: Callable[..., str]) -> list[str]:
+def _sentences(gain: "Gain", text: Callable[..., str], basis: Callable[..., str]) -> list[str]:
     """Its policy gain, and against the best order if there is one, with what they rest on."""
-    against = {"random": "random", "mean": "the mean map"}
+    from hardattn.report.policy_gain import RETRAINED
+
     lines = []
     if gain.script:
         lines.append(f"{gain.name}: a control, whose looks are scripted: no policy to ask about")
-    elif gain.reference is not None:
-        found = gain.difference(gain.reference)
+    elif (found := gain.gain) is not None:
         lines.append(
-            f"{gain.name}: {verdict(found, against[gain.reference])}: policy gain "
+            f"{gain.name}: {gain.verdict(gain.reference)}: policy gain "
             f"{text(found, 1, sign=True)} points, {basis(found, len(gain.seeds))}"
         )
-    if all(one["retrained"] for one in gain.found):
-        found = gain.difference("retrained")
-        orders = ", ".join(sorted({one["retrained"]["order"] for one in gain.found}))
+    if (found := gain.difference(RETRAINED)) is not None:
+        said = gain.verdict(RETRAINED, "the best fixed order")
         lines.append(
-            f"{gain.name}: {verdict(found, 'the best fixed order')} ({orders}, observer retrained):"
+            f"{gain.name}: {said} ({gain.order}, observer retrained):"
             f" {text(found, 1, sign=True)} points, {basis(found, len(gain.seeds))}"
         )
     return lines

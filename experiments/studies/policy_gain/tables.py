@@ -3,13 +3,17 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hardattn.report.policy_gain import Gain
+    from hardattn.stats import Estimate
 
 SAVED = Path(__file__).parents[2] / "results" / "studies" / "gain.json"
 SHOWN = ("random", "shuffled", "reversed", "centre", "raster", "mean", "oracle", "foreign")
 
 
-def save(done: Sequence[Any], path: Path = SAVED) -> None:
+def save(done: "Sequence[Gain]", path: Path = SAVED) -> None:
     """Write what `measure.gains` found: errors and hits of every seed, no more."""
     from hardattn.storage import replace_text
 
@@ -36,47 +40,57 @@ def save(done: Sequence[Any], path: Path = SAVED) -> None:
 def markdown(found: dict[str, Any]) -> str:
     """A row an agent, those that gain most first: of several seeds, and no control."""
     from hardattn.report.columns import estimate_text
+    from hardattn.report.policy_gain import drawn
     from hardattn.report.titles import bare, changes, titled
-    from hardattn.stats import paired_difference, within
-
-    from .measure import verdict
 
     rows = []
-    for agent in found["agents"]:
-        own = [100 * one["error"] for one in agent["own"]]
-        reference = "random" if "random" in agent["swaps"] else "mean"
-        if agent["script"] or len(own) < 2 or reference not in agent["swaps"]:
+    gains = [_gain(agent) for agent in found["agents"]]
+    for agent in gains:
+        gap = agent.gain
+        if agent.script or len(agent.seeds) < 2 or gap is None:
             continue
-        more = {
-            name: within(
-                -100.0, 100.0, paired_difference([100 * one["error"] for one in swap], own)
-            )
-            for name, swap in agent["swaps"].items()
-        }
-        gain = more[reference]
-        against = {"random": "random", "mean": "the mean map"}[reference]
-        others = [_signed(more[name].point) if name in more else "–" for name in SHOWN[1:]]
+        more = {name: agent.difference(name) for name in agent.swaps}
+        own = [100 * one["own"]["error"] for one in agent.found]
+        others = [_signed(more.get(name)) for name in SHOWN[1:]]
         cells = [
-            titled(bare(agent["title"]), changes(agent["name"], agent["title"])),
-            f"`{agent['name']}`",
+            titled(bare(agent.title), changes(agent.name, agent.title)),
+            f"`{agent.name}`",
             str(len(own)),
             f"{sum(own) / len(own):.1f}",
-            estimate_text(gain, 1, sign=True),
-            verdict(gain, against),
+            estimate_text(gap, 1, sign=True),
+            agent.verdict(agent.reference),
             *others,
         ]
-        rows.append((-gain.point, f"| {' | '.join(cells)} |"))
+        rows.append((-gap.point, f"| {' | '.join(cells)} |"))
     heads = [
         *("agent", "recipe", "seeds", "error %", "policy gain", "its looks are"),
         *SHOWN[1:],
     ]
     sides = ["---", "---", "---:", "---:", "---:", "---", *["---:"] * (len(SHOWN) - 1)]
     lines = [f"| {' | '.join(heads)} |", f"| {' | '.join(sides)} |"]
-    said = drawn({agent.get("draws") for agent in found["agents"]})
+    said = whose(drawn(gains))
     return "\n".join([*lines, *(line for _, line in sorted(rows)), "", *said]) + "\n"
 
 
-def drawn(draws: set[int | None]) -> list[str]:
+def _gain(agent: dict[str, Any]) -> "Gain":
+    """An agent of results/studies/gain.json, as it was before `save`."""
+    from hardattn.report.policy_gain import Gain
+
+    found = tuple(
+        {
+            "own": own,
+            "swaps": {name: errors[at] for name, errors in agent["swaps"].items()},
+            "draws": agent.get("draws"),
+            "left_out": agent["left_out"],
+            "retrained": agent["retrained"][at],
+        }
+        for at, own in enumerate(agent["own"])
+    )
+    seeds = tuple(agent["seeds"])
+    return Gain(agent["name"], agent["title"], seeds, found, (), agent["script"])
+
+
+def whose(draws: set[int | None]) -> list[str]:
     """Sentences on whose random looks these are, and other images' paths."""
     said = []
     if several := sorted(filter(None, draws)):
@@ -95,5 +109,5 @@ def drawn(draws: set[int | None]) -> list[str]:
     return said
 
 
-def _signed(number: float) -> str:
-    return f"{number:+.1f}".replace("-", "−")
+def _signed(found: "Estimate | None") -> str:
+    return "–" if found is None else f"{found.point:+.1f}".replace("-", "−")

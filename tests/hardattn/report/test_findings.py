@@ -25,8 +25,9 @@ from hardattn.report.page.charts import charts, styles
 from hardattn.report.page.page import page
 from hardattn.report.page.sections import calibration as trust, cost as pareto, failures
 from hardattn.report.page.sections.gallery import attended
-from hardattn.report.page.sections.swaps import sentence, swaps
+from hardattn.report.page.sections.swaps import swaps
 from hardattn.report.page.sections.table import grid
+from hardattn.report.policy_gain import gain_of, measured, sentence
 from hardattn.report.render.csv import by_agent
 from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import Row, Table, tables
@@ -241,10 +242,10 @@ def test_policy_gain_by_hand(runs: Path) -> None:
     assert row.gain.low == pytest.approx(21 - 4.3027 * (7 / 3) ** 0.5, abs=1e-3)
     shown = {column.key: column for column in columns(table)}
     assert shown["gain"].text(row, 1) == "+21.0 [+14.4, +27.6]"
-    said = sentence(row.group, 1)
+    said = sentence(gain_of(row.group), 1)
     assert said.startswith("Where it looks matters: with random looks the same observer errs 21.0")
     assert "best fixed order (raster) errs 2.0 points more than it (+2.0 to +2.0)" in said
-    text = swaps([(one.title, one.group) for one in table.rows], 1)
+    text = swaps([(one.title, one) for one in measured([row.group for row in table.rows])], 1)
     assert "<td>−5.0 [−5.0, −5.0]</td>" in text and text.count("<tr data-title") == 1
     html = page(read([runs]))
     assert "Did looking there matter?" in html and "Where it looks matters" in html
@@ -254,11 +255,11 @@ def test_policy_gain_by_hand(runs: Path) -> None:
 def test_a_policy_that_does_nothing_is_said_to(runs: Path) -> None:
     for seed, more in enumerate([-0.01, 0.0, 0.02]):
         write_gain(runs / "ram" / f"seed-{seed}", 0.2, {"random": 0.2 + more})
-    said = sentence(by_name(only(runs))["ram"].group, 1)
+    said = sentence(gain_of(by_name(only(runs))["ram"].group), 1)
     assert said.startswith("Its looking is no better than random looks: 0.3 points of gain (−")
     for seed in range(3):
         write_gain(runs / "ram" / f"seed-{seed}", 0.2, {"random": 0.1 + seed / 100})
-    said = sentence(by_name(only(runs))["ram"].group, 1)
+    said = sentence(gain_of(by_name(only(runs))["ram"].group), 1)
     assert said.startswith("Its looking is worse than random looks")
     # Not measured of every seed: nothing is said.
     (runs / "ram" / "seed-1" / "gain.json").unlink()
@@ -269,7 +270,7 @@ def test_the_gain_of_one_seed_is_over_its_images(runs: Path) -> None:
     folder = runs / "ram" / "seed-0"
     write_gain(folder, 0.25, {"random": 0.75})
     group = read([folder])[0]
-    said = sentence(group, 1)
+    said = sentence(gain_of(group), 1)
     assert said == "With random looks the same observer errs 50.0 points more (no interval)."
     own = torch.arange(40) % 4 != 0
     right = {"own": own, "random": ~own, "index": torch.arange(40), "weights": ""}
@@ -291,7 +292,8 @@ def test_soft_attention_has_its_gain_over_the_mean_map(tmp_path: Path) -> None:
         write_gain(write_soft(tmp_path, seed, 0.2, "se"), 0.2, {"mean": 0.3, "foreign": 0.5})
     (row,) = only(tmp_path).rows
     assert row.gain is not None and row.gain.point == pytest.approx(10)
-    assert "with the mean map the same observer errs 10.0 points more" in sentence(row.group, 1)
+    said = sentence(gain_of(row.group), 1)
+    assert "with the mean map the same observer errs 10.0 points more" in said
 
 
 def test_the_surest_wrong_answers_are_kept_and_shown(runs: Path) -> None:

@@ -14,6 +14,7 @@ from hardattn.report.page.sections.player import player
 from hardattn.report.page.sections.provenance import origin
 from hardattn.report.page.sections.swaps import swaps
 from hardattn.report.page.sections.table import grid, swatch
+from hardattn.report.policy_gain import gain_of
 from hardattn.report.render.print import Figure, inline, legend
 from hardattn.report.rows import Row, Table
 from hardattn.report.runs import boxed
@@ -171,15 +172,15 @@ def _trust(table: Table, number: int, look: dict[str, Style], figures: dict[str,
 
 
 def _swaps(table: Table) -> str:
-    rows = [row for row in table.rows if any(run.gain for run in row.group.runs)]
+    gains = [(row, found) for row in table.rows if (found := gain_of(row.group)) is not None]
     words = (
         "Points of error more when, after training, the observer is kept and somebody else chooses "
         "its looks; of soft attention, its maps. Near 0 it did not matter where it looked, below 0 "
         "the others look better. In brackets 95 % intervals, over training seeds; of a single one "
         "over test scenes."
     )
-    html = swaps([(row.title, row.group) for row in rows], table.decimals)
-    return _shown(words, html, origin(rows))
+    html = swaps([(row.title, found) for row, found in gains], table.decimals)
+    return _shown(words, html, origin([row for row, _ in gains]))
 
 
 def _symptoms(table: Table) -> str:
