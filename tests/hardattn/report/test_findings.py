@@ -21,10 +21,12 @@ from hardattn.evaluation.metrics import looked_and_answered
 from hardattn.experiments.run import failures as kept_failures
 from hardattn.report.columns import columns
 from hardattn.report.findings import findings
-from hardattn.report.page.charts import charts, styles
+from hardattn.report.page.charts import styles
 from hardattn.report.page.page import page
-from hardattn.report.page.sections import calibration as trust, cost as pareto, failures
+from hardattn.report.page.sections import calibration, cost, failures, looked, symptoms
+from hardattn.report.page.sections.cost import charts
 from hardattn.report.page.sections.gallery import attended
+from hardattn.report.page.sections.maps import maps
 from hardattn.report.page.sections.swaps import swaps
 from hardattn.report.page.sections.table import grid
 from hardattn.report.policy_gain import gain_of, measured, sentence
@@ -68,7 +70,7 @@ def set_result(folder: Path, **parts: Any) -> None:
         change(file, **parts)
 
 
-COST = {cost.key: cost for cost in pareto.COSTS}
+COST = {cost.key: cost for cost in cost.COSTS}
 
 
 def test_fronts_are_of_a_class_and_their_area_is_by_hand(runs: Path) -> None:
@@ -78,16 +80,16 @@ def test_fronts_are_of_a_class_and_their_area_is_by_hand(runs: Path) -> None:
         for file in (runs / name).rglob("result.json"):
             training = {**json.loads(file.read_text())["training"], "cpu_seconds": spent}
             change(file, training=training)
-    (never,) = pareto.fronts(only(runs), COST["seconds"])  # one seed has no quartiles
+    (never,) = cost.fronts(only(runs), COST["seconds"])  # one seed has no quartiles
     # The dear one is undercut, the whole image's is cheaper and better and of another class.
     assert [point.title for point in never.points] == ["random looks", "RAM"]
     assert (never.sees, never.most) == ("never sees the image", 1000)
     # Errors 33 from 10 to 100 seconds, then 12 up to 1,000: as wide on a logarithmic scale.
     assert never.area == pytest.approx((33 + 12) / 2)
-    whole = pareto.fronts(only(runs), COST["pixels"])[1]
+    whole = cost.fronts(only(runs), COST["pixels"])[1]
     assert [point.title for point in whole.points] == ["MLP, whole <image>"]
     assert whole.area == by_name(only(runs))["whole"].error.point
-    text = pareto.summary(only(runs))
+    text = cost.summary(only(runs))
     assert "random looks → RAM" in text and "<td>22.5</td>" in text and "10 to 1,000 s" in text
 
 
@@ -123,7 +125,7 @@ def test_costs_of_a_device_are_columns_where_they_are_there(runs: Path) -> None:
     assert heads["latency_ms"].text(row, 1) == "12.30 [12.00, 13.00]"
     assert heads["throughput"].text(row, 1) == "200 [100, 400]"
     assert heads["latency_ms"].text(by_name(only(runs))["random"], 1) == "–"
-    assert "latency" in pareto.summary(only(runs)) and "12 ms an image" in page(read([runs]))
+    assert "latency" in cost.summary(only(runs)) and "12 ms an image" in page(read([runs]))
 
 
 def test_an_architecture_has_one_latency_however_often_it_was_measured(runs: Path) -> None:
@@ -154,9 +156,9 @@ def test_times_of_the_wall_alone_are_shown_nowhere(runs: Path) -> None:
     assert {"latency_ms", "throughput", "seconds", "speed"}.isdisjoint(
         c.key for c in columns(table)
     )
-    assert not pareto.fronts(table, COST["latency"]) and not pareto.fronts(table, COST["seconds"])
-    said = markdown([table]) + by_agent([table]) + pareto.summary(table)
-    assert "777" not in said and "ms" not in pareto.summary(table)
+    assert not cost.fronts(table, COST["latency"]) and not cost.fronts(table, COST["seconds"])
+    said = markdown([table]) + by_agent([table]) + cost.summary(table)
+    assert "777" not in said and "ms" not in cost.summary(table)
 
 
 def test_no_front_lies_between_overlapping_quartiles(runs: Path) -> None:
@@ -165,12 +167,12 @@ def test_no_front_lies_between_overlapping_quartiles(runs: Path) -> None:
     set_result(runs / "ram", cost=costs((3.4, 3.0, 9.0), "one"))
     set_result(runs / "twin", cost=costs((5.4, 5.0, 6.0), "two"))
     set_result(runs / "random", cost=costs((1.0, 0.9, 1.1), "three"))
-    front = pareto.fronts(only(runs), COST["latency"])[0]
+    front = cost.fronts(only(runs), COST["latency"])[0]
     assert [point.title for point in front.points] == ["random looks", "twin"]
     for one, other in pairwise(front.points):
         assert one.high < other.low
     set_result(runs / "random", cost=costs((1.0, 0.9, 9.0), "three"))
-    front = pareto.fronts(only(runs), COST["latency"])[0]
+    front = cost.fronts(only(runs), COST["latency"])[0]
     assert [point.title for point in front.points] == ["twin"]
     # One seed has no quartiles of its training: a point, and no front.
     for folder in ("ram", "twin", "random", "whole"):
@@ -178,7 +180,7 @@ def test_no_front_lies_between_overlapping_quartiles(runs: Path) -> None:
             shutil.rmtree(seed)
     table = only(runs)
     assert all(row.seconds and row.seconds.low is None for row in table.rows)
-    assert not pareto.fronts(table, COST["seconds"])
+    assert not cost.fronts(table, COST["seconds"])
     drawn = {chart.key: chart for chart in charts(table, styles([table]))}
     assert "front" not in drawn["seconds"].reading and "front" in drawn["latency"].reading
 
@@ -365,7 +367,7 @@ def test_who_is_never_wrong_has_no_failures(runs: Path) -> None:
 
 def test_looked_and_answered_is_the_mean_over_seeds(made: Path) -> None:
     table = only(made)
-    found = {row.group.name: cells for row, cells in trust.looking(table)}
+    found = {row.group.name: cells for row, cells in looked.looking(table)}
     assert found.keys() == {"ram", "random"}  # who sees everything at once chose no look
     every = [run.columns for run in by_name(table)["ram"].group.runs]
     shares = [looked_and_answered(one["greedy"]) for one in every if one is not None]
@@ -382,16 +384,16 @@ def test_symptoms_are_shown_as_means_over_seeds(tmp_path: Path) -> None:
         place[:] = torch.tensor([0.5, 0.5]) if seed else torch.tensor([1.0, -1.0])
         checkpoint.write(folder / "columns.pt", stored)
     (row,) = only(tmp_path).rows
-    cells = re.findall(r"<td>(.*?)</td>", trust.symptoms(only(tmp_path)))
+    cells = re.findall(r"<td>(.*?)</td>", symptoms.symptoms(only(tmp_path)))
     found = [states(run.columns["greedy"]) for run in row.group.runs if run.columns]
     assert [one["dead"] for one in found] == [1, 1]  # it stays wherever the first look falls
     assert cells[:2] == ["100.0", "0.0"] and len(cells) == len(found[0])
-    assert trust.symptoms(only(tmp_path)._replace(sections=())) == ""
+    assert symptoms.symptoms(only(tmp_path)._replace(sections=())) == ""
 
 
 def test_calibration_curves_are_of_all_seeds(made: Path) -> None:
     table = only(made)
-    sure, risk = (one.figure for one in trust.charts(table, styles([table])))
+    sure, risk = (one.figure for one in calibration.charts(table, styles([table])))
     traces = {trace.meta: trace for trace in risk.data}
     assert traces.keys() == {"ram", "random", "whole"}
     every = [run.columns for run in by_name(table)["ram"].group.runs]
@@ -408,18 +410,18 @@ def test_calibration_curves_are_of_all_seeds(made: Path) -> None:
         )
         for group in read([made])
     ]
-    assert trust.charts(tables(collected)[0], styles([table])) == []
+    assert calibration.charts(tables(collected)[0], styles([table])) == []
 
 
 def test_maps_stand_beside_maps_that_saw_nothing(tmp_path: Path) -> None:
     for seed in range(2):
         write_soft(tmp_path, seed, 0.3, "cbam_spatial")
-    text = trust.maps(only(tmp_path))
+    text = maps(only(tmp_path))
     lines = dict(re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td>', text))
     assert lines.keys() == {"cbam_spatial", "centre map", "random map"}
     # The target fills the scene, so that whatever a map points at is the target.
     assert set(lines.values()) == {"100.0"}
-    assert trust.maps(only(tmp_path)._replace(sections=())) == ""
+    assert maps(only(tmp_path)._replace(sections=())) == ""
 
 
 SORT = """

@@ -6,6 +6,8 @@ from html import escape
 from PIL import Image
 from torch import Tensor
 
+from hardattn.evaluation.metrics import references
+from hardattn.report.page.plain import greedy, line, mean, number as number_of, plain
 from hardattn.report.page.sections.gallery import (
     answered,
     attended,
@@ -18,6 +20,17 @@ from hardattn.viz.pictures import BOX, CASING, TICKS, heat as coloured, peak, sc
 
 GAP = 0.06  # between a scene and its map, of the scene's height
 STOPS = 9  # colours that a bar of the scale is drawn from
+
+# What is said of maps: by the figure's name, with its head.
+MAPS = {
+    "pointing": "pointing",
+    "box_accuracy_30": "MaxBoxAcc .3",
+    "box_accuracy": ".5",
+    "box_accuracy_70": ".7",
+    "pxap": "PxAP",
+    "energy": "energy in box",
+    "mass_iou": "IoU at half the mass",
+}
 
 
 def attending(table: Table) -> list[Row]:
@@ -55,6 +68,21 @@ def bar() -> str:
         f'<span class="scale" role="img" aria-label="{words}"><span style="background:'
         f'linear-gradient(90deg, {stops})"></span>{ticks}</span>'
     )
+
+
+def maps(table: Table) -> str:
+    """How well maps find the target, beside maps that saw nothing, as HTML; "" without maps."""
+    rows = [row for row in table.rows if row.pointing is not None]
+    lines, first = [], None
+    for row in rows:
+        cells = [mean([run.figure("greedy", name) for run in row.group.runs]) for name in MAPS]
+        lines.append(line(row.title, cells))
+        first = first or next(iter(greedy(row)), None)
+    if first is not None:
+        for name, found in references(first).items():
+            cells = [number_of(found.get(figure)) for figure in MAPS]
+            lines.append(line(name, cells, "reference"))
+    return plain(("agent", *MAPS.values()), lines)
 
 
 def _scene(row: Row, number: int, scene: int) -> str:

@@ -6,10 +6,10 @@ from html import escape
 from typing import Any, NamedTuple
 
 from hardattn.report.faults import Fault, spared
-from hardattn.report.page.charts import Chart, Style, charts
-from hardattn.report.page.sections import calibration as trust, cost as pareto, failures
+from hardattn.report.page.charts import Chart, Style
+from hardattn.report.page.sections import calibration, cost, failures, looked, symptoms
 from hardattn.report.page.sections.gallery import gallery, looking, with_examples
-from hardattn.report.page.sections.maps import attending, bar, heat
+from hardattn.report.page.sections.maps import attending, bar, heat, maps
 from hardattn.report.page.sections.player import player
 from hardattn.report.page.sections.provenance import origin
 from hardattn.report.page.sections.swaps import swaps
@@ -137,9 +137,9 @@ def _player(table: Table, number: int) -> str:
 
 
 def _charts(table: Table, number: int, look: dict[str, Style], figures: dict[str, Any]) -> str:
-    shown = "".join(_chart(one, number, figures) for one in charts(table, look))
+    shown = "".join(_chart(one, number, figures) for one in cost.charts(table, look))
     return (
-        f'{_legend(table, look)}<figure><div class="charts">{shown}</div>{pareto.summary(table)}'
+        f'{_legend(table, look)}<figure><div class="charts">{shown}</div>{cost.summary(table)}'
         f"<figcaption>{origin(table.rows)}</figcaption></figure>"
     )
 
@@ -154,17 +154,17 @@ def _chart(chart: Chart, number: int, figures: dict[str, Any]) -> str:
 
 
 def _looked(table: Table) -> str:
-    found = trust.looking(table)
+    found = looked.looking(table)
     words = (
         "Percent of the test scenes. Looked: a look that the agent chose, or the largest value of "
         "its map, lies in the target's frame. Right answers where it missed are right for another "
         "reason."
     )
-    return _shown(words, trust.looked(found), origin([row for row, _ in found]))
+    return _shown(words, looked.looked(found), origin([row for row, _ in found]))
 
 
 def _trust(table: Table, number: int, look: dict[str, Style], figures: dict[str, Any]) -> str:
-    shown = "".join(_chart(one, number, figures) for one in trust.charts(table, look))
+    shown = "".join(_chart(one, number, figures) for one in calibration.charts(table, look))
     if not shown:
         return ""
     made = origin(table.rows)
@@ -190,7 +190,7 @@ def _symptoms(table: Table) -> str:
         "Collapsed: the same as for every image. Centre-biased: at the centre, where the target is "
         "not. Captured: settled on something that is not the target. – cannot be told."
     )
-    return _shown(words, trust.symptoms(table), origin(table.rows))
+    return _shown(words, symptoms.symptoms(table), origin(table.rows))
 
 
 def _maps(table: Table, number: int) -> str:
@@ -210,7 +210,7 @@ def _maps(table: Table, number: int) -> str:
 
 
 def _found(table: Table) -> str:
-    html = trust.maps(table)
+    html = maps(table)
     said = (
         "Percent, means over seeds; a centre map and a random map never saw an image. PxAP takes "
         "the frame for the object's outline."

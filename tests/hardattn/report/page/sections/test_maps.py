@@ -19,8 +19,9 @@ from hardattn.experiments.commands import collect
 from hardattn.report.columns import columns
 from hardattn.report.controls import control
 from hardattn.report.findings import findings
-from hardattn.report.page.charts import charts, styles
+from hardattn.report.page.charts import styles
 from hardattn.report.page.page import page
+from hardattn.report.page.sections.cost import charts
 from hardattn.report.page.sections.gallery import attended, looking
 from hardattn.report.page.sections.maps import attending, bar, heat, picture
 from hardattn.report.render.markdown import markdown
