@@ -6,8 +6,9 @@ from typing import Any
 
 from hardattn.report.faults import Fault
 from hardattn.report.findings import Finding, findings
-from hardattn.report.page.charts import Style, styles
-from hardattn.report.page.sections.parts import parts
+from hardattn.report.page.charts import styles
+from hardattn.report.page.context import Context
+from hardattn.report.page.sections import Shown, sections
 from hardattn.report.page.sections.provenance import runs
 from hardattn.report.page.theme import asset, embedded
 from hardattn.report.render.print import Figure
@@ -36,12 +37,17 @@ def page(
 
     done = tables(groups, against)
     look = styles(done)
-    figures: dict[str, Any] = {}
-    sections = [
-        _section(table, number, look, figures, command, printable, len(done) == 1, faults)
-        for number, table in enumerate(done)
+    contexts = [
+        Context(table, number, look, command, printable) for number, table in enumerate(done)
     ]
-    drawn = embedded(figures)
+    made = [sections(context) for context in contexts]
+    charts: dict[str, Any] = {}
+    for shown, missed in made:
+        for one in shown:
+            charts |= one.charts
+        if faults is not None:
+            faults += missed
+    drawn = embedded(charts)
     style = asset("page.css") + asset("player.css")
     return "\n".join(
         [
@@ -51,7 +57,10 @@ def page(
             f"<title>hardattn: {escape(_heading(done))}</title><style>{style}</style></head>",
             f"<body><main><header>{_eyebrow(done[0]) if len(done) == 1 else ''}",
             f"<h1>{escape(_heading(done))}</h1>{_lede(done)}{_contents(done)}</header>",
-            *sections,
+            *(
+                _scenes(table, number, shown, len(done) == 1)
+                for number, (table, (shown, _)) in enumerate(zip(done, made, strict=True))
+            ),
             runs(done, command, left_out, [str(fault) for fault in missing]),
             "</main>",
             f'<script type="application/json" id="charts">{drawn}</script>',
@@ -107,19 +116,10 @@ def _tests(row: Row) -> int:
     return int(row.group.first["figures"]["greedy"]["n"])
 
 
-def _section(
-    table: Table,
-    number: int,
-    look: dict[str, Style],
-    figures: dict[str, Any],
-    command: str,
-    printable: Sequence[Figure],
-    alone: bool,
-    faults: list[Fault] | None,
-) -> str:
+def _scenes(table: Table, number: int, shown: Sequence[Shown], alone: bool) -> str:
+    """What was found on one set of scenes, and the sections on it."""
     cards = "".join(_card(finding) for finding in findings(table))
     head = "" if alone else _eyebrow(table) + f"<h2>{escape(_headline(table))}</h2>"
-    shown = parts(table, number, look, figures, command, printable, faults)
     jumps = "".join(f'<a href="#{one.key}-{number}">{escape(one.title)}</a>' for one in shown)
     body = "".join(
         f'<h2 id="{one.key}-{number}">{escape(one.title)}</h2>{one.html}' for one in shown

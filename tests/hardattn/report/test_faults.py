@@ -15,7 +15,8 @@ from hardattn import storage as checkpoint
 from hardattn.experiments.commands import report as compare, tables as table
 from hardattn.report.faults import Fault, spared
 from hardattn.report.page.charts import styles
-from hardattn.report.page.sections.parts import parts
+from hardattn.report.page.context import Context
+from hardattn.report.page.sections import SECTIONS, sections
 from hardattn.report.rows import Table, tables
 from hardattn.report.runs import ReportError, read
 from tests.support.runs import change, write_cells, write_run, write_soft
@@ -94,14 +95,18 @@ SPOILERS: dict[str, Callable[[Path], None]] = {
 
 
 def drawn(one: Table, figures: dict[str, Any], faults: list[Fault]) -> dict[str, str]:
-    found = parts(one, 0, styles([one]), figures, "", (), faults)
-    return {part.key: part.html for part in found}
+    found, missed = sections(Context(one, 0, styles([one])))
+    faults += missed
+    for section in found:
+        figures |= section.charts
+    return {section.key: section.html for section in found}
 
 
 def test_every_part_of_a_page_is_spared(made: Path) -> None:
     (one,) = tables(read([made]))
     faults: list[Fault] = []
     assert drawn(one, {}, faults).keys() == {"table", *SPOILERS} and not faults
+    assert [section.key for section in SECTIONS] == list(drawn(one, {}, []))
 
 
 @pytest.mark.parametrize("key", ["table", *SPOILERS])

@@ -14,12 +14,23 @@ from hardattn.evaluation.metrics import (
     risk_coverage,
 )
 from hardattn.report.page.charts import Chart, Style, axes, trace
+from hardattn.report.page.context import Context
 from hardattn.report.page.plain import greedy
+from hardattn.report.page.sections.provenance import origin
 from hardattn.report.rows import Table
 
 STEPS = 100  # of a risk-coverage curve
 BINS = 10
 LEAST = 0.005  # of the answers: bins with fewer are left out, as they say nothing
+
+
+def section(context: Context) -> str:
+    """Confidence against accuracy, and error among the surest answers."""
+    drawn = "".join(map(context.chart, charts(context.table, context.styles)))
+    if not drawn:
+        return ""
+    made = origin(context.table.rows)
+    return f'<figure><div class="charts">{drawn}</div><figcaption>{made}</figcaption></figure>'
 
 
 def charts(table: Table, styles: dict[str, Style]) -> list[Chart]:

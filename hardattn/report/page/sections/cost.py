@@ -15,6 +15,9 @@ import plotly.graph_objects as go
 
 from hardattn.evaluation.metrics import pareto_apart, pareto_area
 from hardattn.report.page.charts import Chart, Style, axes, hovered, interval, line
+from hardattn.report.page.context import Context
+from hardattn.report.page.sections.provenance import origin
+from hardattn.report.page.sections.table import swatch
 from hardattn.report.page.theme import GREYS
 from hardattn.report.rows import MANY, Row, Table, error_after, pixels
 from hardattn.stats import Estimate
@@ -26,6 +29,30 @@ SAID = {
     "seconds": "Seconds of training, of the processor's own clock, with quartiles over seeds",
     "latency": "Milliseconds for one image, of the processor's own clock, with quartiles of passes",
 }
+
+
+def section(context: Context) -> str:
+    """Curves and fronts of error against what it took, under one legend."""
+    table = context.table
+    drawn = "".join(map(context.chart, charts(table, context.styles)))
+    return (
+        f'{_legend(table, context.styles)}<figure><div class="charts">{drawn}</div>'
+        f"{summary(table)}<figcaption>{origin(table.rows)}</figcaption></figure>"
+    )
+
+
+def _legend(table: Table, styles: dict[str, Style]) -> str:
+    """One legend for all curves of a table, class by class; each entry hides and shows its row."""
+    parts = []
+    for sees, rows in table.sections:
+        parts.append(f'<span class="of">{escape(sees)}</span>')
+        parts += [
+            f'<button class="chip" aria-pressed="true" data-name="{escape(row.group.name)}" '
+            f'data-title="{escape(row.title)}">'
+            f"{swatch(styles[row.group.name])}{escape(row.title)}</button>"
+            for row in rows
+        ]
+    return f'<div class="legend">{"".join(parts)}</div>'
 
 
 class Point(NamedTuple):

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from hardattn.report.page.context import Context, shown
 from hardattn.report.page.sections.gallery import SIDE, attended, image, with_examples
+from hardattn.report.page.sections.provenance import origin
 from hardattn.report.rows import Row, Table
 from hardattn.report.runs import Run
 from hardattn.viz.pictures import map_picture, path_picture, peak, verdict
@@ -14,6 +16,16 @@ MOST = 6  # failures of an agent
 FEWER = 3  # of them, where there are many agents
 CROWD = 12  # agents that are many
 OPEN = 4  # agents whose failures are seen without being asked for
+
+
+def section(context: Context) -> str:
+    """The surest wrong answers of every agent."""
+    words = (
+        "Chosen for being wrong: the test scenes that each agent was surest of and wrong about. "
+        f"{context.framed('Paths, maps and frames', 'Paths and maps')} as above."
+    )
+    origins = origin(with_examples(context.table), first=True)
+    return shown(words, gallery(context.table), origins)
 
 
 class Failures(NamedTuple):

@@ -11,12 +11,28 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from hardattn.report.page.context import WAYS, Context, shown
+from hardattn.report.page.sections.provenance import origin
 from hardattn.report.rows import Row, Table
 from hardattn.report.runs import ReportError, Run
 from hardattn.sensors import SENSORS, Sensor
 from hardattn.viz.pictures import Picture, glimpses, path_picture, verdict
 
 SIDE = 330  # pixels of a picture, shown at about half of that: sharp on dense screens
+
+
+def section(context: Context) -> str:
+    """The paths of who looks a place at a time, with what was handed to it."""
+    rows = looking(context.table)
+    if not rows:
+        return ""
+    words = (
+        f"The first test scenes, not chosen; greedy looks, numbered from first {WAYS} to last. "
+        f"Squares are what a look covers{context.framed(', the dashed frame is the target')}. "
+        "Below each scene: what was handed to the agent, look by look, then its answer and how "
+        "sure it was."
+    )
+    return shown(words, gallery(rows), origin(rows, first=True))
 
 
 def looking(table: Table) -> list[Row]:

@@ -3,8 +3,21 @@
 from collections.abc import Sequence
 
 from hardattn.evaluation.metrics import looked_and_answered
+from hardattn.report.page.context import Context, shown
 from hardattn.report.page.plain import greedy, line, plain
+from hardattn.report.page.sections.provenance import origin
 from hardattn.report.rows import Row, Table
+
+
+def section(context: Context) -> str:
+    """Of every agent of which it can be said where it looked and where the target was."""
+    found = looking(context.table)
+    words = (
+        "Percent of the test scenes. Looked: a look that the agent chose, or the largest value of "
+        "its map, lies in the target's frame. Right answers where it missed are right for another "
+        "reason."
+    )
+    return shown(words, looked(found), origin([row for row, _ in found]))
 
 
 def looking(table: Table) -> list[tuple[Row, list[float | None]]]:

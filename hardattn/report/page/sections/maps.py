@@ -7,6 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from hardattn.evaluation.metrics import references
+from hardattn.report.page.context import Context, shown
 from hardattn.report.page.plain import greedy, line, mean, number as number_of, plain
 from hardattn.report.page.sections.gallery import (
     answered,
@@ -15,6 +16,7 @@ from hardattn.report.page.sections.gallery import (
     examples,
     with_examples,
 )
+from hardattn.report.page.sections.provenance import origin
 from hardattn.report.rows import Row, Table
 from hardattn.viz.pictures import BOX, CASING, TICKS, heat as coloured, peak, scale
 
@@ -31,6 +33,33 @@ MAPS = {
     "energy": "energy in box",
     "mass_iou": "IoU at half the mass",
 }
+
+
+def section(context: Context) -> str:
+    """The first scenes with every agent's map, and how well maps find the target."""
+    table = context.table
+    rows = attending(table)
+    if not rows:
+        return ""
+    words = (
+        "The first test scenes, not chosen, and below each the agent's map: of the last block; of "
+        "looks over cells, where they fell. Where an agent has no map of places it is the class "
+        f"activation: what the answer is read from.{context.framed(' The frame is the target.')} "
+        "Below each map the ratio of its maximum to its mean. Colours are the same for all maps, "
+        "and say how many times the map's mean a cell is: a flat map, of ratio 1, is one dark "
+        f"blue. {bar()}"
+    )
+    html = f"{heat(rows, table, context.number)}{_found(table)}"
+    return shown(words, html, origin(rows, first=True))
+
+
+def _found(table: Table) -> str:
+    html = maps(table)
+    said = (
+        "Percent, means over seeds; a centre map and a random map never saw an image. PxAP takes "
+        "the frame for the object's outline."
+    )
+    return f'{html}<p class="soft">{said}</p>' if html else ""
 
 
 def attending(table: Table) -> list[Row]:

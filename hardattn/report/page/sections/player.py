@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from hardattn.evaluation.scanpath import has_target
+from hardattn.report.page.context import WAYS, Context, shown
 from hardattn.report.page.sections.gallery import (
     attended,
     data_uri,
@@ -21,6 +22,7 @@ from hardattn.report.page.sections.gallery import (
     with_examples,
 )
 from hardattn.report.page.sections.maps import bar, picture
+from hardattn.report.page.sections.provenance import origin
 from hardattn.report.page.theme import embedded
 from hardattn.report.rows import Row, Table
 from hardattn.sensors import Retina, Sensor
@@ -30,6 +32,18 @@ MOST = 24  # scenes to choose from
 FEWER = 12  # of them, where there are many agents
 CROWD = 24  # agents that are many
 BARS = 10  # answers whose chance is shown
+
+
+def section(context: Context) -> str:
+    """The first scenes, look by look, of two agents at a time."""
+    words = (
+        "The first test scenes, not chosen. Choose a scene and two agents, and step: by the "
+        "buttons, or by the arrow keys. What was not looked at yet is dark, what was seen coarsely "
+        f"in between; looks are numbered from first {WAYS} to last,"
+        f"{context.framed(' the dashed frame is the target,')} and the true answer is underlined."
+    )
+    origins = origin(with_examples(context.table), first=True)
+    return shown(words, player(context.table, context.number), origins)
 
 
 def player(table: Table, number: int) -> str:

@@ -1,8 +1,21 @@
 """Whether anything is wrong with where it looks: how often attention is dead, saturated, ..."""
 
 from hardattn.evaluation.failure_modes import states
+from hardattn.report.page.context import Context, shown
 from hardattn.report.page.plain import greedy, line, mean, plain
+from hardattn.report.page.sections.provenance import origin
 from hardattn.report.rows import Table
+
+
+def section(context: Context) -> str:
+    """Shares of scenes in which attention failed in one of the known ways."""
+    words = (
+        "Percent of the test scenes. Dead: looks stay where they are, or the map is empty. "
+        "Saturated: at the edge of the image, or all gates open. Uniform: the map is nearly even. "
+        "Collapsed: the same as for every image. Centre-biased: at the centre, where the target is "
+        "not. Captured: settled on something that is not the target. – cannot be told."
+    )
+    return shown(words, symptoms(context.table), origin(context.table.rows))
 
 
 def symptoms(table: Table) -> str:

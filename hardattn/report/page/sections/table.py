@@ -4,7 +4,15 @@ from html import escape
 
 from hardattn.report.columns import Column, columns, notes
 from hardattn.report.page.charts import Style
+from hardattn.report.page.context import Context
+from hardattn.report.page.sections.provenance import origin
 from hardattn.report.rows import Row, Table
+
+
+def section(context: Context) -> str:
+    """All rows with all columns."""
+    made = origin(context.table.rows)
+    return f'{grid(context.table, context.styles)}<p class="made soft">{made}</p>'
 
 
 def grid(table: Table, look: dict[str, Style]) -> str:
