@@ -199,7 +199,7 @@ def rows(results: Path = RESULTS) -> list[dict[str, str]]:
 
 
 def _row(one: Claim, results: Path) -> dict[str, str]:
-    from hardattn.report.columns import estimate_text
+    from hardattn.report.column import estimate_text
     from hardattn.stats import paired_difference, within
 
     said = {"paper": one.paper, "claim": one.claim, "test": one.test}

@@ -178,7 +178,7 @@ def _runs(members: Sequence[Member]) -> str:
 
 
 def _reading(panels: "Sequence[Curves | Dots]") -> str:
-    from hardattn.report.columns import METHODS
+    from hardattn.report.notes import METHODS
 
     means = [mean for panel in panels for one in panel.series for mean in one.mean]
     names = {METHODS.get(mean.method, mean.method) for mean in means if mean.low is not None}

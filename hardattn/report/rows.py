@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hardattn.report.controls import control, script, sees
-from hardattn.report.costs import architecture, over_trainings, peak, times_of
+from hardattn.report.costs import architecture, over_trainings, times_of
 from hardattn.report.policy_gain import gain_of
 from hardattn.report.runs import Group, ReportError, Run
 from hardattn.report.titles import title
@@ -47,32 +47,35 @@ class Row(NamedTuple):
     chance: Estimate | None  # percent, that a run has less error than one of the control
     control: str  # name of the row that `difference` is against, "" for none
     gain: Estimate | None  # points of error more when others choose its looks, or maps
-    sampled: float | None
-    averaged: float | None
-    hit: float | None
-    entropy: float | None  # nats
-    nll: float | None
-    ece: float | None
-    ece_averaged: float | None  # of the average of sampled passes, where something is drawn
-    aurc: float | None  # percent, the same where something is drawn
-    nmi: float | None  # in [0, 1], of clusters with classes
-    ari: float | None  # at most 1, the same
-    pointing: float | None  # of where it attended, as the next two: percent
-    box_accuracy: float | None  # percent
-    box_iou: float | None  # percent
-    map_entropy: float | None  # in [0, 1]
-    gini: float | None  # in [0, 1]
-    kept: float | None  # percent of the cells
-    activation_pointing: float | None  # percent, of the class activation map
-    mean_map: float | None  # points of error more with the mean map instead of its own
-    foreign_map: float | None  # the same with another image's map
-    pixels: float
-    flops: float | None  # of one image
-    seconds: Estimate | None  # of training: median and quartiles over seeds, as the next
-    speed: Estimate | None  # images a second
+    seconds: Estimate | None  # of training: median and quartiles over seeds
     latency_ms: Estimate | None  # of one image: median and quartiles of passes, as the next
     throughput: Estimate | None  # images a second
-    peak_mib: float | None  # memory for one image
+
+    @property
+    def hit(self) -> float | None:
+        """Chosen looks inside the target's box, in percent."""
+        return percent(figure(self.group, "greedy", "hit"))
+
+    @property
+    def pointing(self) -> float | None:
+        """Maps whose largest cell is in the target's box, in percent."""
+        return percent(figure(self.group, "greedy", "pointing"))
+
+    @property
+    def activation_pointing(self) -> float | None:
+        """The same of class activation maps."""
+        return percent(figure(self.group, "greedy", "activation_pointing"))
+
+    @property
+    def pixels(self) -> float:
+        """How many numbers a channel it was shown, in the mean."""
+        looks = figure(self.group, "greedy", "looks") or self.group.first["world"]["looks"]
+        return pixels(self.group, looks)
+
+    @property
+    def flops(self) -> float | None:
+        """Operations for one image."""
+        return mean([run.result.get("flops") for run in self.group.runs])
 
     @property
     def seeds(self) -> dict[int, float]:
@@ -118,6 +121,11 @@ class Table(NamedTuple):
     @property
     def rows(self) -> tuple[Row, ...]:
         return tuple(row for _, rows in self.sections for row in rows)
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Names of the rows that others are compared with."""
+        return tuple(sorted({row.control for row in self.rows if row.control}))
 
     @property
     def decimals(self) -> int:
@@ -184,7 +192,7 @@ def difference(one: Group, other: Group) -> Estimate:
                 _wrong(a_run, -1), _wrong(b_run, -1), mine.index.numpy()
             )
         return Estimate(_error(a_run) - _error(b_run), None, None, 1, "none")
-    gap = _mean([_error(run) for run in one.runs]) - _mean([_error(run) for run in other.runs])
+    gap = mean([_error(run) for run in one.runs]) - mean([_error(run) for run in other.runs])
     return Estimate(gap, None, None, 0, "none")
 
 
@@ -226,10 +234,8 @@ def _titles(groups: Sequence[Group]) -> list[str]:
 def _row(
     group: Group, called: str, other: Group | None, times: dict[str, tuple[Estimate, Estimate]]
 ) -> Row:
-    looks = _figure(group, "greedy", "looks") or group.first["world"]["looks"]
     known = [times[name] for name in map(architecture, group.runs) if name in times]
     latency, throughput = known[0] if known else (None, None)
-    draws = (_figure(group, "averaged", "passes") or 1) > 1
     errors = [_error(run) for run in group.runs]
     measured = gain_of(group)
     return Row(
@@ -244,32 +250,9 @@ def _row(
         chance=None if other is None else _chance(errors, [_error(run) for run in other.runs]),
         gain=None if measured is None else measured.gain,
         control="" if other is None else other.name,
-        sampled=_percent(_figure(group, "sampled", "error")) if draws else None,
-        averaged=_percent(_figure(group, "averaged", "error")) if draws else None,
-        hit=_percent(_figure(group, "greedy", "hit")),
-        entropy=_figure(group, "greedy", "entropy"),
-        nll=_figure(group, "greedy", "nll"),
-        ece=_figure(group, "greedy", "ece"),
-        ece_averaged=_figure(group, "averaged", "ece") if draws else None,
-        aurc=_percent(_figure(group, "averaged", "aurc")),
-        nmi=_figure(group, "greedy", "nmi"),
-        ari=_figure(group, "greedy", "ari"),
-        pointing=_percent(_figure(group, "greedy", "pointing")),
-        box_accuracy=_percent(_figure(group, "greedy", "box_accuracy")),
-        box_iou=_percent(_figure(group, "greedy", "box_iou")),
-        map_entropy=_figure(group, "greedy", "map_entropy"),
-        gini=_figure(group, "greedy", "gini"),
-        kept=_percent(_figure(group, "greedy", "kept")),
-        activation_pointing=_percent(_figure(group, "greedy", "activation_pointing")),
-        mean_map=_added(group, "mean"),
-        foreign_map=_added(group, "foreign"),
-        pixels=pixels(group, looks),
-        flops=_mean([run.result.get("flops") for run in group.runs]),
         seconds=over_trainings(group, lambda seconds, images: seconds),
-        speed=over_trainings(group, lambda seconds, images: images / seconds),
         latency_ms=latency,
         throughput=throughput,
-        peak_mib=_mean([peak(run) for run in group.runs]),
     )
 
 
@@ -279,13 +262,6 @@ def _chance(errors: list[float], others: list[float]) -> Estimate | None:
     if found.low is None or found.high is None:
         return None
     return found._replace(point=100 * found.point, low=100 * found.low, high=100 * found.high)
-
-
-def _added(group: Group, name: str) -> float | None:
-    """Points of error that a control of the maps adds; None where there was no map to replace."""
-    changed = [(run.result.get("controls") or {}).get(name) or {} for run in group.runs]
-    error = _percent(_mean([figures.get("error") for figures in changed]))
-    return None if error is None else error - _mean([_error(run) for run in group.runs])
 
 
 def _interval(group: Group, shares: list[float], look: int) -> Estimate:
@@ -335,16 +311,18 @@ def _error(run: Run) -> float:
     return 100.0 * float(run.result["figures"]["greedy"]["error"])
 
 
-def _figure(group: Group, draw: str, name: str) -> float | None:
-    return _mean([run.figure(draw, name) for run in group.runs])
+def figure(group: Group, draw: str, name: str) -> float | None:
+    """The mean over seeds of a figure as it is measured; None where one of them lacks it."""
+    return mean([run.figure(draw, name) for run in group.runs])
 
 
-def _mean(values: Sequence[Any]) -> Any:
+def mean(values: Sequence[Any]) -> Any:
     """The mean; None where a value is no number, or not finite."""
     if not values or any(not isinstance(v, int | float) or not math.isfinite(v) for v in values):
         return None
     return sum(values) / len(values)
 
 
-def _percent(share: float | None) -> float | None:
+def percent(share: float | None) -> float | None:
+    """A share in percent."""
     return None if share is None else 100 * share

@@ -261,7 +261,7 @@ def tell(done: "list[Gain]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from hardattn.report.columns import estimate_text
+    from hardattn.report.column import estimate_text
     from hardattn.report.rows import basis
 
     console = Console()

@@ -39,7 +39,7 @@ def save(done: "Sequence[Gain]", path: Path = SAVED) -> None:
 
 def markdown(found: dict[str, Any]) -> str:
     """A row an agent, those that gain most first: of several seeds, and no control."""
-    from hardattn.report.columns import estimate_text
+    from hardattn.report.column import estimate_text
     from hardattn.report.policy_gain import drawn
     from hardattn.report.titles import bare, changes, titled
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from hardattn.report.columns import Column, details, notes, results
+from hardattn.report.column import Column
+from hardattn.report.columns import details, results
+from hardattn.report.notes import notes
 from hardattn.report.render.markdown import LEFT
 from hardattn.report.rows import Table
 

@@ -4,15 +4,9 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-from hardattn.report.columns import (
-    Column,
-    at_once,
-    details,
-    notes,
-    results,
-    somebody_draws,
-    somebody_looks,
-)
+from hardattn.report.column import Column, somebody_looks
+from hardattn.report.columns import at_once, details, results, somebody_draws
+from hardattn.report.notes import notes
 from hardattn.report.rows import Row, Table
 
 LEFT = ("agent", "estimator", "beats", "recipe", "control")
@@ -23,7 +17,7 @@ def markdown(tables: Sequence[Table], level: int = 3) -> str:
 
     Where all see everything at once and draw nothing, as soft attention does, it is one table.
     """
-    recipe = Column("recipe", "recipe", "", lambda r, d: r.group.name, lambda r: r.group.name)
+    recipe = Column("recipe", "recipe", "", lambda row: row.group.name)
     parts, said = [], set[str]()
     for table in tables:
         two = somebody_looks(table) or somebody_draws(table)

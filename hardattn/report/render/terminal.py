@@ -2,18 +2,11 @@
 
 from collections.abc import Sequence
 
-from hardattn.report.columns import Column, columns, notes
+from hardattn.report.column import Column
+from hardattn.report.columns import columns
+from hardattn.report.notes import notes
 from hardattn.report.render.markdown import LEFT
 from hardattn.report.rows import Table
-
-# What a narrow terminal does without, first to go first.
-SPARE = (
-    *("control", "peak_mib", "throughput", "latency_ms", "middle"),
-    *("parameters", "speed", "nll", "ece", "averaged", "entropy", "activation_pointing"),
-    *("ari", "nmi", "aurc", "kept", "gini", "box_iou", "ece_averaged"),
-    *("flops", "map_entropy", "box_accuracy", "sampled", "seconds", "pixels", "hit", "seeds"),
-    *("chance", "mean_map", "estimator", "pointing", "foreign_map", "gain", "beats"),
-)
 
 
 def terminal(tables: Sequence[Table], width: int | None = None) -> None:
@@ -58,7 +51,7 @@ def _fitting(table: Table, width: int) -> list[Column]:
         words = max(len(column.text(row, table.decimals)) for row in table.rows)
         return max(len(column.head), words) + 3
 
-    for key in SPARE:
-        if sum(map(needs, shown.values())) + 3 > width:
-            shown.pop(key, None)
+    for column in sorted(shown.values(), key=lambda column: column.drop_at):
+        if column.drop_at and sum(map(needs, shown.values())) + 3 > width:
+            del shown[column.key]
     return list(shown.values())

@@ -119,8 +119,8 @@ def test_a_part_leaves_out_who_makes_it_raise(key: str, runs: Path) -> None:
     (one,) = tables(read([runs]))
     if key == "table":
         rows = {row.title: row for row in one.rows}
-        wrong: Any = "much"
-        spoilt = rows[BAD]._replace(nll=wrong)
+        wrong: Any = ["much"]
+        spoilt = rows[BAD]._replace(throughput=wrong)
         section = [
             (sees, tuple(spoilt if row is rows[BAD] else row for row in here))
             for sees, here in one.sections

@@ -17,8 +17,9 @@ from hardattn import storage as checkpoint
 from hardattn.agents import RAM
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments.commands import collect, report as compare, tables as table
-from hardattn.report.columns import columns
+from hardattn.report.columns import RESULTS, columns
 from hardattn.report.controls import control, script
+from hardattn.report.details import DETAILS
 from hardattn.report.findings import findings
 from hardattn.report.page.page import page
 from hardattn.report.render.markdown import markdown
@@ -79,14 +80,16 @@ def test_table_values_by_hand(made: Path) -> None:
     assert whole.difference is None and whole.control == ""
     assert ram.pixels == 3 * 2 * 16 and whole.pixels == 12 * 15
     assert ram.seconds == Estimate(4, 4, 4, 3, "quartiles")  # of the processor, not of the wall
-    assert ram.speed == Estimate(500, 500, 500, 3, "quartiles") and whole.hit is None
+    told = {column.key: column.found for column in (*RESULTS, *DETAILS)}
+    assert told["speed"](ram) == Estimate(500, 500, 500, 3, "quartiles") and whole.hit is None
     assert (ram.estimator, random.estimator, whole.estimator) == ("learned_baseline", "", "")
     # Two looks at a Gaussian of standard deviation 0.17 are chosen: log(2 pi e 0.17^2).
-    assert ram.entropy == pytest.approx(math.log(2 * math.pi * math.e * 0.17**2), abs=1e-5)
-    assert random.entropy == pytest.approx(math.log(4)) and whole.entropy is None
+    assert told["entropy"](ram) == pytest.approx(math.log(2 * math.pi * math.e * 0.17**2), abs=1e-5)
+    assert told["entropy"](random) == pytest.approx(math.log(4)) and told["entropy"](whole) is None
     measured = [run.result["figures"] for run in ram.group.runs]
-    assert ram.averaged == pytest.approx(100 * np.mean([m["averaged"]["error"] for m in measured]))
-    assert ram.nll == pytest.approx(np.mean([m["greedy"]["nll"] for m in measured]))
+    averaged = [m["averaged"]["error"] for m in measured]
+    assert told["averaged"](ram) == pytest.approx(100 * np.mean(averaged))
+    assert told["nll"](ram) == pytest.approx(np.mean([m["greedy"]["nll"] for m in measured]))
 
 
 def test_one_seed_says_so(made: Path) -> None:

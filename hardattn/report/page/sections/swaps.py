@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from hardattn.report.columns import estimate_text
+from hardattn.report.column import estimate_text
 from hardattn.report.page.context import Context, shown
 from hardattn.report.page.sections.provenance import origin
 from hardattn.report.policy_gain import RETRAINED, SWAPS, Gain, draws, gain_of

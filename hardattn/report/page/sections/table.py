@@ -2,7 +2,9 @@
 
 from html import escape
 
-from hardattn.report.columns import Column, columns, notes
+from hardattn.report.column import Column
+from hardattn.report.columns import columns
+from hardattn.report.notes import notes
 from hardattn.report.page.charts import Style
 from hardattn.report.page.context import Context
 from hardattn.report.page.sections.provenance import origin

@@ -25,7 +25,7 @@ from hardattn.report.page.sections.cost import charts
 from hardattn.report.page.sections.gallery import attended, looking
 from hardattn.report.page.sections.maps import attending, bar, heat, picture
 from hardattn.report.render.markdown import markdown
-from hardattn.report.rows import Row, Table, tables
+from hardattn.report.rows import Row, Table, figure, tables
 from hardattn.report.runs import ReportError, read
 from hardattn.viz.pictures import FULL, TICKS, map_picture, peak, scale, times_mean
 from tests.support.browser import tell
@@ -128,7 +128,9 @@ def test_what_attending_mattered_is_points_of_error(runs: Path) -> None:
 
     each(runs / "soft,block=se", controls)
     se = rows(runs)["se"]
-    assert se.mean_map == pytest.approx(5) and se.foreign_map == pytest.approx(1.25)
+    shown = {column.key: column for column in columns(only(runs))}
+    assert shown["mean_map"].value(se) == pytest.approx(5)
+    assert shown["foreign_map"].value(se) == pytest.approx(1.25)
     text = markdown([only(runs)])
     assert re.search(r"\| se \|.*\| \+5\.0 \| \+1\.2 \| – \| – \| – \|", text)
     assert re.search(r"\| no block \|.*\|  \|  \| – \| – \| – \|", text)
@@ -139,7 +141,8 @@ def test_figures_are_those_of_the_results(made: Path) -> None:
     spatial = found["cbam_spatial"]
     measured = [run.result["figures"]["greedy"] for run in spatial.group.runs]
     assert spatial.pointing == pytest.approx(100 * np.mean([one["pointing"] for one in measured]))
-    assert spatial.map_entropy == pytest.approx(np.mean([one["map_entropy"] for one in measured]))
+    entropy = figure(spatial.group, "greedy", "map_entropy")
+    assert entropy == pytest.approx(np.mean([one["map_entropy"] for one in measured]))
     assert spatial.flops == spatial.group.first["flops"] > 0
     assert found["se"].pointing is None and found["se"].activation_pointing is not None
     assert found["gated_pooling (head)"].activation_pointing is None
