@@ -217,7 +217,7 @@ def conclude(
         costs = cost.measure(agent, world, test, draw, timed=free)
     costs["architecture"] = timing.architecture(recipe, made)
     result = {
-        "format": 1,
+        "format": 2,
         "name": name,
         "title": recipe.title,
         "seed": run.seed,

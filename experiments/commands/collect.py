@@ -35,9 +35,9 @@ def collect(folders: Sequence[str | Path], out: str | Path = RESULTS) -> list[Pa
         if group.name in texts:
             raise ReportError(f"{group.runs[0].source}: {group.name} is also there on other scenes")
         for run in group.runs:
-            for where, text in absolute(run.result):
+            for where, text in absolute(run.stored):
                 raise ReportError(f"{run.source}: {where} holds an absolute path: {text}")
-        texts[group.name] = pretty([run.result for run in group.runs]) + "\n"
+        texts[group.name] = pretty([run.stored for run in group.runs]) + "\n"
     written = []
     for name, text in texts.items():
         path = Path(out) / f"{name}.json"

@@ -32,11 +32,11 @@ def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
         try:
             if run.folder is None:
                 raise UsageError(f"{run.source}: results without weights: give the run's folder")
-            now = _again(run.folder, run.result, revive)
+            now = _again(run.folder, run.stored, revive)
         except UsageError as fault:
             faults.append(str(fault))
             continue
-        errors = [100 * one["figures"]["greedy"]["error"] for one in (run.result, now)]
+        errors = [100 * one["figures"]["greedy"]["error"] for one in (run.stored, now)]
         print(
             f"{number} of {len(runs)}: {run.folder}: error {errors[0]:.2f} -> {errors[1]:.2f} %",
             flush=True,

@@ -172,7 +172,7 @@ def card(result: dict[str, Any], files: list[str], reason: str | None) -> str:
     import yaml
 
     from hardattn.report.controls import sees
-    from hardattn.report.runs import as_known, entropy
+    from hardattn.report.results import as_known, entropy, record
     from hardattn.report.titles import title
 
     result = as_known(result)
@@ -209,8 +209,8 @@ def card(result: dict[str, Any], files: list[str], reason: str | None) -> str:
     top = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
     made = result["made_with"]
     lines = [
-        f"# {title(result)}",
-        f"It {sees(result)}, in {world['looks']} look(s) of "
+        f"# {title(record(result))}",
+        f"It {sees(record(result))}, in {world['looks']} look(s) of "
         f"{world['pixels_per_look']} pixels, of images of "
         f"{'×'.join(str(side) for side in world['image'])}.",
         f"Trained by `{result['command']}`, seed {result['seed']}: one training, "

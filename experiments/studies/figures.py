@@ -115,10 +115,11 @@ def _final(members: Sequence[Member], figure: str) -> "Dots":
 
     drawn = []
     for member in members:
-        values = [run.result["figures"]["greedy"].get(figure) for run in member.group.runs]
+        values = [run.result.greedy.get(figure) for run in member.group.runs]
         # A net that diverged has no finite likelihood, and so no mark.
-        whole = None not in values
-        seeds = [[value] for value in values] if whole else []
+        known = [[value] for value in values if value is not None]
+        whole = len(known) == len(values)
+        seeds = known if whole else []
         drawn.append(series(member, (0.0,) * whole, seeds, figure != "nll"))
     if figure == "nll":
         return Dots("test negative log-likelihood, nats (log scale)", tuple(drawn), 3)
@@ -127,16 +128,14 @@ def _final(members: Sequence[Member], figure: str) -> "Dots":
 
 def _by_look(member: Member) -> "Series":
     """Test error had it stopped after each look."""
-    curves = [run.result["figures"]["greedy"]["error_after"] for run in member.group.runs]
+    curves = [run.result.greedy["error_after"] for run in member.group.runs]
     looks = tuple(float(look + 1) for look in range(min(map(len, curves))))
     return series(member, looks, [curve[: len(looks)] for curve in curves], True)
 
 
 def _by_images(member: Member) -> "Series":
     """Validation error, wherever in training all seeds were validated."""
-    curves = [
-        dict(map(tuple, run.result["training"].get("curve") or [])) for run in member.group.runs
-    ]
+    curves = [dict(map(tuple, run.result.training.get("curve") or [])) for run in member.group.runs]
     shared = sorted(set.intersection(*map(set, curves)))
     at = tuple(images / 1000 for images in shared)
     return series(member, at, [[curve[images] for images in shared] for curve in curves], True)

@@ -13,7 +13,7 @@ def _added(name: str) -> Callable[[Row], Cell]:
     """Points of error that a control of the maps adds; None where there was no map to replace."""
 
     def found(row: Row) -> Cell:
-        changed = [(run.result.get("controls") or {}).get(name) or {} for run in row.group.runs]
+        changed = [run.result.controls.get(name) or {} for run in row.group.runs]
         error = percent(mean([figures.get("error") for figures in changed]))
         return None if error is None else error - mean([*row.seeds.values()])
 
@@ -35,7 +35,7 @@ def _seeds(row: Row) -> str:
 
 
 def _machine(row: Row) -> str:
-    made = row.group.first["made_with"]
+    made = row.group.first.made_with
     threads = made.get("threads")
     count = f"{threads} thread{'s' * (threads != 1)}" if threads else ""
     return ", ".join(filter(None, [made.get("processor"), count]))

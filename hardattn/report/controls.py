@@ -4,22 +4,23 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+from hardattn.report.results import Result
 from hardattn.report.runs import Group
 
 SCRIPTS = ("random", "centre", "raster", "oracle")
 
 
-def script(result: dict[str, Any]) -> str:
+def script(result: Result) -> str:
     """The script of a control that does not learn where to look ("random", ...); "" of others.
 
     "path" is one that goes along given points.
     """
-    return _find_script(result["recipe"], False)
+    return _find_script(result.recipe, False)
 
 
-def soft(result: dict[str, Any]) -> str | None:
+def soft(result: Result) -> str | None:
     """What a recipe of soft attention attends by, "se" or "slot (head)"; None of other recipes."""
-    recipe = result["recipe"]
+    recipe = result.recipe
     if not {"block", "head"} <= recipe.keys():
         return None
     bases = f", {recipe['bases']} bases" if recipe.get("bases") else ""
@@ -28,14 +29,14 @@ def soft(result: dict[str, Any]) -> str | None:
     return " + ".join(block + head) or "no block"
 
 
-def sees(result: dict[str, Any]) -> str:
+def sees(result: Result) -> str:
     """The class in which it may be compared: what it was told, or the more that its looks show.
 
     Results say the former alone that are older than the latter's being computed.
     """
     from hardattn.sensors import SENSORS, SIGHTS, sight
 
-    told, world = str(result["sees"]), result["world"]
+    told, world = result.sees, result.world
     kind = SENSORS.get(world["sensor"])
     takes = inspect.signature(kind).parameters if kind is not None else {}
     if kind is None or told not in SIGHTS or any(world.get(each) is None for each in takes):
@@ -53,25 +54,25 @@ def control(group: Group, here: Sequence[Group]) -> Group | None:
     Mram. Of several the one with the most settings in common. Of soft attention, the run with
     neither block nor head, all else equal. None where no run fits, and of such a run itself.
     """
-    mine = group.first["recipe"]
+    mine = group.first.recipe
     if soft(group.first) is not None:
         bare = {**mine, "block": "none", "head": "mean", "bases": None}
-        alike = [other for other in here if _given(other.first["recipe"]) == _given(bare)]
+        alike = [other for other in here if _given(other.first.recipe) == _given(bare)]
         return next((other for other in alike if other is not group), None)
 
     def fits(other: Group) -> bool:
-        theirs = other.first["recipe"]
+        theirs = other.first.recipe
         return (
             script(other.first) == "random"
             and other.scenes == group.scenes
             and sees(other.first) == sees(group.first)
-            and _given(other.first["world"]) == _given(group.first["world"])
+            and _given(other.first.world) == _given(group.first.world)
             and str(mine.get("agent")).endswith(str(theirs.get("agent")))
             and (theirs.get("agent") == mine.get("agent") or theirs.keys() <= mine.keys())
         )
 
     def apart(other: Group) -> tuple[bool, int, str]:
-        theirs = other.first["recipe"]
+        theirs = other.first.recipe
         differ = sum(mine.get(key) != theirs.get(key) for key in mine.keys() | theirs.keys())
         return theirs.get("agent") != mine.get("agent"), differ, other.name
 

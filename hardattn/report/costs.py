@@ -17,7 +17,7 @@ def times_of(groups: Sequence[Group]) -> dict[str, tuple[Estimate, Estimate]]:
     """
     found: dict[str, tuple[Estimate, Estimate]] = {}
     for run in (run for group in groups for run in group.runs):
-        cost = timed(run.result.get("cost") or {})
+        cost = timed(run.result.cost)
         name = architecture(run)
         if name and "latency" in cost and name not in found:
             latency, throughput = cost["latency"], cost["throughput"]
@@ -45,7 +45,7 @@ def _passes(times: dict[str, Any], unit: Callable[[float], float]) -> Estimate:
 
 def architecture(run: Run) -> str:
     """What runs have in common that cost the same; "" of results that do not say."""
-    return str((run.result.get("cost") or {}).get("architecture", ""))
+    return str(run.result.cost.get("architecture", ""))
 
 
 def over_trainings(group: Group, measure: Callable[[float, float], float]) -> Estimate | None:
@@ -56,11 +56,12 @@ def over_trainings(group: Group, measure: Callable[[float, float], float]) -> Es
     """
     values = []
     for run in group.runs:
-        training = run.result["training"]
-        made = training.get("made_with") or run.result["made_with"]
+        training = run.result.training
+        made = training.get("made_with") or run.result.made_with
         key = "cpu_seconds" if made.get("device", "cpu") == "cpu" else "seconds"
-        seconds, images = training.get(key), training.get("images")
-        if not all(_positive(number) for number in (seconds, images)):
+        seconds: Any = training.get(key)
+        images: Any = training.get("images")
+        if not (_positive(seconds) and _positive(images)):
             return None
         values.append(measure(seconds, images))
     return quartiles(values)
@@ -72,5 +73,5 @@ def _positive(number: Any) -> bool:
 
 def peak(run: Run) -> float | None:
     """MiB of memory for one image, where it was measured."""
-    memory = (run.result.get("cost") or {}).get("memory") or {}
+    memory = run.result.cost.get("memory") or {}
     return memory["one"] / 2**20 if "one" in memory else None

@@ -13,9 +13,7 @@ SURE = (
 
 
 def _passes(table: Table) -> str:
-    passes = {
-        (row.group.first["figures"].get("averaged") or {}).get("passes") for row in table.rows
-    }
+    passes = {(row.group.first.metrics.get("averaged") or {}).get("passes") for row in table.rows}
     passes -= {None, 1}
     return f"avg of {passes.pop()} %" if len(passes) == 1 else "averaged %"
 
@@ -80,7 +78,7 @@ DETAILS = (
         "parameters",
         "weights",
         "parameters",
-        lambda row: row.group.first["parameters"],
+        lambda row: row.group.first.parameters,
         decimals=0,
         drop_at=6,
         at_once=True,

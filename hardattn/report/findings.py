@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from hardattn.report.policy_gain import gain_of, sentence
 from hardattn.report.rows import MANY, Row, Table, basis, difference
-from hardattn.report.runs import Group, boxed
+from hardattn.report.runs import Group
 from hardattn.stats import Estimate
 
 NAMED = 6  # who is not ahead is named up to so many
@@ -91,7 +91,7 @@ def _cost(row: Row) -> str:
         f"{row.flops / 1e6:,.1f} MFLOP an image" if row.flops else "",
         f"{row.latency_ms.point:,.2g} ms an image" if row.latency_ms else "",
         f"{row.seconds.point:,.0f} s of training" if row.seconds else "",
-        f"{row.group.first['parameters']:,} weights",
+        f"{row.group.first.parameters:,} weights",
     ]
     return ", ".join(filter(None, said))
 
@@ -105,7 +105,7 @@ def _looked(row: Row) -> str:
     ]
     if any(said):
         return "; ".join(filter(None, said))
-    if not boxed(row.group.first):
+    if not row.group.first.boxed:
         return "cannot be said: nobody knows where the target is in these scenes"
     if row.looks_around:
         return ""

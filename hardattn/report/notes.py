@@ -49,7 +49,7 @@ def _comparisons(table: Table) -> Iterator[str]:
     attending = [row for row in table.rows if row.control and soft(row.group.first)]
     if attending:
         wide = "; its layers are widened to as many weights"
-        matched = all(row.group.first["recipe"].get("weights") for row in attending)
+        matched = all(row.group.first.recipe.get("weights") for row in attending)
         yield f"Control of soft attention: the network without a block{wide * matched}."
     if any(row.verdict for row in table.rows):
         yield (

@@ -69,13 +69,13 @@ class Row(NamedTuple):
     @property
     def pixels(self) -> float:
         """How many numbers a channel it was shown, in the mean."""
-        looks = figure(self.group, "greedy", "looks") or self.group.first["world"]["looks"]
+        looks = figure(self.group, "greedy", "looks") or self.group.first.world["looks"]
         return pixels(self.group, looks)
 
     @property
     def flops(self) -> float | None:
         """Operations for one image."""
-        return mean([run.result.get("flops") for run in self.group.runs])
+        return mean([run.result.flops for run in self.group.runs])
 
     @property
     def seeds(self) -> dict[int, float]:
@@ -90,13 +90,13 @@ class Row(NamedTuple):
     @property
     def looks_around(self) -> bool:
         """Whether it looks a place at a time, rather than at everything at once."""
-        return bool(self.group.first["world"]["sensor"] != "whole")
+        return bool(self.group.first.world["sensor"] != "whole")
 
     @property
     def estimator(self) -> str:
         """What the looking was learned by; "" where there was nothing of it to learn."""
         learned = not self.script and self.looks_around
-        return str(self.group.first["recipe"].get("estimator") or "") if learned else ""
+        return str(self.group.first.recipe.get("estimator") or "") if learned else ""
 
     @property
     def verdict(self) -> str:
@@ -130,9 +130,7 @@ class Table(NamedTuple):
     @property
     def decimals(self) -> int:
         """Of errors in percent: no more than the test scenes can resolve."""
-        return (
-            2 if min(row.group.first["figures"]["greedy"]["n"] for row in self.rows) >= 5000 else 1
-        )
+        return 2 if min(row.group.first.greedy["n"] for row in self.rows) >= 5000 else 1
 
 
 def tables(groups: Sequence[Group], against: str | None = None) -> list[Table]:
@@ -198,7 +196,7 @@ def difference(one: Group, other: Group) -> Estimate:
 
 def error_after(group: Group) -> list[Estimate]:
     """Greedy error after each look, in percent, with the intervals of the table."""
-    curves = [run.result["figures"]["greedy"]["error_after"] for run in group.runs]
+    curves = [run.result.greedy["error_after"] for run in group.runs]
     looks = min(map(len, curves))
     return [_interval(group, [curve[look] for curve in curves], look) for look in range(looks)]
 
@@ -242,9 +240,7 @@ def _row(
         group,
         called,
         sees(group.first),
-        error=_interval(
-            group, [run.result["figures"]["greedy"]["error"] for run in group.runs], -1
-        ),
+        error=_interval(group, [run.result.greedy["error"] for run in group.runs], -1),
         middle=within(0.0, 100.0, bootstrap_interval(errors, interquartile_mean)),
         difference=None if other is None else difference(group, other),
         chance=None if other is None else _chance(errors, [_error(run) for run in other.runs]),
@@ -270,7 +266,7 @@ def _interval(group: Group, shares: list[float], look: int) -> Estimate:
     if len(shares) > 1 or run.columns is None:
         return percent_over_seeds(shares)
     columns = run.columns["greedy"]
-    if len(columns.target) != run.result["figures"]["greedy"]["n"]:
+    if len(columns.target) != run.result.greedy["n"]:
         raise ReportError(f"{run.source}: n is not the number of rows of columns.pt; run it again")
     return cluster_interval(_wrong(run, look), columns.index.numpy(), resamples=4000)
 
@@ -295,7 +291,7 @@ def _other(group: Group, here: list[Group], against: str | None) -> Group | None
 
 def pixels(group: Group, looks: float) -> float:
     """How many numbers a channel its agents were shown by that many looks, and before them."""
-    world = group.first["world"]
+    world = group.first.world
     return float(world.get("pixels_before", 0) + looks * world["pixels_per_look"])
 
 
@@ -308,7 +304,7 @@ def _of_seed(group: Group, seed: int) -> Run:
 
 
 def _error(run: Run) -> float:
-    return 100.0 * float(run.result["figures"]["greedy"]["error"])
+    return 100.0 * float(run.result.greedy["error"])
 
 
 def figure(group: Group, draw: str, name: str) -> float | None:

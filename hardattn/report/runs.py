@@ -9,52 +9,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FORMAT = 1
-WANTED: dict[str, type | tuple[type, ...]] = {
-    "name": str,
-    "title": str,
-    "seed": int,
-    "command": str,
-    "recipe": dict,
-    "sees": str,
-    "scenes": str,
-    "world": dict,
-    "parameters": int,
-    "figures": dict,
-    "training": dict,
-    "made_with": dict,
-}
-WORLD: dict[str, type | tuple[type, ...]] = {
-    "looks": int,
-    "pixels_per_look": int,
-    "sensor": str,
-    "image": list,
-    "classes": list,
-}
-FIGURES: dict[str, type | tuple[type, ...]] = {
-    "n": int,
-    "error": (float, int),
-    "error_after": list,
-    "looks": (float, int),
-}
+from hardattn.report.results import ReportError as ReportError, Result, checked, entropy
+
+GAINS = 1  # the format of gain.json
 ONE_SEED_ONLY = frozenset({"seed"})
-
-
-class ReportError(ValueError):
-    """Something given to the report is no finished run; the message names it and the way out."""
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
     """One training seed: its result, and columns and example scenes where it has a folder."""
 
-    result: dict[str, Any]
+    result: Result
     source: Path
     folder: Path | None
 
     @property
     def seed(self) -> int:
-        return int(self.result["seed"])
+        return self.result.seed
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """The result as it stands in a file of today's format."""
+        return self.result.stored
 
     @cached_property
     def columns(self) -> dict[str, Any] | None:
@@ -70,7 +46,7 @@ class Run:
             raise ReportError(
                 f"{self.folder / 'columns.pt'}: not the columns of an evaluation; run it again"
             ) from fault
-        if boxed(self.result):
+        if self.result.boxed:
             return found
         return {
             draw: one._replace(hit=one.hit & False, box=one.box * math.nan)
@@ -90,9 +66,9 @@ class Run:
 
         None where there is neither, or where the columns lack what the metric is about.
         """
-        stored = self.result["figures"].get(draw) or {}
+        stored = self.result.metrics.get(draw) or {}
         found = stored[name] if name in stored else self._later(draw, name)
-        return entropy(found, self.result["world"]["sensor"]) if name == "entropy" else found
+        return entropy(found, self.result.world["sensor"]) if name == "entropy" else found
 
     @cached_property
     def _computed(self) -> dict[str, dict[str, Any]]:
@@ -107,7 +83,7 @@ class Run:
             return None
         if draw not in self._computed:
             columns = self.drawn if draw == "greedy" else self.columns[draw]
-            stored, found = self.result["figures"].get(draw) or {}, dict[str, Any]()
+            stored, found = self.result.metrics.get(draw) or {}, dict[str, Any]()
             for lacking in METRICS.keys() - stored.keys():
                 try:
                     found[lacking] = METRICS[lacking](columns)
@@ -125,8 +101,8 @@ class Run:
             return None
         content = _json(file)
         whole = isinstance(content, dict) and {"own", "swaps"} <= content.keys()
-        if not whole or content.get("format") != FORMAT:
-            raise ReportError(f"{file}: not a policy gain of format {FORMAT}; measure it again")
+        if not whole or content.get("format") != GAINS:
+            raise ReportError(f"{file}: not a policy gain of format {GAINS}; measure it again")
         return dict(content)
 
     @cached_property
@@ -145,7 +121,7 @@ class Run:
             raise ReportError(
                 f"{self.folder / 'examples.pt'}: no image, target and box; run it again"
             )
-        if not boxed(self.result):
+        if not self.result.boxed:
             for part in (stored, stored.get("failures") or {}):
                 part |= {"box": part["box"] * math.nan} if "box" in part else {}
         return stored
@@ -159,7 +135,7 @@ class Group(NamedTuple):
     runs: tuple[Run, ...]
 
     @property
-    def first(self) -> dict[str, Any]:
+    def first(self) -> Result:
         """The result of the first seed: what all seeds share is read from it."""
         return self.runs[0].result
 
@@ -173,7 +149,7 @@ class Group(NamedTuple):
 
         "" where there are none, or where no one noted it.
         """
-        known = [_sources(run.result) for run in self.runs]
+        known = [run.result.sources for run in self.runs]
         files = [set(one["files"].items()) for one in known if one]
         alike = set.intersection(*files) if files else set()
         differ = {name for name, _ in set().union(*files) - alike}
@@ -193,7 +169,7 @@ def read(paths: Iterable[str | Path]) -> list[Group]:
     gathered: dict[tuple[str, str], dict[int, Run]] = {}
     runs = [run for file in files.values() for run in _runs(file)]
     for run, scenes in zip(runs, _scenes(runs), strict=True):
-        key = (scenes, run.result["name"])
+        key = (scenes, run.result.name)
         seeds = gathered.setdefault(key, {})
         if run.seed in seeds:
             raise ReportError(
@@ -248,10 +224,10 @@ def _runs(file: Path) -> list[Run]:
         for name in ("columns.pt", "examples.pt"):
             if not (file.parent / name).exists():
                 raise ReportError(f"{file.parent / name}: missing beside result.json; run it again")
-        return [Run(_checked(content, str(file)), file, file.parent)]
+        return [Run(checked(content, str(file)), file, file.parent)]
     if not isinstance(content, list) or not content:
         raise ReportError(f"{file}: not a results file, which is a list of results")
-    results = [_checked(one, f"{file}, entry {number}") for number, one in enumerate(content)]
+    results = [checked(one, f"{file}, entry {number}") for number, one in enumerate(content)]
     return [Run(result, file, None) for result in results]
 
 
@@ -264,62 +240,6 @@ def _json(file: Path) -> Any:
         raise ReportError(f"{file}: not JSON, or cut short ({fault}); run it again") from fault
 
 
-def _checked(result: Any, where: str) -> dict[str, Any]:
-    """The result, if it has what the report reads. Raises ReportError."""
-    if not isinstance(result, dict) or "figures" not in result:
-        raise ReportError(f"{where}: not the result of a run")
-    if result.get("format") != FORMAT:
-        raise ReportError(
-            f"{where}: format {result.get('format')!r}, and this version reads {FORMAT}"
-        )
-    _check_fields(result, WANTED, where, "")
-    _check_fields(result["world"], WORLD, where, "world.")
-    greedy = result["figures"].get("greedy")
-    if not isinstance(greedy, dict):
-        raise ReportError(f"{where}: no figures.greedy; run it again")
-    _check_fields(greedy, FIGURES, where, "figures.greedy.")
-    return as_known(result)
-
-
-def boxed(result: dict[str, Any]) -> bool:
-    """Whether its scenes say where the target is."""
-    from hardattn.problem import SCENES
-
-    kind = SCENES.get(result["recipe"].get("scene"))
-    return kind is None or kind.boxed
-
-
-def as_known(result: dict[str, Any]) -> dict[str, Any]:
-    """The result, without figures of targets where nobody knows their place.
-
-    Older versions took the whole image for the target, which every look hit.
-    """
-    if boxed(result):
-        return result
-    from hardattn.evaluation.metrics import OF_BOXES
-
-    def known(figures: Any) -> Any:
-        if not isinstance(figures, dict):
-            return figures
-        return {name: None if name in OF_BOXES else one for name, one in figures.items()}
-
-    kept = {
-        part: {key: known(figures) for key, figures in result[part].items()}
-        for part in ("figures", "controls")
-        if isinstance(result.get(part), dict)
-    }
-    return {**result, **kept}
-
-
-def _check_fields(
-    part: dict[str, Any], wanted: dict[str, type | tuple[type, ...]], where: str, prefix: str
-) -> None:
-    for name, kind in wanted.items():
-        if not isinstance(part.get(name), kind) or isinstance(part[name], bool):
-            state = "is missing" if name not in part else f"is {part[name]!r}"
-            raise ReportError(f"{where}: {prefix}{name} {state}; run it again")
-
-
 def _scenes(runs: Sequence[Run]) -> list[str]:
     """Of each run its scenes: in equal words where, and only where, they are the same.
 
@@ -329,22 +249,13 @@ def _scenes(runs: Sequence[Run]) -> list[str]:
     """
     data: dict[str, set[str]] = {}
     for run in runs:
-        data.setdefault(run.result["scenes"], set()).add(_data(run))
+        data.setdefault(run.result.scenes, set()).add(run.result.data)
     named = []
     for run in runs:
-        words = run.result["scenes"]
+        words = run.result.scenes
         known = data[words] - {""} if ":" not in words.split()[0] else data[words]
-        named.append(f"{words}, data {_data(run) or 'unknown'}" if len(known) > 1 else words)
+        named.append(f"{words}, data {run.result.data or 'unknown'}" if len(known) > 1 else words)
     return named
-
-
-def _data(run: Run) -> str:
-    return str(run.result.get("data") or "")
-
-
-def _sources(result: dict[str, Any]) -> dict[str, Any]:
-    """What is known of the code of a training; of one that was measured again, of then."""
-    return dict(result["training"].get("sources") or result.get("sources") or {})
 
 
 def _check_alike(group: Group) -> None:
@@ -352,7 +263,8 @@ def _check_alike(group: Group) -> None:
     first = group.runs[0]
     for run in group.runs[1:]:
         for part in ("recipe", "world"):
-            name = _difference(first.result[part], run.result[part], part)
+            mine, theirs = (getattr(one.result, part) for one in (first, run))
+            name = _difference(mine, theirs, part)
             if name:
                 raise ReportError(
                     f"{run.source}: {name} differs from {first.source}, yet both are "
@@ -385,22 +297,3 @@ def _read_tensors(file: Path) -> dict[str, Any]:
     if not isinstance(stored, dict):
         raise ReportError(f"{file}: not what a run leaves; run it again")
     return stored
-
-
-CELLS = ("cells", "patches", "pairs")  # sensors whose places are weights over cells
-
-
-def entropy(found: Any, sensor: str) -> float | None:
-    """The entropy of where looks fall, as far as it is one; else None.
-
-    Over cells it is not below 0: what is, is the density of a Dirichlet over weights, which goes
-    below all bounds as one cell gets all. Of points it is that of a density, of which a look that
-    is certain has none, and neither has one as good as a point.
-    """
-    from hardattn.evaluation.scanpath import LEAST
-
-    if not isinstance(found, int | float) or not math.isfinite(found):
-        return None
-    if sensor in CELLS:
-        return max(found, 0.0) if found > -1e-6 else None
-    return found if found != 0 and found >= LEAST else None

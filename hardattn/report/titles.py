@@ -1,22 +1,22 @@
 """What a result says of its recipe: the title of its row."""
 
 import re
-from typing import Any
 
 from hardattn.report.controls import soft
+from hardattn.report.results import Result
 
 BLOCKS = ("block", "head", "bases")  # options that the title of soft attention is made of
 
 
-def title(result: dict[str, Any]) -> str:
+def title(result: Result) -> str:
     """Of soft attention its block or head, else that of its recipe; and all that was changed."""
     attends = soft(result)
     changed = [
         one
-        for one in changes(result["name"], result["title"])
+        for one in changes(result.name, result.title)
         if attends is None or one.partition("=")[0] not in BLOCKS
     ]
-    return titled(attends or bare(result["title"]), changed)
+    return titled(attends or bare(result.title), changed)
 
 
 def titled(title: str, changed: list[str]) -> str:

@@ -84,13 +84,13 @@ def test_a_control_s_figures_are_the_mean_of_its_draws(
         execute.execute(name, given, run, "a command")
     groups = {group.name.partition("-")[0]: group for group in read([tmp_path])}
     control = groups["random"].runs[0]
-    greedy_figures = control.result["figures"]["greedy"]
+    greedy_figures = control.result.metrics["greedy"]
     assert greedy_figures["draws"] == DRAWS_OF_CONTROLS and greedy_figures["n"] == 359
     assert control.columns is not None and len(control.columns["greedy"].target) == 359
     drawn = control.columns["drawn"]
     assert len(drawn.target) == 359 * DRAWS_OF_CONTROLS
     assert greedy_figures["error"] == error(drawn) != error(control.columns["greedy"])
-    assert "draws" not in groups["ram"].first["figures"]["greedy"]
+    assert "draws" not in groups["ram"].first.metrics["greedy"]
     # In the table the error, its interval and the difference are all of the mean.
     (one,) = tables(list(groups.values()))
     rows = {row.group.name.partition("-")[0]: row for row in one.rows}

@@ -35,7 +35,7 @@ def retrained(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, An
         script = path_of(alive) if order == "mean" else order
         words = command(result, ordered(alive, script), folder)
         print(f"training for the order {order}: {shlex.join(words)}", file=sys.stderr)
-        name, recipe, run = parse(words[3:])
+        name, recipe, run = parse(words[2:])
         run = replace(revive.given, seed=run.seed, out=folder.parent.parent)
         found[order] = execute(name, recipe, run, shlex.join(words))
     # The lowest error of any of its validations is how an ordinary run chooses its weights, too.

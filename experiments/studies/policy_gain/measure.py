@@ -79,7 +79,7 @@ def gains(
         found: dict[int, tuple[Any, Any]] = {}
         for run in group.runs:
             try:
-                found[run.seed] = measured(run.folder, run.source, run.result)
+                found[run.seed] = measured(run.folder, run.source, run.stored)
             except UsageError as fault:
                 faults.append(str(fault))
         if found:
@@ -140,20 +140,20 @@ def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) ->
 
 def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
     """What gain.json says; None where there is none, or one of other weights."""
-    from hardattn.report.runs import boxed
+    from hardattn.report.results import record
 
     path = folder / "gain.json"
     if not path.exists() or not (folder / "gain.pt").exists():
         return None
     try:
         found: dict[str, Any] = json.loads(path.read_text())
-        same = [found[key] == result[key] for key in ("format", "name", "seed")]
+        same = [found["format"] == FORMAT, *(found[key] == result[key] for key in ("name", "seed"))]
         complete = {"own", "swaps", "draws", "left_out", "retrained"} <= found.keys()
     except (ValueError, KeyError, TypeError) as fault:
         raise UsageError(f"{path}: not what this program writes; delete it") from fault
     fresh = _read(folder / "gain.pt").get("weights") == _weights(folder)
     # What was measured while the whole image was taken for the target is measured again.
-    true = boxed(result) or not complete or found["own"].get("hit") is None
+    true = record(result).boxed or not complete or found["own"].get("hit") is None
     return found if all(same) and complete and fresh and true else None
 
 

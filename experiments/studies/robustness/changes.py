@@ -21,6 +21,7 @@ from hardattn.evaluation.scanpath import has_target, hit
 from hardattn.maps import NOT_WEIGHTS, recorded, replaced, strongest
 from hardattn.problem import SCENES
 from hardattn.report.controls import script
+from hardattn.report.results import record
 from hardattn.rollout import DRAWS, rollout
 from hardattn.scenes import MakeScenes, Scenes, frozen, strewn
 from hardattn.scenes.transforms import contrast, noise, occluded, shifted
@@ -161,7 +162,7 @@ def randomisation(subject: Trained) -> dict[str, Any]:
     scenes = subject.test.slice(0, SOME)
     before = subject.look(scenes)
     mapped = stability.seen(before).numel() > 0
-    if script(subject.result):
+    if script(record(subject.result)):
         raise NoMeaning("its looks are scripted, so no weight decides where they fall")
 
     def alike(after: Columns) -> float | None:

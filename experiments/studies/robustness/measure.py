@@ -38,15 +38,15 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
         if one.folder is None:
             faults.append(f"{one.source}: committed figures, without the agent's weights")
             continue
-        if one.result["recipe"].get("labels") is not None:
+        if one.result.recipe.get("labels") is not None:
             print(f"{one.source}: {ON_A_SHARE}", file=sys.stderr)
             continue
-        found = stored(one.folder, one.result)
+        found = stored(one.folder, one.stored)
         missing = [name for name in what if name not in {**found["found"], **found["left_out"]}]
         if not missing:
             continue
         try:
-            subject = revive(one.folder, one.result)
+            subject = revive(one.folder, one.stored)
             if subject.differs:
                 raise UsageError(
                     f"{one.folder}: {subject.differs}: the code or the data changed since; run it "
@@ -56,7 +56,7 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
             faults.append(str(fault))
             continue
         for number, name in enumerate(missing, 1):
-            label = f"{one.result['name']} seed {one.seed}"
+            label = f"{one.result.name} seed {one.seed}"
             print(f"{label}: {name} ({number} of {len(missing)})", file=sys.stderr, flush=True)
             _measure(subject, name, found)
             _write(one.folder, found)
@@ -100,23 +100,22 @@ def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[lis
 
     faults, commands, wanted = [], [], []
     for one in (one for group in read(paths) for one in group.runs):
-        if one.folder is None or one.result["recipe"].get("labels") is not None:
+        if one.folder is None or one.result.recipe.get("labels") is not None:
             continue
-        found = stored(one.folder, one.result)
+        found = stored(one.folder, one.stored)
         if "labels" in found["found"]:
             continue
         try:
-            recipe_of(one.result, one.folder)
+            recipe_of(one.stored, one.folder)
         except UsageError as fault:
             faults.append(str(fault))
             continue
-        old, new = "python -m experiments.run", "hardattn train"
-        words = shlex.split(one.result["command"].replace(old, new, 1))[2:]
+        words = shlex.split(one.result.command)[2:]
         options = ["--out", str(one.folder.parent.parent), "--device", run.device]
         options += [] if run.root is None else ["--root", str(run.root)]
         mine = [[*words, "--labels", f"{share:g}", *options] for share in SHARES]
         commands += mine
-        wanted.append((one.folder, found, mine, one.result))
+        wanted.append((one.folder, found, mine, one.stored))
     code = sweep(commands, workers)
     for folder, found, mine, whole in wanted:
         results = []

@@ -64,9 +64,9 @@ def entries(groups: Sequence["Group"]) -> list[Entry]:
     found = []
     for run in (run for group in groups for run in group.runs):
         if run.folder is not None and (run.folder / NAME).exists():
-            said = stored(run.folder, run.result)
-            kept = {key: run.result[key] for key in KEPT}
-            error = run.result["figures"]["greedy"]["error"]
+            said = stored(run.folder, run.stored)
+            kept = {key: run.stored[key] for key in KEPT}
+            error = run.result.greedy["error"]
             found.append({**kept, "error": error, **{k: said[k] for k in ("found", "left_out")}})
     return found
 

@@ -9,7 +9,6 @@ from typing import Any
 from hardattn.report.page.charts import Chart, Style
 from hardattn.report.render.print import Figure
 from hardattn.report.rows import Row, Table
-from hardattn.report.runs import boxed
 
 WAYS = '<span class="key" role="img" aria-label="blue to yellow"></span>'  # colours of a path
 
@@ -55,7 +54,7 @@ class Context:
 
     def framed(self, words: str, otherwise: str = "") -> str:
         """Words on the target's frame, where scenes have one; of no other is its place known."""
-        return words if all(boxed(row.group.first) for row in self.table.rows) else otherwise
+        return words if all(row.group.first.boxed for row in self.table.rows) else otherwise
 
 
 def shown(words: str, html: str, caption: str) -> str:

@@ -113,7 +113,7 @@ def _contents(tables: Sequence[Table]) -> str:
 
 
 def _tests(row: Row) -> int:
-    return int(row.group.first["figures"]["greedy"]["n"])
+    return int(row.group.first.greedy["n"])
 
 
 def _scenes(table: Table, number: int, shown: Sequence[Shown], alone: bool) -> str:

@@ -39,7 +39,7 @@ def by_agent(tables: Sequence[Table]) -> str:
             line |= {"pixels": row.pixels} | {
                 name: _mean([one.get(name) for one in every]) for name in every[0]
             }
-            lines.append(line | {"command": row.group.first["command"]})
+            lines.append(line | {"command": row.group.first.command})
     return _csv(lines)
 
 
@@ -53,8 +53,8 @@ def by_seed(tables: Sequence[Table]) -> str:
             "title": row.title,
             "seed": run.seed,
             **_measured(run),
-            "commit": run.result["made_with"].get("commit"),
-            "command": run.result["command"],
+            "commit": run.result.made_with.get("commit"),
+            "command": run.result.command,
         }
         for table in tables
         for row in table.rows
@@ -76,15 +76,15 @@ def _measured(run: Run) -> dict[str, Any]:
     from hardattn.evaluation.metrics import METRICS
 
     result, found = run.result, dict[str, Any]()
-    for draw, stored in result["figures"].items():
+    for draw, stored in result.metrics.items():
         later = METRICS if draw == "greedy" else ()
         named = dict.fromkeys([*(stored or {}), *later])
         found |= _flat({name: run.figure(draw, name) for name in named}, draw)
-    found |= _flat(result.get("controls") or {}, "controls")
-    found |= _flat(timed(result.get("cost") or {}), "cost")
-    training = {key: value for key, value in result["training"].items() if key != "curve"}
+    found |= _flat(result.controls, "controls")
+    found |= _flat(timed(result.cost), "cost")
+    training = {key: value for key, value in result.training.items() if key != "curve"}
     found |= _flat(training, "training")
-    found |= _flat({key: result.get(key) for key in ("parameters", "flops")}, "")
+    found |= _flat({"parameters": result.parameters, "flops": result.flops}, "")
     if run.gain is not None:
         parts = {key: run.gain.get(key) or {} for key in ("own", "swaps", "retrained")}
         found |= _flat(parts, "gain")

@@ -58,7 +58,7 @@ def _commands(rows: Sequence[Row]) -> list[str]:
     shared = [one for one in counted if one == usual or counted[one] > 1]
     said = "; ".join(f"`{pattern}`, {seeds_text(seeds)}" for pattern, seeds in shared)
     others = [
-        f"- {row.title}, {seeds_text(row.group.seeds)}: `{row.group.first['command']}`"
+        f"- {row.title}, {seeds_text(row.group.seeds)}: `{row.group.first.command}`"
         for row in rows
         if patterns[row.group.name] not in shared
     ]
@@ -68,9 +68,9 @@ def _commands(rows: Sequence[Row]) -> list[str]:
 def _pattern(row: Row) -> str:
     """Its command, with a word for what differs from row to row."""
     try:
-        words = shlex.split(row.group.first["command"])
+        words = shlex.split(row.group.first.command)
     except ValueError:  # a quote that does not end
-        return str(row.group.first["command"])
+        return str(row.group.first.command)
     words = ["RECIPE" if word == row.group.name else word for word in words]
     for at, option in enumerate(words[:-1]):
         if option in ("--block", "--head", "--seed"):

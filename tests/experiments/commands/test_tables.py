@@ -12,8 +12,9 @@ from hardattn.experiments.studies.robustness import tables as characterised
 from hardattn.report.columns import RESULTS as OF_RESULTS, columns
 from hardattn.report.details import DETAILS
 from hardattn.report.render.csv import by_agent
+from hardattn.report.results import entropy
 from hardattn.report.rows import Row, figure, tables
-from hardattn.report.runs import entropy, read
+from hardattn.report.runs import read
 from hardattn.stats import Estimate
 
 NUMBER = r"([+−]?[\d,]+(?:\.\d+)?)"
@@ -73,7 +74,7 @@ def test_entropies_are_entropies(rows: list[Row]) -> None:
     some = 0
     found = {row.group.name: figure(row.group, "greedy", "entropy") for row in rows}
     for row in rows:
-        world, told = row.group.first["world"], found[row.group.name]
+        world, told = row.group.first.world, found[row.group.name]
         if told is None:
             continue
         some += 1
@@ -113,7 +114,7 @@ def test_committed_times_are_shown_by_the_processor_alone(rows: list[Row]) -> No
     """Latencies were by the wall, of every seed; so were most trainings."""
     assert not any(row.latency_ms or row.throughput for row in rows)
     for row in rows:
-        measured = [run.result["training"].get("cpu_seconds") for run in row.group.runs]
+        measured = [run.result.training.get("cpu_seconds") for run in row.group.runs]
         assert (row.seconds is None) == (None in measured)
     for table in tables(read([RESULTS])):
         assert "latency_ms" not in {column.key for column in columns(table)}

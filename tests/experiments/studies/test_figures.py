@@ -19,6 +19,7 @@ from hardattn.experiments.studies.figures import COMPARISONS, figures
 from hardattn.report.page.page import page
 from hardattn.report.render import print as plot
 from hardattn.report.render.print import Curves, Dots, Figure, Series
+from hardattn.report.results import record
 from hardattn.report.runs import Group, Run, read
 from hardattn.stats import Estimate
 
@@ -62,7 +63,8 @@ def result(name: str, seed: int, error: float, scenes: str = "noise") -> dict[st
 
 
 def group(name: str, errors: Sequence[float] = ERRORS, scenes: str = "noise") -> Group:
-    runs = [Run(result(name, i, e, scenes), Path(name), None) for i, e in enumerate(errors)]
+    made = [record(result(name, seed, error, scenes)) for seed, error in enumerate(errors)]
+    runs = [Run(one, Path(name), None) for one in made]
     return Group(scenes, name, tuple(runs))
 
 
@@ -300,7 +302,7 @@ def test_the_command(
 
 def test_a_likelihood_that_is_not_finite_has_no_mark() -> None:
     groups = all_of(*COMPARISONS[1].needs)
-    groups[0].runs[1].result["figures"]["greedy"]["nll"] = None
+    groups[0].runs[1].result.greedy["nll"] = None
     (drawn,) = figures(groups, "")
     likelihood = drawn.panels[1]
     assert [len(one.mean) for one in likelihood.series].count(0) == 1
@@ -311,7 +313,7 @@ def test_a_likelihood_that_is_not_finite_has_no_mark() -> None:
 def test_training_without_validation_leaves_axes() -> None:
     groups = all_of("s3ta-digits", "ram-digits")
     for run in groups[0].runs:
-        del run.result["training"]["curve"]
+        del run.result.training["curve"]
     (drawn,) = figures(groups, "")
     assert [len(one.x) for one in drawn.panels[1].series] == [0, 2]
     assert drawn.panels[1].series[1].x == (1.0, 2.0)

@@ -97,7 +97,7 @@ def test_pixels_have_a_point_a_look(made: Path) -> None:
     ram = by_name(only(made))["ram"]
     points = COST["pixels"].points(ram)
     assert [point.cost for point in points] == [32, 64, 96]
-    after = [run.result["figures"]["greedy"]["error_after"][0] for run in ram.group.runs]
+    after = [run.result.greedy["error_after"][0] for run in ram.group.runs]
     assert points[0].error == pytest.approx(100 * np.mean(after))
 
 

@@ -86,7 +86,7 @@ def test_table_values_by_hand(made: Path) -> None:
     # Two looks at a Gaussian of standard deviation 0.17 are chosen: log(2 pi e 0.17^2).
     assert told["entropy"](ram) == pytest.approx(math.log(2 * math.pi * math.e * 0.17**2), abs=1e-5)
     assert told["entropy"](random) == pytest.approx(math.log(4)) and told["entropy"](whole) is None
-    measured = [run.result["figures"] for run in ram.group.runs]
+    measured = [run.result.metrics for run in ram.group.runs]
     averaged = [m["averaged"]["error"] for m in measured]
     assert told["averaged"](ram) == pytest.approx(100 * np.mean(averaged))
     assert told["nll"](ram) == pytest.approx(np.mean([m["greedy"]["nll"] for m in measured]))
@@ -132,7 +132,7 @@ def test_against(made: Path) -> None:
 def test_curves_have_a_look_each(made: Path) -> None:
     ram, _, whole = read([made])
     assert len(error_after(ram)) == 3 and len(error_after(whole)) == 1
-    curve = [run.result["figures"]["greedy"]["error_after"][1] for run in ram.runs]
+    curve = [run.result.greedy["error_after"][1] for run in ram.runs]
     assert error_after(ram)[1].point == pytest.approx(100 * np.mean(curve))
 
 

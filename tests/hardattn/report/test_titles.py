@@ -18,7 +18,7 @@ from hardattn.report.titles import changes, title
 from hardattn.sensors import SENSORS, SIGHTS, Retina
 from hardattn.tasks import Classify
 from hardattn.world import World
-from tests.support.runs import change, rewritten, write_run
+from tests.support.runs import change, rewritten, told as told_by, write_run
 
 NEVER, COARSELY, EVERYTHING = SIGHTS
 
@@ -57,7 +57,7 @@ def test_whatever_is_changed_of_a_recipe_is_in_its_title(name: str) -> None:
     result = {"name": run_name, "title": recipe.title, "recipe": recipe.settings()}
     assert len(run_name) < 201 and {*changes(run_name, recipe.title)} == differ
     kept = {one for one in differ if one.partition("=")[0] not in ("block", "head", "bases")}
-    assert all(one in title(result) for one in kept)
+    assert all(one in title(told_by(**result)) for one in kept)
 
 
 def test_a_recipe_as_it_is_has_its_own_title() -> None:
@@ -78,10 +78,11 @@ def test_an_older_result_of_another_estimator_says_so(tmp_path: Path) -> None:
 def test_soft_attention_says_what_else_was_changed() -> None:
     _, recipe, _ = parse(["soft", "--block", "se", "--lr", "0.5", "--images", "7"])
     result = {"name": "soft,block=se,images=7,lr=0.5", "title": recipe.title}
-    assert title({**result, "recipe": recipe.settings()}) == "se (images=7, lr=0.5)"
+    assert title(told_by(**result, recipe=recipe.settings())) == "se (images=7, lr=0.5)"
 
 
 IMAGE = (1, 24, 32)
+TOLD = "is told where the target is"
 # What six looks of each kind of sensor can show of 24x32 pixels, by hand.
 SIGHT: list[tuple[str, dict[str, Any], str]] = [
     ("retina", {"size": 6}, NEVER),
@@ -117,8 +118,8 @@ def test_what_looks_can_show(name: str, options: dict[str, Any], wanted: str) ->
     assert world.sees(IMAGE) == wanted
     # An older result has what it was told alone.
     described = {**vars(sensor), "sensor": name, "looks": 6, "image": list(IMAGE)}
-    assert sees({"sees": NEVER, "world": described}) == wanted
-    assert sees({"sees": "is told where the target is", "world": described}).startswith("is told")
+    assert sees(told_by(sees=NEVER, world=described)) == wanted
+    assert sees(told_by(sees=TOLD, world=described)) == TOLD
     # What it is told counts as well.
     assert World(sensor, Classify(2), 6, context="whole").sees(IMAGE) == EVERYTHING
     coarse = World(sensor, Classify(2), 6, context="coarse")

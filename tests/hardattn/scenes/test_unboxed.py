@@ -33,7 +33,7 @@ from hardattn.report.findings import findings
 from hardattn.report.page.page import page
 from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import tables
-from hardattn.report.runs import boxed, read
+from hardattn.report.runs import read
 from hardattn.scenes import frozen, plain, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
@@ -43,7 +43,7 @@ from hardattn.training.options import TrainOptions
 from hardattn.world import World
 from tests.support import runs
 from tests.support.handmade import columns
-from tests.support.runs import write_cells, write_run, write_soft
+from tests.support.runs import told, write_cells, write_run, write_soft
 
 
 def test_what_cannot_be_said_without_a_box_is_in_the_table() -> None:
@@ -62,8 +62,8 @@ def test_what_cannot_be_said_without_a_box_is_in_the_table() -> None:
 
 def test_the_two_lists_of_such_scenes_agree() -> None:
     assert tuple(name for name, kind in SCENES.items() if not kind.boxed) == config.UNBOXED
-    assert not boxed({"recipe": {"scene": "plain"}}) and boxed({"recipe": {"scene": "pair"}})
-    assert boxed({"recipe": {}})
+    recipes: list[dict[str, str]] = [{"scene": "plain"}, {"scene": "pair"}, {}]
+    assert [told(recipe=recipe).boxed for recipe in recipes] == [False, True, True]
 
 
 PLAIN = {"scene": "plain", "task": "classify", "dataset": "digits"}
@@ -268,7 +268,7 @@ def test_gains_that_counted_false_hits_are_measured_again(framed: Path) -> None:
     result = json.loads((folder / "result.json").read_text())
     for hit, known in ((1.0, False), (None, True)):
         found = {
-            **{key: result[key] for key in ("format", "name", "seed")},
+            **{"format": 1, "name": result["name"], "seed": result["seed"]},
             "own": {"error": 0.5, "hit": hit},
             **{"swaps": {}, "draws": 5, "left_out": {}, "retrained": None},
         }

@@ -9,7 +9,7 @@ class: the mean error of whoever always takes the best agent for the budget.
 import math
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 
@@ -19,6 +19,7 @@ from hardattn.report.page.context import Context
 from hardattn.report.page.sections.provenance import origin
 from hardattn.report.page.sections.table import swatch
 from hardattn.report.page.theme import GREYS
+from hardattn.report.results import Result
 from hardattn.report.rows import MANY, Row, Table, error_after, pixels
 from hardattn.stats import Estimate
 
@@ -352,5 +353,5 @@ def _while_training(table: Table, styles: dict[str, Style]) -> go.Figure:
     return figure
 
 
-def _curve(result: dict[str, Any]) -> list[tuple[float, float]]:
-    return [(x, 100 * y) for x, y in result["training"].get("curve") or []]
+def _curve(result: Result) -> list[tuple[float, float]]:
+    return [(x, 100 * y) for x, y in result.training.get("curve") or []]

@@ -79,7 +79,7 @@ def _agent(row: Row, table: Table, found: Failures, most: int, seen: bool) -> st
 def _cell(row: Row, found: Failures, at: int) -> str:
     run = row.group.runs[0]
     assert run.columns is not None
-    columns, world, scene = run.columns["greedy"], run.result["world"], int(found.scene[at])
+    columns, world, scene = run.columns["greedy"], run.result.world, int(found.scene[at])
     places = columns.location[scene, : int(columns.looks[scene])]
     retina = world["sensor"] == "retina"
     drawn = path_picture(

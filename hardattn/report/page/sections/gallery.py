@@ -44,7 +44,7 @@ def gallery(rows: Sequence[Row], scenes: int = 6) -> str:
     """A grid, agents down and the first test scenes across."""
     first = examples(rows[0])
     count = min(scenes, *(len(examples(row)["target"]) for row in rows))
-    classes = rows[0].group.first["world"]["classes"]
+    classes = rows[0].group.first.world["classes"]
     parts = [f'<div class="scroll"><div class="looks" style="--n:{count}"><div class="who"></div>']
     for scene in range(count):
         true = verdict(int(first["target"][scene]), int(first["target"][scene]), classes)
@@ -99,7 +99,7 @@ def answered(row: Row, scene: int) -> str:
     assert run.columns is not None
     columns = run.columns["greedy"]
     word = verdict(
-        columns.answer[scene], examples(row)["target"][scene], run.result["world"]["classes"]
+        columns.answer[scene], examples(row)["target"][scene], run.result.world["classes"]
     )
     kind, mark = ("right", "✓") if bool(columns.correct[scene, -1]) else ("wrong", "✗")
     return f'<b class="{kind}">{mark} {escape(word)}</b>'
@@ -137,7 +137,7 @@ def glimpsed(world: dict[str, Any], sensor: Sensor, places: Tensor) -> bool:
 
 def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
     run = row.group.runs[0]
-    world, kept = run.result["world"], examples(row)
+    world, kept = run.result.world, examples(row)
     assert run.columns is not None
     columns = run.columns["greedy"]
     looks = int(columns.looks[scene])

@@ -89,7 +89,7 @@ def _film(rows: Sequence[Row]) -> dict[str, Any]:
     count = min(
         FEWER if len(rows) > CROWD else MOST, *(len(examples(row)["target"]) for row in rows)
     )
-    kept, classes = examples(rows[0]), list(map(str, rows[0].group.first["world"]["classes"]))
+    kept, classes = examples(rows[0]), list(map(str, rows[0].group.first.world["classes"]))
     height, width = kept["image"].shape[2:]
     scenes = []
     for scene in range(count):
@@ -140,7 +140,7 @@ def _soft(row: Row) -> bool:
 def _agent(row: Row, count: int, classes: Sequence[str]) -> dict[str, Any]:
     run = row.group.runs[0]
     assert run.columns is not None
-    columns, world = run.columns["greedy"], run.result["world"]
+    columns, world = run.columns["greedy"], run.result.world
     sensor, found = sensor_of(world), attended(row)
     height, width = examples(row)["image"].shape[2:]
     glimpses = _strips(row, sensor, count)
@@ -202,7 +202,7 @@ def _strips(row: Row, sensor: Sensor | None, count: int) -> list[Image.Image] | 
     run = row.group.runs[0]
     assert run.columns is not None
     columns = run.columns["greedy"]
-    if sensor is None or not glimpsed(run.result["world"], sensor, columns.location[:count]):
+    if sensor is None or not glimpsed(run.result.world, sensor, columns.location[:count]):
         return None
     places = columns.location[:count].float()
     images = examples(row)["image"][:count].repeat_interleave(places.shape[1], 0)

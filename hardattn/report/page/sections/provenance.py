@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 from hardattn.report.render.markdown import seeds_text
+from hardattn.report.results import Result
 from hardattn.report.rows import Row, Table
 
 FEW = 8  # rows that captions name
@@ -60,8 +60,8 @@ def runs(
     )
 
 
-def _run_cells(title: str, result: dict[str, Any]) -> list[str]:
-    made, training = result["made_with"], result["training"]
+def _run_cells(title: str, result: Result) -> list[str]:
+    made, training = result.made_with, result.training
     versions = [
         f"{name} {made[name]}"
         for name in ("hardattn", "torch", "numpy", "python")
@@ -79,12 +79,12 @@ def _run_cells(title: str, result: dict[str, Any]) -> list[str]:
         f"{images:,} images" if images else None,
         f"{seconds / 60:,.1f} min" if seconds else None,
     ]
-    changed = (training.get("sources") or result.get("sources") or {}).get("changed")
+    changed = result.sources.get("changed")
     return [
         escape(title),
-        str(result["seed"]),
-        f"{100 * result['figures']['greedy']['error']:.2f} %",
-        f"<code>{escape(result['command'])}</code>",
+        str(result.seed),
+        f"{100 * result.greedy['error']:.2f} %",
+        f"<code>{escape(result.command)}</code>",
         f"<code>{escape(str(made.get('commit') or 'unknown'))}</code>"
         + "<br>went on under changed code" * bool(changed),
         _lines(versions),

@@ -308,7 +308,7 @@ def test_the_observer_is_retrained_for_the_best_order(
         validated[order] = min(point for _, point in result["training"]["curve"])
         tests[order] = result["figures"]["greedy"]["error"]
         # It is had again by its own command.
-        name, recipe, _ = parse(result["command"].split()[3:])
+        name, recipe, _ = parse(result["command"].split()[2:])
         assert name == result["name"]
         assert json.loads(json.dumps(execute.plain(recipe.settings()))) == result["recipe"]
         if order == found["order"]:
@@ -353,7 +353,7 @@ def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
     )
     result = {"command": f"hardattn train {name} --seed 3", "seed": 3}
     words = retrain.command(result, new, Path("here"))
-    _, parsed, run = parse(words[3:])
+    _, parsed, run = parse(words[2:])
     assert parsed.settings() == new.settings() and run.seed == 3
     new.agent.build(setting.world.sensor.shape(setting.image), setting.world, setting.image)
 

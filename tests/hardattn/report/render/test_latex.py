@@ -54,7 +54,7 @@ def test_a_row_an_agent(made: Path) -> None:
     assert 0 < float(ram["chance_low"]) < 100
     assert float(ram["middle"]) == pytest.approx(12)
     results = [run.result for run in read([made / "ram"])[0].runs]
-    nll = sum(one["figures"]["sampled"]["nll"] for one in results) / 3
+    nll = sum(one.metrics["sampled"]["nll"] for one in results) / 3
     assert float(ram["sampled.nll"]) == pytest.approx(nll)
     assert "greedy.error_after.3" in ram and "training.seconds" in ram and ram["parameters"]
     # One seed: an interval over images and none for what needs several.
@@ -67,7 +67,7 @@ def test_a_row_a_seed(made: Path) -> None:
     found = rows(by_seed(tables(read([made]))))
     assert [line["seed"] for line in found["ram"]] == ["0", "1", "2"]
     for line, run in zip(found["ram"], read([made / "ram"])[0].runs, strict=True):
-        greedy = run.result["figures"]["greedy"]
+        greedy = run.result.greedy
         assert float(line["greedy.error"]) == greedy["error"]
         assert float(line["greedy.error_after.2"]) == greedy["error_after"][1]
         assert line["command"].endswith(f"--seed {run.seed}") and line["commit"] == "abc1234"
@@ -123,7 +123,7 @@ def test_a_metric_that_came_later_needs_no_new_run(
 
     folder = write_run(tmp_path, "ram", 0)
     (run,) = read([folder])[0].runs
-    stored = run.result["figures"]["greedy"]
+    stored = run.result.greedy
     columns = checkpoint.read(folder / "columns.pt")["greedy"]
     monkeypatch.setitem(metrics.METRICS, "mean_target", lambda c: c.target.double().mean().item())
     monkeypatch.setitem(metrics.METRICS, "broken", lambda c: c.box[:, 5].sum().item())

@@ -139,11 +139,11 @@ def test_what_attending_mattered_is_points_of_error(runs: Path) -> None:
 def test_figures_are_those_of_the_results(made: Path) -> None:
     found = rows(made)
     spatial = found["cbam_spatial"]
-    measured = [run.result["figures"]["greedy"] for run in spatial.group.runs]
+    measured = [run.result.greedy for run in spatial.group.runs]
     assert spatial.pointing == pytest.approx(100 * np.mean([one["pointing"] for one in measured]))
     entropy = figure(spatial.group, "greedy", "map_entropy")
     assert entropy == pytest.approx(np.mean([one["map_entropy"] for one in measured]))
-    assert spatial.flops == spatial.group.first["flops"] > 0
+    assert spatial.flops == spatial.group.first.flops > 0
     assert found["se"].pointing is None and found["se"].activation_pointing is not None
     assert found["gated_pooling (head)"].activation_pointing is None
 
