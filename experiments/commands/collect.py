@@ -47,6 +47,21 @@ def collect(folders: Sequence[str | Path], out: str | Path = RESULTS) -> list[Pa
     return written
 
 
+def upgrade(folder: Path) -> list[Path]:
+    """Bring the results files of a folder to today's format; returns those that were not in it."""
+    from hardattn.report.results import upgraded
+    from hardattn.storage import replace_text
+
+    changed = []
+    for path in sorted(folder.glob("*.json")):
+        old = path.read_text()
+        new = pretty([upgraded(one) for one in json.loads(old)]) + "\n"
+        if new != old:
+            replace_text(path, new)
+            changed.append(path)
+    return changed
+
+
 def absolute(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Where in a result there is a path that means something on one machine only, and the text."""
     for where, text in _strings(result, ""):

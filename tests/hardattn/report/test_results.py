@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hardattn.experiments.commands.collect import pretty, upgrade
 from hardattn.experiments.commands.tables import RESULTS
 from hardattn.report import results
 from hardattn.report.render.markdown import markdown
@@ -79,3 +80,16 @@ def test_a_later_format_is_refused(tmp_path: Path) -> None:
     (folder / "result.json").write_text(json.dumps({**stored, "format": 3}))
     with pytest.raises(ReportError, match="format 3, and this version reads 1 and 2"):
         read([folder])
+
+
+def test_files_are_brought_to_the_format_of_today(tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    for stored in committed()[:20]:
+        text = pretty([older(stored)]) + "\n"
+        (tmp_path / "before" / f"{stored['name']}.json").write_text(text)
+    before = read([tmp_path / "before"])
+    assert len(upgrade(tmp_path / "before")) == 20 and not upgrade(tmp_path / "before")
+    after = read([tmp_path / "before"])
+    assert [asdict(group.first) for group in after] == [asdict(group.first) for group in before]
+    stored = json.loads((tmp_path / "before" / f"{after[0].name}.json").read_text())
+    assert stored[0]["format"] == FORMAT and stored[0]["origin"]["recipe"]
