@@ -124,7 +124,7 @@ def best(results: Path) -> str:
 
 
 def _line(title: str, row: "Row", table: "Table") -> str:
-    from hardattn.report.columns import estimate_text
+    from hardattn.report.column import estimate_text
     from hardattn.report.rows import difference
 
     # "digits translated, canvas 48, ..." -> translated
@@ -145,7 +145,7 @@ def best_control(row: "Row", table: "Table") -> "Row | None":
     """The control with the least error: of the same agent and sight, told nothing of the target."""
     if row.script:
         return None
-    agent = row.group.first["recipe"].get("agent")
+    agent = row.group.first.recipe.get("agent")
     fair = [
         other
         for other in table.rows
@@ -153,7 +153,7 @@ def best_control(row: "Row", table: "Table") -> "Row | None":
         or (
             other.script in FAIR
             and other.sees == row.sees
-            and other.group.first["recipe"].get("agent") == agent
+            and other.group.first.recipe.get("agent") == agent
         )
     ]
     return min(fair, key=lambda other: other.error.point, default=None)

@@ -197,7 +197,6 @@ def _boxed(result: dict[str, Any]) -> bool:
     from hardattn.problem import SCENES
 
     kind = SCENES.get(result["recipe"].get("scene"))
-
     return kind is None or kind.boxed
 
 
