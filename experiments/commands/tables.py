@@ -3,13 +3,13 @@
 Results and claims come from experiments/results/*.json, the others from results/studies.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..command import obey
+from ..command import Command
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -73,21 +73,22 @@ def _between(text: str, name: str, table: str) -> str:
     return f"{before}{begin}\n\n{table}\n{end}{after}"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns 0, or 1 where --check finds the table stale, or 2."""
-    parser = argparse.ArgumentParser(prog="hardattn results tables", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say, by exit 1, if it is stale")
-    parser.add_argument("--readme", type=Path, default=README, help="default: README.md")
-    parser.add_argument(
-        "--results", type=Path, default=RESULTS, help="default: experiments/results"
-    )
-    given = parser.parse_args(arguments)
-    try:
-        old = given.readme.read_text()
-        new = fresh(old, given.results)
-    except (OSError, ValueError) as fault:
-        print(f"error: {given.readme}: {fault}", file=sys.stderr)
-        return 2
+@dataclass(frozen=True)
+class Options:
+    """Which file, of which results."""
+
+    check: bool = False
+    """Only say, by exit code 1, if it is stale."""
+    readme: Path = README
+    """The file that the tables are in."""
+    results: Path = RESULTS
+    """A folder of results."""
+
+
+def run(given: Options) -> int:
+    """Write the tables."""
+    old = given.readme.read_text()
+    new = fresh(old, given.results)
     if given.check:
         if new != old:
             print(f"{given.readme}: stale; run hardattn results tables", file=sys.stderr)
@@ -99,5 +100,4 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    obey(main)
+COMMAND = Command("results tables", "write the tables from the committed results", Options, run)

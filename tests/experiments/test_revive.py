@@ -15,13 +15,10 @@ from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute
-from hardattn.experiments.commands import train as run
-from hardattn.experiments.commands.evaluate import main
+from hardattn.experiments.cli import main
 from hardattn.experiments.recipe import Run, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import Revival, recipe_of
-from hardattn.experiments.studies.policy_gain import measure as gain
-from hardattn.experiments.studies.robustness import measure as characterise
 
 pytestmark = pytest.mark.xdist_group("trained")  # what is trained for all is trained once
 
@@ -49,7 +46,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         untimed.__wrapped__(patch)  # type: ignore[attr-defined]
         for name in ("ram-digits", "random-digits", "stochastic"):
             extra = ["--block", "bayesian_weibull"] if name == "stochastic" else []
-            assert run.main([name, *extra, *options]) == 0
+            assert main(["train", name, *extra, *options]) == 0
     return out
 
 
@@ -71,7 +68,7 @@ def result_of(folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_recipe_comes_back_from_its_result(name: str) -> None:
     recipe = RECIPES[name]
-    changed = dataclasses.replace(recipe, learning=dataclasses.replace(recipe.learning, batch=7))
+    changed = dataclasses.replace(recipe, learning=dataclasses.replace(recipe.learning, images=7))
     for one in (recipe, changed):
         settings = json.loads(json.dumps(execute.plain(one.settings())))
         parts = (one.problem, one.agent, one.learning)
@@ -108,7 +105,7 @@ def test_only_the_agent_of_the_result_will_do(runs: Path) -> None:
 def test_clusters_err_as_often_as_their_result_says(tmp_path: Path) -> None:
     """Whoever measures the agent, without a word of clusters."""
     words = ["gat-cluster-digits", *TINY, "--device", "cpu", "--out", str(tmp_path)]
-    assert run.main(words) == 0
+    assert main(["train", *words]) == 0
     folder = only(tmp_path, "gat-cluster-digits")
     result = result_of(folder)
     subject = Revival(Run(device="cpu"))(folder, result)
@@ -143,7 +140,7 @@ def test_what_is_measured_again_is_what_was_measured_first(runs: Path) -> None:
         del cut["figures"]["greedy"]["nll"]  # as if from a version that did not measure so much
         path.write_text(json.dumps(cut))
         checkpoint.write(path.parent / "columns.pt", {})
-    assert main([str(runs), "--device", "cpu"]) == 0
+    assert main(["evaluate", str(runs), "--device", "cpu"]) == 0
     assert len(before) == 3
     for path, first in before.items():
         again = json.loads(path.read_text())
@@ -163,7 +160,7 @@ def test_with_what_it_was_trained_is_remembered(runs: Path) -> None:
     result["made_with"]["commit"] = "of old"
     (folder / "result.json").write_text(json.dumps(result))
     for _ in range(2):
-        assert main([str(folder), "--device", "cpu"]) == 0
+        assert main(["evaluate", str(folder), "--device", "cpu"]) == 0
     again = json.loads((folder / "result.json").read_text())
     assert again["training"]["made_with"]["commit"] == "of old"
     assert again["made_with"]["commit"] != "of old"
@@ -177,15 +174,15 @@ def test_what_cannot_be_measured_is_named_and_left(
     result["recipe"]["agent"] = "Recurrent"
     odd.write_text(json.dumps(result))
     text = odd.read_text()
-    assert main([str(runs), "--device", "cpu"]) == 2
+    assert main(["evaluate", str(runs), "--device", "cpu"]) == 2
     said = capsys.readouterr()
     assert said.err.count("error:") == 1 and "only its own program can build" in said.err
     assert "3 of 3" in said.out and odd.read_text() == text
-    assert main([str(runs / "nowhere")]) == 2
+    assert main(["evaluate", str(runs / "nowhere")]) == 2
     assert "no such file or folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["remeasure", "gain", "characterise"])
+@pytest.mark.parametrize("command", ["evaluate", "swap", "robustness"])
 def test_one_run_that_cannot_be_made_alive_does_not_stop_the_others(
     runs: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -201,15 +198,14 @@ def test_one_run_that_cannot_be_made_alive_does_not_stop_the_others(
         (folder / "result.json").write_text(json.dumps(result))
     weights = only(runs, "ram-digits") / "best.pt"
     weights.write_bytes(b"x" + weights.read_bytes()[1:])
-    call = {"remeasure": main, "gain": gain.main, "characterise": characterise.main}[command]
-    more = ["--what", "contrast"] if command == "characterise" else []
-    assert call([str(runs), "--device", "cpu", *more]) == 2
+    more = ["--what", "contrast"] if command == "robustness" else []
+    assert main([command, str(runs), "--device", "cpu", *more]) == 2
     said = capsys.readouterr()
     lines = [line for line in said.err.splitlines() if line.startswith(("error: ", "left out: "))]
     assert len(lines) == 3, said.err
     for name in ("no-agent", "no-data", "ram-digits,"):
         assert sum(f"{runs}/{name}" in line for line in lines) == 1
-    left = {"gain": "gain.json", "characterise": "characterisation.json"}.get(command)
+    left = {"swap": "gain.json", "robustness": "characterisation.json"}.get(command)
     assert left is None or (random / left).exists()
     assert "random-digits" in said.out and "Traceback" not in said.err
 

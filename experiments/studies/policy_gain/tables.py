@@ -5,14 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-SAVED = Path(__file__).parents[2] / "results" / "studies" / "gain.json"
+from hardattn.report.columns import estimate_text
+from hardattn.report.titles import bare, changes, titled
+from hardattn.stats import paired_difference, within
+from hardattn.storage import replace_text
+
+from ...committed import STUDIES
+from .measure import verdict
+
+SAVED = STUDIES / "gain.json"
 SHOWN = ("random", "shuffled", "reversed", "centre", "raster", "mean", "oracle", "foreign")
 
 
 def save(done: Sequence[Any], path: Path = SAVED) -> None:
     """Write what `measure.gains` found: errors and hits of every seed, no more."""
-    from hardattn.storage import replace_text
-
     agents = [
         {
             "name": gain.name,
@@ -35,12 +41,6 @@ def save(done: Sequence[Any], path: Path = SAVED) -> None:
 
 def markdown(found: dict[str, Any]) -> str:
     """A row an agent, those that gain most first: of several seeds, and no control."""
-    from hardattn.report.columns import estimate_text
-    from hardattn.report.titles import bare, changes, titled
-    from hardattn.stats import paired_difference, within
-
-    from .measure import verdict
-
     rows = []
     for agent in found["agents"]:
         own = [100 * one["error"] for one in agent["own"]]
