@@ -14,6 +14,7 @@ from typing import NoReturn
 import tyro
 
 from .command import Command, read_options
+from .completion import script
 from .recipe import UsageError, nearest
 
 # By what is typed, the file in commands/ that has it. Only the one that is asked for is imported.
@@ -72,9 +73,7 @@ def _obey(words: list[str]) -> int:
         print(overview())
         return 0 if words else 2
     if words[0] == COMPLETION:
-        from .completion import script
-
-        print(script(words[1:]))
+        print(script(words[1:], {name: load(name).Options for name in COMMANDS}))
         return 0
     command, rest = find(words)
     if (rest and rest[0] in HELP) or command.parse is None:

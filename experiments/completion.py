@@ -5,9 +5,8 @@ is run while somebody types; print it again after an update.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from .cli import COMMANDS, load
 from .recipe import Run, UsageError
 from .recipes import RECIPES
 
@@ -26,39 +25,36 @@ complete -o default -o bashdefault -F _hardattn hardattn"""
 ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
 
 
-def script(words: Sequence[str]) -> str:
-    """The lines for a shell. Raises UsageError for one that is not known."""
+def script(words: Sequence[str], commands: Mapping[str, type]) -> str:
+    """The lines for a shell. Raises UsageError for one that is not known.
+
+    commands: the options of each, by what is typed.
+    """
     if list(words) not in (["bash"], ["zsh"]):
         raise UsageError(f"no completion for {' '.join(words) or 'no shell'}: choose bash or zsh")
-    text = SCRIPT.format(cases="\n".join(_cases()), first=" ".join(_once(COMMANDS)))
+    text = SCRIPT.format(cases="\n".join(_cases(commands)), first=" ".join(_once(commands)))
     return ZSH * (words[0] == "zsh") + text
 
 
-def _cases() -> Iterable[str]:
+def _cases(commands: Mapping[str, type]) -> Iterable[str]:
     """Of each command, and of each group, what may follow."""
-    for name in COMMANDS:
-        yield f'        "{name} "*) words="{" ".join(offered(name))}" ;;'
-    for group in _once(name for name in COMMANDS if " " in name):
-        members = [name.split()[1] for name in COMMANDS if name.startswith(f"{group} ")]
+    for name, kind in commands.items():
+        yield f'        "{name} "*) words="{" ".join(offered(name, kind))}" ;;'
+    for group in _once(name for name in commands if " " in name):
+        members = [name.split()[1] for name in commands if name.startswith(f"{group} ")]
         yield f'        "{group} "*) words="{" ".join(members)}" ;;'
 
 
-def offered(name: str) -> list[str]:
+def offered(name: str, kind: type) -> list[str]:
     """The words that a command may be given: names of recipes, options."""
-    kinds = [load(name).Options, *([Run] if name in OF_RECIPES[:2] else [])]
-    known = {field.name: None for kind in kinds for field in dataclasses.fields(kind)}
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    known = [key for key, field in fields.items() if "Positional" not in str(field.type)]
     if name in OF_RECIPES[:2]:
-        for recipe in RECIPES.values():
-            known |= dict.fromkeys(recipe.settings())
-    known = {key: None for key in known if key not in ("agent", *_positional(name))}
+        known += [field.name for field in dataclasses.fields(Run)]
+        known += [key for recipe in RECIPES.values() for key in recipe.settings()]
     recipes = list(RECIPES) if name in OF_RECIPES else []
-    return [*recipes, *(f"--{key.replace('_', '-')}" for key in known), "--help"]
-
-
-def _positional(name: str) -> tuple[str, ...]:
-    """The fields that are given without their name, or not at all."""
-    marks = {field.name: str(field.type) for field in dataclasses.fields(load(name).Options)}
-    return tuple(key for key, mark in marks.items() if "Positional" in mark)
+    options = [f"--{key.replace('_', '-')}" for key in dict.fromkeys(known) if key != "agent"]
+    return [*recipes, *options, "--help"]
 
 
 def _once(names: Iterable[str]) -> list[str]:
