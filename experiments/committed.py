@@ -57,9 +57,9 @@ def collect(folders: Sequence[str | Path], out: str | Path = RESULTS) -> list[Pa
     return written
 
 
-def expected(results: Path = RESULTS) -> str:
+def expected() -> str:
     """What recipes/expected.json is to hold, by the names of the results files."""
-    files = sorted(results.glob("*.json"))
+    files = sorted(RESULTS.glob("*.json"))
     found = {file.stem: expectation(json.loads(file.read_text())) for file in files}
     return pretty({name: one for name, one in found.items() if name in RECIPES}) + "\n"
 

@@ -16,9 +16,10 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute
 from hardattn.experiments.cli import main
-from hardattn.experiments.recipe import Run, UsageError
+from hardattn.experiments.recipe import Recipe, Run, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import Revival, recipe_of
+from hardattn.experiments.words import Origin, as_words, named, origin_of, parse
 
 pytestmark = pytest.mark.xdist_group("trained")  # what is trained for all is trained once
 
@@ -94,7 +95,7 @@ def test_only_the_agent_of_the_result_will_do(runs: Path) -> None:
     assert not subject.differs
     recipe = result["recipe"]
     assert isinstance(recipe, dict)
-    with pytest.raises(UsageError, match="only its own program can build"):
+    with pytest.raises(UsageError, match="no recipe of this version has an agent"):
         revive(folder, {**result, "recipe": {**recipe, "agent": "Recurrent"}})
     with pytest.raises(UsageError, match="not the weights of"):
         revive(folder, {**result, "recipe": {**recipe, "hidden": 8}})
@@ -171,12 +172,12 @@ def test_what_cannot_be_measured_is_named_and_left(
 ) -> None:
     odd = only(runs, "ram-digits") / "result.json"
     result = json.loads(odd.read_text())
-    result["recipe"]["agent"] = "Recurrent"
+    result["recipe"]["agent"] = "Elsewhere"
     odd.write_text(json.dumps(result))
     text = odd.read_text()
     assert main(["evaluate", str(runs), "--device", "cpu"]) == 2
     said = capsys.readouterr()
-    assert said.err.count("error:") == 1 and "only its own program can build" in said.err
+    assert said.err.count("error:") == 1 and "no recipe of this version has an agent" in said.err
     assert "3 of 3" in said.out and odd.read_text() == text
     assert main(["evaluate", str(runs / "nowhere")]) == 2
     assert "no such file or folder" in capsys.readouterr().err
@@ -221,3 +222,25 @@ def test_an_agent_that_was_edited_so_that_it_raises_is_one_line(
     with pytest.raises(UsageError) as fault:
         Revival(Run(device="cpu"))(folder, result_of(folder))
     assert str(fault.value) == f"{folder}: cannot be made alive (AttributeError: no more)"
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_a_run_is_repeated_from_data(name: str) -> None:
+    """Its recipe by name, and what was changed; of results that do not say, from its name."""
+    base = RECIPES[name]
+    learning = dataclasses.replace(base.learning, images=77, lr=0.125)
+    label, recipe = named(name, dataclasses.replace(base, learning=learning))
+    origin = Origin(name, {"images": 77, "lr": 0.125})
+    assert label == f"{name},images=77,lr=0.125"
+    result = {"name": label, "title": "", "recipe": json.loads(json.dumps(recipe_as_json(recipe)))}
+    for given in (result, result | execute.origin(label, recipe)):
+        assert origin_of(given, recipe_of(given, "here")) == origin
+    assert execute.origin(label, recipe)["origin"] == origin._asdict()
+    again, told, run = parse([*as_words(origin), "--seed", "3"])
+    assert (again, told.settings(), run.seed) == (label, recipe.settings(), 3)
+    with pytest.raises(UsageError, match="not a run of a recipe that there is"):
+        origin_of({"name": "gone,lr=1"}, recipe)
+
+
+def recipe_as_json(recipe: Recipe) -> dict[str, object]:
+    return execute.plain(recipe.settings())

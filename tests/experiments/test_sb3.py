@@ -545,6 +545,43 @@ def test_diverged_and_stopped_runs_leave_no_result(
     assert not list(tiny.rglob("result.json")) and not list(tiny.rglob("*.zip"))
 
 
+@pytest.mark.parametrize("name", list(SMALL))
+def test_a_finished_run_is_alive_again(name: str, tiny: Path) -> None:
+    """As those of our own loop: measured anew, its looks swapped, its scenes changed."""
+    assert go(tiny, name, *TINY, *SMALL[name], "--seed", "2") == 0
+    (path,) = tiny.rglob("result.json")
+    first = json.loads(path.read_text())
+    on_runs = [str(tiny), "--device", "cpu"]
+    assert main(["evaluate", *on_runs]) == 0
+    again = json.loads(path.read_text())
+    assert again["figures"] == first["figures"] and again["origin"] == first["origin"]
+    assert main(["swap", *on_runs]) == 0
+    gain = json.loads((path.parent / "gain.json").read_text())
+    assert gain["own"]["error"] == first["figures"]["greedy"]["error"] and "random" in gain["swaps"]
+    assert main(["robustness", *on_runs, "--what", "contrast"]) == 0
+    found = json.loads((path.parent / "characterisation.json").read_text())["found"]
+    assert len(found["contrast"]["error"]) == len(found["contrast"]["at"])
+
+
+def test_its_observer_is_not_retrained(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert go(tiny, "sb3-a2c", *TINY, *SMALL["sb3-a2c"]) == 0
+    on_runs = [str(tiny), "--device", "cpu"]
+    capsys.readouterr()
+    assert main(["swap", *on_runs, "--retrain"]) == 0
+    assert "no observer that could be trained alone" in capsys.readouterr().err
+    assert main(["robustness", *on_runs, "--what", "contrast", "--train"]) == 2
+    assert "does not learn from a share of the images" in capsys.readouterr().err
+
+
+def test_a_sweep_trains_it_as_any_other(tmp_path: Path) -> None:
+    small = ["--images", "24", "--validate-every", "24", "--test-draws", "1"]
+    words = ["sb3-a2c", "--seeds", "2", "--workers", "1", "--envs", "4", "--steps", "6", *small]
+    assert main(["sweep", *words, "--device", "cpu", "--out", str(tmp_path)]) == 0
+    results = [json.loads(path.read_text()) for path in sorted(tmp_path.rglob("result.json"))]
+    assert [one["seed"] for one in results] == [0, 1]
+    assert all("latency" in one["cost"] for one in results)
+
+
 def test_the_benchmark_compares_like_with_like() -> None:
     both = sb3_benchmark.problem(50)
     naive = sb3_benchmark.Naive(both.split.images[:, 0].numpy(), both.split.labels.numpy())

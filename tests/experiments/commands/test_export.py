@@ -221,7 +221,7 @@ FAULTS: dict[str, tuple[Callable[[Path, Path], Path], int, str]] = {
     "no weights": (lambda run, to: copied(run, to, "best.pt"), 2, "no best.pt"),
     "damaged weights": (damaged, 5, "damaged"),
     "no JSON": (not_json, 2, "not JSON"),
-    "an unknown agent": (of_a_stranger, 2, "only its own program"),
+    "an unknown agent": (of_a_stranger, 2, "no recipe of this version has an agent"),
     "other weights": (of_another, 2, "not the weights of"),
     "a path of this machine": (of_this_machine, 2, "command holds an absolute path"),
 }

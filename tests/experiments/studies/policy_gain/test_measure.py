@@ -273,7 +273,7 @@ def test_runs_that_cannot_be_made_alive_are_one_line(
     result = json.loads((folder / "result.json").read_text())
     result["recipe"]["agent"] = "Recurrent"
     (folder / "result.json").write_text(json.dumps(result))
-    refused(capsys, "only its own program can build", folder)
+    refused(capsys, "no recipe of this version has an agent", folder)
 
 
 def test_what_is_known_of_other_code_is_said(

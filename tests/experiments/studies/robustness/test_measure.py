@@ -182,7 +182,7 @@ def test_one_run_that_cannot_be_done_does_not_stop_the_others(
     (place / "result.json").write_text(json.dumps(result))
     assert go(runs, "--what", "position") == 2
     said = capsys.readouterr().err
-    assert f"left out: {place}: an agent that only its own program can build (Mine)" in said
+    assert f"left out: {place}: no recipe of this version has an agent 'Mine'" in said
     assert found_in(folder(runs, "ram-digits"))["found"] and not (place / NAME).exists()
 
 
