@@ -30,7 +30,8 @@ def parse(arguments: Sequence[str]) -> tuple[str, Recipe, Run]:
     """Name with overrides, recipe, run. Raises UsageError; --help exits 0."""
     arguments = list(arguments)
     if not arguments or arguments[0].startswith("-"):
-        raise UsageError(f"which recipe? {TRAIN} RECIPE ...; hardattn list tells of all")
+        first = f"no recipe is called {arguments[0]!r}" if arguments else "which recipe"
+        raise UsageError(f"{first}: {TRAIN} RECIPE ..., and hardattn list tells of all")
     name = arguments[0]
     if name not in RECIPES:
         raise UsageError(f"no recipe is called {name!r}: {nearest(name, RECIPES)}")

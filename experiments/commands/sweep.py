@@ -40,6 +40,7 @@ class Sweep(Options):
 
 def options(words: Sequence[str]) -> Sweep:
     """Read the words: those before the first option, but for its own, are recipes."""
+    # --lr=1 is two words, as what stands behind its sign may be a list.
     mine, others = _apart([part for word in words for part in _split(word)])
     own: Options = read_options(Options, mine, "hardattn sweep", "")
     count = next((at for at, word in enumerate(others) if word.startswith("-")), len(others))
@@ -62,6 +63,7 @@ def _apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def every(options: Sequence[str]) -> list[list[str]]:
     """The options with each list, and each `all`, replaced by one of its values in turn."""
+    options = [part for word in options for part in _split(word)]
     for at, word in enumerate(options):
         if at == 0 or word.startswith("--"):
             continue
@@ -69,7 +71,7 @@ def every(options: Sequence[str]) -> list[list[str]]:
         if values != [word]:
             before, after = options[:at], options[at + 1 :]
             return [one for value in values for one in every([*before, value, *after])]
-    return [list(options)]
+    return [options]
 
 
 def _listed(word: str) -> list[str]:

@@ -135,7 +135,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         (["results"], "which results? choose from collect, tables, claims, figures"),
         (["bench", "tps"], "no bench is called 'tps' choose from throughput"),
         (["swap"], "at least one PATH is needed"),
-        (["train"], "which recipe?"),
+        (["train"], "which recipe: hardattn train RECIPE"),
         (["train", "ram-digit"], "no recipe is called 'ram-digit': perhaps ram-digits"),
         (["sweep", "--seeds", "2"], "at least one RECIPE is needed"),
         (["sweep", "ram-digits", "--seeds", "0"], "must be at least 1"),

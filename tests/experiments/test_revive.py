@@ -96,7 +96,7 @@ def test_only_the_agent_of_the_result_will_do(runs: Path) -> None:
     recipe = result["recipe"]
     assert isinstance(recipe, dict)
     with pytest.raises(UsageError, match="no recipe of this version has an agent"):
-        revive(folder, {**result, "recipe": {**recipe, "agent": "Recurrent"}})
+        revive(folder, {**result, "recipe": {**recipe, "agent": "Elsewhere"}})
     with pytest.raises(UsageError, match="not the weights of"):
         revive(folder, {**result, "recipe": {**recipe, "hidden": 8}})
     result["figures"]["greedy"]["error"] -= 0.02  # type: ignore[index]

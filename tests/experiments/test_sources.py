@@ -236,7 +236,7 @@ def test_again_is_no_part_of_the_recipe_or_its_command() -> None:
 def test_weights_of_other_code_are_measured_with_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By all that make runs alive again: gain, characterise, remeasure."""
+    """By all that make runs alive again: swap, robustness, evaluate."""
     monkeypatch.setattr(execute, "PASSES", 1)
     tiny = ["--images", "32", "--batch", "16", "--validate-every", "32", "--test-draws", "1"]
     assert main(["train", "cnn-digits", *tiny, "--device", "cpu", "--out", str(tmp_path)]) == 0

@@ -12,7 +12,7 @@ from hardattn.experiments import timing
 from hardattn.experiments.parallel import sweep, take_times
 from hardattn.experiments.recipe import Run
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.run import execute
+from hardattn.experiments.trainers import execute
 from hardattn.experiments.words import parse
 
 SMALL = ["--images", "256", "--batch", "64", "--looks", "2", "--hidden", "16", "--device", "cpu"]

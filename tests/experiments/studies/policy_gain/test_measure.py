@@ -28,7 +28,7 @@ from hardattn.experiments.studies.policy_gain.measure import (
     verdict,
 )
 from hardattn.experiments.studies.policy_gain.tables import markdown, save
-from hardattn.experiments.words import parse
+from hardattn.experiments.words import Origin, as_words, overrides, parse
 from hardattn.rollout import greedy
 from hardattn.scenes import Scenes
 from hardattn.sensors import Retina
@@ -271,7 +271,7 @@ def test_runs_that_cannot_be_made_alive_are_one_line(
     (folder / "best.pt").unlink()
     refused(capsys, "best.pt: missing", folder)
     result = json.loads((folder / "result.json").read_text())
-    result["recipe"]["agent"] = "Recurrent"
+    result["recipe"]["agent"] = "Elsewhere"
     (folder / "result.json").write_text(json.dumps(result))
     refused(capsys, "no recipe of this version has an agent", folder)
 
@@ -316,7 +316,7 @@ def test_the_observer_is_retrained_for_the_best_order(
         validated[order] = min(point for _, point in result["training"]["curve"])
         tests[order] = result["figures"]["greedy"]["error"]
         # It is had again by its own command.
-        name, recipe, _ = parse(result["command"].split()[3:])
+        name, recipe, _ = parse(result["command"].split()[2:])
         assert name == result["name"]
         assert json.loads(json.dumps(execute.plain(recipe.settings()))) == result["recipe"]
         if order == found["order"]:
@@ -359,10 +359,8 @@ def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
     assert new.learning.images // new.learning.batch == recipe.learning.images // (
         recipe.learning.batch
     )
-    result = {"command": f"hardattn train {name} --seed 3", "seed": 3}
-    words = retrain.command(result, new, Path("here"))
-    _, parsed, run = parse(words[3:])
-    assert parsed.settings() == new.settings() and run.seed == 3
+    words = as_words(Origin(name, overrides(name, new)))
+    assert parse(words)[1].settings() == new.settings()
     new.agent.build(setting.world.sensor.shape(setting.image), setting.world, setting.image)
 
 
