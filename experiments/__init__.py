@@ -1,3 +1,3 @@
-"""Recipes, and the commands that run, compare and measure them. Not installed."""
+"""Recipes, and the commands that run, compare and measure them."""
 
 import hardattn as hardattn  # before torch: it keeps OpenMP threads from spinning

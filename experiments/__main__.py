@@ -1,7 +1,6 @@
 """`python -m hardattn.experiments COMMAND ...`, and in a checkout `python -m experiments`."""
 
-from hardattn.experiments.cli import main
-from hardattn.experiments.command import obey
+from hardattn.experiments.cli import program
 
 if __name__ == "__main__":
-    obey(main)
+    program()

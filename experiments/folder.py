@@ -1,18 +1,50 @@
-"""The folder of a run: what is left there, what may be removed, and when it is taken away again."""
+"""The folder of a run: its lock, what is left in it, and when it is taken away again."""
 
+import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hardattn.training.interrupt import Stopped
 from hardattn.training.log import read_metrics
 
 # What a run leaves in its folder, to be removed before the same is run again.
 LEFT = (
     *("sources.json", "result.json", "metrics.jsonl", "gain.json", "characterisation.json"),
-    *("model.zip", "unfinished.zip"),
+    *("model.zip", "unfinished.zip", "failed.txt"),
     *("*.pt", "*.pt.sha256", "checkpoints/step-*", "events.out.tfevents.*"),
 )
+
+
+class Busy(RuntimeError):
+    """Another process runs in the same folder."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; the kernel drops it with the process, however that ends."""
+    with open(folder / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            raise Busy(f"{folder} is in use by another process: wait for it, or stop it") from fault
+        yield
+
+
+@contextmanager
+def failing(folder: Path) -> Iterator[None]:
+    """Leave in the folder why a run failed, in one line, as long as it is not tried again."""
+    note = folder / "failed.txt"
+    note.unlink(missing_ok=True)
+    try:
+        yield
+    except Stopped:
+        raise
+    except (RuntimeError, OSError) as fault:
+        with suppress(OSError):  # the disk may be full
+            note.write_text((str(fault).splitlines() or [type(fault).__name__])[0] + "\n")
+        raise
 
 
 def resumable(folder: Path) -> bool:

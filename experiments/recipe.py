@@ -262,6 +262,8 @@ class Recipe:
     problem: Problem = field(default_factory=Problem)
     agent: Any = None
     learning: Any = field(default_factory=Learning)
+    trainer: str = "hardattn"
+    """By whom the weights are found: a row of hardattn.experiments.trainers.TRAINERS."""
 
     def settings(self) -> dict[str, Any]:
         """Everything that the result depends on, flat: {"dataset": ..., "std": ..., "lr": ...}."""

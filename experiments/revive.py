@@ -19,7 +19,9 @@ from hardattn.world import World
 
 from . import agents, sources, viewers
 from .recipe import Learning, Problem, Recipe, Run, UsageError
+from .recipes import sb3
 from .run import Setting, measure, prepare
+from .trainers import TRAINERS
 
 APART = 0.005  # of the error, by which another machine's arithmetic may change it
 # By the name that a result has them under.
@@ -144,27 +146,27 @@ def recipe_of(result: dict[str, Any], where: Path | str) -> Recipe:
     Raises UsageError.
     """
     given = dict(result["recipe"])
-    kind = KINDS.get(given.pop("agent", ""))
-    if kind is None:
-        raise UsageError(
-            f"{where}: an agent that only its own program can build ({result['recipe']['agent']}); "
-            "those of experiments.run can be built here"
-        )
+    name = given.pop("agent", "")
+    if name in sb3.AGENTS:
+        kind, learning, trainer = sb3.AGENTS[name], sb3.LEARNINGS[given.pop("estimator")], "sb3"
+    elif name in KINDS:
+        kind, learning, trainer = KINDS[name], Learning, "hardattn"
+    else:
+        raise UsageError(f"{where}: no recipe of this version has an agent {name!r}")
     parts: dict[str, Any] = {}
-    for name, part in (("problem", Problem), ("agent", kind), ("learning", Learning)):
-        kinds = {field.name: field.type for field in dataclasses.fields(part)}
+    for part, of in (("problem", Problem), ("agent", kind), ("learning", learning)):
+        kinds = {field.name: field.type for field in dataclasses.fields(of) if field.init}
         mine = {key: _typed(given.pop(key), kinds[key]) for key in list(given) if key in kinds}
-        parts[name] = part(**mine)
+        parts[part] = of(**mine)
     if given:
         raise UsageError(f"{where}: no recipe of this version has {', '.join(sorted(given))}")
-    return Recipe(title=result["title"], about="", **parts)
+    return Recipe(title=result["title"], about="", trainer=trainer, **parts)
 
 
 def built(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Any:
     """The recipe's agent with weights of that seed; nobody else's random numbers are used up."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return recipe.agent.build(world.sensor.shape(image), world, image)
+        return TRAINERS[recipe.trainer].build(recipe, world, image, seed)
 
 
 def _typed(value: Any, kind: Any) -> Any:

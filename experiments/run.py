@@ -1,6 +1,5 @@
 """One run from recipe to result: the folder, its lock, the training, the measuring."""
 
-import fcntl
 import importlib.metadata
 import json
 import math
@@ -8,8 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,18 +40,15 @@ from hardattn.training.options import TrainOptions
 from hardattn.world import World
 
 from . import sources, timing
-from .folder import kept_if_used
+from .folder import Busy, failing, kept_if_used, locked
 from .recipe import Problem, Recipe, Run, UsageError
 from .recipes import RECIPES
+from .words import overrides
 
 PASSES = 10  # of the sampled policy, for the averaged figures
 DRAWS_OF_CONTROLS = 5  # of random looks: one alone would be luck that all are compared with
 EXAMPLES = 24  # test scenes kept as pictures
 FAILURES = 12  # and as many that were answered wrong
-
-
-class Busy(RuntimeError):
-    """Another process runs in the same folder."""
 
 
 Work = Callable[[str, Recipe, Run, str, Path], dict[str, Any]]
@@ -88,25 +83,33 @@ class Setting(NamedTuple):
         return (sensor.size, sensor.scales) if isinstance(sensor, Retina) else None
 
 
-def execute(
-    name: str, recipe: Recipe, run: Run, command: str, work: Work | None = None
-) -> dict[str, Any]:
+def execute(name: str, recipe: Recipe, run: Run, command: str, work: Work) -> dict[str, Any]:
     """Train and measure, or take up where a stopped run was, or read what was already found.
 
     Says so where it was found before; `run.again` begins anew. work: trains and measures in a
-    folder that is its own, and returns the result; by default with `train`.
+    folder that is its own, and returns the result. Why a run failed is left in its folder.
     """
     folder = Path(run.out) / name / f"seed-{run.seed}"
     with kept_if_used(folder, NotFinite, Stopped, Busy), locked(folder):
-        _claim(folder, recipe, run, command)
+        _claim(folder, name, recipe, run, command)
         done = folder / "result.json"
         if done.exists() and not run.again:
             result = json.loads(done.read_text())
             print(sources.used_again(folder, result), file=sys.stderr)
             return result
-        result = (work or _execute)(name, recipe, run, command, folder) | sources.noted(folder)
-        checkpoint.replace_text(done, json.dumps(result, indent=1) + "\n")
+        with failing(folder):
+            result = work(name, recipe, run, command, folder) | sources.noted(folder)
+            result |= origin(name, recipe)
+            checkpoint.replace_text(done, json.dumps(result, indent=1) + "\n")
         return result
+
+
+def origin(name: str, recipe: Recipe) -> dict[str, Any]:
+    """Which recipe it is, and what was changed in it, as data, to run it again from; {} of none."""
+    base = name.partition(",")[0]
+    if base not in RECIPES:
+        return {}
+    return {"origin": {"recipe": base, "overrides": plain(overrides(base, recipe))}}
 
 
 def begin(
@@ -136,7 +139,8 @@ def prepare(problem: Problem, run: Run) -> Setting:
     return Setting(device, product, dataset, make, world, answers, validation, image)
 
 
-def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
+def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
+    """Train with `hardattn.training.loop.train`, and measure."""
     setting, learning = prepare(recipe.problem, run), recipe.learning
     world, dataset = setting.world, setting.dataset
     if learning.labels is not None:
@@ -188,6 +192,18 @@ def _options(learning: Any) -> TrainOptions:
         validate_every=learning.validate_every,
         keep=learning.keep,
     )
+
+
+def build(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Any:
+    """The recipe's agent with weights of that seed, untrained."""
+    torch.manual_seed(seed)
+    return recipe.agent.build(world.sensor.shape(image), world, image)
+
+
+def estimator(recipe: Recipe, agent: Any, world: World) -> Callable[..., Any]:
+    """The function that weights are found by."""
+    found: Callable[..., Any] = recipe.learning.gradient(agent, world)
+    return found
 
 
 def conclude(
@@ -260,15 +276,13 @@ def _pictures(scenes: Scenes) -> dict[str, Any]:
     return {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
 
 
-def finish(
-    log: Log, recipe: Recipe, run: Run, result: dict[str, Any], recipes: dict[str, Recipe] = RECIPES
-) -> None:
-    """Tell TensorBoard what came of which settings. recipes: the table that the run is of."""
+def finish(log: Log, recipe: Recipe, run: Run, result: dict[str, Any]) -> None:
+    """Tell TensorBoard what came of which settings."""
     greedy = result["figures"]["greedy"]
     log.finish(
         plain(recipe.settings()) | {"seed": run.seed},
         {f"test/{key}": value for key, value in greedy.items() if isinstance(value, float | list)},
-        {"seed", *compared(recipe, recipes)},
+        {"seed", *compared(recipe, RECIPES)},
     )
 
 
@@ -415,12 +429,13 @@ def record(trained: TrainingResult) -> dict[str, Any]:
     }
 
 
-def _claim(folder: Path, recipe: Recipe, run: Run, command: str) -> None:
+def _claim(folder: Path, name: str, recipe: Recipe, run: Run, command: str) -> None:
     """Write down what runs here; refuse if something else already did."""
     settings = plain(recipe.settings()) | {"seed": run.seed}
     path = folder / "recipe.json"
     if path.exists():
         before = json.loads(path.read_text())
+        before.pop("origin", None)  # the settings tell it all
         keys = sorted(before.keys() | settings.keys())
         differ = [
             f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
@@ -433,19 +448,9 @@ def _claim(folder: Path, recipe: Recipe, run: Run, command: str) -> None:
                 "choose another --out, or delete it"
             )
         return
-    checkpoint.replace_text(path, json.dumps(settings, indent=1) + "\n")
+    told = settings | origin(name, recipe)
+    checkpoint.replace_text(path, json.dumps(told, indent=1) + "\n")
     checkpoint.replace_text(folder / "command.txt", command + "\n")
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the kernel drops it with the process, however that ends."""
-    with open(folder / ".lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as fault:
-            raise Busy(f"{folder} is in use by another process: wait for it, or stop it") from fault
-        yield
 
 
 def _commit() -> str | None:

@@ -1,348 +1,133 @@
-"""Train an algorithm of Stable-Baselines3 and measure it: `hardattn train ALGORITHM`.
+"""Algorithms of Stable-Baselines3 as a trainer: `hardattn train sb3-ppo`.
 
-ALGORITHM is ppo, recurrent-ppo, a2c or sac. They learn on the scenes of ram-cluttered-digits, and
-are measured on its test scenes by the same harness, so that the results stand in one table. Needs
-`pip install 'hardattn[sb3]'`. A run that is stopped begins again. Exit codes are those of
-experiments.run.
+Needs `pip install 'hardattn[sb3]'`. Models are kept whole in model.zip, and their weights in
+best.pt, as those of any agent. A run that is stopped begins again.
 """
 
 import math
 import os
-import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+import torch
+
+from hardattn import storage
+from hardattn.data import Split
+from hardattn.envs import Problem
+from hardattn.envs.actions import FLAT
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import error, figures
+from hardattn.rng import mix
+from hardattn.rollout import DRAWS
+from hardattn.scenes import plain
+from hardattn.training.interrupt import Stopped
+from hardattn.training.log import Log
+from hardattn.training.loop import TrainingResult, best_of
+from hardattn.training.metrics import NotFinite, Stopwatch
+from hardattn.world import World
 
 from . import timing
-from .command import obey
-from .commands.train import Program, in_one_line, main as run_main
-from .recipe import Recipe, Run, UsageError, at_least, finite, positive
-from .recipes import measured
-from .recipes.family import CLUTTERED_DIGITS
+from .recipe import Recipe, Run, UsageError
+from .run import begin, conclude, finish, prepare, record
 
-
-@dataclass(frozen=True)
-class Feedforward:
-    """A policy and a critic of two layers each, which remember nothing but the last glimpse."""
-
-    action: Literal["cell", "place", "move"] = "cell"
-    """A cell of a grid, with a class; or a place, or a move, with logits: their loss is charged."""
-    grid: int = 7
-    """Cells a side (cell)."""
-    std: float = 0.2
-    """Standard deviation of a place at first, in half-sides of the image, or of a move."""
-    doubt: float = 0.5
-    """Standard deviation of a logit at first."""
-    hidden: int = 128
-    """Units of each layer."""
-
-    def __post_init__(self) -> None:
-        at_least(self, 1, "grid", "hidden")
-        positive(self, "std", "doubt")
-        finite(self, "std", "doubt")
-
-    def arguments(self) -> dict[str, Any]:
-        """What an environment is to be made with."""
-        if self.action == "cell":
-            return {"action": "cell", "cells": (self.grid, self.grid), "answer": "class"}
-        return {"action": self.action, "answer": "logits"}
-
-    def policy(self) -> dict[str, Any]:
-        """What a policy is to be made with."""
-        return {"net_arch": [self.hidden, self.hidden]}
-
-    def begin(self, model: Any, env: Any) -> None:
-        """Set what a policy has no option for."""
-        import torch
-
-        from hardattn.envs.actions import FLAT
-
-        if self.action != "cell":
-            logits = env.actions.space.shape[0] - env.actions.wide
-            stds = [self.std] * env.actions.wide + [self.doubt / FLAT] * logits
-            with torch.no_grad():
-                model.policy.log_std.copy_(torch.tensor(stds).log())
-
-
-@dataclass(frozen=True)
-class Recurrent(Feedforward):
-    """The same above an LSTM, which policy and critic share."""
-
-    memory: int = 128
-    """Units of the LSTM."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(self, 1, "memory")
-
-    def policy(self) -> dict[str, Any]:
-        """What a policy is to be made with."""
-        shared = {"shared_lstm": True, "enable_critic_lstm": False}
-        return super().policy() | shared | {"lstm_hidden_size": self.memory}
-
-
-@dataclass(frozen=True)
-class Squashed:
-    """SAC's: a policy that squashes its numbers, and two critics, of two layers each."""
-
-    action: Literal["place", "move"] = "place"
-    """A place or a move, with logits, whose cross-entropy is charged."""
-    hidden: int = 256
-    """Units of each layer."""
-
-    def __post_init__(self) -> None:
-        at_least(self, 1, "hidden")
-
-    def arguments(self) -> dict[str, Any]:
-        """What an environment is to be made with."""
-        return {"action": self.action, "answer": "logits"}
-
-    def policy(self) -> dict[str, Any]:
-        """What a policy is to be made with."""
-        return {"net_arch": [self.hidden, self.hidden]}
-
-    def begin(self, model: Any, env: Any) -> None:
-        """Leave it as it is."""
-
-
-@dataclass(frozen=True)
-class Interaction:
-    """What all algorithms have in common."""
-
-    images: int = 320_000
-    """Scenes looked at in training."""
-    envs: int = 64
-    lr: float = 1e-3
-    """At first; it falls linearly to 0."""
-    discount: float = 0.5
-    validate_every: int = 20_000
-    """Scenes between validations, of which the best keeps its weights."""
-
-    def __post_init__(self) -> None:
-        at_least(self, 1, "images", "envs", "validate_every")
-        positive(self, "lr")
-        finite(self, "lr")
-        for name in ("discount", "trace"):
-            if not 0 <= getattr(self, name, 0.0) <= 1:
-                raise UsageError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
-
-    def falling(self, left: float) -> float:
-        """The learning rate when that share of training is left."""
-        return self.lr * left
-
-
-@dataclass(frozen=True)
-class A2c(Interaction):
-    """Of Mnih et al. (2016)."""
-
-    steps: int = 12
-    """Of each environment from update to update."""
-    trace: float = 0.95
-    """Lambda of the generalised advantage."""
-    entropy: float = 0.01
-    """Weight of the entropy of actions."""
-    clip: float = 0.5
-    """Largest norm of the gradient."""
-    estimator: str = field(default="A2C", init=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(self, 1, "steps")
-        at_least(self, 0, "entropy")
-        positive(self, "clip")
-
-    def common(self) -> dict[str, Any]:
-        """What on-policy algorithms are to be made with."""
-        return {
-            "n_steps": self.steps,
-            "gamma": self.discount,
-            "gae_lambda": self.trace,
-            "ent_coef": self.entropy,
-            "max_grad_norm": self.clip,
-        }
-
-    def model(self, env: Any, **named: Any) -> Any:
-        """The algorithm, with these options more."""
-        from stable_baselines3 import A2C
-
-        return A2C("MlpPolicy", env, **(self.common() | named))
-
-
-@dataclass(frozen=True)
-class Ppo(A2c):
-    """Of Schulman et al. (2017)."""
-
-    steps: int = 48
-    """Of each environment from one round of updates to the next."""
-    batch: int = 512
-    """Steps to an update."""
-    epochs: int = 4
-    """Updates from the same steps."""
-    ratio: float = 0.2
-    """How far a ratio of probabilities may go from 1."""
-    estimator: str = field(default="PPO", init=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(self, 1, "epochs")
-        at_least(self, 2, "batch")
-        positive(self, "ratio")
-
-    def common(self) -> dict[str, Any]:
-        """What on-policy algorithms are to be made with."""
-        more = {"batch_size": self.batch, "n_epochs": self.epochs, "clip_range": self.ratio}
-        return super().common() | more
-
-    def model(self, env: Any, **named: Any) -> Any:
-        """The algorithm, with these options more."""
-        from stable_baselines3 import PPO
-
-        return PPO("MlpPolicy", env, **(self.common() | named))
-
-
-@dataclass(frozen=True)
-class RecurrentPpo(Ppo):
-    """PPO through an LSTM, of sb3-contrib."""
-
-    estimator: str = field(default="recurrent PPO", init=False)
-
-    def model(self, env: Any, **named: Any) -> Any:
-        """The algorithm, with these options more."""
-        from sb3_contrib import RecurrentPPO
-
-        return RecurrentPPO("MlpLstmPolicy", env, **(self.common() | named))
-
-
-@dataclass(frozen=True)
-class Sac(Interaction):
-    """Of Haarnoja et al. (2018)."""
-
-    batch: int = 256
-    """Remembered steps to an update."""
-    updates: int = 8
-    """After each step of all environments."""
-    buffer: int = 200_000
-    """Steps that are remembered."""
-    start: int = 1_000
-    """Steps at random before it learns."""
-    estimator: str = field(default="SAC", init=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(self, 1, "batch", "updates", "buffer")
-        at_least(self, 0, "start")
-
-    def model(self, env: Any, **named: Any) -> Any:
-        """The algorithm, with these options more."""
-        from stable_baselines3 import SAC
-
-        return SAC(
-            "MlpPolicy",
-            env,
-            gamma=self.discount,
-            batch_size=self.batch,
-            gradient_steps=self.updates,
-            buffer_size=self.buffer,
-            learning_starts=self.start,
-            **named,
-        )
-
-
-def _recipe(title: str, about: str, agent: Any, learning: Any) -> Recipe:
-    problem = replace(CLUTTERED_DIGITS.problem, bonus=1.0)
-    return Recipe(
-        title, f"{about} {CLUTTERED_DIGITS.scene}", problem=problem, agent=agent, learning=learning
-    )
-
-
-PREFIX = "sb3-"
 DIVERGED = "a weight or an action is not finite: lower the learning rate (--lr)"
-_ALL: dict[str, Recipe] = {
-    "ppo": _recipe(
-        "PPO (SB3)",
-        "Stable-Baselines3's PPO, which answers and looks by reward alone, and has no memory.",
-        Feedforward(),
-        Ppo(),
-    ),
-    "recurrent-ppo": _recipe(
-        "recurrent PPO (SB3)",
-        "sb3-contrib's PPO with an LSTM, which answers and looks by reward alone.",
-        Recurrent(),
-        RecurrentPpo(),
-    ),
-    "a2c": _recipe(
-        "A2C (SB3)",
-        "Stable-Baselines3's A2C, which answers and looks by reward alone, and has no memory.",
-        Feedforward(),
-        A2c(),
-    ),
-    "sac": _recipe(
-        "SAC (SB3)",
-        "Stable-Baselines3's SAC, whose places and logits are numbers; it has no memory.",
-        Squashed(),
-        Sac(images=32_000, validate_every=4_000),
-    ),
-}
-RECIPES: dict[str, Recipe] = {
-    name: measured(PREFIX + name, recipe) for name, recipe in _ALL.items()
-}
 
 
 def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
     """Train and measure: see `hardattn.experiments.run.execute`."""
-    try:
-        import stable_baselines3
-        from stable_baselines3.common.logger import Logger
-
-        from hardattn.envs.sb3 import GlimpseVecEnv
-    except ImportError as fault:
-        raise UsageError(f"{fault.name} is missing: pip install 'hardattn[sb3]'") from fault
-    from hardattn.agents.sb3 import SB3Agent
-    from hardattn.envs import Problem
-    from hardattn.rng import mix
-    from hardattn.training.log import Log
-
-    from .run import begin, conclude, finish, prepare, record
+    libraries()
+    from stable_baselines3 import __version__
+    from stable_baselines3.common.logger import Logger
 
     setting = prepare(recipe.problem, run)
     split = setting.dataset.train
     problem = Problem(setting.world, setting.make, split, setting.answers)
-    env = GlimpseVecEnv(problem, recipe.learning.envs, **recipe.agent.arguments())
-    try:
-        model = recipe.learning.model(
-            env,
-            learning_rate=recipe.learning.falling,
-            policy_kwargs=recipe.agent.policy(),
-            # Environments of neighbouring seeds would share all of their episodes but a few.
-            seed=mix(run.seed) % 2**31,
-            device=setting.device,
-        )
-    except (AssertionError, ImportError) as fault:
-        raise UsageError(str(fault).splitlines()[0]) from fault
-    recipe.agent.begin(model, env)
+    # Environments of neighbouring seeds would share all of their episodes but a few.
+    model, agent = model_of(recipe, problem, mix(run.seed) % 2**31, setting.device)
     model.set_logger(Logger(None, []))  # or it would make folders of its own
-    agent = SB3Agent(model, env).to(setting.device)
     begin(folder, recipe, run, setting, agent)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
     try:
         with timing.work(folder):
             trained = learn(model, agent, setting, recipe, log)
+        storage.write(folder / "best.pt", {"agent": agent.state_dict()})
         result = conclude(setting, name, recipe, run, command, folder, agent, record(trained))
-        result["made_with"]["stable_baselines3"] = stable_baselines3.__version__
+        result["made_with"]["stable_baselines3"] = __version__
         model.save(folder / "unfinished.zip")
         os.replace(folder / "unfinished.zip", folder / "model.zip")
-        finish(log, recipe, run, result, RECIPES)
+        finish(log, recipe, run, result)
         return result
     finally:
         log.close()
+
+
+def build(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Any:
+    """The recipe's agent with weights of that seed, untrained."""
+    libraries()
+    nothing = Split(torch.zeros(1, *image, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
+    answers = tuple(str(number) for number in range(world.task.classes))
+    learning = recipe.learning
+    if hasattr(learning, "buffer"):
+        learning = replace(learning, buffer=learning.envs)
+    problem = Problem(world, plain, nothing, answers)
+    return model_of(replace(recipe, learning=learning), problem, seed, torch.device("cpu"))[1]
+
+
+def libraries() -> None:
+    """Raise UsageError where Stable-Baselines3 is not installed."""
+    try:
+        import sb3_contrib  # noqa: F401
+        import stable_baselines3  # noqa: F401
+    except ImportError as fault:
+        raise UsageError(f"{fault.name} is missing: pip install 'hardattn[sb3]'") from fault
+
+
+def model_of(recipe: Recipe, problem: Problem, seed: int, device: torch.device) -> tuple[Any, Any]:
+    """A model of the recipe's algorithm, untrained, and the agent that it is.
+
+    They are imported here, as only these recipes need them: it takes a second and more.
+    """
+    from sb3_contrib import RecurrentPPO
+    from stable_baselines3 import A2C, PPO, SAC
+
+    from hardattn.agents.sb3 import SB3Agent
+    from hardattn.envs.sb3 import GlimpseVecEnv
+
+    algorithms = {
+        "A2C": (A2C, "MlpPolicy"),
+        "PPO": (PPO, "MlpPolicy"),
+        "recurrent PPO": (RecurrentPPO, "MlpLstmPolicy"),
+        "SAC": (SAC, "MlpPolicy"),
+    }
+    learning = recipe.learning
+    algorithm, policy = algorithms[learning.estimator]
+    env: Any = GlimpseVecEnv(problem, learning.envs, **recipe.agent.arguments())
+    try:
+        model: Any = algorithm(
+            policy,
+            env,
+            learning_rate=learning.falling,
+            policy_kwargs=recipe.agent.policy(),
+            seed=seed,
+            device=device,
+            **learning.arguments(),
+        )
+    except (AssertionError, ImportError) as fault:
+        raise UsageError(str(fault).splitlines()[0]) from fault
+    if hasattr(recipe.agent, "std") and recipe.agent.action != "cell":
+        # What a policy has no option for.
+        logits = env.actions.space.shape[0] - env.actions.wide
+        stds = [recipe.agent.std] * env.actions.wide + [recipe.agent.doubt / FLAT] * logits
+        with torch.no_grad():
+            model.policy.log_std.copy_(torch.tensor(stds).log())
+    return model, SB3Agent(model, env).to(device)
 
 
 class Validations:
     """What a model calls after each step: validates at times, and keeps the best weights."""
 
     def __init__(self, model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any):
-        from hardattn.training.metrics import Stopwatch
-
         self.model, self.agent, self.setting, self.log = model, agent, setting, log
         self.learning, self.draw = recipe.learning, recipe.problem.draw
         self.curve: list[tuple[int, float]] = []
@@ -375,11 +160,6 @@ class Validations:
 
     def validate(self) -> None:
         """Measure, and take note; none of it is training."""
-        from hardattn.evaluation.evaluate import evaluate
-        from hardattn.evaluation.metrics import error, figures
-        from hardattn.rollout import DRAWS
-        from hardattn.training.loop import best_of
-
         self.spent.stop()
         world, scenes = self.setting.world, self.setting.validation
         columns = evaluate(self.agent, world, scenes, DRAWS[self.draw])
@@ -397,10 +177,6 @@ def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> Any
 
     Raises NotFinite for weights that are not, Stopped where somebody interrupts.
     """
-    from hardattn.training.interrupt import Stopped
-    from hardattn.training.loop import TrainingResult, best_of
-    from hardattn.training.metrics import NotFinite
-
     agent.eval()
     log.start(0, recipe.learning.images)
     watch = Validations(model, agent, setting, recipe, log)
@@ -417,16 +193,3 @@ def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> Any
     model.policy.load_state_dict(watch.best)
     best = best_of(watch.curve)[0]
     return TrainingResult(watch.images, watch.spent, best, watch.curve)
-
-
-SB3 = Program("hardattn train", __doc__, RECIPES, PREFIX, work)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns the exit code."""
-    return run_main(arguments, SB3)
-
-
-if __name__ == "__main__":
-    warnings.formatwarning = in_one_line
-    obey(main)

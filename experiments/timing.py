@@ -9,13 +9,12 @@ import dataclasses
 import fcntl
 import hashlib
 import json
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .recipe import Recipe, Run, UsageError
+from .recipe import Recipe
 
 
 def architecture(recipe: Recipe, made: dict[str, Any]) -> str:
@@ -56,59 +55,3 @@ def _open(folder: Path) -> Any:
     top = folder.resolve().parent.parent
     top.mkdir(parents=True, exist_ok=True)
     return open(top / ".working", "w")
-
-
-def fill(folders: Iterable[Path], given: Run) -> None:
-    """Take the times that finished runs lack: of the first of each architecture, for all of it.
-
-    A run that is not there, or that cannot be rebuilt, is passed by, with a line.
-    """
-    waiting: dict[str, list[Path]] = {}
-    known: dict[str, dict[str, Any]] = {}
-    for folder in folders:
-        path = folder / "result.json"
-        costs = (json.loads(path.read_text()).get("cost") or {}) if path.exists() else {}
-        name = costs.get("architecture")
-        if name is None:
-            continue
-        if "latency" in costs:
-            known.setdefault(name, {key: costs[key] for key in ("latency", "throughput")})
-        else:
-            waiting.setdefault(name, []).append(folder)
-    for name, lacking in waiting.items():
-        found = known.get(name) or _timed(lacking[0], given)
-        for folder in lacking if found else ():
-            _add(folder, found)
-
-
-def _timed(folder: Path, given: Run) -> dict[str, Any]:
-    """The times of a finished run; {} where it cannot be rebuilt or is not alone."""
-    from hardattn.data import DataError
-    from hardattn.evaluation import cost
-    from hardattn.rollout import DRAWS
-    from hardattn.storage import CheckpointError
-
-    from .revive import Revival
-
-    try:
-        run = Revival(given)(folder, json.loads((folder / "result.json").read_text()))
-    except (UsageError, DataError, CheckpointError) as fault:
-        print(f"not timed: {fault}", file=sys.stderr)
-        return {}
-    with alone(folder) as free:
-        if free:
-            draw = DRAWS[run.recipe.problem.draw]
-            return cost.times(run.agent, run.setting.world, run.test, draw)
-    print(f"{folder}: not timed, as others train beside it", file=sys.stderr)
-    return {}
-
-
-def _add(folder: Path, times: dict[str, Any]) -> None:
-    from hardattn.storage import replace_text
-
-    from .run import locked
-
-    with locked(folder):
-        result = json.loads((folder / "result.json").read_text())
-        result["cost"] |= times
-        replace_text(folder / "result.json", json.dumps(result, indent=1) + "\n")

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,7 @@ def test_a_wheel_holds_every_file_of_its_folders_and_no_other(wheel):
         for kind in ("py", "css", "js")
         for path in (ROOT / folder).rglob(f"*.{kind}")
     }
+    wanted.add("hardattn/experiments/recipes/expected.json")  # and none of the results
     assert {name for name in names(wheel) if ".dist-info/" not in name} == wanted
     wanted_too = {
         "hardattn/envs/__init__.py",
@@ -85,6 +87,33 @@ assert not hasattr(hardattn.agents, "FOREIGN") and not hasattr(hardattn.envs, "F
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=1000
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_an_unpacked_wheel_has_the_command(wheel, tmp_path):
+    """Recipes with what they expect, and the folder that it is called in stays empty."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+        (entry,) = (name for name in archive.namelist() if name.endswith("/entry_points.txt"))
+        script = archive.read(entry).decode().split("hardattn = ")[1].strip()
+    module, function = script.split(":")
+    (tmp_path / "empty").mkdir()
+
+    def command(*words):
+        return subprocess.run(
+            [sys.executable, "-c", f"from {module} import {function}; {function}()", *words],
+            cwd=tmp_path / "empty",
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+            capture_output=True,
+            text=True,
+            timeout=1000,
+        )
+
+    listed = command("list")
+    assert (listed.returncode, listed.stderr) == (0, "") and "ram-digits " in listed.stdout
+    assert "on " in command("list", "ram-digits").stdout.split("Expect: ")[1].splitlines()[0]
+    done = command("results", "claims")
+    assert done.returncode == 2 and "no committed results are installed" in done.stderr
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_constraints_pin_all_that_is_asked_for():

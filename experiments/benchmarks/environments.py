@@ -6,12 +6,10 @@ write first. CPU seconds of this process, the least of many short rounds in turn
 begun included. `--save` writes them to experiments/results/studies/envs.json.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -21,32 +19,28 @@ from gymnasium.vector import SyncVectorEnv
 from hardattn.device import tune
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv
 
-from ..command import obey
+from ..committed import STUDIES
 from ..run import made_with
 from .sb3 import ENVS, LOOKS, Naive, adapters, problem
 
-SAVED = Path(__file__).parents[1] / "results" / "studies" / "envs.json"
+SAVED = STUDIES / "envs.json"
 IMAGES = 55_000  # as many as MNIST has
 ROUNDS, LEAST = 40, 0.03  # rounds of so many seconds: short ones, of which some are undisturbed
 
 
-def main(arguments: list[str] | None = None) -> int:
+def measure(save: bool) -> None:
     """Measure, print, and save if asked."""
-    parser = argparse.ArgumentParser(prog="hardattn bench environments", description=__doc__)
-    parser.add_argument("--save", action="store_true", help=f"write {SAVED.name}")
-    given = parser.parse_args(arguments)
     product = tune(threads=1)
     rows = faces()
     if find_spec("stable_baselines3"):
         rows += adapters()
     for row in rows:
         print(f"{row['what']:64}{row['rate']:>12,.0f} {row['unit']:10}{row['ratio']:6.2f} x")
-    if given.save:
+    if save:
         made = made_with(torch.device("cpu"), 1, product)
         result = {"rows": rows, "rounds": ROUNDS, "made_with": made}
         SAVED.write_text(json.dumps(result, indent=1) + "\n")
         print(SAVED)
-    return 0
 
 
 def faces(count: int = ENVS, rounds: int = ROUNDS, least: float = LEAST) -> list[dict[str, Any]]:
@@ -114,7 +108,3 @@ def single(env: gymnasium.Env[Any, Any]) -> Callable[[], None]:
             env.step(action)
 
     return episode
-
-
-if __name__ == "__main__":
-    obey(main)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
+from hardattn.data import Split
 from hardattn.device import tune
 from hardattn.envs import Problem
 from hardattn.scenes import plain
@@ -18,7 +19,6 @@ from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.world import World
 
-from ..command import obey
 from .throughput import compare
 
 SIDE, GLIMPSE, LOOKS, CLASSES = 28, 8, 6, 10
@@ -57,8 +57,6 @@ class Naive(gymnasium.Env[Any, Any]):
 
 def problem(count: int = 10_000) -> Problem:
     """Random images for both."""
-    from hardattn.data import Split
-
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (count, 1, SIDE, SIDE), generator=generator).to(torch.uint8)
     labels = torch.randint(CLASSES, (count,), generator=generator)
@@ -95,13 +93,8 @@ def adapters(envs: int = ENVS) -> list[dict[str, Any]]:
     return compare(ways, envs * LOOKS, "steps/s", torch.device("cpu"))
 
 
-def main(arguments: list[str] | None = None) -> int:
+def measure() -> None:
     """Measure and print."""
     tune(threads=1)
     for row in adapters():
         print(f"{row['what']:64}{row['rate']:>12,.0f} {row['unit']:10}{row['ratio']:6.2f} x")
-    return 0
-
-
-if __name__ == "__main__":
-    obey(main)

@@ -5,11 +5,9 @@ rounds, so that another process on the machine moves them little. `--save` write
 experiments/results/studies/benchmark.json.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,30 +22,25 @@ from hardattn.sensors import Retina
 from hardattn.training.metrics import TrainingMetrics
 from hardattn.training.optimizers import OPTIMIZERS
 
-from ..command import obey
+from ..committed import STUDIES
 from ..recipes import RECIPES
 from ..run import made_with
 
-SAVED = Path(__file__).parents[1] / "results" / "studies" / "benchmark.json"
+SAVED = STUDIES / "benchmark.json"
 ROUNDS = 7
 
 
-def main(arguments: list[str] | None = None) -> int:
+def measure(where: str, save: bool) -> None:
     """Measure, print, and save if asked."""
-    parser = argparse.ArgumentParser(prog="hardattn bench throughput", description=__doc__)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--save", action="store_true", help=f"write {SAVED.name}")
-    given = parser.parse_args(arguments)
-    device = choose(given.device)
+    device = choose(where)
     product = tune(threads=1)
     rows = [*training(device, product), *glimpses(device)]
     for row in rows:
         print(f"{row['what']:64}{row['rate']:>12,.0f} {row['unit']:10}{row['ratio']:6.2f} x")
-    if given.save:
+    if save:
         result = {"rows": rows, "rounds": ROUNDS, "made_with": made_with(device, 1, product)}
         SAVED.write_text(json.dumps(result, indent=1) + "\n")
         print(SAVED)
-    return 0
 
 
 def training(device: torch.device, product: str) -> list[dict[str, Any]]:
@@ -177,7 +170,3 @@ def seconds(way: Callable[[], None], device: torch.device, least: float = 0.4) -
         end.synchronize()
         return start.elapsed_time(end) / 1000 / calls
     return (time.process_time() - since) / calls
-
-
-if __name__ == "__main__":
-    obey(main)

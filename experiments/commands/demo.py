@@ -3,13 +3,13 @@
 `make demo`, or `hardattn demo`. Repeating it goes on where it was stopped.
 """
 
-import argparse
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..command import obey
-from .sweep import sweep
+from ..command import Command
+from ..recipe import at_least
 
 # The longest first, so that the cores finish together.
 RECIPES = (
@@ -23,12 +23,24 @@ RECIPES = (
 LEARNED = ("ram-digits", "ram-leave-one-out-digits")  # where to look
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Train all, compare all. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="hardattn demo", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="default: runs/demo")
-    parser.add_argument("--workers", type=int, default=2, help="trainings at a time (default: 2)")
-    given = parser.parse_args(arguments)
+@dataclass(frozen=True)
+class Options:
+    """Where, and how many at a time."""
+
+    out: Path = Path("runs/demo")
+    """The folder of its runs."""
+    workers: int = 2
+    """Trainings at a time."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "workers")
+
+
+def run(given: Options) -> int:
+    """Train all, compare all."""
+    from ..parallel import sweep
+    from ..studies.comparison import compare
+    from ..studies.policy_gain.measure import gains, tell
 
     since = time.perf_counter()
     print(
@@ -41,10 +53,6 @@ def main(arguments: list[str] | None = None) -> int:
     code = sweep([[recipe, "--out", str(given.out)] for recipe in RECIPES], given.workers)
     if code:
         return code
-
-    from ..studies.policy_gain.measure import gains, tell
-    from .report import compare
-
     done, faults = gains([given.out / recipe for recipe in LEARNED])
     tell(done)
     page = compare([given.out / recipe for recipe in RECIPES], given.out, "random-digits")
@@ -54,5 +62,4 @@ def main(arguments: list[str] | None = None) -> int:
     return 2 * bool(faults)
 
 
-if __name__ == "__main__":
-    obey(main)
+COMMAND = Command("demo", "the main job, for a newcomer: some four minutes", Options, run)

@@ -8,167 +8,35 @@ PATHs are run folders, folders of runs (runs/demo), results files or folders of 
 drawn is left out, with a line that says so.
 """
 
-import argparse
-import os
-import shlex
-import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
-from ..command import obey
+import tyro
 
-if TYPE_CHECKING:
-    from hardattn.report.faults import Fault
-    from hardattn.report.rows import Table
-    from hardattn.report.runs import Group
+from ..command import Command, some
 
 
-class Report(NamedTuple):
-    """All that is to be written and said of some groups of runs."""
+@dataclass(frozen=True)
+class Options:
+    """What is compared, and with what."""
 
-    tables: "list[Table]"
-    files: dict[str, str]  # by their names
-    faults: "list[Fault]"  # who is left out of a part of the page
+    paths: tyro.conf.Positional[tuple[Path, ...]]
+    """Runs, or results."""
+    out: Path | None = None
+    """The folder to write into; by default the first that is a folder of runs."""
+    against: str | None = None
+    """Name of the run that others are compared with; by default the control of each."""
 
-
-def compare(
-    paths: Sequence[str | Path],
-    out: str | Path | None = None,
-    against: str | None = None,
-) -> Path:
-    """Write the page, its tables and its figures; print the tables; return the path of the page.
-
-    out: the folder to write into, by default the first path that is a folder of runs, else runs.
-    against: the name of the row that others are compared with, by default the control of each.
-    Raises hardattn.report.runs.ReportError, and hardattn.storage.CheckpointError on a full disk.
-    """
-    from hardattn.report.faults import spared
-    from hardattn.report.rows import check_named
-    from hardattn.report.runs import ReportError, read, unfinished
-    from hardattn.storage import replace_text
-
-    groups = read(paths)
-    check_named(groups, against)
-    left_out = [str(folder) for folder in unfinished(paths)]
-    folder = _folder(paths) if out is None else Path(out)
-    words = ["hardattn", "report", *map(_short, paths)]
-    words += [] if out is None else ["--out", _short(out)]
-    words += [] if against is None else ["--against", against]
-    command = shlex.join(words)
-
-    def drawn(some: "Sequence[Group]", missing: "Sequence[Fault]" = ()) -> Report:
-        named = against if any(group.name == against for group in some) else None
-        return _report(some, named, command, left_out, missing)
-
-    report, missing = spared(groups, drawn, _title, "the report")
-    if report is None:
-        raise ReportError(f"there is nothing to show: {missing[0]}")
-    if missing:
-        faulty = {fault.who for fault in missing}
-        report = drawn([group for group in groups if _title(group) not in faulty], missing)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in report.files.items():
-        replace_text(folder / name, text)
-    for fault in (*missing, *report.faults):
-        print(f"left out: {fault}", file=sys.stderr)
-    _say(report, left_out, folder)
-    return folder / "report.html"
+    def __post_init__(self) -> None:
+        some(self.paths, "PATH")
 
 
-def _report(
-    groups: "Sequence[Group]",
-    against: str | None,
-    command: str,
-    left_out: Sequence[str],
-    missing: "Sequence[Fault]",
-) -> Report:
-    """missing: of whom nothing could be drawn."""
-    from hardattn.report.faults import Fault, spared
-    from hardattn.report.page.page import page
-    from hardattn.report.render.csv import by_agent, by_seed
-    from hardattn.report.render.latex import latex
-    from hardattn.report.render.markdown import markdown
-    from hardattn.report.rows import tables
+def run(given: Options) -> int:
+    """Write the page and its tables; print the tables."""
+    from ..studies.comparison import compare
 
-    from ..studies.figures import figures
-
-    done = tables(groups, against)
-    printable, others = spared(
-        groups, lambda some: figures(some, command), _title, "the figures for print"
-    )
-    faults: list[Fault] = [*others]
-    html = page(groups, against, command, left_out, printable or [], missing, faults)
-    said = [f"Not finished, and left out: {name}" for name in left_out]
-    said += [f"{fault}." for fault in missing]
-    lines = "".join(f"\n{line}\n" for line in said)
-    files = {
-        "report.md": f"Made by `{command}`.\n\n{markdown(done)}{lines}",
-        "report.tex": latex(done, command),
-        "report.csv": by_agent(done),
-        "report-seeds.csv": by_seed(done),
-        "report.html": html,
-    }
-    return Report(done, files, faults)
-
-
-def _say(report: Report, left_out: Sequence[str], folder: Path) -> None:
-    """Print the tables and what was written; nobody need listen to the end (`| head`)."""
-    from hardattn.report.render.terminal import terminal
-
-    try:
-        terminal(report.tables)
-        for name in left_out:
-            print(f"not finished, and left out: {name}")
-        print("\n".join(str(folder / name) for name in reversed(report.files)))
-        sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # rich takes a closed pipe for a reason to exit
-        # What is still to be written at exit goes nowhere, rather than into a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _title(group: "Group") -> str:
-    return f"{group.name} ({group.scenes})"
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns the exit code: 2 for wrong paths or names, 5 if it cannot write."""
-    parser = argparse.ArgumentParser(
-        prog="hardattn report",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="runs, or results")
-    parser.add_argument("--out", metavar="FOLDER", help="where to (default: the first folder)")
-    parser.add_argument(
-        "--against", metavar="NAME", help="run name to subtract (default: the control of each)"
-    )
-    given = parser.parse_args(arguments)
-
-    from hardattn.report.runs import ReportError
-    from hardattn.storage import CheckpointError
-
-    try:
-        compare(given.paths, given.out, given.against)
-    except ReportError as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        return 2
-    except (CheckpointError, OSError) as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        return 5
+    compare(given.paths, given.out, given.against)
     return 0
 
 
-def _folder(paths: Sequence[str | Path]) -> Path:
-    folders = [Path(path) for path in paths if Path(path).is_dir()]
-    return folders[0] if folders and any(folders[0].rglob("result.json")) else Path("runs")
-
-
-def _short(path: str | Path) -> str:
-    """Relative to here where it can be: the page tells how to repeat it, not where it was made."""
-    whole, here = Path(path).resolve(), Path.cwd()
-    return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(path)
-
-
-if __name__ == "__main__":
-    obey(main)
+COMMAND = Command("report", "compare finished runs: tables, and a page", Options, run)

@@ -1,64 +1,86 @@
-"""Several recipes over several seeds: `hardattn sweep RECIPE ... --seeds 3`.
+"""Train several recipes over several seeds: `hardattn sweep RECIPE ... --seeds 3`.
 
-Each run is a process of its own; options that are not listed here go to every run. For an option
-that names a row of a table, such as --block or --estimator, `all` stands for every row. What is
-already done is not done again. Exits non-zero if any run failed, and says which.
+Each run is a process of its own; options that are not listed here go to every run. Several values
+with commas between them stand for a run with each (--lr 1e-3,3e-3), and for an option that names a
+row of a table, such as --block or --estimator, `all` stands for every row. A value with a colon in
+it (folder:a,b) is one. What is already done is not done again. Exits non-zero if any run failed,
+and says which.
 """
 
-import argparse
 import os
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from types import FrameType
+from dataclasses import dataclass, field
 
-from hardattn.training.progress import Overall
-
-from .. import timing
-from ..command import obey
+from ..command import Command, read_options, some
 from ..recipe import UsageError
-from .train import parse
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="hardattn sweep", description=__doc__)
-    parser.add_argument("recipes", nargs="+", metavar="RECIPE")
-    parser.add_argument("--seeds", type=int, default=3, help="run seeds 0 to N - 1 (default: 3)")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=os.cpu_count() or 1,
-        help="processes at a time (default: one a core)",
-    )
-    given, rest = parser.parse_known_args(arguments)
-    if given.seeds < 1 or given.workers < 1:
-        parser.error("--seeds and --workers must be at least 1")
-    try:
-        commands = [
-            [recipe, "--seed", str(seed), *options]
-            for seed in range(given.seeds)
-            for recipe in given.recipes
-            for options in every(rest)
-        ]
-        return sweep(commands, given.workers)
-    except UsageError as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        return 2
+@dataclass(frozen=True)
+class Options:
+    """How many, and how many at a time."""
+
+    seeds: int = 3
+    """Run seeds 0 to N - 1."""
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Processes at a time; by default one a core."""
+
+
+@dataclass(frozen=True)
+class Sweep(Options):
+    """All that is to be run."""
+
+    recipes: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        some(self.recipes, "RECIPE")
+        if self.seeds < 1 or self.workers < 1:
+            raise UsageError("--seeds and --workers must be at least 1")
+
+
+def options(words: Sequence[str]) -> Sweep:
+    """Read the words: those before the first option, but for its own, are recipes."""
+    # --lr=1 is two words, as what stands behind its sign may be a list.
+    mine, others = _apart([part for word in words for part in _split(word)])
+    own: Options = read_options(Options, mine, "hardattn sweep", "")
+    count = next((at for at, word in enumerate(others) if word.startswith("-")), len(others))
+    return Sweep(own.seeds, own.workers, tuple(others[:count]), tuple(others[count:]))
+
+
+def _split(word: str) -> list[str]:
+    return word.split("=", 1) if word.startswith("--") else [word]
+
+
+def _apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Its own options with their values, and the others."""
+    mine: list[str] = []
+    others: list[str] = []
+    for word, before in zip(words, ["", *words][: len(words)], strict=True):
+        own = word in ("--seeds", "--workers") or before in ("--seeds", "--workers")
+        (mine if own else others).append(word)
+    return mine, others
 
 
 def every(options: Sequence[str]) -> list[list[str]]:
-    """The options with each `all` replaced by every row of the table that it is about."""
-    words = [part for word in options for part in word.split("=", 1)]
-    if "all" not in words[1:]:
-        return [list(words)]
-    at = words.index("all", 1)
-    names = table(words[at - 1].lstrip("-"))
-    return [option for name in names for option in every([*words[:at], name, *words[at + 1 :]])]
+    """The options with each list, and each `all`, replaced by one of its values in turn."""
+    options = [part for word in options for part in _split(word)]
+    for at, word in enumerate(options):
+        if at == 0 or word.startswith("--"):
+            continue
+        values = table(options[at - 1].lstrip("-")) if word == "all" else _listed(word)
+        if values != [word]:
+            before, after = options[:at], options[at + 1 :]
+            return [one for value in values for one in every([*before, value, *after])]
+    return [options]
+
+
+def _listed(word: str) -> list[str]:
+    if ":" in word or "," not in word:
+        return [word]
+    values = word.split(",")
+    if not all(values):
+        raise UsageError(f"{word!r} is a list of which a value is missing")
+    return values
 
 
 def table(field: str) -> list[str]:
@@ -82,57 +104,27 @@ def table(field: str) -> list[str]:
     return list(tables[field])
 
 
-def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
-    """Run `hardattn train` with each of these arguments, `workers` at a time, in this order.
+def run(given: Sweep) -> int:
+    """Train all."""
+    from ..parallel import sweep
 
-    Returns 0, or the exit code of the first that failed, after all have ended, when the times are
-    taken that none could take while others trained (see `experiments.timing`). SIGINT and SIGTERM
-    are passed on, and nothing new is started. Raises UsageError before anything is started.
-    """
-    given = [parse(list(command)) for command in commands]
-    running: list[subprocess.Popen[str]] = []
-    stop, overall = threading.Event(), Overall(len(commands), workers)
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        for process in running:
-            process.send_signal(number)
-
-    def one(run: int) -> int:
-        if stop.is_set():
-            return 130
-        overall.begin(run)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hardattn.experiments", "train", *commands[run]],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        running.append(process)
-        assert process.stderr is not None
-        with process.stderr as said:
-            for line in said:
-                overall.hear(run, line)
-        code = process.wait()
-        overall.end(run)
-        return code
-
-    before = {each: signal.signal(each, pass_on) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with overall, ThreadPoolExecutor(workers) as pool:
-            codes = list(pool.map(one, range(len(commands))))
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-    for command, code in zip(commands, codes, strict=True):
-        if code:
-            print(f"failed with exit code {code}: {' '.join(command)}", file=sys.stderr)
-    if given and not stop.is_set():
-        folders = [Path(run.out) / name / f"seed-{run.seed}" for name, _, run in given]
-        timing.fill(folders, given[0][2])
-    return next((code for code in codes if code), 0)
+    changes = every(given.options)
+    return sweep(
+        [
+            [recipe, "--seed", str(seed), *change]
+            for seed in range(given.seeds)
+            for recipe in given.recipes
+            for change in changes
+        ],
+        given.workers,
+    )
 
 
-if __name__ == "__main__":
-    obey(main)
+COMMAND = Command(
+    "sweep",
+    "train several recipes over several seeds",
+    Options,
+    run,
+    options,
+    "RECIPE ... [--field value[,value ...] ...] [OPTIONS]",
+)

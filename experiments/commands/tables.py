@@ -4,18 +4,18 @@ Each page is text by hand around one table, which stands between two marks. Resu
 from experiments/results/*.json, the others from experiments/results/studies.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..command import Command
+
 if TYPE_CHECKING:
     from hardattn.report.rows import Row, Table
-
-from ..command import obey
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "experiments" / "results"
@@ -189,20 +189,21 @@ def _between(text: str, table: str, name: str) -> str:
     return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns 0, or 1 where --check finds a page stale, or 2."""
-    parser = argparse.ArgumentParser(prog="hardattn results tables", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say, by exit 1, what is stale")
-    parser.add_argument("--pages", type=Path, default=ROOT, help="default: this checkout")
-    parser.add_argument(
-        "--results", type=Path, default=RESULTS, help="default: experiments/results"
-    )
-    given = parser.parse_args(arguments)
-    try:
-        texts = fresh(given.pages, given.results)
-    except (OSError, ValueError) as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        return 2
+@dataclass(frozen=True)
+class Options:
+    """Which pages, of which results."""
+
+    check: bool = False
+    """Only say, by exit code 1, what is stale."""
+    pages: Path = ROOT
+    """The folder that README.md and docs are in."""
+    results: Path = RESULTS
+    """A folder of results."""
+
+
+def run(given: Options) -> int:
+    """Write what is stale, or say it."""
+    texts = fresh(given.pages, given.results)
     stale = {path: new for path, (old, new) in texts.items() if new != old}
     for path, new in stale.items():
         if given.check:
@@ -214,5 +215,4 @@ def main(arguments: list[str] | None = None) -> int:
     return int(given.check and bool(stale))
 
 
-if __name__ == "__main__":
-    obey(main)
+COMMAND = Command("results tables", "write the tables from the committed results", Options, run)

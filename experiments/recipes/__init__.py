@@ -3,9 +3,7 @@
 Those of a whole family come from its problem; the others are written out here.
 """
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ..agents import (
@@ -33,9 +31,9 @@ from ..viewers import (
     VariationalDirichlet,
 )
 from .circle_square import ACTIVE
+from .expected import expecting
 from .family import CLUTTERED_60, CLUTTERED_DIGITS, DIGITS, MNIST, PAIR
-
-RESULTS = Path(__file__).parents[1] / "results"
+from .sb3 import SB3
 
 
 def _on_digits(title: str, about: str, agent: Any, **changes: Any) -> Recipe:
@@ -297,7 +295,7 @@ def _controls() -> dict[str, Recipe]:
     return controls
 
 
-# Beside what Stable-Baselines3 learns on the same scenes: see experiments/sb3.py.
+# Beside what Stable-Baselines3 learns on the same scenes: see recipes/sb3.py.
 CLUTTERED: dict[str, Recipe] = {
     name: recipe
     for name, recipe in CLUTTERED_DIGITS.members("cluttered-digits").items()
@@ -454,28 +452,12 @@ SELECTING: dict[str, Recipe] = {
 }
 
 
-def measured(name: str, recipe: Recipe) -> Recipe:
-    """The recipe with what its committed result, if there is one, says to expect."""
-    path = RESULTS / f"{name}.json"
-    if not path.exists():
-        return recipe
-    runs = json.loads(path.read_text())
-    errors = [run["figures"]["greedy"]["error"] for run in runs]
-    seconds = [run["training"]["seconds"] for run in runs]
-    seeds = f"mean of {len(runs)} seeds" if len(runs) > 1 else "1 seed"
-    machine = runs[0]["made_with"]["processor"]
-    return replace(
-        recipe,
-        expect=f"{100 * sum(errors) / len(runs):.2f} % test error, {seeds}, on {machine}",
-        minutes=sum(seconds) / len(runs) / 60,
-    )
-
-
 _ALL: dict[str, Recipe] = {
     **DIGITS.members("digits"),
     **OTHERS,
     **_controls(),
     **CLUTTERED,
+    **SB3,
     **MNIST.members("mnist"),
     **CLUTTERED_60.members("cluttered-60"),
     **PAIRS,
@@ -485,4 +467,4 @@ _ALL: dict[str, Recipe] = {
     **SELECTING,
 }
 
-RECIPES: dict[str, Recipe] = {name: measured(name, recipe) for name, recipe in _ALL.items()}
+RECIPES: dict[str, Recipe] = expecting(_ALL)

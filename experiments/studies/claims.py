@@ -5,7 +5,6 @@ results, or from a number, over the training seeds that they share; it held wher
 interval lies on its side, and cannot be told where the interval reaches across.
 """
 
-import argparse
 import json
 import math
 from collections.abc import Callable
@@ -13,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..command import obey
+from hardattn.report.column import estimate_text
+from hardattn.stats import paired_difference, within
 
-RESULTS = Path(__file__).parents[1] / "results"
+from ..committed import RESULTS
+
 Figure = Callable[[dict[str, Any]], float]
 
 
@@ -199,9 +200,6 @@ def rows(results: Path = RESULTS) -> list[dict[str, str]]:
 
 
 def _row(one: Claim, results: Path) -> dict[str, str]:
-    from hardattn.report.column import estimate_text
-    from hardattn.stats import paired_difference, within
-
     said = {"paper": one.paper, "claim": one.claim, "test": one.test}
     mine = runs(results, one.one)
     theirs = runs(results, one.other) if isinstance(one.other, str) else mine
@@ -237,16 +235,3 @@ def markdown(results: Path = RESULTS) -> str:
     lines = ["| " + " | ".join(heads) + " |", "| --- | --- | --- | ---: | ---: | --- |"]
     lines += ["| " + " | ".join(row[head] for head in heads) + " |" for row in rows(results)]
     return "\n".join(lines) + "\n"
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="hardattn results claims", description=__doc__)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    given = parser.parse_args(arguments)
-    print(markdown(given.results), end="")
-    return 0
-
-
-if __name__ == "__main__":
-    obey(main)

@@ -8,21 +8,18 @@ gradient is known; of the third, the mean of many pathwise gradients stands for 
 writes experiments/results/studies/gradients.json, from which the README's table is made.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as graph
 import torch
+from plotly.subplots import make_subplots
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn import storage as checkpoint
 from hardattn.data import load
-from hardattn.device import tune
 from hardattn.distributions import Choice, Gaussian, Mask, Places
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.rollout import Decision
@@ -31,10 +28,9 @@ from hardattn.sensors import Cells, GaussianWindow, Patches, Sensor
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
 
-from ..command import obey
-from ..run import made_with
+from ..committed import STUDIES
 
-SAVED = Path(__file__).parents[1] / "results" / "studies" / "gradients.json"
+SAVED = STUDIES / "gradients.json"
 KINDS = ("cells", "mask", "point")
 CANVAS, GRID, CLASSES = 24, 3, 10
 EVERY = {"cells": GRID * GRID, "mask": 2 ** (GRID * GRID)}  # episodes, where they are finitely many
@@ -250,9 +246,6 @@ def markdown(result: dict[str, Any]) -> str:
 
 def picture(result: dict[str, Any]) -> str:
     """A self-contained page: seconds until the noise is as long as the signal, a bar each."""
-    import plotly.graph_objects as graph
-    from plotly.subplots import make_subplots
-
     titles = ("one of nine cells", "a mask of nine patches", "a point of the plane")
     page = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.16)
     most = 0
@@ -291,43 +284,3 @@ def picture(result: dict[str, Any]) -> str:
         font={"family": "system-ui, sans-serif"},
     )
     return str(page.to_html(include_plotlyjs="inline", full_html=True))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="hardattn estimators", description=__doc__)
-    parser.add_argument("--place", choices=KINDS, nargs="*", default=list(KINDS))
-    parser.add_argument("--train", type=int, default=200, help="exact updates before (200)")
-    parser.add_argument("--calls", type=int, default=300, help="gradients of each (300)")
-    parser.add_argument("--batch", type=int, default=64, help="scenes of a gradient (64)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of the page (runs)")
-    parser.add_argument("--save", action="store_true", help=f"write {SAVED.name}")
-    given = parser.parse_args(arguments)
-    if min(given.calls, given.batch) < 2 or given.train < 0:
-        parser.error("--calls and --batch must be at least 2, --train at least 0")
-
-    product = tune(threads=1)
-    rows = []
-    for kind in given.place:
-        rows += measure(
-            kind,
-            given.train,
-            given.calls,
-            given.batch,
-            given.seed,
-            lambda text: print(text, flush=True),
-        )
-    made = made_with(torch.device("cpu"), 1, product)
-    result = {"rows": rows, "calls": given.calls, "batch": given.batch, "made_with": made}
-    given.out.mkdir(parents=True, exist_ok=True)
-    checkpoint.replace_text(given.out / "gradients.html", picture(result))
-    print(given.out / "gradients.html")
-    if given.save:
-        checkpoint.replace_text(SAVED, json.dumps(result, indent=1) + "\n")
-        print(SAVED.name)
-    return 0
-
-
-if __name__ == "__main__":
-    obey(main)

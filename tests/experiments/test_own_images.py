@@ -13,7 +13,7 @@ from PIL import Image
 from hardattn import storage as checkpoint
 from hardattn.evaluation import cost
 from hardattn.experiments import run as execute
-from hardattn.experiments.commands.train import main
+from hardattn.experiments.cli import main
 from hardattn.report.page.sections.player import player
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
@@ -46,7 +46,10 @@ def test_they_show_all_classes_and_the_same_images_for_all_agents(
             noise = Image.fromarray(rng.integers(0, 256, (12, 12), np.uint8))
             noise.save(tmp_path / "own" / kind / f"{number}.png")
     own = ["--dataset", f"folder:{tmp_path / 'own'}", *OWN, "--out", str(tmp_path / "runs")]
-    assert [main([name, *TINY, *own]) for name in ("ram-digits", "random-digits")] == [0, 0]
+    assert [main(["train", name, *TINY, *own]) for name in ("ram-digits", "random-digits")] == [
+        0,
+        0,
+    ]
     kept = [checkpoint.read(path) for path in (tmp_path / "runs").rglob("examples.pt")]
     assert [one["target"][:4].tolist() for one in kept] == [[0, 1, 2, 3]] * 2
     assert torch.equal(kept[0]["image"], kept[1]["image"])

@@ -13,11 +13,11 @@ from hardattn.data import load
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import error
-from hardattn.experiments import run as execute
-from hardattn.experiments.commands.train import parse
+from hardattn.experiments import run as execute, trainers
 from hardattn.experiments.recipe import Run
 from hardattn.experiments.revive import Revival
 from hardattn.experiments.run import DRAWS_OF_CONTROLS, measure
+from hardattn.experiments.words import parse
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.rollout import greedy
@@ -81,7 +81,7 @@ def test_a_control_s_figures_are_the_mean_of_its_draws(
     small += ["--test-draws", "1", "--device", "cpu", "--seed", "4", "--out", str(tmp_path)]
     for recipe in ("random-digits", "ram-digits"):
         name, given, run = parse([recipe, *small])
-        execute.execute(name, given, run, "a command")
+        trainers.execute(name, given, run, "a command")
     groups = {group.name.partition("-")[0]: group for group in read([tmp_path])}
     control = groups["random"].runs[0]
     greedy_figures = control.result.metrics["greedy"]

@@ -15,13 +15,11 @@ from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute
-from hardattn.experiments.commands import train as run
-from hardattn.experiments.commands.evaluate import main
-from hardattn.experiments.recipe import Run, UsageError
+from hardattn.experiments.cli import main
+from hardattn.experiments.recipe import Recipe, Run, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import Revival, recipe_of
-from hardattn.experiments.studies.policy_gain import measure as gain
-from hardattn.experiments.studies.robustness import measure as characterise
+from hardattn.experiments.words import Origin, as_words, named, origin_of, parse
 
 TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
 KINDS, EACH = 3, 20  # classes, and images in each: enough for all that is measured
@@ -47,7 +45,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         untimed.__wrapped__(patch)  # type: ignore[attr-defined]
         for name in ("ram-digits", "random-digits", "stochastic"):
             extra = ["--block", "bayesian_weibull"] if name == "stochastic" else []
-            assert run.main([name, *extra, *options]) == 0
+            assert main(["train", name, *extra, *options]) == 0
     return out
 
 
@@ -69,7 +67,7 @@ def result_of(folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_recipe_comes_back_from_its_result(name: str) -> None:
     recipe = RECIPES[name]
-    changed = dataclasses.replace(recipe, learning=dataclasses.replace(recipe.learning, batch=7))
+    changed = dataclasses.replace(recipe, learning=dataclasses.replace(recipe.learning, images=7))
     for one in (recipe, changed):
         settings = json.loads(json.dumps(execute.plain(one.settings())))
         parts = (one.problem, one.agent, one.learning)
@@ -95,8 +93,8 @@ def test_only_the_agent_of_the_result_will_do(runs: Path) -> None:
     assert not subject.differs
     recipe = result["recipe"]
     assert isinstance(recipe, dict)
-    with pytest.raises(UsageError, match="only its own program can build"):
-        revive(folder, {**result, "recipe": {**recipe, "agent": "Recurrent"}})
+    with pytest.raises(UsageError, match="no recipe of this version has an agent"):
+        revive(folder, {**result, "recipe": {**recipe, "agent": "Elsewhere"}})
     with pytest.raises(UsageError, match="not the weights of"):
         revive(folder, {**result, "recipe": {**recipe, "hidden": 8}})
     result["figures"]["greedy"]["error"] -= 0.02  # type: ignore[index]
@@ -106,7 +104,7 @@ def test_only_the_agent_of_the_result_will_do(runs: Path) -> None:
 def test_clusters_err_as_often_as_their_result_says(tmp_path: Path) -> None:
     """Whoever measures the agent, without a word of clusters."""
     words = ["gat-cluster-digits", *TINY, "--device", "cpu", "--out", str(tmp_path)]
-    assert run.main(words) == 0
+    assert main(["train", *words]) == 0
     folder = only(tmp_path, "gat-cluster-digits")
     result = result_of(folder)
     subject = Revival(Run(device="cpu"))(folder, result)
@@ -141,7 +139,7 @@ def test_what_is_measured_again_is_what_was_measured_first(runs: Path) -> None:
         del cut["figures"]["greedy"]["nll"]  # as if from a version that did not measure so much
         path.write_text(json.dumps(cut))
         checkpoint.write(path.parent / "columns.pt", {})
-    assert main([str(runs), "--device", "cpu"]) == 0
+    assert main(["evaluate", str(runs), "--device", "cpu"]) == 0
     assert len(before) == 3
     for path, first in before.items():
         again = json.loads(path.read_text())
@@ -161,7 +159,7 @@ def test_with_what_it_was_trained_is_remembered(runs: Path) -> None:
     result["made_with"]["commit"] = "of old"
     (folder / "result.json").write_text(json.dumps(result))
     for _ in range(2):
-        assert main([str(folder), "--device", "cpu"]) == 0
+        assert main(["evaluate", str(folder), "--device", "cpu"]) == 0
     again = json.loads((folder / "result.json").read_text())
     assert again["training"]["made_with"]["commit"] == "of old"
     assert again["made_with"]["commit"] != "of old"
@@ -172,18 +170,18 @@ def test_what_cannot_be_measured_is_named_and_left(
 ) -> None:
     odd = only(runs, "ram-digits") / "result.json"
     result = json.loads(odd.read_text())
-    result["recipe"]["agent"] = "Recurrent"
+    result["recipe"]["agent"] = "Elsewhere"
     odd.write_text(json.dumps(result))
     text = odd.read_text()
-    assert main([str(runs), "--device", "cpu"]) == 2
+    assert main(["evaluate", str(runs), "--device", "cpu"]) == 2
     said = capsys.readouterr()
-    assert said.err.count("error:") == 1 and "only its own program can build" in said.err
+    assert said.err.count("error:") == 1 and "no recipe of this version has an agent" in said.err
     assert "3 of 3" in said.out and odd.read_text() == text
-    assert main([str(runs / "nowhere")]) == 2
+    assert main(["evaluate", str(runs / "nowhere")]) == 2
     assert "no such file or folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["remeasure", "gain", "characterise"])
+@pytest.mark.parametrize("command", ["evaluate", "swap", "robustness"])
 def test_one_run_that_cannot_be_made_alive_does_not_stop_the_others(
     runs: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,15 +197,14 @@ def test_one_run_that_cannot_be_made_alive_does_not_stop_the_others(
         (folder / "result.json").write_text(json.dumps(result))
     weights = only(runs, "ram-digits") / "best.pt"
     weights.write_bytes(b"x" + weights.read_bytes()[1:])
-    call = {"remeasure": main, "gain": gain.main, "characterise": characterise.main}[command]
-    more = ["--what", "contrast"] if command == "characterise" else []
-    assert call([str(runs), "--device", "cpu", *more]) == 2
+    more = ["--what", "contrast"] if command == "robustness" else []
+    assert main([command, str(runs), "--device", "cpu", *more]) == 2
     said = capsys.readouterr()
     lines = [line for line in said.err.splitlines() if line.startswith(("error: ", "left out: "))]
     assert len(lines) == 3, said.err
     for name in ("no-agent", "no-data", "ram-digits,"):
         assert sum(f"{runs}/{name}" in line for line in lines) == 1
-    left = {"gain": "gain.json", "characterise": "characterisation.json"}.get(command)
+    left = {"swap": "gain.json", "robustness": "characterisation.json"}.get(command)
     assert left is None or (random / left).exists()
     assert "random-digits" in said.out and "Traceback" not in said.err
 
@@ -223,3 +220,25 @@ def test_an_agent_that_was_edited_so_that_it_raises_is_one_line(
     with pytest.raises(UsageError) as fault:
         Revival(Run(device="cpu"))(folder, result_of(folder))
     assert str(fault.value) == f"{folder}: cannot be made alive (AttributeError: no more)"
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_a_run_is_repeated_from_data(name: str) -> None:
+    """Its recipe by name, and what was changed; of results that do not say, from its name."""
+    base = RECIPES[name]
+    learning = dataclasses.replace(base.learning, images=77, lr=0.125)
+    label, recipe = named(name, dataclasses.replace(base, learning=learning))
+    origin = Origin(name, {"images": 77, "lr": 0.125})
+    assert label == f"{name},images=77,lr=0.125"
+    result = {"name": label, "title": "", "recipe": json.loads(json.dumps(recipe_as_json(recipe)))}
+    for given in (result, result | execute.origin(label, recipe)):
+        assert origin_of(given, recipe_of(given, "here")) == origin
+    assert execute.origin(label, recipe)["origin"] == origin._asdict()
+    again, told, run = parse([*as_words(origin), "--seed", "3"])
+    assert (again, told.settings(), run.seed) == (label, recipe.settings(), 3)
+    with pytest.raises(UsageError, match="not a run of a recipe that there is"):
+        origin_of({"name": "gone,lr=1"}, recipe)
+
+
+def recipe_as_json(recipe: Recipe) -> dict[str, object]:
+    return execute.plain(recipe.settings())

@@ -31,10 +31,10 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute
 from hardattn.experiments.benchmarks import sb3 as sb3_benchmark
-from hardattn.experiments.commands import train as run
-from hardattn.experiments.commands.train import parse
+from hardattn.experiments.cli import main
 from hardattn.experiments.recipe import Run
-from hardattn.experiments.sb3 import RECIPES, SB3, main
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.words import parse
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.rollout import sample
@@ -400,10 +400,10 @@ def test_it_learns_through_the_bridge() -> None:
 
 TINY = ["--images", "24", "--envs", "4", "--validate-every", "12", "--test-draws", "1"]
 SMALL = {
-    "ppo": ["--steps", "6", "--batch", "12"],
-    "recurrent-ppo": ["--steps", "6", "--batch", "12", "--memory", "8"],
-    "a2c": ["--steps", "6"],
-    "sac": ["--start", "8", "--batch", "4", "--updates", "1", "--buffer", "64"],
+    "sb3-ppo": ["--steps", "6", "--batch", "12"],
+    "sb3-recurrent-ppo": ["--steps", "6", "--batch", "12", "--memory", "8"],
+    "sb3-a2c": ["--steps", "6"],
+    "sb3-sac": ["--start", "8", "--batch", "4", "--updates", "1", "--buffer", "64"],
 }
 
 
@@ -423,17 +423,17 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def go(folder: Path, *words: str) -> int:
-    return main([*words, "--out", str(folder), "--device", "cpu"])
+    return main(["train", *words, "--out", str(folder), "--device", "cpu"])
 
 
 @pytest.mark.parametrize("name", list(SMALL))
 def test_a_result_stands_beside_ours(name: str, tiny: Path) -> None:
     assert go(tiny, name, *TINY, *SMALL[name]) == 0
     ram = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
-    assert run.main(["ram-cluttered-digits", *ram, "--out", str(tiny), "--device", "cpu"]) == 0
+    assert main(["train", "ram-cluttered-digits", *ram, "--out", str(tiny), "--device", "cpu"]) == 0
     groups = read([tiny])
     found = {group.name.split(",")[0]: group.first for group in groups}
-    ours, theirs = found["ram-cluttered-digits"], found[f"sb3-{name}"]
+    ours, theirs = found["ram-cluttered-digits"], found[name]
     assert theirs.keys() == ours.keys()
     for part in ("scenes", "sees", "world"):
         assert theirs[part] == ours[part]
@@ -447,7 +447,14 @@ def test_a_result_stands_beside_ours(name: str, tiny: Path) -> None:
     assert row.estimator == RECIPES[name].learning.estimator and not row.control
     (folder,) = (tiny / theirs["name"]).iterdir()
     kept = {path.name for path in folder.iterdir()}
-    assert {"model.zip", "columns.pt", "examples.pt", "metrics.jsonl", "recipe.json"} <= kept
+    assert {
+        "best.pt",
+        "model.zip",
+        "columns.pt",
+        "examples.pt",
+        "metrics.jsonl",
+        "recipe.json",
+    } <= kept
     assert not any("unfinished" in file for file in kept)
 
 
@@ -456,8 +463,8 @@ def test_training_is_told_of_between_validations(
 ) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    monkeypatch.setattr("hardattn.training.log.Log", partial(Log, every=1))
-    assert go(tiny, "ppo", *TINY, *SMALL["ppo"]) == 0
+    monkeypatch.setattr("hardattn.experiments.sb3.Log", partial(Log, every=1))
+    assert go(tiny, "sb3-ppo", *TINY, *SMALL["sb3-ppo"]) == 0
     (path,) = tiny.rglob("result.json")
     found = EventAccumulator(str(path.parent))
     found.Reload()
@@ -466,16 +473,16 @@ def test_training_is_told_of_between_validations(
     assert set(validated) < set(told) and len(told) == len(set(told))
     curve = json.loads(path.read_text())["training"]["curve"]
     assert validated == [images for images, _ in curve]
-    rate = parse(["ppo", *TINY, *SMALL["ppo"]], SB3)[1].learning.lr
+    rate = parse(["sb3-ppo", *TINY, *SMALL["sb3-ppo"]])[1].learning.lr
     for event in found.Scalars("training/learning_rate"):
         assert event.value == pytest.approx(rate * max(0, 1 - event.step / 24), abs=1e-9)
 
 
 def test_what_is_measured_is_what_was_kept(tiny: Path) -> None:
     """The weights of the best validation, in the file and in the figures."""
-    assert go(tiny, "ppo", *TINY, *SMALL["ppo"]) == 0
+    assert go(tiny, "sb3-ppo", *TINY, *SMALL["sb3-ppo"]) == 0
     (path,) = tiny.rglob("result.json")
-    recipe = parse(["ppo", *TINY, *SMALL["ppo"]], SB3)[1]
+    recipe = parse(["sb3-ppo", *TINY, *SMALL["sb3-ppo"]])[1]
     setting = execute.prepare(recipe.problem, Run(device="cpu"))
     named = Problem(setting.world, setting.make, setting.dataset.train, setting.answers)
     env = GlimpseVecEnv(named, 2, **recipe.agent.arguments())
@@ -493,16 +500,16 @@ def test_what_is_measured_is_what_was_kept(tiny: Path) -> None:
 @pytest.mark.parametrize(
     "words, answer",
     [
-        (["pppo"], "no recipe is called 'pppo': perhaps ppo"),
-        (["ppo", "--lrr", "1"], "no field 'lrr': perhaps lr"),
-        (["a2c", "--epochs", "3"], "no field 'epochs'"),
-        (["ppo", "--grid", "0"], "grid must be at least 1"),
-        (["ppo", "--discount", "1.5"], "discount must be between 0 and 1, not 1.5"),
-        (["ppo", "--envs", "0"], "envs must be at least 1"),
-        (["ppo", "--action", "cells"], "'cells'"),
-        (["ppo", "--action", "move"], "a move is in units of the reach"),
-        (["ppo", "--pieces", "-1"], "pieces must be at least 0"),
-        (["sac", "--action", "cell"], "'cell'"),
+        (["sb3-pppo"], "no recipe is called 'sb3-pppo': perhaps sb3-ppo"),
+        (["sb3-ppo", "--lrr", "1"], "no field 'lrr': perhaps lr"),
+        (["sb3-a2c", "--epochs", "3"], "no field 'epochs'"),
+        (["sb3-ppo", "--grid", "0"], "grid must be at least 1"),
+        (["sb3-ppo", "--discount", "1.5"], "discount must be between 0 and 1, not 1.5"),
+        (["sb3-ppo", "--envs", "0"], "envs must be at least 1"),
+        (["sb3-ppo", "--action", "cells"], "'cells'"),
+        (["sb3-ppo", "--action", "move"], "a move is in units of the reach"),
+        (["sb3-ppo", "--pieces", "-1"], "pieces must be at least 0"),
+        (["sb3-sac", "--action", "cell"], "'cell'"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
@@ -519,23 +526,60 @@ def test_without_the_package_it_says_what_to_install(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "stable_baselines3", None)
-    assert go(tiny, "ppo", *TINY) == 2
+    assert go(tiny, "sb3-ppo", *TINY) == 2
     assert "pip install 'hardattn[sb3]'" in capsys.readouterr().err
 
 
 def test_diverged_and_stopped_runs_leave_no_result(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert go(tiny, "ppo", *TINY, *SMALL["ppo"], "--lr", "1e30", "--clip", "1e30") == 3
+    assert go(tiny, "sb3-ppo", *TINY, *SMALL["sb3-ppo"], "--lr", "1e30", "--clip", "1e30") == 3
     assert "lower the learning rate" in capsys.readouterr().err
 
     def interrupted(*given: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(PPO, "train", interrupted)
-    assert go(tiny, "ppo", *TINY, *SMALL["ppo"]) == 130
+    assert go(tiny, "sb3-ppo", *TINY, *SMALL["sb3-ppo"]) == 130
     assert "begins again" in capsys.readouterr().err
     assert not list(tiny.rglob("result.json")) and not list(tiny.rglob("*.zip"))
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_a_finished_run_is_alive_again(name: str, tiny: Path) -> None:
+    """As those of our own loop: measured anew, its looks swapped, its scenes changed."""
+    assert go(tiny, name, *TINY, *SMALL[name], "--seed", "2") == 0
+    (path,) = tiny.rglob("result.json")
+    first = json.loads(path.read_text())
+    on_runs = [str(tiny), "--device", "cpu"]
+    assert main(["evaluate", *on_runs]) == 0
+    again = json.loads(path.read_text())
+    assert again["figures"] == first["figures"] and again["origin"] == first["origin"]
+    assert main(["swap", *on_runs]) == 0
+    gain = json.loads((path.parent / "gain.json").read_text())
+    assert gain["own"]["error"] == first["figures"]["greedy"]["error"] and "random" in gain["swaps"]
+    assert main(["robustness", *on_runs, "--what", "contrast"]) == 0
+    found = json.loads((path.parent / "characterisation.json").read_text())["found"]
+    assert len(found["contrast"]["error"]) == len(found["contrast"]["at"])
+
+
+def test_its_observer_is_not_retrained(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert go(tiny, "sb3-a2c", *TINY, *SMALL["sb3-a2c"]) == 0
+    on_runs = [str(tiny), "--device", "cpu"]
+    capsys.readouterr()
+    assert main(["swap", *on_runs, "--retrain"]) == 0
+    assert "no observer that could be trained alone" in capsys.readouterr().err
+    assert main(["robustness", *on_runs, "--what", "contrast", "--train"]) == 2
+    assert "does not learn from a share of the images" in capsys.readouterr().err
+
+
+def test_a_sweep_trains_it_as_any_other(tmp_path: Path) -> None:
+    small = ["--images", "24", "--validate-every", "24", "--test-draws", "1"]
+    words = ["sb3-a2c", "--seeds", "2", "--workers", "1", "--envs", "4", "--steps", "6", *small]
+    assert main(["sweep", *words, "--device", "cpu", "--out", str(tmp_path)]) == 0
+    results = [json.loads(path.read_text()) for path in sorted(tmp_path.rglob("result.json"))]
+    assert [one["seed"] for one in results] == [0, 1]
+    assert all("latency" in one["cost"] for one in results)
 
 
 def test_the_benchmark_compares_like_with_like() -> None:

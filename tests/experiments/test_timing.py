@@ -9,11 +9,11 @@ import pytest
 
 from hardattn.evaluation import cost
 from hardattn.experiments import timing
-from hardattn.experiments.commands.sweep import sweep
-from hardattn.experiments.commands.train import parse
+from hardattn.experiments.parallel import sweep, take_times
 from hardattn.experiments.recipe import Run
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.run import execute
+from hardattn.experiments.trainers import execute
+from hardattn.experiments.words import parse
 
 SMALL = ["--images", "256", "--batch", "64", "--looks", "2", "--hidden", "16", "--device", "cpu"]
 
@@ -40,12 +40,12 @@ def test_a_run_beside_a_training_leaves_times_out_and_they_are_filled_in_once(
     with timing.work(tmp_path / "other" / "seed-0"):
         one = trained(tmp_path)
         assert costs(one)["flops"] > 0 and not {"latency", "throughput"} & costs(one).keys()
-        timing.fill([one], Run(device="cpu"))  # it is not alone yet
+        take_times([one], Run(device="cpu"))  # it is not alone yet
         assert "latency" not in costs(one) and "not timed" in capsys.readouterr().err
         two = trained(tmp_path, "--seed", "1", "--estimator", "reinforce")
     wider = trained(tmp_path, "--hidden", "24")
     assert costs(wider)["latency"]["clock"] == "processor", "it was alone"
-    timing.fill([one, two, tmp_path / "nowhere" / "seed-0", wider], Run(device="cpu"))
+    take_times([one, two, tmp_path / "nowhere" / "seed-0", wider], Run(device="cpu"))
     assert costs(one) == costs(two) and costs(one)["latency"]["passes"] == cost.PASSES
     assert costs(wider)["architecture"] != costs(one)["architecture"]
     assert costs(wider)["latency"] != costs(one)["latency"]

@@ -7,7 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...recipe import Recipe, UsageError
+from hardattn.agents import PATH
+from hardattn.evaluation.swap import looked
+from hardattn.rollout import DRAWS
+
+from ...recipe import Recipe
+from ...revive import Revival, Trained
+from ...trainers import execute
+from ...words import TRAIN, Origin, as_words, named, origin_of, overrides
+
+ORDERS = ("centre", "raster", "mean")  # that ignore the image
 
 # Options of estimators, which "reinforce" does without.
 ESTIMATED = (
@@ -16,28 +25,31 @@ ESTIMATED = (
 )
 
 
-def retrained(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any] | None:
+def retrained(folder: Path, result: dict[str, Any], revive: Revival) -> dict[str, Any] | None:
     """Train for each fixed order; of the best on validation its order, test error and folder.
 
     Each is an ordinary run beside the agent's, which goes on where it was stopped. The folder is
     named from the agent's. None, and a line, where there is no looking that was learned.
     """
-    from ...commands.train import parse
-    from ...run import execute
-    from .measure import ORDERS
-
     alive = revive(folder, result)
-    if alive.setting.world.sensor.everything or getattr(alive.recipe.agent, "script", None):
+    agent = alive.recipe.agent
+    if alive.setting.world.sensor.everything or getattr(agent, "script", None):
         print(f"{result['name']}: no looking was learned, so nothing is retrained", file=sys.stderr)
+        return None
+    if not hasattr(agent, "script"):
+        why = f"an agent {type(agent).__name__!r} has no observer that could be trained alone"
+        print(f"{result['name']}: {why}", file=sys.stderr)
         return None
     found = {}
     for order in ORDERS:
         script = path_of(alive) if order == "mean" else order
-        words = command(result, ordered(alive, script), folder)
-        print(f"training for the order {order}: {shlex.join(words)}", file=sys.stderr)
-        name, recipe, run = parse(words[2:])
-        run = replace(revive.given, seed=run.seed, out=folder.parent.parent)
-        found[order] = execute(name, recipe, run, shlex.join(words))
+        base, changed = origin_of(result, alive.recipe).recipe, ordered(alive, script)
+        words = [*as_words(Origin(base, overrides(base, changed))), "--seed", str(result["seed"])]
+        command = shlex.join([*TRAIN.split(), *words])
+        print(f"training for the order {order}: {command}", file=sys.stderr)
+        name, recipe = named(base, changed)
+        run = replace(revive.given, seed=result["seed"], out=folder.parent.parent)
+        found[order] = execute(name, recipe, run, command)
     # The lowest error of any of its validations is how an ordinary run chooses its weights, too.
     curves = {order: one["training"]["curve"] for order, one in found.items()}
     best = min(curves, key=lambda order: min(error for _, error in curves[order]))
@@ -50,19 +62,15 @@ def retrained(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, An
     }
 
 
-def path_of(alive: Any) -> str:
+def path_of(alive: Trained) -> str:
     """The script of the agent's mean path over the validation scenes, to three digits."""
-    from hardattn.agents import PATH
-    from hardattn.evaluation.swap import looked
-    from hardattn.rollout import DRAWS
-
     world, draw = alive.setting.world, DRAWS[alive.recipe.problem.draw]
     own = looked(alive.agent, world, alive.setting.validation, draw)
     points = world.sensor.point(own.place[1:].mean(1))
     return PATH + ",".join(f"{number:.3f}" for number in points.flatten().tolist())
 
 
-def ordered(alive: Any, script: str) -> Recipe:
+def ordered(alive: Trained, script: str) -> Recipe:
     """The agent's recipe with its looks by that script, and as many episodes.
 
     Nothing is learned of where to look, so "reinforce" serves every agent; an agent that also acts
@@ -71,8 +79,6 @@ def ordered(alive: Any, script: str) -> Recipe:
     recipe, world = alive.recipe, alive.setting.world
     agent = replace(recipe.agent, script=script)
     if hasattr(agent, "share"):
-        from hardattn.evaluation.swap import looked
-
         share = looked(alive.agent, world, alive.setting.validation).place[1:].mean().item()
         agent = replace(agent, share=max(0.01, round(share, 2)))
     learning, times = recipe.learning, recipe.learning.samples or 1
@@ -86,22 +92,3 @@ def ordered(alive: Any, script: str) -> Recipe:
             **dict.fromkeys(ESTIMATED),
         )
     return replace(recipe, agent=agent, learning=learning)
-
-
-def command(result: dict[str, Any], recipe: Recipe, where: Path) -> list[str]:
-    """The words that train such a recipe by experiments.run, from the one that the run came from.
-
-    Raises UsageError for a run of another program.
-    """
-    from ...recipes import RECIPES
-
-    words = shlex.split(result["command"].replace("python -m experiments.run", "hardattn train", 1))
-    if words[:2] != ["hardattn", "train"] or words[2] not in RECIPES:
-        raise UsageError(f"{where}: not a run of a recipe that there is, so it is not retrained")
-    base, settings = RECIPES[words[2]].settings(), recipe.settings()
-    options: list[str] = []
-    for key, value in settings.items():
-        if value != base[key]:
-            several = value if isinstance(value, tuple) else [value]
-            options += [f"--{key.replace('_', '-')}", *map(str, several)]
-    return [*words[:3], *options, "--seed", str(result["seed"])]

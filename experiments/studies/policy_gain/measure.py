@@ -1,40 +1,42 @@
-"""Did the policy matter? Swap the looking of trained agents, and keep their answering.
+"""The looking of trained agents swapped for that of others, their answering kept: measured."""
 
-PATHs are run folders, or folders of runs (runs/demo). Each agent looks at its test scenes once
-more, by somebody else's path: random, centre, raster, oracle, shuffled (the path of another image),
-reversed (its own path backwards), mean (the mean of its paths); who sees everything at once gets
-the mean map, or that of another image. The first look is the world's and stays where it was. Its
-weights are not touched. The policy gain is the error under random looks minus its own. What is
-drawn, random and shuffled, is the mean of several draws, and each training seed has its own.
-
---retrain trains its observer for each order that ignores the image: centre, raster and the agent's
-own mean path on validation scenes, by the recipe and budget of the run, and compares it with the
-best of these on validation.
-
-Leaves gain.json and gain.pt in each run's folder; what is there already is not measured again. A
-run that cannot be made alive is named, and the others are measured; then nothing is saved by
---save, and the exit code is 2.
-"""
-
-import argparse
 import json
 import math
 import sys
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hardattn import rollout
+from hardattn.agents import Following
+from hardattn.data.memory import at_once
+from hardattn.evaluation.evaluate import Columns, columns, episodes, finished, joined
+from hardattn.evaluation.metrics import error, nll
+from hardattn.evaluation.scanpath import hit
+from hardattn.evaluation.swap import DRAWS, SWAPS, Meaningless, looked, paths
+from hardattn.maps import CONTROLS
+from hardattn.report.column import estimate_text
+from hardattn.report.controls import script
+from hardattn.report.policy_gain import Gain
+from hardattn.report.results import record
+from hardattn.report.rows import basis
+from hardattn.report.runs import read as read_runs
+from hardattn.report.titles import title
+from hardattn.storage import CheckpointError, read, replace_text, write
 
 from ... import sources
-from ...command import obey
-from ...commands.train import in_one_line
-from ...recipe import UsageError
-
-if TYPE_CHECKING:
-    from hardattn.report.policy_gain import Gain
+from ...folder import locked
+from ...recipe import Run, UsageError
+from ...revive import Revival
+from ...run import controlled
+from .fixed_order import retrained
 
 FORMAT = 1
-ORDERS = ("centre", "raster", "mean")  # that ignore the image
 
 
 def gains(
@@ -50,16 +52,6 @@ def gains(
     paths without runs, CheckpointError where nothing can be written, Busy; in training NotFinite,
     Stopped.
     """
-    from hardattn.report.controls import script
-    from hardattn.report.policy_gain import Gain
-    from hardattn.report.runs import read as read_runs
-    from hardattn.report.titles import title
-    from hardattn.storage import read, replace_text
-
-    from ...recipe import Run
-    from ...revive import Revival
-    from .fixed_order import retrained
-
     revive = Revival(Run(device=device, root=root))
 
     def measured(folder: Path | None, source: Path, result: dict[str, Any]) -> tuple[Any, Any]:
@@ -91,12 +83,6 @@ def gains(
 
 def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) -> dict[str, Any]:
     """What gain.json says of a run, measured where it does not say it yet."""
-    from hardattn import rollout
-    from hardattn.evaluation.swap import DRAWS
-    from hardattn.storage import replace_text, write
-
-    from ...run import locked
-
     with locked(folder):
         known = _known(folder, result)
         if known is not None and not again:
@@ -140,8 +126,6 @@ def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) ->
 
 def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
     """What gain.json says; None where there is none, or one of other weights."""
-    from hardattn.report.results import record
-
     path = folder / "gain.json"
     if not path.exists() or not (folder / "gain.pt").exists():
         return None
@@ -159,8 +143,6 @@ def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
 
 def _read(path: Path) -> dict[str, Any]:
     """What is in a file; one that is damaged is a fault of its run alone."""
-    from hardattn.storage import CheckpointError, read
-
     try:
         return read(path)
     except CheckpointError as fault:
@@ -180,12 +162,6 @@ def swapped_columns(
 
     Of a swap that is drawn those of all its draws, one after the other. seed: of the training.
     """
-    from hardattn.evaluation.evaluate import joined
-    from hardattn.evaluation.swap import SWAPS, Meaningless, looked, paths
-    from hardattn.maps import CONTROLS
-
-    from ...run import controlled
-
     own = looked(agent, world, scenes, draw)
     columns, left_out = {"own": own.columns}, {}
     for name in SWAPS:
@@ -209,11 +185,6 @@ def swapped_columns(
 
 def followed(agent: Any, world: Any, scenes: Any, path: Any, draw: Callable[..., Any]) -> Any:
     """Columns of an agent that looks along a path, (T, N, P), from the world's first looks."""
-    import torch
-
-    from hardattn.agents import Following
-    from hardattn.data.memory import at_once
-    from hardattn.evaluation.evaluate import columns, episodes, finished
 
     def measured(part: Any, taken: Any, maps: Any) -> Any:
         return columns(taken, world, part, maps)
@@ -238,17 +209,12 @@ def _right(columns: Any, count: int) -> Any:
 
 def _figures(columns: Any) -> dict[str, Any]:
     """Of a swap: error, hit and NLL, None where they have no meaning or are not finite."""
-    from hardattn.evaluation.metrics import error, nll
-    from hardattn.evaluation.scanpath import hit
-
     found = {"error": error(columns), "hit": hit(columns), "nll": nll(columns)}
     return {k: v if v is not None and math.isfinite(v) else None for k, v in found.items()}
 
 
 def _right_of(folder: Path, index: Any) -> Any:
     """(N,) bool: where a retrained observer was right."""
-    from hardattn.evaluation.evaluate import Columns
-
     columns = Columns(**_read(folder / "columns.pt")["greedy"])
     if columns.index.tolist() != index.tolist():
         raise UsageError(f"{folder}: measured on other scenes; run it again")
@@ -257,13 +223,6 @@ def _right_of(folder: Path, index: Any) -> Any:
 
 def tell(done: "list[Gain]") -> None:
     """Print a table: what each swap costs each agent; and the verdicts."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from hardattn.report.column import estimate_text
-    from hardattn.report.rows import basis
-
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)
@@ -317,53 +276,3 @@ def _sentences(gain: "Gain", text: Callable[..., str], basis: Callable[..., str]
             f" {text(found, 1, sign=True)} points, {basis(found, len(gain.seeds))}"
         )
     return lines
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns the exit code: those of experiments.run."""
-    parser = argparse.ArgumentParser(
-        prog="hardattn swap",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="runs")
-    parser.add_argument("--retrain", action="store_true", help="train the observer for fixed looks")
-    parser.add_argument("--again", action="store_true", help="measure what is measured, too")
-    parser.add_argument("--save", action="store_true", help="write results/studies/gain.json, too")
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
-    parser.add_argument("--root", type=Path, metavar="FOLDER", help="where datasets lie")
-    given = parser.parse_args(arguments)
-
-    from hardattn.storage import CheckpointError
-    from hardattn.training.interrupt import Stopped
-    from hardattn.training.metrics import NotFinite
-
-    from ...run import Busy
-
-    try:
-        done, faults = gains(given.paths, given.retrain, given.again, given.device, given.root)
-        if done:
-            tell(done)
-        if given.save and not faults:
-            from .tables import SAVED, save
-
-            save(done)
-            print(SAVED)
-        for line in faults:
-            print(f"error: {line}", file=sys.stderr)
-        return 2 * bool(faults)
-    except Stopped as fault:
-        print(fault, file=sys.stderr)
-        return fault.code
-    except (UsageError, ValueError, NotFinite, Busy, CheckpointError, OSError) as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        codes = {NotFinite: 3, Busy: 4, CheckpointError: 5, OSError: 5}
-        return next((code for kind, code in codes.items() if isinstance(fault, kind)), 2)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on", file=sys.stderr)
-        return 130
-
-
-if __name__ == "__main__":
-    warnings.formatwarning = in_one_line
-    obey(main)

@@ -9,14 +9,19 @@ if TYPE_CHECKING:
     from hardattn.report.policy_gain import Gain
     from hardattn.stats import Estimate
 
-SAVED = Path(__file__).parents[2] / "results" / "studies" / "gain.json"
+from hardattn.report.column import estimate_text
+from hardattn.report.policy_gain import drawn
+from hardattn.report.titles import bare, changes, titled
+from hardattn.storage import replace_text
+
+from ...committed import STUDIES
+
+SAVED = STUDIES / "gain.json"
 SHOWN = ("random", "shuffled", "reversed", "centre", "raster", "mean", "oracle", "foreign")
 
 
 def save(done: "Sequence[Gain]", path: Path = SAVED) -> None:
     """Write what `measure.gains` found: errors and hits of every seed, no more."""
-    from hardattn.storage import replace_text
-
     agents = [
         {
             "name": gain.name,
@@ -39,10 +44,6 @@ def save(done: "Sequence[Gain]", path: Path = SAVED) -> None:
 
 def markdown(found: dict[str, Any]) -> str:
     """A row an agent, those that gain most first: of several seeds, and no control."""
-    from hardattn.report.column import estimate_text
-    from hardattn.report.policy_gain import drawn
-    from hardattn.report.titles import bare, changes, titled
-
     rows = []
     gains = [_gain(agent) for agent in found["agents"]]
     for agent in gains:

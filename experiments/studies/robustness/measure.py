@@ -1,23 +1,24 @@
-"""Change the problem under trained agents, and see what becomes of them; weights stay as they are.
+"""Trained agents on changed problems, their weights as they were."""
 
-PATHs are run folders or folders of runs. Beside each result.json this leaves a file,
-characterisation.json; what stands there already is not measured again. With --train, each is also
-trained anew on shares of its training images, by experiments.run and into the same folder of runs.
-"""
-
-import argparse
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...command import obey
-from ...recipe import Run, UsageError, nearest
+from hardattn.report.runs import ReportError, read
+from hardattn.storage import replace_text
+
+from ...committed import STUDIES, pretty
+from ...parallel import sweep
+from ...recipe import Run, UsageError
+from ...recipes import RECIPES
+from ...revive import Revival, Trained, recipe_of
+from ...words import as_words, origin_of, parse
+from .changes import CHANGES, NoMeaning
 
 NAME = "characterisation.json"
-SAVED = Path(__file__).parents[2] / "results" / "studies" / NAME
+SAVED = STUDIES / NAME
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 ON_A_SHARE = (
     "learned from a share of the images, and is a point of another run's curve; not measured"
@@ -29,10 +30,6 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
 
     Raises ReportError for paths without runs, CheckpointError and DataError.
     """
-    from hardattn.report.runs import read
-
-    from ...revive import Revival
-
     faults, revive = [], Revival(run)
     for one in (one for group in read(paths) for one in group.runs):
         if one.folder is None:
@@ -63,9 +60,7 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
     return faults
 
 
-def _measure(subject: Any, name: str, found: dict[str, Any]) -> None:
-    from .changes import CHANGES, NoMeaning
-
+def _measure(subject: Trained, name: str, found: dict[str, Any]) -> None:
     try:
         found["found"][name] = CHANGES[name](subject)
     except NoMeaning as reason:
@@ -74,8 +69,6 @@ def _measure(subject: Any, name: str, found: dict[str, Any]) -> None:
 
 def stored(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     """What was found of this very result, if anything. Raises ReportError for a broken file."""
-    from hardattn.report.runs import ReportError
-
     of = result["made_with"].get("finished")
     empty: dict[str, Any] = {"format": 1, "of": of, "found": {}, "left_out": {}}
     path = folder / NAME
@@ -92,12 +85,6 @@ def stored(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
 
 def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[list[str], int]:
     """Train on shares of the images whatever is not yet; what could not be done, and exit code."""
-    from hardattn.report.runs import read
-
-    from ...commands.sweep import sweep
-    from ...commands.train import parse
-    from ...revive import recipe_of
-
     faults, commands, wanted = [], [], []
     for one in (one for group in read(paths) for one in group.runs):
         if one.folder is None or one.result.recipe.get("labels") is not None:
@@ -106,11 +93,14 @@ def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[lis
         if "labels" in found["found"]:
             continue
         try:
-            recipe_of(one.stored, one.folder)
+            origin = origin_of(one.stored, recipe_of(one.stored, one.folder))
         except UsageError as fault:
             faults.append(str(fault))
             continue
-        words = shlex.split(one.result.command)[2:]
+        if "labels" not in RECIPES[origin.recipe].settings():
+            faults.append(f"{one.folder}: its trainer does not learn from a share of the images")
+            continue
+        words = [*as_words(origin), "--seed", str(one.seed)]
         options = ["--out", str(one.folder.parent.parent), "--device", run.device]
         options += [] if run.root is None else ["--root", str(run.root)]
         mine = [[*words, "--labels", f"{share:g}", *options] for share in SHARES]
@@ -140,65 +130,4 @@ def _labels(results: Sequence[Any]) -> dict[str, Any]:
 
 
 def _write(folder: Path, found: dict[str, Any]) -> None:
-    from hardattn.storage import replace_text
-
-    from ...commands.collect import pretty
-
     replace_text(folder / NAME, pretty(found) + "\n")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns 0; 2 for wrong words or where a run could not be done; 5."""
-    parser = argparse.ArgumentParser(
-        prog="hardattn robustness",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="runs")
-    parser.add_argument("--what", metavar="NAME,...", help="some of them only (default: all)")
-    parser.add_argument("--train", action="store_true", help="also learn from fewer images")
-    parser.add_argument("--workers", type=int, default=2, help="trainings at a time (default: 2)")
-    parser.add_argument("--device", default="auto", help="default: the GPU where there is one")
-    parser.add_argument("--root", type=Path, help="where datasets lie")
-    parser.add_argument("--save", action="store_true", help=f"write results/studies/{NAME} as well")
-    given = parser.parse_args(arguments)
-
-    from hardattn.data import DataError
-    from hardattn.report.runs import ReportError, read
-    from hardattn.storage import CheckpointError, replace_text
-
-    from .changes import CHANGES
-    from .tables import committed, tables
-
-    try:
-        what = given.what.split(",") if given.what else list(CHANGES)
-        for name in what:
-            if name not in CHANGES:
-                raise UsageError(f"nothing to measure is called {name!r}: {nearest(name, CHANGES)}")
-        run = Run(device=given.device, root=given.root)
-        faults = characterise(given.paths, what, run)
-        code = 0
-        if given.train:
-            more, code = learn_from_fewer(given.paths, given.workers, run)
-            faults += [line for line in more if line not in faults]
-        groups = read(given.paths)
-        print(tables(groups, [*what, *(["labels"] if given.train else [])]), end="")
-        if given.save:
-            replace_text(SAVED, committed(groups))
-            print(f"\n{SAVED.name}")
-    except (UsageError, ReportError, DataError, ValueError) as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        return 2
-    except (CheckpointError, OSError) as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        return 5
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on", file=sys.stderr)
-        return 130
-    for line in faults:
-        print(f"left out: {line}", file=sys.stderr)
-    return code or 2 * bool(faults)
-
-
-if __name__ == "__main__":
-    obey(main)

@@ -5,12 +5,18 @@ An entry is what characterisation.json says of one run, with the run's name besi
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from hardattn.report.render.print import Curves, Figure
-    from hardattn.report.runs import Group
-    from hardattn.stats import Estimate
+from hardattn.report.controls import script
+from hardattn.report.page.theme import GREYS, PALETTE
+from hardattn.report.render.print import Curves, Figure
+from hardattn.report.runs import Group
+from hardattn.report.titles import title
+from hardattn.stats import Estimate, bootstrap_interval, within
+
+from ...committed import pretty
+from ..series import MARKERS, Member, caption, series
+from .measure import NAME, stored
 
 Entry = dict[str, Any]
 KEPT = ("name", "title", "seed", "scenes", "sees", "command", "made_with")
@@ -57,10 +63,8 @@ SUMMARY = (
 )
 
 
-def entries(groups: Sequence["Group"]) -> list[Entry]:
+def entries(groups: Sequence[Group]) -> list[Entry]:
     """Of every run that was characterised. Raises ReportError for a broken file."""
-    from .measure import NAME, stored
-
     found = []
     for run in (run for group in groups for run in group.runs):
         if run.folder is not None and (run.folder / NAME).exists():
@@ -71,10 +75,8 @@ def entries(groups: Sequence["Group"]) -> list[Entry]:
     return found
 
 
-def committed(groups: Sequence["Group"]) -> str:
+def committed(groups: Sequence[Group]) -> str:
     """All entries as JSON, to be committed."""
-    from ...commands.collect import pretty
-
     return pretty(entries(groups)) + "\n"
 
 
@@ -86,7 +88,7 @@ def by_run(given: Sequence[Entry]) -> dict[str, dict[str, list[Entry]]]:
     return found
 
 
-def tables(groups: Sequence["Group"], what: Sequence[str]) -> str:
+def tables(groups: Sequence[Group], what: Sequence[str]) -> str:
     """As text: a table for each thing that was asked, and why it was not asked of some."""
     lines = []
     for scenes, runs in by_run(entries(groups)).items():
@@ -143,15 +145,13 @@ def _quarters(found: Sequence[Any]) -> list[str]:
     return [_said(_over(found, "correlation", step), False) for step in steps]
 
 
-def _over(found: Sequence[Any], key: str, at: int | None = None) -> "Estimate | None":
+def _over(found: Sequence[Any], key: str, at: int | None = None) -> Estimate | None:
     """Mean and interval over seeds, shares as they are; None where one has no value."""
-    from hardattn.stats import bootstrap_interval, within
-
     values = [one[key] if at is None else one[key][at] for one in found]
     return None if None in values else within(*LIMITS[key], bootstrap_interval(values))
 
 
-def _said(value: "Estimate | None", percent: bool) -> str:
+def _said(value: Estimate | None, percent: bool) -> str:
     if value is None:
         return "–"
     scale, form = (100, ".1f") if percent else (1, ".2f")
@@ -201,15 +201,8 @@ def _cell(cell: Cell, seeds: Sequence[Entry]) -> str:
     return _said(_over(found, cell.key, at), cell.key in ("error", "answers"))
 
 
-def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
+def figures(groups: Sequence[Group], command: str) -> list[Figure]:
     """One on each set of scenes where runs were characterised. command: what makes it."""
-    from hardattn.report.controls import script
-    from hardattn.report.page.theme import GREYS, PALETTE
-    from hardattn.report.render.print import Figure
-    from hardattn.report.titles import title
-
-    from ..figures import MARKERS, Member, caption
-
     drawn = []
     by_name = {(group.scenes, group.name): group for group in groups}
     for scenes, runs in by_run(entries(groups)).items():
@@ -236,11 +229,7 @@ def figures(groups: Sequence["Group"], command: str) -> "list[Figure]":
     return drawn
 
 
-def _panels(members: Mapping[str, Any], runs: Mapping[str, Sequence[Entry]]) -> "Iterator[Curves]":
-    from hardattn.report.render.print import Curves
-
-    from ..figures import series
-
+def _panels(members: Mapping[str, Any], runs: Mapping[str, Sequence[Entry]]) -> Iterator[Curves]:
     for what in (*CURVES, "randomisation"):
         drawn, axes, learned = [], set(), set()
         key = "correlation" if what == "randomisation" else "error"

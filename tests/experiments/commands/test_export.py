@@ -21,8 +21,8 @@ from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import load
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.experiments.commands import export as deploy
-from hardattn.experiments.commands.train import main as train
+from hardattn.experiments import handed_on as deploy
+from hardattn.experiments.cli import main
 from hardattn.experiments.recipe import UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import plain
@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("hardattn.experiments.run.PASSES", 1)
         patch.setattr("hardattn.experiments.run.tune", lambda threads: "default")
         words = ["ram-digits", *TINY, "--hidden", "16", "--std", "0.3", "--device", "cpu"]
-        assert train([*words, "--out", str(top)]) == 0
+        assert main(["train", *words, "--out", str(top)]) == 0
     (result,) = top.rglob("result.json")
     return result.parent
 
@@ -51,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def deployed(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("deployed") / "there"
-    assert deploy.main([str(run), "--out", str(out)]) == 0
+    assert main(["export", str(run), "--out", str(out)]) == 0
     return out
 
 
@@ -219,7 +219,7 @@ FAULTS: dict[str, tuple[Callable[[Path, Path], Path], int, str]] = {
     "no weights": (lambda run, to: copied(run, to, "best.pt"), 2, "no best.pt"),
     "damaged weights": (damaged, 5, "damaged"),
     "no JSON": (not_json, 2, "not JSON"),
-    "an unknown agent": (of_a_stranger, 2, "only its own program"),
+    "an unknown agent": (of_a_stranger, 2, "no recipe of this version has an agent"),
     "other weights": (of_another, 2, "not the weights of"),
     "a path of this machine": (of_this_machine, 2, "command holds an absolute path"),
 }
@@ -231,7 +231,7 @@ def test_a_fault_is_one_line_and_leaves_nothing(
 ) -> None:
     make, code, words = FAULTS[name]
     out = tmp_path / "out" / "there"
-    assert deploy.main([str(make(run, tmp_path / "run")), "--out", str(out)]) == code
+    assert main(["export", str(make(run, tmp_path / "run")), "--out", str(out)]) == code
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1 and words in said.err
     assert not out.parent.exists()
@@ -245,7 +245,7 @@ def test_what_fails_on_the_way_leaves_no_folder_either(
 
     monkeypatch.setattr(deploy, "card", full)
     monkeypatch.setattr(deploy, "_graphs", lambda *given: None)
-    assert deploy.main([str(run), "--out", str(tmp_path / "out" / "there")]) == 5
+    assert main(["export", str(run), "--out", str(tmp_path / "out" / "there")]) == 5
     assert not (tmp_path / "out").exists()
 
 
@@ -253,7 +253,7 @@ def test_what_is_somebody_else_s_stays(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    assert deploy.main([str(run), "--out", str(tmp_path)]) == 2
+    assert main(["export", str(run), "--out", str(tmp_path)]) == 2
     assert "holds something else" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

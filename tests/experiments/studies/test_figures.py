@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from PIL import Image
 
-from hardattn.experiments.studies import figures as command
+from hardattn.experiments.cli import main
 from hardattn.experiments.studies.figures import COMPARISONS, figures
 from hardattn.report.page.page import page
 from hardattn.report.render import print as plot
@@ -282,22 +282,24 @@ def test_the_command(
     monkeypatch.setattr(plot, "printed", lambda one: {"pdf": one.title.encode(), "png": b""})
     results, out = write(tmp_path / "results", NAMES), tmp_path / "new" / "figures"
     options = ["--results", str(results), "--out", str(out)]
-    assert command.main(options) == 0
+    assert main(["results", "figures", *options]) == 0
     wanted = sorted(f"{one.key}.{end}" for one in COMPARISONS for end in ("pdf", "png"))
     assert sorted(path.name for path in out.iterdir()) == wanted
     for name in ("ram-digits", "sat-soft-digits"):
         (results / f"{name}.json").unlink()
     (out / "objectives.pdf").unlink()
     capsys.readouterr()
-    assert command.main(options) == 1
+    assert main(["results", "figures", *options]) == 1
     assert capsys.readouterr().err.splitlines() == [
         "soft-and-hard: left out, for there are no sat-soft-digits",
         "s3ta-and-ram: left out, for there are no ram-digits",
     ]
     assert (out / "objectives.pdf").read_text() == "One alignment, five objectives"
     (results / "broken.json").write_text("[]")
-    assert command.main(options) == 2 and "broken.json" in capsys.readouterr().err
-    assert command.main(["--results", str(tmp_path / "absent"), "--out", str(out)]) == 2
+    assert main(["results", "figures", *options]) == 2 and "broken.json" in capsys.readouterr().err
+    assert (
+        main(["results", "figures", "--results", str(tmp_path / "absent"), "--out", str(out)]) == 2
+    )
 
 
 def test_a_likelihood_that_is_not_finite_has_no_mark() -> None:

@@ -12,9 +12,10 @@ from hardattn.agents import RAM, Scripted
 from hardattn.data import Split, memory
 from hardattn.evaluation.cost import measure
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.experiments.commands.train import main, out_of_memory, start
+from hardattn.experiments.cli import attempt, main, out_of_memory
 from hardattn.experiments.recipe import Run
 from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.run import execute
 from hardattn.rollout import sample
 from hardattn.scenes import Scenes, cluttered, frozen, plain, translated
 from hardattn.sensors import Retina
@@ -118,7 +119,7 @@ def test_a_command_that_cannot_fit_says_so_in_one_line(
 ) -> None:
     out = tmp_path / "runs"
     words = ["--canvas", "512", "--test-draws", "1000000", "--device", "cpu", "--out", str(out)]
-    assert main(["ram-digits", *words]) == 2
+    assert main(["train", "ram-digits", *words]) == 2
     refused(capsys, "359,000,000 scenes of 1x512x512 pixels need", out)
 
 
@@ -129,7 +130,8 @@ def test_an_allocation_that_fails_is_one_line(
         return torch.empty(2**60, dtype=torch.uint8)
 
     run = Run(out=tmp_path / "runs", device="cpu")
-    assert start("mine", RECIPES["ram-digits"], run, "by hand", work) == 2
+    recipe = RECIPES["ram-digits"]
+    assert attempt(lambda: bool(execute("mine", recipe, run, "by hand", work))) == 2
     refused(capsys, str(2**60), tmp_path / "runs")
     with pytest.raises(MemoryError) as fault:
         np.empty(2**60, np.uint8)

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from hardattn import storage as checkpoint
-from hardattn.experiments.commands import report as compare, tables as table
+from hardattn.experiments.cli import main
+from hardattn.experiments.commands import tables as table
 from hardattn.report.faults import Fault, spared
 from hardattn.report.page.charts import styles
 from hardattn.report.page.context import Context
@@ -165,7 +166,7 @@ def test_a_run_that_takes_a_report_down_is_left_out(
     name: str, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     WHOLE[name](runs / "hard" / "seed-0")
-    assert compare.main([str(runs)]) == 0
+    assert main(["report", str(runs)]) == 0
     out, err = capsys.readouterr()
     first = err.splitlines()[0]
     assert first.startswith("left out: ") and ("hard" in first or BAD in first)
@@ -180,7 +181,7 @@ def test_of_runs_that_all_fail_there_is_one_line(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     WHOLE["a cost in words"](runs / "hard" / "seed-0")
-    assert compare.main([str(runs / "hard")]) == 2
+    assert main(["report", str(runs / "hard")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: there is nothing to show: hard") and "TypeError" in line
     assert not (runs / "hard" / "report.html").exists()
@@ -215,9 +216,8 @@ def test_who_fails_alone_or_in_company_is_named() -> None:
 @pytest.mark.parametrize("lines", [0, 1])
 def test_a_report_is_written_whoever_stops_reading(lines: int, runs: Path) -> None:
     """As in `compare ... | head`: nothing is lost, and there is no traceback."""
-    code = "import sys; from experiments.compare import main; sys.exit(main(sys.argv[1:]))"
     with subprocess.Popen(
-        [sys.executable, "-u", "-c", code, str(runs)],
+        [sys.executable, "-u", "-m", "hardattn.experiments", "report", str(runs)],
         cwd=table.ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,8 +4,6 @@ import json
 import math
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,9 @@ import torch
 from hardattn import storage as checkpoint
 from hardattn.agents import RAM
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.experiments.commands import collect, report as compare, tables as table
+from hardattn.experiments import committed as collect
+from hardattn.experiments.cli import main
+from hardattn.experiments.studies import comparison as compare
 from hardattn.report.columns import RESULTS, columns
 from hardattn.report.controls import control, script
 from hardattn.report.details import DETAILS
@@ -320,7 +320,7 @@ def test_a_broken_run_is_one_line_that_names_it(
     spoil: Any, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     message = spoil(runs)
-    assert compare.main([str(runs)]) == 2
+    assert main(["report", str(runs)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line and str(runs) in line
     assert not (runs / "report.html").exists() and not (runs / "report.md").exists()
@@ -338,7 +338,7 @@ def test_wrong_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         ("odd.json", "not a results file"),
         ("half/seed-0", "not finished"),
     ]:
-        assert compare.main([str(tmp_path / name)]) == 2
+        assert main(["report", str(tmp_path / name)]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert words in line and str(tmp_path / name) in line
     assert unfinished([tmp_path]) == [half]
@@ -396,17 +396,6 @@ def test_compare_writes_what_it_says(runs: Path, capsys: pytest.CaptureFixture[s
     assert compare.compare([runs / "ram"], runs / "new" / "place").exists()
 
 
-def test_help_is_quick() -> None:
-    code = (
-        "import sys; from experiments import collect, compare, figures, table\n"
-        "for one in (collect, compare, figures, table):\n"
-        "    try: one.main(['--help'])\n"
-        "    except SystemExit as end: assert end.code == 0\n"
-        "assert 'torch' not in sys.modules and 'plotly' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=table.ROOT, capture_output=True)
-
-
 def test_collect(made: Path, runs: Path, tmp_path: Path, capsys: Any) -> None:
     (written,) = collect.collect([made / "ram"], tmp_path / "results")
     content = json.loads(written.read_text())
@@ -423,7 +412,7 @@ def test_collect(made: Path, runs: Path, tmp_path: Path, capsys: Any) -> None:
     change(spoiled, command="run x --out runs/a", title="images/s, T-shirt/top, 1 / 2")
     collect.collect([runs / "ram"], tmp_path / "results")
     (runs / "ram" / "seed-4").mkdir()
-    assert collect.main([str(runs / "ram"), "--out", str(tmp_path)]) == 2
+    assert main(["results", "collect", str(runs / "ram"), "--out", str(tmp_path)]) == 2
     assert "seed-4: not finished" in capsys.readouterr().err
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn.experiments.commands.train import parse
 from hardattn.experiments.recipe import Problem
 from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.words import parse
 from hardattn.report.controls import sees
 from hardattn.report.rows import tables
 from hardattn.report.runs import read

@@ -210,8 +210,8 @@ def test_lines_are_told_no_oftener_than_asked(capsys: pytest.CaptureFixture[str]
 
 SWEEP = """
 import sys
-from hardattn.experiments.commands.sweep import main
-sys.exit(main(sys.argv[1:]))
+from hardattn.experiments.cli import main
+sys.exit(main(['sweep', *sys.argv[1:]]))
 """
 SMALL = ["--images", "32", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
 

@@ -16,13 +16,14 @@ from hardattn.estimators import reinforce
 from hardattn.evaluation import swap
 from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute
-from hardattn.experiments.commands.train import main as run_main, parse
+from hardattn.experiments.cli import main
 from hardattn.experiments.recipe import Run
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import Trained
 from hardattn.experiments.studies.policy_gain import fixed_order as retrain, measure as gain
-from hardattn.experiments.studies.policy_gain.measure import gains, main, swapped_columns
+from hardattn.experiments.studies.policy_gain.measure import gains, swapped_columns
 from hardattn.experiments.studies.policy_gain.tables import markdown, save
+from hardattn.experiments.words import Origin, as_words, overrides, parse
 from hardattn.report.policy_gain import Gain, verdict
 from hardattn.rng import mix
 from hardattn.rollout import greedy
@@ -49,7 +50,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(execute, "PASSES", 1)
         for more in ([], ["--script", "random"]):
             words = ["ram-digits", *SMALL, *more, "--device", "cpu", "--out", str(top)]
-            assert run_main(words) == 0
+            assert main(["train", *words]) == 0
         yield top
 
 
@@ -137,7 +138,7 @@ def test_the_files_hold_what_they_should_and_are_made_once(
 ) -> None:
     folder = only(runs, None)
     result = json.loads((folder / "result.json").read_text())
-    assert main([str(folder)]) == 0
+    assert main(["swap", str(folder)]) == 0
     said = capsys.readouterr()
     assert "1 seed; over 359 test images" in said.out and "looking again" in said.err
     found = json.loads((folder / "gain.json").read_text())
@@ -161,7 +162,7 @@ def test_the_files_hold_what_they_should_and_are_made_once(
 
     stamp = (folder / "gain.json").stat().st_mtime_ns
     monkeypatch.setattr(gain, "swapped_columns", None)  # nothing is measured a second time,
-    assert main([str(folder)]) == 0
+    assert main(["swap", str(folder)]) == 0
     again = capsys.readouterr()
     assert again.out == said.out and "looking again" not in again.err
     assert (folder / "gain.json").stat().st_mtime_ns == stamp
@@ -232,7 +233,7 @@ def test_no_interval_of_a_gain_leaves_what_is_possible() -> None:
 
 def refused(capsys: pytest.CaptureFixture[str], words: str, *paths: str | Path) -> None:
     capsys.readouterr()
-    assert main([str(path) for path in paths]) == 2
+    assert main(["swap", *(str(path) for path in paths)]) == 2
     said = capsys.readouterr()
     assert said.out == "" and words in said.err
     assert len(said.err.strip().splitlines()) == 1 and said.err.startswith("error: ")
@@ -263,9 +264,9 @@ def test_runs_that_cannot_be_made_alive_are_one_line(
     (folder / "best.pt").unlink()
     refused(capsys, "best.pt: missing", folder)
     result = json.loads((folder / "result.json").read_text())
-    result["recipe"]["agent"] = "Recurrent"
+    result["recipe"]["agent"] = "Elsewhere"
     (folder / "result.json").write_text(json.dumps(result))
-    refused(capsys, "only its own program can build", folder)
+    refused(capsys, "no recipe of this version has an agent", folder)
 
 
 def test_what_is_known_of_other_code_is_said(
@@ -297,11 +298,11 @@ def test_the_observer_is_retrained_for_the_best_order(
 ) -> None:
     monkeypatch.setattr(execute, "PASSES", 1)
     folder = only(runs, None)
-    assert main([str(folder), "--retrain", "--device", "cpu"]) == 0
+    assert main(["swap", str(folder), "--retrain", "--device", "cpu"]) == 0
     said = capsys.readouterr().out
     found = json.loads((folder / "gain.json").read_text())["retrained"]
     validated, tests = {}, {}
-    for order, start in zip(gain.ORDERS, ("centre", "raster", "path:"), strict=True):
+    for order, start in zip(retrain.ORDERS, ("centre", "raster", "path:"), strict=True):
         there = only(runs, start) / "result.json"
         result = json.loads(there.read_text())
         assert result["recipe"]["estimator"] == "reinforce" and result["recipe"]["images"] == 1280
@@ -318,7 +319,7 @@ def test_the_observer_is_retrained_for_the_best_order(
     assert "the best fixed order" in said and f"({found['order']}, observer retrained)" in said
 
     monkeypatch.setattr(retrain, "retrained", None)  # nothing is trained a second time
-    assert main([str(folder), "--retrain", "--device", "cpu"]) == 0
+    assert main(["swap", str(folder), "--retrain", "--device", "cpu"]) == 0
     assert capsys.readouterr().out == said
     capsys.readouterr()
 
@@ -351,10 +352,8 @@ def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
     assert new.learning.images // new.learning.batch == recipe.learning.images // (
         recipe.learning.batch
     )
-    result = {"command": f"hardattn train {name} --seed 3", "seed": 3}
-    words = retrain.command(result, new, Path("here"))
-    _, parsed, run = parse(words[2:])
-    assert parsed.settings() == new.settings() and run.seed == 3
+    words = as_words(Origin(name, overrides(name, new)))
+    assert parse(words)[1].settings() == new.settings()
     new.agent.build(setting.world.sensor.shape(setting.image), setting.world, setting.image)
 
 

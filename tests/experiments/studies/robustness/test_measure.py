@@ -12,12 +12,13 @@ import torch
 
 from hardattn.data import Dataset
 from hardattn.experiments import run as execute
-from hardattn.experiments.commands.report import compare
-from hardattn.experiments.commands.train import main as run, parse
+from hardattn.experiments.cli import main
+from hardattn.experiments.studies.comparison import compare
 from hardattn.experiments.studies.figures import figures
 from hardattn.experiments.studies.robustness import tables as characterised
 from hardattn.experiments.studies.robustness.changes import CHANGES
-from hardattn.experiments.studies.robustness.measure import NAME, main, stored
+from hardattn.experiments.studies.robustness.measure import NAME, stored
+from hardattn.experiments.words import parse
 from hardattn.report.render.print import Curves, inline, printed
 from hardattn.report.runs import read
 from tests.experiments.test_run import small
@@ -53,7 +54,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name, words in RUNS.items():
             for seed in range(1 + (name == "ram-digits")):
                 options = ["--out", str(top), "--device", "cpu", "--seed", str(seed)]
-                assert run([name, *words, *TINY, *options]) == 0
+                assert main(["train", name, *words, *TINY, *options]) == 0
     yield top
 
 
@@ -64,7 +65,7 @@ def runs(trained: Path, tmp_path: Path) -> Path:
 
 
 def go(*words: str | Path) -> int:
-    return main([*map(str, words), "--device", "cpu"])
+    return main(["robustness", *map(str, words), "--device", "cpu"])
 
 
 def folder(top: Path, name: str, seed: int = 0) -> Path:
@@ -179,7 +180,7 @@ def test_one_run_that_cannot_be_done_does_not_stop_the_others(
     (place / "result.json").write_text(json.dumps(result))
     assert go(runs, "--what", "position") == 2
     said = capsys.readouterr().err
-    assert f"left out: {place}: an agent that only its own program can build (Mine)" in said
+    assert f"left out: {place}: no recipe of this version has an agent 'Mine'" in said
     assert found_in(folder(runs, "ram-digits"))["found"] and not (place / NAME).exists()
 
 
@@ -191,9 +192,9 @@ def test_learning_from_fewer_images(
     def here(commands: list[list[str]], workers: int) -> int:
         """As a sweep, in this process."""
         asked.extend(commands)
-        return max((run(list(command)) for command in commands), default=0)
+        return max((main(["train", *command]) for command in commands), default=0)
 
-    monkeypatch.setattr("hardattn.experiments.commands.sweep.sweep", here)
+    monkeypatch.setattr("hardattn.experiments.studies.robustness.measure.sweep", here)
     place = folder(runs, "ram-digits", 1)
     assert go(place, "--what", "position", "--train") == 0
     curve = found_in(place)["found"]["labels"]
@@ -301,8 +302,8 @@ def test_a_scene_that_cannot_be_changed_says_so(tmp_path: Path) -> None:
     words = [*TINY, "--out", str(tmp_path), "--device", "cpu", "--looks", "3"]
     pair = ["--scene", "pair", "--canvas", "24", "--zoom", "1"]
     blank = ["--scene", "plain", "--canvas", "None", "--zoom", "1"]
-    assert run(["ram-digits", *pair, *words]) == 0
-    assert run(["ram-digits", *blank, *words]) == 0
+    assert main(["train", "ram-digits", *pair, *words]) == 0
+    assert main(["train", "ram-digits", *blank, *words]) == 0
     assert go(tmp_path, "--what", "clutter,size,position,canvas,occlusion,shift") == 0
     said = {
         json.loads((one.parent / "recipe.json").read_text())["scene"]: json.loads(one.read_text())[

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hardattn.experiments.commands import report as compare
+from hardattn.experiments.cli import main
 from hardattn.report.page.page import page
 from hardattn.report.page.theme import embedded
 from hardattn.report.runs import read
@@ -128,7 +128,7 @@ def test_all_files_are_written_of_any_names(
 ) -> None:
     """The terminal reads [brackets], tables their own signs."""
     runs = called(made, tmp_path / "runs", NASTY)
-    assert compare.main([str(runs)]) == 0
+    assert main(["report", str(runs)]) == 0
     out, err = capsys.readouterr()
     assert err == "" and "report.html" in out
     text = (runs / "report.html").read_text()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hardattn import storage as checkpoint
-from hardattn.experiments.commands import report as compare
+from hardattn.experiments.studies import comparison as compare
 from hardattn.report.render.csv import by_agent, by_seed
 from hardattn.report.render.latex import latex, tex
 from hardattn.report.rows import tables

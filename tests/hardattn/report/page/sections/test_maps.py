@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from hardattn import storage as checkpoint
-from hardattn.experiments.commands import collect
+from hardattn.experiments import committed as collect
 from hardattn.report.columns import columns
 from hardattn.report.controls import control
 from hardattn.report.findings import findings

@@ -1,0 +1,35 @@
+"""Who can train: our own loop, and Stable-Baselines3. A recipe names one of them."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from . import run, sb3
+from .recipe import Recipe, Run, choose
+
+
+class Trainer(NamedTuple):
+    """How the agent of a recipe is trained, and made again."""
+
+    work: run.Work
+    """Trains and measures in a folder: see `run.execute`."""
+    build: Callable[..., Any]
+    """recipe, world, image, seed -> the agent with weights of that seed, untrained."""
+    estimator: Callable[..., Any]
+    """recipe, agent, world -> the function that weights are found by, or None."""
+
+
+def _by_itself(recipe: Recipe, agent: Any, world: Any) -> None:
+    """An algorithm that is no function of ours."""
+
+
+TRAINERS: dict[str, Trainer] = {
+    "hardattn": Trainer(run.work, run.build, run.estimator),
+    "sb3": Trainer(sb3.work, sb3.build, _by_itself),
+}
+
+
+def execute(name: str, recipe: Recipe, given: Run, command: str) -> dict[str, Any]:
+    """Train and measure by the trainer of the recipe: see `run.execute`."""
+    trainer = choose("trainer", TRAINERS, recipe.trainer)
+    result: dict[str, Any] = run.execute(name, recipe, given, command, trainer.work)
+    return result
