@@ -22,7 +22,7 @@ from hardattn.evaluation.swap import DRAWS, SWAPS, Meaningless, looked, paths
 from hardattn.maps import CONTROLS
 from hardattn.report.column import estimate_text
 from hardattn.report.controls import script
-from hardattn.report.policy_gain import Gain
+from hardattn.report.policy_gain import RETRAINED, Gain
 from hardattn.report.results import record
 from hardattn.report.rows import basis
 from hardattn.report.runs import read as read_runs
@@ -259,8 +259,6 @@ def _cells(figures: list[dict[str, Any]], difference: str) -> tuple[str, str, st
 
 def _sentences(gain: "Gain", text: Callable[..., str], basis: Callable[..., str]) -> list[str]:
     """Its policy gain, and against the best order if there is one, with what they rest on."""
-    from hardattn.report.policy_gain import RETRAINED
-
     lines = []
     if gain.script:
         lines.append(f"{gain.name}: a control, whose looks are scripted: no policy to ask about")

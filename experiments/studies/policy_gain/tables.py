@@ -3,15 +3,12 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from hardattn.report.policy_gain import Gain
-    from hardattn.stats import Estimate
+from typing import Any
 
 from hardattn.report.column import estimate_text
-from hardattn.report.policy_gain import drawn
+from hardattn.report.policy_gain import Gain, drawn
 from hardattn.report.titles import bare, changes, titled
+from hardattn.stats import Estimate
 from hardattn.storage import replace_text
 
 from ...committed import STUDIES
@@ -75,8 +72,6 @@ def markdown(found: dict[str, Any]) -> str:
 
 def _gain(agent: dict[str, Any]) -> "Gain":
     """An agent of results/studies/gain.json, as it was before `save`."""
-    from hardattn.report.policy_gain import Gain
-
     found = tuple(
         {
             "own": own,
