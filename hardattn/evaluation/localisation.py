@@ -4,7 +4,6 @@ Boxes are (left, top, right, bottom) in [-1, 1], as in scenes; a map's cell is a
 """
 
 import math
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,14 +124,38 @@ def parts(mask: Tensor) -> Parts:
     )
 
 
-@lru_cache(maxsize=2)
-def _overlaps(
-    density: Tensor, box: Tensor, thresholds: int, changes: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """(thresholds, N) twice: the IoU of the largest part, and the best one of any part.
+class Overlaps(NamedTuple):
+    """How well boxes around a map's parts fit, above each of several thresholds: see `overlaps`."""
 
-    Tensors are told apart by identity; changes: how often each was written to. Several figures come
-    from the same overlaps, which take longer than all else.
+    largest: Tensor  # (thresholds, N) the best IoU of the largest part with a target's box
+    best: Tensor  # (thresholds, N) that of whichever part fits best
+
+    def accuracy(self, iou: float = 0.5) -> float:
+        """MaxBoxAcc: see `max_box_acc`."""
+        return _at_the_best(self.largest, iou)
+
+    def accuracy_v2(self) -> float:
+        """MaxBoxAccV2: see `max_box_acc_v2`."""
+        best = [_at_the_best(self.best, iou) for iou in (0.3, 0.5, 0.7)]
+        return sum(best) / len(best)
+
+    def iou(self) -> float:
+        """Mean IoU of the target's box and the map's at the best threshold for all images."""
+        return self.largest.mean(1).max().item()
+
+
+def _at_the_best(found: Tensor, iou: float) -> float:
+    return (found >= iou).double().mean(1).max().item()
+
+
+def overlaps(density: Tensor, box: Tensor, thresholds: int = 20) -> Overlaps:
+    """Of boxes around the parts of each map that lie above evenly spaced shares of its range.
+
+    Above means more than, as in the published evaluation (cv2.THRESH_BINARY): at the lowest
+    threshold, 0, a map's least cells are left out. Of a map that is alike everywhere nothing is
+    left, and nothing found. Of equally large parts the first counts.
+
+    Several figures come from these, which take longer than all else: compute them once.
     """
     images = len(density)
     flat = density.double().flatten(1)
@@ -148,26 +171,7 @@ def _overlaps(
         most = torch.full((images,), -1).scatter_reduce_(0, which, rank, "amax")
         first = rank == most[which]
         largest[step, which[first]] = iou[first]
-    return largest, best
-
-
-def overlap(density: Tensor, box: Tensor, thresholds: int = 20, *, every: bool = False) -> Tensor:
-    """(thresholds, N): best IoU with a target's box of the box around the largest part of the map
-    that is above each threshold, evenly spaced shares of the map's range; the first of equals.
-
-    Above means more than, as in the published evaluation (cv2.THRESH_BINARY): at the lowest
-    threshold, 0, a map's least cells are left out. Of a map that is alike everywhere nothing is
-    left, and nothing found.
-
-    every: of the best of all parts, not of the largest.
-    """
-    changes = density._version, box._version
-    return _overlaps(density, box, thresholds, changes)[every]
-
-
-def forget() -> None:
-    """Let go of the maps whose overlaps were computed last."""
-    _overlaps.cache_clear()
+    return Overlaps(largest, best)
 
 
 def max_box_acc(density: Tensor, box: Tensor, iou: float = 0.5) -> float:
@@ -176,7 +180,7 @@ def max_box_acc(density: Tensor, box: Tensor, iou: float = 0.5) -> float:
     Choe et al. (2020, arXiv:2001.07437). Departure: the map is not blown up to the image's size
     first, so boxes end at the borders of its cells, and there are 20 thresholds instead of 1,000.
     """
-    return (overlap(density, box) >= iou).double().mean(1).max().item()
+    return overlaps(density, box).accuracy(iou)
 
 
 def max_box_acc_v2(density: Tensor, box: Tensor) -> float:
@@ -184,14 +188,7 @@ def max_box_acc_v2(density: Tensor, box: Tensor) -> float:
 
     Choe et al. (2020, arXiv:2007.04178). Departures as in `max_box_acc`.
     """
-    found = overlap(density, box, every=True)
-    best = [(found >= iou).double().mean(1).max().item() for iou in (0.3, 0.5, 0.7)]
-    return sum(best) / len(best)
-
-
-def max_box_iou(density: Tensor, box: Tensor) -> float:
-    """Mean IoU of the target's box and the map's, as in `max_box_acc` at the best threshold."""
-    return overlap(density, box).mean(1).max().item()
+    return overlaps(density, box).accuracy_v2()
 
 
 def pxap(density: Tensor, box: Tensor, thresholds: int = 1000) -> float:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -95,6 +96,21 @@ def accuracy_missed(columns: Columns) -> float | None:
     return None if found is None else found.accuracy_missed
 
 
+class Once(Columns):
+    """Columns while they are measured: what several figures come from is computed once."""
+
+    @cached_property
+    def overlaps(self) -> localisation.Overlaps | None:
+        """Of what was attended to; None where there is no map, or no target."""
+        known = _with_target(self, self.density)
+        return None if known is None else localisation.overlaps(*known)
+
+
+def once(columns: Columns) -> Once:
+    """The same columns, for several metrics one after the other."""
+    return columns if isinstance(columns, Once) else Once(*columns)
+
+
 def pointing(columns: Columns) -> float | None:
     """Pointing game of what was attended to."""
     return _found(columns, columns.density, localisation.pointing)
@@ -102,9 +118,8 @@ def pointing(columns: Columns) -> float | None:
 
 def box_accuracy(columns: Columns, iou: float = 0.5) -> float | None:
     """MaxBoxAcc, at an IoU of 0.5, of what was attended to."""
-    return _found(
-        columns, columns.density, lambda map, box: localisation.max_box_acc(map, box, iou)
-    )
+    found = once(columns).overlaps
+    return None if found is None else found.accuracy(iou)
 
 
 def box_accuracy_30(columns: Columns) -> float | None:
@@ -119,12 +134,14 @@ def box_accuracy_70(columns: Columns) -> float | None:
 
 def box_accuracy_v2(columns: Columns) -> float | None:
     """MaxBoxAccV2 of what was attended to."""
-    return _found(columns, columns.density, localisation.max_box_acc_v2)
+    found = once(columns).overlaps
+    return None if found is None else found.accuracy_v2()
 
 
 def box_iou(columns: Columns) -> float | None:
     """Mean IoU of the target's box and that of what was attended to, at the best threshold."""
-    return _found(columns, columns.density, localisation.max_box_iou)
+    found = once(columns).overlaps
+    return None if found is None else found.iou()
 
 
 def mass_iou(columns: Columns) -> float | None:
@@ -250,11 +267,11 @@ def references(columns: Columns, side: int = 12, seed: int = 0) -> dict[str, dic
 def _measured(table: dict[str, Callable[[Columns], Figure]], columns: Columns) -> dict[str, Figure]:
     """Every metric of a table, as JSON has it."""
     found: dict[str, Figure] = {}
+    columns = once(columns)
     for name, metric in table.items():
         figure = metric(columns)
         # A diverged net answers with NaN or infinity, which are no JSON.
         found[name] = None if isinstance(figure, float) and not math.isfinite(figure) else figure
-    localisation.forget()
     return found
 
 
@@ -267,12 +284,18 @@ def _found(
     columns: Columns, density: Tensor, measure: Callable[[Tensor, Tensor], Tensor | float]
 ) -> float | None:
     """What a measure says of maps and targets, over the images that have one; None without any."""
+    known = _with_target(columns, density)
+    if known is None:
+        return None
+    found = measure(*known)
+    return found.double().mean().item() if isinstance(found, Tensor) else found
+
+
+def _with_target(columns: Columns, density: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Maps and boxes of the images that have a target; None where there are none."""
     if not density.numel() or not columns.box.numel():
         return None
-    box, there = columns.box, scanpath.has_target(columns)
-    if not there.any():
-        return None
-    if not there.all():
-        density, box = density[there], box[there]
-    found = measure(density, box)
-    return found.double().mean().item() if isinstance(found, Tensor) else found
+    there = scanpath.has_target(columns)
+    if there.all():
+        return density, columns.box
+    return (density[there], columns.box[there]) if there.any() else None

@@ -76,20 +76,18 @@ class Run:
 
     def _later(self, draw: str, name: str) -> Any:
         """All that is lacking of a pass is computed at once, as figures share what is slow."""
-        from hardattn.evaluation.localisation import forget
-        from hardattn.evaluation.metrics import METRICS
+        from hardattn.evaluation.metrics import METRICS, once
 
         if name not in METRICS or self.columns is None or draw not in self.columns:
             return None
         if draw not in self._computed:
-            columns = self.drawn if draw == "greedy" else self.columns[draw]
+            columns = once(self.drawn if draw == "greedy" else self.columns[draw])
             stored, found = self.result.metrics.get(draw) or {}, dict[str, Any]()
             for lacking in METRICS.keys() - stored.keys():
                 try:
                     found[lacking] = METRICS[lacking](columns)
                 except (RuntimeError, IndexError):  # a column that its time did not have is empty
                     found[lacking] = None
-            forget()
             self._computed[draw] = found
         return self._computed[draw][name]
 

@@ -86,7 +86,7 @@ def test_maps_that_are_alike_everywhere_find_nothing() -> None:
     whole = torch.tensor([[[-1.0, -1.0, 1.0, 1.0]]])
     for box in (MIDDLE, whole):
         for every in (False, True):
-            assert not localisation.overlap(flat, box.expand(2, -1, -1), every=every).any()
+            assert not localisation.overlaps(flat, box.expand(2, -1, -1))[every].any()
     assert localisation.max_box_acc(flat, whole.expand(2, -1, -1)) == 0
 
 
@@ -109,7 +109,7 @@ def test_thresholds_are_strict_as_published() -> None:
             down, across = ndimage.find_objects(label)[int(np.argmax(sizes))]
             around = torch.stack([x[across.start], y[down.start], x[across.stop], y[down.stop]])
             wanted[step, image] = localisation.best_iou(around[None], box[image][None])[0]
-    assert torch.allclose(localisation.overlap(maps, box), wanted, atol=1e-9)
+    assert torch.allclose(localisation.overlaps(maps, box).largest, wanted, atol=1e-9)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 8), (9, 9), (5, 17), (4, 33), (6, 64), (5, 150)])
@@ -136,15 +136,17 @@ def test_of_parts_as_large_the_first_is_the_largest() -> None:
     twins[0, 0, 4] = 0
     boxes = torch.tensor([[[-1.0, -1 / 3, -0.6, 1.0]], [[-0.2, 1 / 3, 0.6, 1.0]]])
     for box, found in zip(boxes, (1, 0), strict=True):
-        assert localisation.overlap(twins, box[None], 2)[1].item() == pytest.approx(found, abs=1e-6)
-        assert localisation.overlap(twins, box[None], 2, every=True)[1].item() == pytest.approx(1)
+        assert localisation.overlaps(twins, box[None], 2).largest[1].item() == pytest.approx(
+            found, abs=1e-6
+        )
+        assert localisation.overlaps(twins, box[None], 2).best[1].item() == pytest.approx(1)
 
 
 def test_the_box_around_the_largest_part() -> None:
     # Up to 2 of 3 the pair makes the box, a perfect one; above, the corner cell.
     for box, expected in ((MIDDLE, 1.0), (CORNER, 1.0)):
-        assert localisation.overlap(MAP, box).amax(0).tolist() == [pytest.approx(expected)]
-    at_half = localisation.overlap(MAP, MIDDLE, thresholds=2)
+        assert localisation.overlaps(MAP, box).largest.amax(0).tolist() == [pytest.approx(expected)]
+    at_half = localisation.overlaps(MAP, MIDDLE, thresholds=2).largest
     assert at_half[1].tolist() == [pytest.approx(1.0)]
     # At threshold 0 all that is more than nothing is there: the pair and the corner cell.
     assert at_half[0].tolist() == [pytest.approx(1.0)]
@@ -159,7 +161,7 @@ def test_one_threshold_must_do_for_all_images() -> None:
 
 def test_a_box_that_is_half_right() -> None:
     box = torch.tensor([[[-0.5, -0.5, 0.5, 1.0]]])  # IoU 2/3 with the pair's box
-    assert localisation.overlap(MAP, box).amax(0).tolist() == [pytest.approx(2 / 3)]
+    assert localisation.overlaps(MAP, box).largest.amax(0).tolist() == [pytest.approx(2 / 3)]
     assert localisation.max_box_acc(MAP, box, iou=0.7) == 0
     assert localisation.max_box_acc(MAP, box, iou=0.6) == 1
 
@@ -171,8 +173,8 @@ def test_any_part_may_match_in_the_second_version() -> None:
     bar[0, 1:3] = 0
     bar[0, 1, 1] = 2
     box = torch.tensor([[[-0.5, -0.5, 0.0, 0.0]]])  # that of the single cell
-    assert localisation.overlap(bar, box)[1:].amax() == 0
-    assert localisation.overlap(bar, box, every=True).amax() == pytest.approx(1)
+    assert localisation.overlaps(bar, box).largest[1:].amax() == 0
+    assert localisation.overlaps(bar, box).best.amax() == pytest.approx(1)
     assert localisation.max_box_acc(bar, box) == 0
     assert localisation.max_box_acc_v2(bar, box) == 1
 

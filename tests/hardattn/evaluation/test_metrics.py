@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch import Tensor
 
 from hardattn.evaluation import localisation
 from hardattn.evaluation.evaluate import NOWHERE
@@ -172,9 +173,18 @@ def test_a_map_that_was_written_to_is_measured_again() -> None:
     assert METRICS["box_accuracy"](made) == 1.0
 
 
-def test_figures_let_go_of_the_maps() -> None:
-    figures(columns())
-    assert localisation._overlaps.cache_info().currsize == 0
+def test_what_several_figures_come_from_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def noting(density: Tensor, box: Tensor) -> localisation.Overlaps:
+        seen.append(density)
+        return overlaps(density, box)
+
+    overlaps = localisation.overlaps
+    monkeypatch.setattr(localisation, "overlaps", noting)
+    made = columns(density=torch.tensor(MAPS))._replace(activation=torch.tensor(MAPS[::-1]))
+    figures(made)
+    assert len(seen) == 2 and seen[0] is made.density and seen[1] is made.activation
 
 
 def calls(work: Callable[[], object]) -> int:
