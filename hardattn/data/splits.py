@@ -15,6 +15,15 @@ from torch import Tensor
 from hardattn.data.idx import DataError
 
 
+class ByClass(NamedTuple):
+    """The images of a split class by class."""
+
+    order: Tensor  # (N,) which they are
+    size: Tensor  # (K,) how many a class has
+    before: Tensor  # (K,) and how many are of the classes before it
+    several: bool  # whether there is more than one class
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """Images (N, C, H, W) uint8 and labels (N,) int64."""
@@ -28,6 +37,13 @@ class Split:
     def to(self, device: torch.device | str) -> "Split":
         """The same split on another device."""
         return Split(self.images.to(device), self.labels.to(device))
+
+    @cached_property
+    def by_class(self) -> "ByClass":
+        """Where the images of each class are; computed when it is first asked for."""
+        size = torch.bincount(self.labels)
+        several = bool(size.max() < len(self))
+        return ByClass(self.labels.argsort(stable=True), size, size.cumsum(0) - size, several)
 
 
 @dataclass(frozen=True, eq=False)

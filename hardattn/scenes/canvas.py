@@ -1,7 +1,5 @@
 """Where scenes are put together: images and pieces of images, added up at drawn places."""
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
@@ -28,7 +26,9 @@ class Canvas:
 
     def of_other_classes(self, index: Tensor, count: int) -> Tensor:
         """(B, count): uniform images among those whose class is not that of image `index`."""
-        order, size, before = _by_class(self.split.labels)
+        order, size, before, several = self.split.by_class
+        if not several:
+            raise ValueError("a search needs images of two classes at least")
         label = self.split.labels[index][:, None]
         rank = self.below(2**31, self.count, count) * (len(order) - size[label]) >> 31
         return order[torch.where(rank < before[label], rank, rank + size[label])]
@@ -88,15 +88,6 @@ class Canvas:
         """(B, C, H, W) uint8: the sums, clamped."""
         size = (self.count, self.channels, self.height, self.width)
         return self.sums.clamp(max=255).to(torch.uint8).view(size)
-
-
-@lru_cache(maxsize=8)
-def _by_class(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Images class by class, (N,), and of each class how many there are and how many precede it."""
-    size = torch.bincount(labels)
-    if size.max() == len(labels):
-        raise ValueError("a search needs images of two classes at least")
-    return labels.argsort(stable=True), size, size.cumsum(0) - size
 
 
 def _crop(
