@@ -33,7 +33,6 @@ LONG_FILES = {
     "tests/hardattn/scenes/test_makers.py",
     "tests/hardattn/sensors/test_retina.py",
     "tests/hardattn/stochastic/test_gaussian_attention.py",
-    "tests/hardattn/training/test_loop.py",
 }
 LONG_FUNCTIONS = {
     "experiments/commands/export.py::card",

@@ -1,29 +1,21 @@
 """The loop: exact to the bit, whatever interrupts it; sound when numbers are not; and it learns."""
 
-import math
-import mmap
 import os
 import random
 import signal
-import struct
-import sys
 import time
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import Tensor
 
 from hardattn import storage
 from hardattn.agents import RAM, Scripted
-from hardattn.data import Dataset, Split, load
+from hardattn.data import Split
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.problem import Problem
@@ -33,102 +25,28 @@ from hardattn.tasks import Classify
 from hardattn.training import checkpoint, loop
 from hardattn.training.interrupt import Stopped
 from hardattn.training.log import Log, read_metrics
-from hardattn.training.loop import TrainingResult, looks_after, train
-from hardattn.training.metrics import NotFinite, TrainingMetrics
+from hardattn.training.loop import looks_after, train
 from hardattn.training.optimizers import OPTIMIZERS, SCHEDULES
 from hardattn.training.options import TrainOptions
 from hardattn.world import World
 from tests.support.learning import CLASSES, CLOSE, Elsewhere, answering, textures
+from tests.support.training import (
+    BATCH,
+    EVERY,
+    UPDATES,
+    Estimator,
+    Interrupted,
+    agent_of,
+    answers,
+    before_update,
+    digits,
+    learn,
+    outcome,
+    problem,
+    same,
+)
 
-BATCH, UPDATES, EVERY = 16, 24, 6
 MARGIN = 0.15  # of accuracy, over random looking: 0.31 to 0.33 with seeds 0, 1 and 2
-Estimator = Callable[..., Loss]
-
-
-@lru_cache
-def digits() -> Dataset:
-    return load("digits")
-
-
-@lru_cache
-def problem() -> tuple[World, Callable[..., Scenes], Scenes]:
-    make = partial(translated, canvas=12)
-    world = World(Retina(4, 2), Classify(10, each=True), 3)
-    return world, make, frozen(make, digits().validation, 1).slice(0, 60)
-
-
-def agent_of(seed: int) -> RAM:
-    torch.manual_seed(seed)
-    return RAM((2, 4, 4), 10, core="gru", hidden=16, what=16, where=16)
-
-
-def learn(
-    folder: Path,
-    seed: int = 0,
-    estimator: Estimator = ESTIMATORS["learned_baseline"].make,
-    log: Log | None = None,
-    **options: Any,
-) -> tuple[TrainingResult, RAM]:
-    """A small real training. It ends in `folder`, or goes on there."""
-    world, make, validation = problem()
-    agent = agent_of(seed)
-    defaults: dict[str, Any] = dict(
-        images=UPDATES * BATCH, batch_size=BATCH, validate_every=EVERY * BATCH, warmup=3, lr=1e-2
-    )
-    log = log or Log(folder, quiet=True)
-    try:
-        trained = train(
-            agent,
-            Problem(world, make, digits().classes),
-            estimator,
-            digits(),
-            validation,
-            folder,
-            TrainOptions(**(defaults | options)),
-            seed=seed,
-            log=log,
-        )
-    finally:
-        log.close()
-    return trained, agent
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equal to the bit, tensors and all that holds them."""
-    if isinstance(left, Tensor):
-        return left.dtype == right.dtype and torch.equal(left, right)
-    if isinstance(left, dict | MappingProxyType):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
-    if isinstance(left, list | tuple):
-        return len(left) == len(right) and all(map(same, left, right))
-    return left == right
-
-
-def outcome(folder: Path) -> dict[str, Any]:
-    """All that a training leaves, but for the time it took."""
-    found = checkpoint.latest(folder / "checkpoints")
-    assert found is not None
-    step, state = found
-    del state["seconds"], state["cpu_seconds"]
-    best = storage.read(folder / "best.pt")
-    return {
-        "step": step,
-        "last": state,
-        "best": best,
-        "log": (folder / "metrics.jsonl").read_text(),
-    }
-
-
-def before_update(number: int, act: Callable[[], Any]) -> Estimator:
-    """The learned baseline; `act` is called in the middle of that update, counted from 0."""
-    count = iter(range(10**9))
-
-    def estimator(*given: Any) -> Loss:
-        if next(count) == number:
-            act()
-        return ESTIMATORS["learned_baseline"].make(*given)
-
-    return estimator
 
 
 def test_a_seed_is_a_run(tmp_path: Path) -> None:
@@ -160,20 +78,6 @@ def test_learning_changes_every_weight(tmp_path: Path) -> None:
 
 
 # Interruptions.
-
-
-class Interrupted(nn.Module):
-    """An estimator, module or not, that is sent SIGTERM in the middle of one of its calls."""
-
-    def __init__(self, inner: Any, number: int):
-        super().__init__()
-        self.inner, self.left = inner, number
-
-    def forward(self, *given: Any) -> Loss:
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGTERM)
-        self.left -= 1
-        return self.inner(*given)
 
 
 @pytest.mark.parametrize("curriculum", [0.0, 0.8])
@@ -228,244 +132,7 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
     assert same(agent.state_dict(), twin.state_dict()) and same(before, outcome(tmp_path))
 
 
-@pytest.mark.parametrize(
-    "number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
-)
-@pytest.mark.parametrize("where", ["update", "last update", "validation", "checkpoint"])
-def test_a_signal_leaves_a_checkpoint_of_that_update(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int, where: str
-) -> None:
-    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-    strike = partial(os.kill, os.getpid(), number)
-    learn(tmp_path / "whole")
-    at = {"update": 9, "last update": UPDATES - 1}.get(where, -1)
-    with monkeypatch.context() as patch:
-        if where == "validation":
-            patch.setattr(loop, "evaluate", struck(evaluate, 2, strike))
-        if where == "checkpoint":
-            patch.setattr(storage, "write", struck(storage.write, 3, strike))
-        with pytest.raises(Stopped) as stopped:
-            learn(tmp_path / "parts", estimator=before_update(at, strike))
-    assert stopped.value.code == code and "the same command" in str(stopped.value)
-    found = checkpoint.latest(tmp_path / "parts" / "checkpoints")
-    # Struck in the middle of a validation or a checkpoint, it stops at the end of the next update.
-    wanted = {"update": [10], "last update": [UPDATES], "validation": [13]}.get(where, [7, 13])
-    assert found and found[0] in wanted
-    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
-    learn(tmp_path / "parts")
-    assert same(outcome(tmp_path / "parts"), outcome(tmp_path / "whole"))
-
-
-def struck(function: Callable[..., Any], call: int, act: Callable[[], Any]) -> Callable[..., Any]:
-    """`function`, which acts as well at that call, counted from 1."""
-    count = iter(range(1, 10**9))
-
-    def wrapped(*given: Any, **named: Any) -> Any:
-        if next(count) == call:
-            act()
-        return function(*given, **named)
-
-    return wrapped
-
-
-def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
-    def twice() -> None:
-        # Python runs a handler some time after the signal, and two signals before that are one.
-        asked = signal.getsignal(signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-        while signal.getsignal(signal.SIGINT) is asked:
-            time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(10)
-
-    # What a shell starts in the background ignores SIGINT.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            learn(tmp_path, estimator=before_update(3, twice))
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class Watched:
-    """Memory shared with a forked child, which notes there where it is."""
-
-    def __init__(self) -> None:
-        self.memory = mmap.mmap(-1, 16)
-
-    def note(self, update: int | None = None, writing: int | None = None) -> None:
-        before = self.read()
-        values = (
-            before[0] if update is None else update,
-            before[1] if writing is None else writing,
-        )
-        self.memory[:16] = struct.pack("qq", *values)
-
-    def read(self) -> tuple[int, int]:
-        update, writing = struct.unpack("qq", self.memory[:16])
-        return update, writing
-
-
-def forked(work: Callable[[], Any]) -> int:
-    """The id of a child that does the work and exits 0, or 1 with a traceback."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        work()
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-    finally:
-        os._exit(1)
-
-
-def watched_training(folder: Path, watched: Watched) -> None:
-    """`learn`, noting which update it is at, and whether it is writing a checkpoint."""
-    write = storage._replace
-
-    def noting(path: Path, content: bytes) -> None:
-        watched.note(writing=1)
-        write(path, content)
-        watched.note(writing=0)
-
-    storage._replace = noting  # in a forked child only
-
-    def estimator(*given: Any) -> Loss:
-        watched.note(update=watched.read()[0] + 1)
-        return ESTIMATORS["learned_baseline"].make(*given)
-
-    learn(folder, estimator=estimator)
-
-
-def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
-    """SIGKILL at random updates and moments, a third of them in the middle of writing a file."""
-    began = time.perf_counter()
-    learn(tmp_path / "whole")
-    duration = time.perf_counter() - began
-    wanted = outcome(tmp_path / "whole")
-    chance = random.Random(0)
-    kills: Counter[str] = Counter()
-    stages = set()
-    rounds = 0
-    while kills.total() < 20:
-        folder = tmp_path / f"round-{rounds}"
-        rounds += 1
-        assert rounds < 30, f"only {kills} of the kills came before the end"
-        for _ in range(5):
-            watched = Watched()
-            child = forked(partial(watched_training, folder, watched))
-            aim, writing = chance.randrange(1, EVERY + 3), chance.random() < 0.4
-            delay = chance.random() * duration / UPDATES
-            while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
-                update, busy = watched.read()
-                if update < aim:
-                    time.sleep(2e-4)
-                elif busy or not writing:
-                    time.sleep(0 if writing else delay)
-                    os.kill(child, signal.SIGKILL)
-                    ended = os.waitpid(child, 0)
-                    break
-            if os.WIFSIGNALED(ended[1]):
-                assert os.WTERMSIG(ended[1]) == signal.SIGKILL
-                kills["writing" if watched.read()[1] else "elsewhere"] += 1
-                entries = read_metrics(folder)
-                stages.add((len(entries), watched.read()[0]))
-            else:
-                assert os.waitstatus_to_exitcode(ended[1]) == 0
-                break
-        child = forked(partial(learn, folder))
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert same(outcome(folder), wanted)
-        assert not list(folder.rglob("*.tmp"))
-    assert kills["writing"] >= 3 and kills["elsewhere"] >= 3
-    assert len({validations for validations, _ in stages}) >= 3 and len(stages) >= 6
-
-
-# Numbers that are none.
-
-
-@pytest.mark.parametrize("optimiser", list(OPTIMIZERS))
-@pytest.mark.parametrize("at", [0, 1, 7])
-@pytest.mark.parametrize("plant", ["nan", "inf", "gradient"])
-def test_stops_before_an_update_that_is_not_finite(
-    tmp_path: Path, optimiser: str, at: int, plant: str
-) -> None:
-    world, make, validation = problem()
-    agent = agent_of(0)
-    seen: list[list[Tensor]] = []
-    passes = 2 if optimiser == "sam" else 1
-
-    def planted(*given: Any) -> Loss:
-        seen.append([weight.detach().clone() for weight in agent.parameters()])
-        loss = ESTIMATORS["learned_baseline"].make(*given)
-        if (len(seen) - 1) // passes == at:
-            total = loss.total * {"nan": math.nan, "inf": math.inf, "gradient": 1.0}[plant]
-            if plant == "gradient":  # 0 forward, 0 / 0 backward
-                total = total + (agent.classifier.bias * 0).sum().sqrt()
-                assert total.isfinite()
-            loss = loss._replace(total=total)
-        return loss
-
-    log = Log(tmp_path, quiet=True, every=5)
-    with pytest.raises(NotFinite, match=f"at update {at + 1};"):
-        train(
-            agent,
-            Problem(world, make, digits().classes),
-            planted,
-            digits(),
-            validation,
-            tmp_path,
-            TrainOptions(
-                images=UPDATES * BATCH,
-                batch_size=BATCH,
-                optimizer=optimiser,
-                validate_every=EVERY * BATCH,
-                warmup=0,
-                weight_decay=0.1,
-            ),
-            log=log,
-        )
-    log.close()
-    seen = seen[::passes]  # the second is of weights that are only tried
-    assert len(seen) > at + 1  # it was noticed later, and yet nothing moved
-    now = [weight.detach() for weight in agent.parameters()]
-    assert all(same(each, now) for each in seen[at:])
-    assert all(weight.isfinite().all() for weight in now)
-    assert at == 0 or not same(seen[at - 1], now)
-
-
-def test_the_update_is_named_after_a_restart_too(tmp_path: Path) -> None:
-    with pytest.raises(Stopped):
-        strike = partial(os.kill, os.getpid(), signal.SIGTERM)
-        learn(tmp_path, estimator=before_update(7, strike))
-    calls = iter(range(10**9))
-
-    def planted(*given: Any) -> Loss:
-        loss = ESTIMATORS["learned_baseline"].make(*given)
-        return loss._replace(total=loss.total * math.nan) if next(calls) == 3 else loss
-
-    with pytest.raises(NotFinite, match="at update 12;"):
-        learn(tmp_path, estimator=planted)
-    learn(tmp_path / "whole")
-    learn(tmp_path)  # from the checkpoint before, as if nothing had been
-    parts, whole = outcome(tmp_path), outcome(tmp_path / "whole")
-    assert same(parts, whole)
-
-
 # Which weights are kept.
-
-
-def answers(right: int, count: int = 10) -> Columns:
-    """Columns of so many right answers."""
-    logits = torch.zeros(count, 3, 2)
-    logits[:right, :, 0], logits[right:, :, 1] = 1, 1
-    none = torch.zeros(count, dtype=torch.long)
-    looks = torch.full((count,), 3)
-    blank = torch.zeros(count, 3)
-    place = torch.zeros(count, 3, 2)
-    return Columns(logits.log_softmax(-1), place, blank.bool(), blank, looks, none, none)
 
 
 @pytest.mark.parametrize("right", [[3, 7, 7, 5], [9, 2, 3, 9], [1, 2, 3, 4], [5, 5, 5, 5]])
@@ -488,15 +155,6 @@ def test_best_is_the_first_lowest_error_of_the_log(
     assert best == (1 + right.index(max(right))) * EVERY * BATCH == trained.best_images
     assert same(dict(agent.state_dict()), weights[best // BATCH])
     assert same(dict(storage.read(tmp_path / "best.pt")["agent"]), weights[best // BATCH])
-
-
-# The order of the images, and seeds.
-
-
-@pytest.mark.parametrize("schedule", list(SCHEDULES))
-def test_a_schedule_ends_positive_and_never_rises(schedule: str) -> None:
-    rates = [SCHEDULES[schedule](done / 1000) for done in range(1000)]
-    assert rates[0] == 1 and rates == sorted(rates, reverse=True) and rates[-1] > 0
 
 
 # The number of looks.
@@ -543,198 +201,6 @@ def test_only_the_estimator_is_given_fewer_looks(
     for entry in read_metrics(tmp_path):
         assert entry["training"]["loss"] > 0 and 0 <= entry["training"]["correct"] <= 1
         assert len(entry["validation"]["error_after"]) == 3
-
-
-# What the loop costs.
-
-
-class ReadBacks(TorchDispatchMode):
-    """Counts what makes the host wait for a device: values read, shapes that hang on values."""
-
-    waits = (
-        "_local_scalar_dense",
-        "is_nonzero",
-        "equal",
-        "nonzero",
-        "masked_select",
-        "_unique2",
-        "bincount",
-    )
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        name = function._schema.name.removeprefix("aten::")
-        if name in self.waits:
-            self.counts[name] += 1
-        return function(*args, **(kwargs or {}))
-
-
-@pytest.fixture
-def read_backs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """Counts of read-backs while the test runs, whichever way they are asked for."""
-    with ReadBacks() as mode:
-        for name in ("tolist", "numpy", "cpu", "__array__"):
-            real = getattr(Tensor, name)
-
-            def counted(*given: Any, real: Any = real, name: str = name, **named: Any) -> Any:
-                mode.counts[name] += 1
-                return real(*given, **named)
-
-            monkeypatch.setattr(Tensor, name, counted)
-        yield mode.counts
-
-
-@pytest.mark.parametrize(
-    "estimator", ["reinforce", "learned_baseline", "self_critical", "leave_one_out"]
-)
-@pytest.mark.parametrize("optimiser", list(OPTIMIZERS))
-def test_an_update_reads_nothing_back(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    read_backs: Counter[str],
-    estimator: str,
-    optimiser: str,
-) -> None:
-    monkeypatch.setattr(loop, "evaluate", lambda *given: answers(3))
-    counts = []
-    for updates in (3, 12):
-        read_backs.clear()
-        folder = tmp_path / str(updates)
-        options: dict[str, Any] = dict(
-            images=updates * BATCH, optimizer=optimiser, max_grad_norm=1.0, validate_every=10**9
-        )
-        log = Log(folder, quiet=True, every=1000)
-        learn(folder, estimator=ESTIMATORS[estimator].make, log=log, **options)
-        counts.append(dict(read_backs))
-    assert counts[0] == counts[1] and counts[0]  # those of one validation, and no more
-
-
-def test_read_backs_are_noticed(read_backs: Counter[str]) -> None:
-    one = torch.ones(2)
-    for read in (lambda: one[0].item(), lambda: bool(one[0]), lambda: float(one[0]), one.tolist):
-        before = read_backs.total()
-        read()
-        assert read_backs.total() > before
-
-
-# What one watches.
-
-
-def crash() -> None:
-    raise KeyError("as if killed")
-
-
-def shown(folder: Path) -> Any:
-    """What TensorBoard reads there, whole."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    found = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
-    found.Reload()
-    return found
-
-
-def board(folder: Path) -> Log:
-    return Log(folder, "ram", retina=(4, 2), classes=digits().classes, quiet=True, every=4)
-
-
-TOLD = [4, 6, 8, 12, 16, 18, 20, 24]  # updates: every fourth, and validations
-TIMES = {"training/images_per_second", "training/seconds"}
-
-
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that TensorBoard was told of from beginning to end."""
-    folder = tmp_path_factory.mktemp("whole")
-    finished(folder)
-    return folder
-
-
-def finished(folder: Path) -> None:
-    log = board(folder)
-    learn(folder, log=log)
-    log.finish({"lr": 0.01, "core": "gru", "each": True}, {"test/error": 0.5, "test/after": [3, 2]})
-    log.close()
-
-
-def broken(folder: Path, how: str) -> None:
-    """Leave a run that was stopped there."""
-    if how == "told":  # it has ended, but of its result there is no file
-        return finished(folder)
-    if how == "asked":  # between two points
-        with pytest.raises(Stopped):
-            stop = before_update(9, partial(os.kill, os.getpid(), signal.SIGTERM))
-            learn(folder, estimator=stop, log=board(folder))
-        return None
-    # Before a checkpoint, of which it has measured and told: those points are told again.
-    number = {"killed": 2, "killed at once": 1}[how]
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyError):
-        patch.setattr(checkpoint, "save", struck(checkpoint.save, number, crash))
-        learn(folder, log=board(folder))
-    return None
-
-
-@pytest.mark.parametrize("how", ["killed", "killed at once", "asked", "told"])
-def test_tensorboard_shows_a_resumed_run_as_one(unbroken: Path, tmp_path: Path, how: str) -> None:
-    broken(tmp_path, how)
-    time.sleep(1.1)  # event files are ordered by the second they were opened in
-    finished(tmp_path)
-    whole, parts = shown(unbroken), shown(tmp_path)
-    assert parts.Tags()["scalars"] == whole.Tags()["scalars"]
-    for tag in whole.Tags()["scalars"]:
-        wanted, found = ([(e.step, e.value) for e in one.Scalars(tag)] for one in (whole, parts))
-        if tag in TIMES:
-            assert [step for step, _ in found] == [step for step, _ in wanted], tag
-            assert all(value > 0 for _, value in found)
-        else:
-            assert found == wanted, tag
-    for tag in whole.Tags()["images"]:
-        assert len(parts.Images(tag)) == len(whole.Images(tag)) == UPDATES // EVERY
-    seconds = [event.value for event in parts.Scalars("training/seconds")]
-    assert seconds == sorted(seconds)
-
-
-def test_tensorboard_is_told_of_training_every_so_many_updates(unbroken: Path) -> None:
-    found = shown(unbroken)
-    tags = found.Tags()
-    wanted = {"training/loss", "training/entropy", "training/gradient_norm", "training/hit"}
-    wanted |= TIMES | {"training/learning_rate", "validation/error", "error_after_look/03"}
-    assert wanted | {"validation/spread", "test/error"} <= set(tags["scalars"])
-    assert "looks" in tags["images"] and "places/x" in tags["histograms"]
-    assert "_hparams_/experiment" in found.summary_metadata
-    steps = [EVERY * BATCH * (1 + each) for each in range(UPDATES // EVERY)]
-    for tag in tags["scalars"]:
-        events = [event.step for event in found.Scalars(tag)]
-        if tag.startswith("training/"):
-            assert events == [BATCH * update for update in TOLD], tag
-        elif not tag.startswith("test/"):
-            assert events == steps, tag
-    assert [event.step for event in found.Images("looks")] == steps
-    log = read_metrics(unbroken)
-    drawn = [event.value for event in found.Scalars("validation/error")]
-    assert drawn == pytest.approx([entry["validation"]["error"] for entry in log])
-    # Points are means of the updates since the one before; of all of them between validations
-    # metrics.jsonl has the mean.
-    loss = {event.step // BATCH: event.value for event in found.Scalars("training/loss")}
-    spans = dict(zip(TOLD, [4, 2, 2, 4, 4, 2, 2, 4], strict=True))
-    for end, entry in zip((6, 12, 18, 24), log, strict=True):
-        mean = sum(loss[at] * span / EVERY for at, span in spans.items() if end - 6 < at <= end)
-        assert mean == pytest.approx(entry["training"]["loss"], rel=1e-4)
-    for event in found.Scalars("training/learning_rate"):  # that of the last update
-        done = event.step // BATCH - 1
-        rate = 1e-2 * SCHEDULES["cosine"](done / UPDATES) * min(1, (done + 1) / 4)
-        assert event.value == pytest.approx(rate)
-
-
-def test_a_checkpoint_of_before_there_were_spans_is_taken_up() -> None:
-    tally = TrainingMetrics(torch.device("cpu"))
-    sums, count = torch.arange(7.0), torch.tensor(2.0)
-    tally.take_up({"sums": sums, "count": count}, 5)
-    assert list(tally.means().values()) == (sums / 2).tolist() and int(tally.sound) == 5
 
 
 def test_a_line_cut_short_by_a_crash_is_dropped(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hardattn.scenes import Scenes
 from hardattn.training.interrupt import Stopped
 from hardattn.training.optimizers import OPTIMIZERS
 from hardattn.training.sam import SAM
-from tests.hardattn.training.test_loop import (
+from tests.support.training import (
     BATCH,
     Interrupted,
     agent_of,
@@ -113,7 +113,7 @@ def test_the_second_pass_draws_the_same_looks_at_the_same_scenes(
 ) -> None:
     """Those of a script to the bit; those of a policy move with its mean alone."""
     for made, most in ((random_looks, 0.0), (agent_of, 0.02)):
-        monkeypatch.setattr("tests.hardattn.training.test_loop.agent_of", made)
+        monkeypatch.setattr("tests.support.training.agent_of", made)
         estimator, calls = watched()
         folder = tmp_path / made.__name__
         learn(folder, estimator=estimator, optimizer="sam", images=4 * BATCH, rho=0.01)
@@ -128,7 +128,7 @@ def test_noise_that_is_not_rewound_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The planted bug."""
-    monkeypatch.setattr("tests.hardattn.training.test_loop.agent_of", random_looks)
+    monkeypatch.setattr("tests.support.training.agent_of", random_looks)
     estimator, calls = watched()
 
     class Forward(torch.Generator):
