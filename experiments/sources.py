@@ -22,7 +22,10 @@ from .recipe import UsageError
 NAME = "sources.json"
 # Of the core, what no weight depends on: it reads (a dataset has a hash of its own), writes or
 # measures.
-APART = ("checkpoint", "clustering", "data", "log", "metrics", "report")
+APART = (
+    *("clustering", "data", "evaluation.metrics", "report", "storage"),
+    *("training.checkpoint", "training.log", "viz"),
+)
 DIGITS = 16  # of a hash
 SCRIPT = "script "  # before the name of a file that is run and is no module
 
@@ -166,8 +169,7 @@ def _installed(name: str) -> bool:
 
 
 def _apart(name: str) -> bool:
-    first, _, rest = name.partition(".")
-    return first == "hardattn" and rest.partition(".")[0] in APART
+    return any(f"{name}.".startswith(f"hardattn.{one}.") for one in APART)
 
 
 def _file(name: str) -> Path | None:

@@ -22,11 +22,10 @@ from hardattn.problem import Problem
 from hardattn.rng import mix, shuffled
 from hardattn.rollout import Agent, Draw, greedy
 from hardattn.scenes import Scenes
-from hardattn.training import checkpoint
+from hardattn.training import checkpoint, optimizers
 from hardattn.training.interrupt import Stopped, signals
 from hardattn.training.log import Log
 from hardattn.training.metrics import Stopwatch, TrainingMetrics
-from hardattn.training.optimizers import OPTIMIZERS, SCHEDULES
 from hardattn.training.options import TrainOptions
 
 
@@ -59,7 +58,7 @@ class Training:
         if isinstance(estimator, nn.Module):
             self.learners["estimator"] = estimator.to(self.device)
         self.weights = [one for each in self.learners.values() for one in each.parameters()]
-        kind = OPTIMIZERS[options.optimizer]
+        kind = optimizers.OPTIMIZERS[options.optimizer]
         rho = {} if options.rho is None else {"rho": options.rho}
         self.optimizer = kind.make(
             self.weights, options.lr, options.momentum, options.weight_decay, **rho
@@ -85,7 +84,8 @@ class Training:
         torch.manual_seed(mix(self.seed, number, 1))
         self.generator.manual_seed(mix(self.seed, number, 2))
         share = number / self.updates
-        rate = SCHEDULES[options.schedule](share) * min(1.0, (number + 1) / (options.warmup + 1))
+        rate = optimizers.SCHEDULES[options.schedule](share)
+        rate *= min(1.0, (number + 1) / (options.warmup + 1))
         for group in self.optimizer.param_groups:
             group["lr"] = options.lr * rate
 

@@ -112,28 +112,37 @@ OURS = [
 ]
 
 
+NO_WEIGHT = (
+    *("hardattn.training.log", "hardattn.training.checkpoint", "hardattn.storage"),
+    "hardattn.evaluation.metrics",
+)
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_every_recipe_knows_what_it_is_made_of(name: str) -> None:
     recipe = RECIPES[name]
-    world = recipe.problem.world(10)
     image = (1, *([recipe.problem.canvas or 8] * 2))
+    world, make, _ = recipe.problem.build(list("0123456789"), (1, 8, 8))
     agent = recipe.agent.build(world.sensor.shape(image), world, image)
     estimator = recipe.learning.gradient(agent, world)
     made_of = (recipe.agent, agent, estimator, world, world.sensor, world.task)
-    found = sources.files(*made_of, recipe.problem.maker(10), execute.train, execute.rollout)
+    found = sources.files(*made_of, make, execute.train, execute.rollout)
     used = {type(part).__module__ for part in agent.modules()}
     used |= {
         type(world).__module__,
         "hardattn.training.loop",
         "hardattn.rollout",
-        "hardattn.sensors",
+        type(world.sensor).__module__,
+        "hardattn.training.optimizers",
+        "hardattn.evaluation.evaluate",
     }
     assert found.keys() >= {module for module in used if module.startswith("hardattn")}
     assert any(module.startswith("hardattn.estimators.") for module in found)
     others = {f"hardattn.agents.{path.stem}" for path in Path("agents").glob("*.py")}
     assert len(found.keys() & others) <= 4  # its own, and those that it is built on
     assert not any(
-        module.startswith(("hardattn.report", "hardattn.training.log")) for module in found
+        module.startswith(("hardattn.data", "hardattn.report", "hardattn.viz", *NO_WEIGHT))
+        for module in found
     )
     assert not any(module.startswith("torch") for module in found)
     assert sources.changed(found) == []
@@ -259,8 +268,9 @@ def test_weights_of_other_code_are_measured_with_a_word(
 def test_a_partial_a_class_and_an_object_have_the_sources_of_their_own() -> None:
     found = sources.files(dataclasses.replace, torch.nn.Linear(1, 1), 3, None, "x", (1,))
     assert found == {}  # of libraries alone
-    assert "hardattn.sensors" in sources.files(Problem(size=3).world(2))
-    assert "hardattn.catch" in sources.files(Problem(scene="catch", canvas=24).maker(10))
+    assert "hardattn.sensors.sensor" in sources.files(Problem(size=3).world(2, (1, 8, 8)))
+    game = Problem(scene="catch", canvas=24, size=3).build(list("0123456789"), (1, 8, 8))
+    assert "hardattn.catch" in sources.files(game.make)
 
 
 def test_a_run_that_fails_before_it_did_anything_leaves_no_folder(
