@@ -270,7 +270,7 @@ def times(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> dict
     their quartiles. latency: of one image, until the agent stops; `after`: until it has answered
     after each look. throughput: of BATCH images at a time, fewer where there are fewer.
     """
-    batch = min(BATCH, len(scenes))
+    batch = min(BATCH, at_once(scenes.image), len(scenes))
     with _one_thread():
         one = _timed(agent, world, scenes, draw, 1)
         many = _spread(_timed(agent, world, scenes, draw, batch), scenes.image.device)

@@ -413,7 +413,7 @@ def test_shaping_pays_for_the_likelihood_of_all_that_was_asked(name: str, stop: 
         one = problem(task=Cluster(10))
     options: dict[str, Any] = {"action": "place", "answer": "logits", "stop": stop, "tensors": True}
     bare, shaped = (
-        GlimpseVectorEnv(one, 3, **options, shaping=shaping, autoreset_mode="Disabled")
+        GlimpseVectorEnv(one, 3, **options, shaping=shaping, autoreset_mode="Disabled", reveal=True)
         for shaping in (0.0, 0.7)
     )
     label = shaped.reset(seed=5)[1]["label"]

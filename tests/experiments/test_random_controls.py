@@ -100,4 +100,4 @@ def test_a_control_s_figures_are_the_mean_of_its_draws(
     assert rows["ram"].difference and rows["ram"].difference.point == pytest.approx(gap)
     # And whoever makes it alive finds the same error.
     assert control.folder is not None
-    assert not Revival(Run(device="cpu"))(control.folder, control.result).differs
+    assert not Revival(Run(device="cpu"))(control.folder, control.stored).differs

@@ -183,13 +183,20 @@ def swapped_columns(
     return columns, left_out
 
 
-def followed(agent: Any, world: Any, scenes: Any, path: Any, draw: Callable[..., Any]) -> Any:
+def followed(
+    agent: Any,
+    world: Any,
+    scenes: Any,
+    path: Any,
+    draw: Callable[..., Any],
+    batch: int | None = None,
+) -> Any:
     """Columns of an agent that looks along a path, (T, N, P), from the world's first looks."""
 
     def measured(part: Any, taken: Any, maps: Any) -> Any:
         return columns(taken, world, part, maps)
 
-    batch = at_once(scenes.image)
+    batch = batch or at_once(scenes.image)
     first = world.first(scenes, torch.Generator().manual_seed(0))
     parts = []
     for start in range(0, len(scenes), batch):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hardattn.experiments import cli, committed
+from hardattn.experiments.commands import tables as pages_of
 from hardattn.experiments.commands.tables import PAGES, RESULTS
 from hardattn.experiments.studies import claims
 from hardattn.experiments.studies.robustness import tables as characterised
@@ -16,6 +18,7 @@ from hardattn.report.results import entropy
 from hardattn.report.rows import Row, figure, tables
 from hardattn.report.runs import read
 from hardattn.stats import Estimate
+from tests.support.runs import write_run
 
 NUMBER = r"([+−]?[\d,]+(?:\.\d+)?)"
 INTERVAL = re.compile(rf"{NUMBER} \[{NUMBER}, {NUMBER}\]")
@@ -123,3 +126,94 @@ def test_committed_times_are_shown_by_the_processor_alone(rows: list[Row]) -> No
 def test_there_are_pages_to_look_at() -> None:
     root = Path(__file__).parents[3]
     assert sum(len(INTERVAL.findall((root / name).read_text())) for name in PAGES) > 100
+
+
+MARKS = f"# x\n\n{pages_of.BEGIN}\n{pages_of.END}\nend\n"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    top = tmp_path_factory.mktemp("runs")
+    for seed, (own, other) in enumerate([(0.10, 0.30), (0.14, 0.36), (0.12, 0.33)]):
+        write_run(top, "ram", seed, own)
+        write_run(top, "random", seed, other)
+    return top
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    for name in pages_of.PAGES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(MARKS)
+    return tmp_path
+
+
+def test_pages_are_current() -> None:
+    assert cli.main(["results", "tables", *(["--check"])]) == 0
+
+
+def test_pages_are_written_once_and_checked(
+    runs: Path, pages: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(pages_of.PROBLEMS, "digits", "noise")
+    results = pages / "results"
+    options = ["--pages", str(pages), "--results", str(results)]
+    assert cli.main(["results", "tables", *([*options, "--check"])]) == 1
+    assert "README.md: stale" in capsys.readouterr().err
+    assert cli.main(["results", "tables", *(options)]) == 0
+    assert "No results are committed yet" in (pages / "docs/results/digits.md").read_text()
+    assert cli.main(["results", "tables", *([*options, "--check"])]) == 0
+    committed.collect([runs / "ram", runs / "random"], results)
+    assert cli.main(["results", "tables", *([*options, "--check"])]) == 1
+    assert (
+        cli.main(["results", "tables", *(options)]) == 0
+        and cli.main(["results", "tables", *([*options, "--check"])]) == 0
+    )
+    text = (pages / "docs/results/digits.md").read_text()
+    assert text.startswith("# x\n\n") and text.endswith(f"{pages_of.END}\nend\n")
+    assert "12.0 [7.0, 17.0]" in text
+
+
+def test_results_without_a_page_are_refused(
+    runs: Path, pages: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    committed.collect([runs / "ram"], pages / "results")
+    assert (
+        cli.main(
+            ["results", "tables", *(["--pages", str(pages), "--results", str(pages / "results")])]
+        )
+        == 2
+    )
+    assert "no page shows results on 'noise" in capsys.readouterr().err
+
+
+def test_a_page_without_marks_is_named(pages: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (pages / "docs/results/catch.md").write_text("# x\n")
+    assert (
+        cli.main(
+            ["results", "tables", *(["--pages", str(pages), "--results", str(pages / "none")])]
+        )
+        == 2
+    )
+    assert "docs/results/catch.md: no" in capsys.readouterr().err
+
+
+def test_the_best_control_is_fair() -> None:
+    """Of RAM it is the raster, which beats random looks, and never the oracle."""
+    (table,) = (
+        one
+        for one in pages_of.tables_of(pages_of.RESULTS)
+        if "translated, canvas 48" in one.scenes and "8 scenes" in one.scenes
+    )
+    rows = {row.group.name: row for row in table.rows}
+    control = pages_of.best_control(rows["ram-digits"], table)
+    assert control is not None and control.group.name == "raster-digits"
+    assert pages_of.best_control(rows["oracle-digits"], table) is None
+    assert pages_of.best_control(rows["cnn-digits"], table) is None
+    other = pages_of.best_control(rows["dram-digits"], table)
+    assert other is not None and other.group.name == "random-dram-digits"
+
+
+def test_every_kind_has_its_row() -> None:
+    lines = pages_of.best(pages_of.RESULTS).splitlines()[2:]
+    assert [re.split(r": `| \|", line[2:])[0] for line in lines] == [t for t, _ in pages_of.KINDS]

@@ -150,7 +150,7 @@ def _figures(part: str, **fields: Any) -> Callable[[Path], None]:
 
 # What takes more than a part of the page: a row cannot be made, or a text cannot be written.
 WHOLE = {
-    "a cost in words": _figures("cost", latency={"seconds": "long"}),
+    "a cost in words": _figures("cost", memory={"one": "much"}),
     "seconds in words": _figures("training", seconds="long"),
     "a gain that is none": lambda folder: _gain(folder, [1]),
     "passes that are a list": lambda folder: _figures(

@@ -24,6 +24,7 @@ from hardattn.report.findings import findings
 from hardattn.report.page.page import page
 from hardattn.report.render.markdown import markdown
 from hardattn.report.render.terminal import terminal
+from hardattn.report.results import upgraded
 from hardattn.report.rows import difference, error_after, tables
 from hardattn.report.runs import Group, ReportError, Run, read, unfinished
 from hardattn.sensors import SENSORS, Retina
@@ -32,7 +33,15 @@ from hardattn.tasks import Classify
 from hardattn.viz import pictures
 from hardattn.world import World
 from tests.support.browser import tell
-from tests.support.runs import CLASSES, SCENES, change, rewritten, scenes, write_run
+from tests.support.runs import (
+    CLASSES,
+    SCENES,
+    change,
+    rewritten,
+    scenes,
+    told as told_by,
+    write_run,
+)
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +219,7 @@ def test_every_recipe_that_learns_to_look_has_its_control() -> None:
             "sees": world.sees((1, 48, 48)),
             "world": _world(recipe.problem.sensor, world, ("a", "b"), (1, 48, 48)),
         }
-        groups.append(Group(SCENES, name, (Run(result, Path(name), None),)))
+        groups.append(Group(SCENES, name, (Run(told_by(**result), Path(name), None),)))
     for group in groups:
         found = control(group, groups)
         assert (found.name if found else None) == wanted.get(group.name), group.name
@@ -400,7 +409,8 @@ def test_collect(made: Path, runs: Path, tmp_path: Path, capsys: Any) -> None:
     (written,) = collect.collect([made / "ram"], tmp_path / "results")
     content = json.loads(written.read_text())
     assert written.name == "ram.json" and [one["seed"] for one in content] == [0, 1, 2]
-    assert content[1] == json.loads((made / "ram" / "seed-1" / "result.json").read_text())
+    told = json.loads((made / "ram" / "seed-1" / "result.json").read_text())
+    assert content[1] == upgraded(told)
     before = written.read_bytes()
     collect.collect([*sorted((made / "ram").iterdir(), reverse=True)], tmp_path / "results")
     assert written.read_bytes() == before
