@@ -24,6 +24,10 @@ def a2c(
     trace is the lambda of GAE; nothing is discounted. entropy: the weight of the entropy of the
     looks, which counts as a reward. Biased by the critic below trace 1, where it is
     `entropy_bonus`.
+
+    Args:
+        trace: Lambda of the generalised advantage.
+        entropy: Weight of the entropy of the looks.
     """
     path = exploring(rollout(agent, world, scenes, sample, generator), entropy)
     advantage, target = generalised_advantage(path, trace)
@@ -65,6 +69,12 @@ def ppo(
     trace, entropy, and the first update, are those of `a2c`. `Loss.again` gives the other
     epochs - 1, which look at the same places again with the weights as they are then, each ratio of
     probabilities clipped.
+
+    Args:
+        trace: Lambda of the generalised advantage.
+        entropy: Weight of the entropy of the looks.
+        ratio: How far a ratio of probabilities may go from 1.
+        epochs: Updates from the same looks.
     """
     if epochs < 1 or ratio <= 0:
         raise ValueError(f"PPO needs epochs of at least 1 and ratio > 0, not {epochs}, {ratio}")

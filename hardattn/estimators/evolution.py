@@ -21,6 +21,11 @@ class SNES(nn.Module):
     smoothed by sigma (`spread` at first), and by ranks only its direction; ranks=False is an
     unbiased gradient of the smoothed loss, sum (f - mean f) s / (n sigma). All look with one noise
     at the same scenes.
+
+    Args:
+        population: Weights tried at each update, an even number.
+        spread: Standard deviation of the weights tried, at first.
+        ranks: Follow ranks of losses, and adapt the spread; otherwise the losses themselves.
     """
 
     sigma: Tensor

@@ -77,6 +77,9 @@ def plain(
 
     Where in it the target is nobody knows, so it has no box: one around the whole image would be
     hit by every look.
+
+    Args:
+        zoom: Pixels a side that each pixel of the image becomes.
     """
     image = split.images.index_select(0, index)
     if zoom > 1:
@@ -97,6 +100,11 @@ def translated(
     """The image at a uniform place of a blank canvas (Mnih et al. 2014, arXiv:1406.6247).
 
     zooms: of each target, drawn uniformly from these; if there are none, `zoom`.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        zooms: Zooms of which each target gets one; if there are none, `zoom`.
     """
     return cluttered(split, index, generator, canvas=canvas, zoom=zoom, zooms=zooms, pieces=0)
 
@@ -120,6 +128,13 @@ def cluttered(
     et al. (2014, arXiv:1406.6247).
 
     canvas: (H, W), or one number for a square. zooms: as in `translated`; pieces keep `zoom`.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        zooms: Zooms of which each target gets one; if there are none, `zoom`.
+        pieces: How many crops of other images clutter the canvas.
+        piece: Side of such a crop in pixels.
     """
     scene = Canvas(split, index, generator, canvas)
     scene.clutter(pieces, piece, zoom)
@@ -149,6 +164,16 @@ def pair(
     classes are called by, the smallest sum first (of ten digits 0 to 18).
 
     names: of the classes; if there are none, they are called 0, 1, 2, ...
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        zooms: Zooms of which each target gets one; if there are none, `zoom`.
+        pieces: How many crops of other images clutter the canvas.
+        piece: Side of such a crop in pixels.
+        answer: What is asked of two images: which pair they are, or their sum.
+        classes: How many there are.
+        names: What classes are called; if there are none, 0, 1, 2, ...
     """
     scene = Canvas(split, index, generator, canvas)
     other = scene.below(len(split), len(index))
@@ -175,6 +200,13 @@ def sequence(
     The length is uniform; so is each gap between neighbours, 0 to `gap` pixels. The target is
     (B, digits + 1): a label each from left to right, then the end symbol `classes`, then -1. The
     sequences of Ba et al. (2015, arXiv:1412.7755) in small; theirs are house numbers.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        digits: The most images in a row.
+        gap: The widest gap between them in pixels.
+        classes: How many there are.
     """
     scene = Canvas(split, index, generator, canvas)
     count, device = len(index), index.device
@@ -215,6 +247,12 @@ def search(
 
     The answer is the cell, 0 to 8, row by row; the cue is the target's class, one-hot. Cells are
     drawn without replacement, places within them and distractors uniformly.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        distractors: How many images of other classes lie there.
+        classes: How many there are.
     """
     scene = Canvas(split, index, generator, canvas)
     count, device, (h, w) = len(index), index.device, scene.fits(zoom)
@@ -247,6 +285,12 @@ def localise(
 
     From a place to the next there are as many whole pixels as fit. The answer is the place, 0 to
     24, row by row; what it is worth says `tasks.Localise`.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        pieces: How many crops of other images clutter the canvas.
+        piece: Side of such a crop in pixels.
     """
     scene = Canvas(split, index, generator, canvas)
     count, (h, w) = len(index), scene.fits(zoom)
@@ -287,6 +331,9 @@ def circle_square(
     255 (1 - distance / diagonal). This is CircleSquare of ap_gym 0.7 (see also APPLE,
     arXiv:2505.06182), whose numbers are not rounded. Of the split there is only its number of
     channels: no image and no label of it is used.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
     """
     height, width = (canvas, canvas) if isinstance(canvas, int) else canvas
     count, device = len(index), index.device

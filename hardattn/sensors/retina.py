@@ -93,6 +93,10 @@ class Retina(Points):
     differentiable in the place: it copies pixels by index, from sums that are made once an episode.
 
     (B, C, H, W) uint8, (B, 2) -> (B, scales * C, size, size), scale by scale, finest first.
+
+    Args:
+        size: Side of the glimpse in pixels.
+        scales: Concentric patches, each twice as wide.
     """
 
     everything = False
@@ -237,7 +241,12 @@ class Whole(Points):
 
 
 class Grid:
-    """Places that are weights over the cells of a grid, row by row: one-hot, a mask, or a mean."""
+    """Places that are weights over the cells of a grid, row by row: one-hot, a mask, or a mean.
+
+    Args:
+        rows: Rows of the grid.
+        columns: Columns of the grid.
+    """
 
     differentiable = True
 
@@ -355,6 +364,10 @@ class Pairs(Patches):
     A place is both masks, one after the other, of N cells each: (B, 2 * rows * columns). So it
     chooses pairs of patches, as reinforced self-attention does (Shen et al. 2018,
     arXiv:1801.10296).
+
+    Args:
+        rows: Rows of the grid.
+        columns: Columns of the grid.
     """
 
     def __init__(self, rows: int, columns: int):
