@@ -18,7 +18,7 @@ class DTRAM(RAM):
     after each look (each=True) is the paper's intermediate supervision: there an answer stands for
     the looks that are left, so that stopping escapes no loss, and a look more is worth what it adds
     times the share that is left. One that asks once, at the stop (each=False), trains no answer on
-    the way. The paper's curriculum is `curriculum` of hardattn.training.loop.train; with a loss
+    the way. The paper's curriculum is `curriculum` of TrainOptions; with a loss
     after each look and without it, an agent may never find out what a second look is worth.
 
     price: of one look, in the units of the task's loss and reward. joint: let the gradient of

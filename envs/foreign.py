@@ -98,7 +98,7 @@ class ForeignWorld(World):
 
     `scenes(count)` are episodes to evaluate on, `fresh` and `dataset` are what `train` wants of a
     problem. Episodes are known by the seed of a reset and the row, and come in whole batches of B:
-    so `evaluate(..., batch=B)` or a multiple, and `train(..., batch=B)`.
+    so `evaluate(..., batch=B)` or a multiple, and `TrainOptions(..., batch_size=B)`.
 
     The loss is the environment's own, where it has a differentiable `loss_fn.torch`, else the
     cross-entropy in nats; the reward is its "base_reward". Estimators learn by score functions.

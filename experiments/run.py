@@ -28,12 +28,14 @@ from hardattn.evaluation.clustering import ari, nmi
 from hardattn.evaluation.evaluate import Columns, average, evaluate, joined
 from hardattn.evaluation.metrics import figures
 from hardattn.maps import CONTROLS, recorded, replaced
+from hardattn.problem import Problem as Built
 from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
 from hardattn.scenes import MakeScenes, Scenes, frozen
 from hardattn.sensors import Retina
 from hardattn.tasks import Cluster, Task
 from hardattn.training.log import Log
 from hardattn.training.loop import NotFinite, Stopped, Trained, train
+from hardattn.training.options import TrainOptions
 from hardattn.world import World
 
 from . import sources, timing
@@ -70,6 +72,11 @@ class Setting(NamedTuple):
     def data(self) -> str:
         """The hash of the dataset's content."""
         return self.dataset.fingerprint
+
+    @property
+    def problem(self) -> Built:
+        """What is looked at, and what is asked."""
+        return Built(self.world, self.make, self.answers)
 
     @property
     def retina(self) -> tuple[int, int] | None:
@@ -141,26 +148,13 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
     try:
         trained = train(
             agent,
-            world,
+            setting.problem,
             estimator,
-            setting.make,
             dataset,
             setting.validation,
             folder,
-            images=learning.images,
+            _options(learning),
             seed=run.seed,
-            batch=learning.batch,
-            optimiser=learning.optimiser,
-            lr=learning.lr,
-            momentum=learning.momentum,
-            weight_decay=learning.weight_decay,
-            rho=learning.rho,
-            schedule=learning.schedule,
-            warmup=learning.warmup,
-            clip=learning.clip,
-            curriculum=learning.curriculum,
-            validate_every=learning.validate_every,
-            keep=learning.keep,
             draw=DRAWS[recipe.problem.draw],
             log=log,
         )
@@ -171,6 +165,25 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
     finally:
         busy.close()
         log.close()
+
+
+def _options(learning: Any) -> TrainOptions:
+    """What the training loop is told of it."""
+    return TrainOptions(
+        images=learning.images,
+        batch_size=learning.batch,
+        optimizer=learning.optimiser,
+        lr=learning.lr,
+        momentum=learning.momentum,
+        weight_decay=learning.weight_decay,
+        rho=learning.rho,
+        schedule=learning.schedule,
+        warmup=learning.warmup,
+        max_grad_norm=learning.clip,
+        curriculum=learning.curriculum,
+        validate_every=learning.validate_every,
+        keep=learning.keep,
+    )
 
 
 def conclude(

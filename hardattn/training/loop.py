@@ -22,9 +22,11 @@ from hardattn.data import Dataset
 from hardattn.estimators import Loss
 from hardattn.evaluation.evaluate import evaluate, right
 from hardattn.evaluation.metrics import error, figures
+from hardattn.problem import Problem
 from hardattn.rollout import Agent, Draw, greedy
-from hardattn.scenes import MakeScenes, Scenes, inside
+from hardattn.scenes import Scenes, inside
 from hardattn.training.log import Log
+from hardattn.training.options import TrainOptions
 from hardattn.training.sam import SAM
 from hardattn.world import World
 
@@ -107,55 +109,48 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 def train(
     agent: nn.Module,
-    world: World,
+    problem: Problem,
     estimator: Callable[..., Loss],
-    make: MakeScenes,
     dataset: Dataset,
     validation: Scenes,
     folder: Path,
+    options: TrainOptions,
     *,
-    images: int,
     seed: int = 0,
-    batch: int = 256,
-    optimiser: str = "adam",
-    lr: float = 1e-3,
-    momentum: float = 0.9,
-    weight_decay: float = 0.0,
-    rho: float | None = None,
-    schedule: str = "cosine",
-    warmup: int = 200,
-    clip: float = math.inf,
-    curriculum: float = 0.0,
-    validate_every: int = 100_000,
-    keep: str = "best",
     draw: Draw = greedy,
     log: Log | None = None,
 ) -> Trained:
-    """Descend `estimator` on fresh scenes until `images` were seen, and keep some weights.
+    """Descend `estimator` on fresh scenes until enough images were seen, and keep some weights.
 
-    folder: where checkpoints go, and where a run that was stopped is taken up again. images,
-    validate_every: in scenes looked at, rounded up to whole batches. clip: on the global norm of
-    the gradient. warmup: updates of linearly growing learning rate. momentum: Adam's first beta.
-    weight_decay: a penalty in the gradient of adam and sgd, apart from it in adamw and sam. rho:
-    how far uphill sam takes its gradient. curriculum: the share of training over which the looks
-    grow from one to those of the world (see `looks_after`); validation always has them all. keep: a
-    row of KEEP, by which weights are chosen among those of the validations. draw: how to look in
-    validation. An estimator that is a module learns and is kept as the agent.
+    Args:
+        agent: Ends with the weights that are kept.
+        problem: The world that is looked at, and how its scenes are made.
+        estimator: Makes the loss of an update; one that is a module learns and is kept as the
+            agent.
+        dataset: Whose training images the scenes are made of.
+        validation: The scenes by which weights are chosen.
+        folder: Where checkpoints go, and where a run that was stopped is taken up again.
+        options: How the weights are found.
+        seed: Of the order of the images, the scenes and the looks.
+        draw: How to look in validation.
+        log: Whom to tell; by default one that writes to the folder.
 
     Raises ValueError where the world tells where targets are and nobody knows it, NotFinite before
     a non-finite update, Stopped after a signal, CheckpointError.
     """
+    world, lr, batch = problem.world, options.lr, options.batch_size
     world.check(validation)
     device = dataset.train.images.device
     learners = {"agent": agent}
     if isinstance(estimator, nn.Module):
         learners["estimator"] = estimator.to(device)
     weights = [weight for each in learners.values() for weight in each.parameters()]
-    options = {} if rho is None else {"rho": rho}
-    descent = OPTIMISERS[optimiser](weights, lr, momentum, weight_decay, **options)
+    row = OPTIMISERS[options.optimizer]
+    rho = {} if options.rho is None else {"rho": options.rho}
+    descent = row(weights, lr, options.momentum, options.weight_decay, **rho)
     generator = torch.Generator(device)
-    updates = math.ceil(images / batch)
-    every = max(1, math.ceil(validate_every / batch))
+    updates = math.ceil(options.images / batch)
+    every = max(1, math.ceil(options.validate_every / batch))
     tally = Tally(device)
     done, spent, curve = _resume(folder, device, learners, descent, tally)
     log = log or Log(folder)
@@ -169,13 +164,15 @@ def train(
         for update in range(done, updates):
             torch.manual_seed(mix(seed, update, 1))
             generator.manual_seed(mix(seed, update, 2))
-            rate = SCHEDULES[schedule](update / updates) * min(1.0, (update + 1) / (warmup + 1))
-            here = world.upto(looks_after(update / updates, curriculum, world.looks))
+            share = update / updates
+            rate = SCHEDULES[options.schedule](share)
+            rate *= min(1.0, (update + 1) / (options.warmup + 1))
+            here = world.upto(looks_after(share, options.curriculum, world.looks))
             for group in descent.param_groups:
                 group["lr"] = lr * rate
 
             index = shuffled(len(dataset.train), update, batch, seed, device)
-            scenes = make(dataset.train, index, generator)
+            scenes = problem.make(dataset.train, index, generator)
             look: Callable[[], Loss] | None = partial(estimator, agent, here, scenes, generator)
             while look is not None:
                 if isinstance(descent, SAM):
@@ -184,7 +181,7 @@ def train(
                     loss = look()
                     descent.zero_grad(set_to_none=True)
                     loss.total.backward()
-                norm = nn.utils.clip_grad_norm_(weights, clip)
+                norm = nn.utils.clip_grad_norm_(weights, options.max_grad_norm)
                 tally.guard(descent, loss.total, norm)
                 descent.step()
                 tally.add(loss, norm, scenes, world)
@@ -207,7 +204,7 @@ def train(
                 curve.append((seen, error(columns)))
                 log.validation(seen, means, measured, columns, validation)
                 tally.clear()
-                if KEEP[keep](curve)[0] == seen:
+                if KEEP[options.keep](curve)[0] == seen:
                     checkpoint.write(folder / "best.pt", {"agent": agent.state_dict()})
             if validate or leave:
                 state: dict[str, Any] = {
@@ -226,7 +223,7 @@ def train(
             raise Stopped(f"stopped after {seen:,} images; the same command goes on", asked[0])
 
     agent.load_state_dict(checkpoint.read(folder / "best.pt", device)["agent"])
-    return Trained(updates * batch, spent, KEEP[keep](curve)[0], curve)
+    return Trained(updates * batch, spent, KEEP[options.keep](curve)[0], curve)
 
 
 def looks_after(done: float, curriculum: float, looks: int) -> int:

@@ -18,12 +18,14 @@ from hardattn.estimators import ESTIMATORS
 from hardattn.estimators.variational import Guided, divergence
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import figures
+from hardattn.problem import Problem
 from hardattn.rollout import Decision, greedy, pathwise, rollout, sample
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Filterbank, Retina, Sensor, Zoom
 from hardattn.tasks import Classify
 from hardattn.training.log import Log
 from hardattn.training.loop import train
+from hardattn.training.options import TrainOptions
 from hardattn.world import Observation, World
 
 SIDE, LOOKS = 16, 4
@@ -347,9 +349,10 @@ def learned(
     """Figures after 60,000 digits of 8x8 on a blank canvas, on four scenes of each test digit."""
     data, make = load("digits"), partial(translated, canvas=canvas)
     validation = frozen(make, data.validation, 2)
-    options: dict[str, Any] = dict(images=60_000, batch=64, lr=3e-3, warmup=20)
+    options = TrainOptions(60_000, batch_size=64, lr=3e-3, warmup=20)
     log = Log(folder, "x", quiet=True)
-    train(agent, world, ESTIMATORS[estimator], make, data, validation, folder, log=log, **options)
+    problem = Problem(world, make, data.classes)
+    train(agent, problem, ESTIMATORS[estimator], data, validation, folder, options, log=log)
     log.close()
     return figures(evaluate(agent, world, frozen(make, data.test, 1, 4)))
 

@@ -17,8 +17,10 @@ from hardattn.envs.foreign import BATCHES, ForeignWorld
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
+from hardattn.problem import Problem
 from hardattn.rollout import Decision, pathwise, rollout, sample
 from hardattn.training.loop import train
+from hardattn.training.options import TrainOptions
 
 SIDE, GLIMPSE, LOOKS, REACH, PRICE = 9, 3, 4, 0.5, 1e-3
 
@@ -236,17 +238,12 @@ def test_training_goes_through(tmp_path: Path) -> None:
     before = error(evaluate(agent, world, validation))
     trained = train(
         agent,
-        world,
+        Problem(world, world.fresh, world.dataset.classes),
         ESTIMATORS["learned_baseline"],
-        world.fresh,
         world.dataset,
         validation,
         tmp_path,
-        images=32 * 60,
-        batch=32,
-        lr=1e-2,
-        warmup=5,
-        validate_every=32 * 60,
+        TrainOptions(32 * 60, batch_size=32, lr=1e-2, warmup=5, validate_every=32 * 60),
     )
     assert trained.curve[-1][1] < 0.3 < before, (before, trained.curve)
 

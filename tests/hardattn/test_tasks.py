@@ -16,12 +16,13 @@ from hardattn.data import load
 from hardattn.estimators import leave_one_out
 from hardattn.evaluation.evaluate import Columns, evaluate, right
 from hardattn.evaluation.metrics import figures
-from hardattn.problem import SCENES
+from hardattn.problem import SCENES, Problem
 from hardattn.scenes import frozen, pair, sequence
 from hardattn.sensors import Retina
 from hardattn.tasks import TASKS, Classify, Cluster, Localise, Sequence, Task
 from hardattn.training.log import Log
 from hardattn.training.loop import train
+from hardattn.training.options import TrainOptions
 from hardattn.world import World
 
 CLASSES = 4  # three symbols and the end
@@ -279,9 +280,10 @@ def test_several_digits_go_through_both_doors(
     agent = RAM((2, 4, 4), len(names), hidden=16, what=16, where=16)
     validation = frozen(make, data.validation, 1).slice(0, 50)
     log = Log(tmp_path, "x", retina=(4, 2), classes=names, quiet=True)
-    options: dict[str, Any] = dict(images=128, batch=32, validate_every=64, log=log)
+    options = TrainOptions(128, batch_size=32, validate_every=64)
     estimator = partial(leave_one_out, samples=2)
-    train(agent, world, estimator, make, data, validation, tmp_path, **options)
+    problem = Problem(world, make, names)
+    train(agent, problem, estimator, data, validation, tmp_path, options, log=log)
     log.close()
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert 0 <= json.loads(lines[-1])["training"]["correct"] <= 1

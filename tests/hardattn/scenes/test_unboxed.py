@@ -27,6 +27,7 @@ from hardattn.experiments.recipe import Problem, UsageError
 from hardattn.experiments.recipes.family import CLUTTERED_60, MNIST
 from hardattn.experiments.studies.policy_gain import measure as gain
 from hardattn.experiments.studies.robustness import changes
+from hardattn.problem import Problem as Built
 from hardattn.report.findings import findings
 from hardattn.report.page.page import page
 from hardattn.report.render.terminal import markdown
@@ -37,6 +38,7 @@ from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.training.log import Log, read_metrics
 from hardattn.training.loop import train
+from hardattn.training.options import TrainOptions
 from hardattn.world import World
 from tests.support import runs
 from tests.support.handmade import columns
@@ -181,8 +183,9 @@ def test_nobody_is_told_a_place_that_nobody_knows(told: dict[str, Any], tmp_path
     assert len(evaluate(agent, world, frozen(partial(translated, canvas=12), split, 1)).looks) == 48
     data = Dataset("noise", split, split, split, ("a", "b", "c"))
     with pytest.raises(ValueError, match=where):
-        given = agent, world, ESTIMATORS["reinforce"], plain, data, frozen(plain, split, 1)
-        train(*given, tmp_path, images=8)
+        here = Built(world, plain, data.classes)
+        given = agent, here, ESTIMATORS["reinforce"], data, frozen(plain, split, 1)
+        train(*given, tmp_path, TrainOptions(8))
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match=where):
         GlimpseVectorEnv(Env(world, plain, split, ("a", "b", "c")))
@@ -224,10 +227,9 @@ def test_training_notes_no_hits(tmp_path: Path) -> None:
         world = World(Retina(4), Classify(3), 3)
         log = Log(folder, name, quiet=True)
         train(
-            *(agent, world, ESTIMATORS["reinforce"], make, data, frozen(make, split, 1), folder),
-            images=64,
-            batch=16,
-            validate_every=32,
+            *(agent, Built(world, make, data.classes), ESTIMATORS["reinforce"], data),
+            *(frozen(make, split, 1), folder),
+            TrainOptions(64, batch_size=16, validate_every=32),
             log=log,
         )
         log.close()

@@ -23,12 +23,14 @@ from hardattn.evaluation import clustering
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import error, figures
 from hardattn.maps import charge, recorded, replaced
+from hardattn.problem import Problem
 from hardattn.scenes import Scenes, frozen, jittered, plain, translated
 from hardattn.sensors import Whole
 from hardattn.stochastic.gaussian_attention import GaussianAttention
 from hardattn.tasks import Classify, Cluster
 from hardattn.training.log import Log
 from hardattn.training.loop import train
+from hardattn.training.options import TrainOptions
 from hardattn.world import World
 from tests.support.exact import flat_gradient
 
@@ -451,15 +453,12 @@ def test_it_is_trained_and_measured_as_all_are(tmp_path: Path) -> None:
     log = Log(tmp_path, "x", classes=data.classes, quiet=True)
     found = train(
         agent,
-        world,
+        Problem(world, make, data.classes),
         gat_cluster,
-        make,
         data,
         validation,
         tmp_path,
-        images=96,
-        batch=32,
-        validate_every=96,
+        TrainOptions(96, batch_size=32, validate_every=96),
         log=log,
     )
     log.close()

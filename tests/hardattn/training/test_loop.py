@@ -26,6 +26,7 @@ from hardattn.agents import RAM, Scripted
 from hardattn.data import Dataset, load
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.evaluation.evaluate import Columns, evaluate
+from hardattn.problem import Problem
 from hardattn.scenes import Scenes, frozen, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
@@ -42,6 +43,7 @@ from hardattn.training.loop import (
     shuffled,
     train,
 )
+from hardattn.training.options import TrainOptions
 from hardattn.world import World
 
 BATCH, UPDATES, EVERY = 16, 24, 6
@@ -77,21 +79,20 @@ def learn(
     world, make, validation = problem()
     agent = agent_of(seed)
     defaults: dict[str, Any] = dict(
-        images=UPDATES * BATCH, batch=BATCH, validate_every=EVERY * BATCH, warmup=3, lr=1e-2
+        images=UPDATES * BATCH, batch_size=BATCH, validate_every=EVERY * BATCH, warmup=3, lr=1e-2
     )
     log = log or Log(folder, quiet=True)
     try:
         trained = train(
             agent,
-            world,
+            Problem(world, make, digits().classes),
             estimator,
-            make,
             digits(),
             validation,
             folder,
+            TrainOptions(**(defaults | options)),
             seed=seed,
             log=log,
-            **(defaults | options),
         )
     finally:
         log.close()
@@ -211,7 +212,7 @@ def test_resuming_is_exact(
 ) -> None:
     """Stopped between validations, so that the running means have to survive as well."""
     options: dict[str, Any] = dict(
-        optimiser=optimiser, schedule=schedule, weight_decay=0.01, curriculum=curriculum
+        optimizer=optimiser, schedule=schedule, weight_decay=0.01, curriculum=curriculum
     )
     learn(tmp_path / "whole", **options)
     passes = 2 if optimiser == "sam" else 1
@@ -418,18 +419,19 @@ def test_stops_before_an_update_that_is_not_finite(
     with pytest.raises(NotFinite, match=f"at update {at + 1};"):
         train(
             agent,
-            world,
+            Problem(world, make, digits().classes),
             planted,
-            make,
             digits(),
             validation,
             tmp_path,
-            images=UPDATES * BATCH,
-            batch=BATCH,
-            optimiser=optimiser,
-            validate_every=EVERY * BATCH,
-            warmup=0,
-            weight_decay=0.1,
+            TrainOptions(
+                images=UPDATES * BATCH,
+                batch_size=BATCH,
+                optimizer=optimiser,
+                validate_every=EVERY * BATCH,
+                warmup=0,
+                weight_decay=0.1,
+            ),
             log=log,
         )
     log.close()
@@ -639,9 +641,11 @@ def test_an_update_reads_nothing_back(
     for updates in (3, 12):
         read_backs.clear()
         folder = tmp_path / str(updates)
-        options: dict[str, Any] = dict(images=updates * BATCH, optimiser=optimiser, clip=1.0)
+        options: dict[str, Any] = dict(
+            images=updates * BATCH, optimizer=optimiser, max_grad_norm=1.0, validate_every=10**9
+        )
         log = Log(folder, quiet=True, every=1000)
-        learn(folder, estimator=ESTIMATORS[estimator], log=log, validate_every=10**9, **options)
+        learn(folder, estimator=ESTIMATORS[estimator], log=log, **options)
         counts.append(dict(read_backs))
     assert counts[0] == counts[1] and counts[0]  # those of one validation, and no more
 
@@ -809,18 +813,13 @@ def accuracy(folder: Path, estimator: str, script: str | None = None, seed: int 
     log = Log(folder, quiet=True)
     trained = train(
         agent,
-        world,
+        Problem(world, make, digits().classes),
         ESTIMATORS[estimator],
-        make,
         digits(),
         validation,
         folder,
-        images=images,
+        TrainOptions(images, batch_size=64, lr=4e-3, warmup=20, validate_every=images),
         seed=seed,
-        batch=64,
-        lr=4e-3,
-        warmup=20,
-        validate_every=images,
         log=log,
     )
     log.close()

@@ -115,7 +115,7 @@ def test_the_second_pass_draws_the_same_looks_at_the_same_scenes(
         monkeypatch.setattr("tests.hardattn.training.test_loop.agent_of", made)
         estimator, calls = watched()
         folder = tmp_path / made.__name__
-        learn(folder, estimator=estimator, optimiser="sam", images=4 * BATCH, rho=0.01)
+        learn(folder, estimator=estimator, optimizer="sam", images=4 * BATCH, rho=0.01)
         assert len(calls) == 8
         for (image, place), (again, moved) in zip(calls[::2], calls[1::2], strict=True):
             assert torch.equal(image, again)
@@ -135,7 +135,7 @@ def test_noise_that_is_not_rewound_is_noticed(
             return self
 
     monkeypatch.setattr("hardattn.training.loop.torch.Generator", Forward)
-    learn(tmp_path, estimator=estimator, optimiser="sam", images=BATCH)
+    learn(tmp_path, estimator=estimator, optimizer="sam", images=BATCH)
     assert not torch.equal(calls[0][1], calls[1][1])
 
 
@@ -148,7 +148,7 @@ def test_an_estimator_that_remembers_or_looks_again_resumes_exactly(
         torch.manual_seed(0)
         return one(agent_of(0), problem()[0]) if isinstance(one, type) else one
 
-    options: dict[str, Any] = {"optimiser": "sam", "rho": 0.1}
+    options: dict[str, Any] = {"optimizer": "sam", "rho": 0.1}
     learn(tmp_path / "whole", estimator=Interrupted(made(), -1), **options)
     with pytest.raises(Stopped):
         learn(tmp_path / "parts", estimator=Interrupted(made(), 15), **options)
@@ -159,9 +159,9 @@ def test_an_estimator_that_remembers_or_looks_again_resumes_exactly(
 def test_what_looks_again_is_seen_twice_at_each_epoch(tmp_path: Path) -> None:
     """PPO's four epochs look at the places that were drawn before weights moved."""
     estimator, calls = watched("ppo")
-    learn(tmp_path / "sam", estimator=estimator, optimiser="sam", images=3 * BATCH)
+    learn(tmp_path / "sam", estimator=estimator, optimizer="sam", images=3 * BATCH)
     assert len(calls) == 6  # the other epochs do not ask the estimator
-    learn(tmp_path / "plain", estimator=ESTIMATORS["ppo"], optimiser="adamw", images=3 * BATCH)
+    learn(tmp_path / "plain", estimator=ESTIMATORS["ppo"], optimizer="adamw", images=3 * BATCH)
     found = [outcome(tmp_path / kind)["last"] for kind in ("sam", "plain")]
     steps = [one["optimiser"]["state"][0]["step"].item() for one in found]
     assert steps == [12, 12] and not same(found[0]["agent"], found[1]["agent"])
@@ -185,14 +185,14 @@ def test_a_baseline_moves_once_an_update() -> None:
 
 
 def test_with_no_way_uphill_it_is_adamw(tmp_path: Path) -> None:
-    learn(tmp_path / "sam", optimiser="sam", rho=0.0, weight_decay=0.1)
-    learn(tmp_path / "adamw", optimiser="adamw", weight_decay=0.1)
-    learn(tmp_path / "penalty", optimiser="adam", weight_decay=0.1)
+    learn(tmp_path / "sam", optimizer="sam", rho=0.0, weight_decay=0.1)
+    learn(tmp_path / "adamw", optimizer="adamw", weight_decay=0.1)
+    learn(tmp_path / "penalty", optimizer="adam", weight_decay=0.1)
     agents = [outcome(tmp_path / name)["last"]["agent"] for name in ("sam", "adamw", "penalty")]
     assert same(agents[0], agents[1]) and not same(agents[1], agents[2])
 
 
 def test_without_decay_adam_is_adamw(tmp_path: Path) -> None:
     for name in ("adam", "adamw"):
-        learn(tmp_path / name, optimiser=name)
+        learn(tmp_path / name, optimizer=name)
     assert same(*(outcome(tmp_path / name)["best"] for name in ("adam", "adamw")))

@@ -1,0 +1,37 @@
+"""How weights are found, apart from what is learned and by which estimator."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The training loop's own settings, in plain values. Names of rows are looked up by `train`."""
+
+    images: int
+    """Scenes looked at in training, rounded up to whole batches."""
+    batch_size: int = 256
+    """Scenes an update."""
+    optimizer: str = "adam"
+    """A row of OPTIMISERS."""
+    lr: float = 1e-3
+    """The highest learning rate, before warmup and schedule."""
+    momentum: float = 0.9
+    """Of SGD; Adam's first beta."""
+    weight_decay: float = 0.0
+    """A penalty in the gradient of adam and sgd; apart from it in adamw and sam."""
+    rho: float | None = None
+    """How far uphill sam takes its gradient, in the norm of all weights; None: its default."""
+    schedule: str = "cosine"
+    """A row of SCHEDULES: how the learning rate falls over the training."""
+    warmup: int = 200
+    """Updates of linearly growing learning rate."""
+    max_grad_norm: float = math.inf
+    """Largest norm of the gradient over all weights; a longer one is shortened."""
+    curriculum: float = 0.0
+    """Share of training over which the looks grow from one to all of the world, see `looks_after`;
+    0: all from the start. Validation always has them all."""
+    validate_every: int = 100_000
+    """Scenes between validations, which are also checkpoints; rounded up to whole batches."""
+    keep: str = "best"
+    """A row of KEEP: by which the weights are chosen among those of the validations."""
