@@ -51,6 +51,9 @@ AGENTS: dict[str, Callable[..., Any]] = {
     "gat_cluster": GATCluster,
 }
 
+# Those that see everything at once: there is no looking that a script could replace.
+SEE_ALL = ("full_view", "soft", "gat_cluster")
+
 # Why `torch.export` cannot take the step of an agent.
 NOT_EXPORTED: dict[str, str] = {
     "reinforced": "how many tokens it keeps depends on its masks, and a graph has fixed shapes",
@@ -69,6 +72,7 @@ __all__ = [
     "RAM",
     "SCAL",
     "SCRIPTS",
+    "SEE_ALL",
     "DrawReader",
     "Following",
     "FullView",

@@ -1,8 +1,6 @@
 """A finished run, alive again: its recipe, its test scenes, its agent with the measured weights."""
 
-import dataclasses
 import sys
-import types
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,18 +15,12 @@ from hardattn.rollout import DRAWS
 from hardattn.scenes import Scenes, frozen
 from hardattn.world import World
 
-from . import agents, sources, viewers
-from .recipe import Learning, Problem, Recipe, Run, UsageError
+from . import sources
+from .build import agent as build_agent
+from .recipe import Problem, Recipe, RunOptions, UsageError, from_settings
 from .run import Setting, measure, prepare
 
 APART = 0.005  # of the error, by which another machine's arithmetic may change it
-# By the name that a result has them under.
-KINDS: dict[str, Any] = {
-    name: kind
-    for module in (agents, viewers)
-    for name, kind in vars(module).items()
-    if dataclasses.is_dataclass(kind) and hasattr(kind, "build")
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +69,7 @@ class Revival:
     run: on which device, with how many threads, and where datasets lie.
     """
 
-    def __init__(self, run: Run):
+    def __init__(self, run: RunOptions):
         self.given = run
         self.problem: Problem | None = None
         self.setting: Setting
@@ -143,33 +135,11 @@ def recipe_of(result: dict[str, Any], where: Path | str) -> Recipe:
 
     Raises UsageError.
     """
-    given = dict(result["recipe"])
-    kind = KINDS.get(given.pop("agent", ""))
-    if kind is None:
-        raise UsageError(
-            f"{where}: an agent that only its own program can build ({result['recipe']['agent']}); "
-            "those of experiments.run can be built here"
-        )
-    parts: dict[str, Any] = {}
-    for name, part in (("problem", Problem), ("agent", kind), ("learning", Learning)):
-        kinds = {field.name: field.type for field in dataclasses.fields(part)}
-        mine = {key: _typed(given.pop(key), kinds[key]) for key in list(given) if key in kinds}
-        parts[name] = part(**mine)
-    if given:
-        raise UsageError(f"{where}: no recipe of this version has {', '.join(sorted(given))}")
-    return Recipe(title=result["title"], about="", **parts)
+    return from_settings(result["recipe"], where, result["title"])
 
 
 def built(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Any:
     """The recipe's agent with weights of that seed; nobody else's random numbers are used up."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return recipe.agent.build(world.sensor.shape(image), world, image)
-
-
-def _typed(value: Any, kind: Any) -> Any:
-    """As it was before JSON had it: see `hardattn.experiments.run.plain`."""
-    if isinstance(value, list):
-        return tuple(value)
-    several = kind.__args__ if isinstance(kind, types.UnionType) else (kind,)
-    return float(value) if isinstance(value, str) and float in several else value
+        return build_agent(recipe.agent, world.sensor.shape(image), world, image)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,12 +35,12 @@ from hardattn.sensors import Retina
 from hardattn.tasks import Cluster, Task
 from hardattn.training.log import Log
 from hardattn.training.loop import NotFinite, Stopped, Trained, train
-from hardattn.training.options import TrainOptions
 from hardattn.world import World
 
 from . import sources, timing
+from .build import agent as build_agent, built, estimator as build_estimator
 from .folder import kept_if_used
-from .recipe import Problem, Recipe, Run, UsageError
+from .recipe import Problem, Recipe, RunOptions, Spec, UsageError, as_now
 from .recipes import RECIPES
 
 PASSES = 10  # of the sampled policy, for the averaged figures
@@ -53,7 +53,7 @@ class Busy(RuntimeError):
     """Another process runs in the same folder."""
 
 
-Work = Callable[[str, Recipe, Run, str, Path], dict[str, Any]]
+Work = Callable[[str, Recipe, RunOptions, str, Path], dict[str, Any]]
 
 
 class Setting(NamedTuple):
@@ -86,7 +86,7 @@ class Setting(NamedTuple):
 
 
 def execute(
-    name: str, recipe: Recipe, run: Run, command: str, work: Work | None = None
+    name: str, recipe: Recipe, run: RunOptions, command: str, work: Work | None = None
 ) -> dict[str, Any]:
     """Train and measure, or take up where a stopped run was, or read what was already found.
 
@@ -107,7 +107,12 @@ def execute(
 
 
 def begin(
-    folder: Path, recipe: Recipe, run: Run, setting: Setting, agent: Any, estimator: Any = None
+    folder: Path,
+    recipe: Recipe,
+    run: RunOptions,
+    setting: Setting,
+    agent: Any,
+    estimator: Any = None,
 ) -> None:
     """The training of a run begins, or goes on: see `sources.begin`. Everything is built by now."""
     made_of = things(recipe, setting, agent, estimator)
@@ -118,30 +123,33 @@ def things(recipe: Recipe, setting: Setting, agent: Any, estimator: Any = None) 
     """What a run's figures are made by, whose sources count."""
     world = setting.world
     seen = (world, world.sensor, world.task, setting.make)
-    return type(recipe.agent), agent, estimator, *seen, train, rollout
+    return type(agent), agent, estimator, *seen, train, rollout
 
 
-def prepare(problem: Problem, run: Run) -> Setting:
+def prepare(problem: Problem, run: RunOptions) -> Setting:
     """Load the data, freeze the validation scenes, build the world."""
     product = tune(run.threads)
     device = choose(run.device)
     dataset = load(problem.dataset, run.root, device)
-    world, make, answers = problem.build(dataset.classes, dataset.train.images.shape[1:])
+    world, make, answers = built(problem, dataset.classes, dataset.train.images.shape[1:])
     validation = frozen(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
     _, channels, height, width = validation.image.shape
     image = (channels, height, width)
     return Setting(device, product, dataset, make, world, answers, validation, image)
 
 
-def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
-    setting, learning = prepare(recipe.problem, run), recipe.learning
+def _execute(
+    name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path
+) -> dict[str, Any]:
+    setting, share = prepare(recipe.problem, run), recipe.problem.labels
     world, dataset = setting.world, setting.dataset
-    if learning.labels is not None:
-        dataset = replace(dataset, train=fewer(dataset.train, learning.labels, run.seed))
+    if share is not None:
+        dataset = replace(dataset, train=fewer(dataset.train, share, run.seed))
     torch.manual_seed(run.seed)
-    agent = recipe.agent.build(world.sensor.shape(setting.image), world, setting.image)
-    agent = agent.to(setting.device)
-    estimator = learning.gradient(agent, world)
+    glimpse = world.sensor.shape(setting.image)
+    agent = build_agent(recipe.agent, glimpse, world, setting.image).to(setting.device)
+    assert recipe.estimator is not None
+    estimator = build_estimator(recipe.estimator, agent, world)
     begin(folder, recipe, run, setting, agent, estimator)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
     busy = timing.work(folder)
@@ -153,7 +161,7 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
             dataset,
             setting.validation,
             folder,
-            _options(learning),
+            recipe.training,
             seed=run.seed,
             draw=DRAWS[recipe.problem.draw],
             log=log,
@@ -167,30 +175,11 @@ def _execute(name: str, recipe: Recipe, run: Run, command: str, folder: Path) ->
         log.close()
 
 
-def _options(learning: Any) -> TrainOptions:
-    """What the training loop is told of it."""
-    return TrainOptions(
-        images=learning.images,
-        batch_size=learning.batch,
-        optimizer=learning.optimiser,
-        lr=learning.lr,
-        momentum=learning.momentum,
-        weight_decay=learning.weight_decay,
-        rho=learning.rho,
-        schedule=learning.schedule,
-        warmup=learning.warmup,
-        max_grad_norm=learning.clip,
-        curriculum=learning.curriculum,
-        validate_every=learning.validate_every,
-        keep=learning.keep,
-    )
-
-
 def conclude(
     setting: Setting,
     name: str,
     recipe: Recipe,
-    run: Run,
+    run: RunOptions,
     command: str,
     folder: Path,
     agent: Any,
@@ -204,7 +193,7 @@ def conclude(
     draw = DRAWS[problem.draw]
     agent.eval()
     test = frozen(setting.make, setting.dataset.test, problem.test_seed, problem.test_draws)
-    draws = DRAWS_OF_CONTROLS if getattr(recipe.agent, "script", None) == "random" else 1
+    draws = DRAWS_OF_CONTROLS if script_of(recipe) == "random" else 1
     with timing.work(folder):
         measured = measure(agent, world, test, draw, run.seed, draws)
         changed = controls(agent, world, test, draw)
@@ -221,7 +210,7 @@ def conclude(
         "recipe": plain(recipe.settings()),
         "sees": world.sees(setting.image),
         "scenes": problem.scenes(),
-        "world": _world(problem.sensor, world, setting.answers, setting.image)
+        "world": _world(problem.sensor.name, world, setting.answers, setting.image)
         | {"source": list(setting.dataset.test.images.shape[1:])},
         "parameters": costs["parameters"],
         "flops": costs["flops"],
@@ -257,7 +246,11 @@ def _pictures(scenes: Scenes) -> dict[str, Any]:
 
 
 def finish(
-    log: Log, recipe: Recipe, run: Run, result: dict[str, Any], recipes: dict[str, Recipe] = RECIPES
+    log: Log,
+    recipe: Recipe,
+    run: RunOptions,
+    result: dict[str, Any],
+    recipes: dict[str, Recipe] = RECIPES,
 ) -> None:
     """Tell TensorBoard what came of which settings. recipes: the table that the run is of."""
     greedy = result["figures"]["greedy"]
@@ -270,13 +263,18 @@ def finish(
 
 def compared(recipe: Recipe, recipes: dict[str, Recipe]) -> list[str]:
     """The settings that tell runs apart: the agent's own, and others that differ among recipes."""
-    own = asdict(recipe.agent)
+    own = {flag.name for flag in recipe.flags() if flag.part == "agent"}
     others = [one.settings() for one in recipes.values()]
     return [
         name
         for name, value in recipe.settings().items()
         if name in own or any(name in one and one[name] != value for one in others)
     ]
+
+
+def script_of(recipe: Recipe) -> str | None:
+    """The script that looks instead of its agent, if one does."""
+    return recipe.agent.get("script") if isinstance(recipe.agent, Spec) else None
 
 
 def measure(
@@ -411,12 +409,12 @@ def record(trained: Trained) -> dict[str, Any]:
     }
 
 
-def _claim(folder: Path, recipe: Recipe, run: Run, command: str) -> None:
+def _claim(folder: Path, recipe: Recipe, run: RunOptions, command: str) -> None:
     """Write down what runs here; refuse if something else already did."""
     settings = plain(recipe.settings()) | {"seed": run.seed}
     path = folder / "recipe.json"
     if path.exists():
-        before = json.loads(path.read_text())
+        before = as_now(json.loads(path.read_text()))
         keys = sorted(before.keys() | settings.keys())
         differ = [
             f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"

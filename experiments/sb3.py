@@ -16,9 +16,30 @@ from typing import Any, Literal
 from . import timing
 from .command import obey
 from .commands.train import Program, in_one_line, main as run_main
-from .recipe import Recipe, Run, UsageError, at_least, finite, positive
+from .recipe import Recipe, RunOptions, UsageError
 from .recipes import measured
-from .recipes.family import CLUTTERED_DIGITS
+from .recipes.cluttered import CLUTTERED_DIGITS
+
+
+def at_least(config: Any, least: int, *names: str) -> None:
+    """Raise UsageError if one of these fields is set to less."""
+    for name in names:
+        if not getattr(config, name) >= least:
+            raise UsageError(f"{name} must be at least {least}, not {getattr(config, name)}")
+
+
+def positive(config: Any, *names: str) -> None:
+    """Raise UsageError if one of these fields is zero, less, or NaN."""
+    for name in names:
+        if not getattr(config, name) > 0:
+            raise UsageError(f"{name} must be positive, not {getattr(config, name)}")
+
+
+def finite(config: Any, *names: str) -> None:
+    """Raise UsageError if one of these fields is infinity or NaN."""
+    for name in names:
+        if not abs(getattr(config, name)) < float("inf"):
+            raise UsageError(f"{name} must be a finite number, not {getattr(config, name)}")
 
 
 @dataclass(frozen=True)
@@ -141,7 +162,7 @@ class A2c(Interaction):
     """Lambda of the generalised advantage."""
     entropy: float = 0.01
     """Weight of the entropy of actions."""
-    clip: float = 0.5
+    max_grad_norm: float = 0.5
     """Largest norm of the gradient."""
     estimator: str = field(default="A2C", init=False)
 
@@ -149,7 +170,7 @@ class A2c(Interaction):
         super().__post_init__()
         at_least(self, 1, "steps")
         at_least(self, 0, "entropy")
-        positive(self, "clip")
+        positive(self, "max_grad_norm")
 
     def common(self) -> dict[str, Any]:
         """What on-policy algorithms are to be made with."""
@@ -158,7 +179,7 @@ class A2c(Interaction):
             "gamma": self.discount,
             "gae_lambda": self.trace,
             "ent_coef": self.entropy,
-            "max_grad_norm": self.clip,
+            "max_grad_norm": self.max_grad_norm,
         }
 
     def model(self, env: Any, **named: Any) -> Any:
@@ -174,7 +195,7 @@ class Ppo(A2c):
 
     steps: int = 48
     """Of each environment from one round of updates to the next."""
-    batch: int = 512
+    batch_size: int = 512
     """Steps to an update."""
     epochs: int = 4
     """Updates from the same steps."""
@@ -185,12 +206,12 @@ class Ppo(A2c):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 1, "epochs")
-        at_least(self, 2, "batch")
+        at_least(self, 2, "batch_size")
         positive(self, "ratio")
 
     def common(self) -> dict[str, Any]:
         """What on-policy algorithms are to be made with."""
-        more = {"batch_size": self.batch, "n_epochs": self.epochs, "clip_range": self.ratio}
+        more = {"batch_size": self.batch_size, "n_epochs": self.epochs, "clip_range": self.ratio}
         return super().common() | more
 
     def model(self, env: Any, **named: Any) -> Any:
@@ -217,7 +238,7 @@ class RecurrentPpo(Ppo):
 class Sac(Interaction):
     """Of Haarnoja et al. (2018)."""
 
-    batch: int = 256
+    batch_size: int = 256
     """Remembered steps to an update."""
     updates: int = 8
     """After each step of all environments."""
@@ -229,7 +250,7 @@ class Sac(Interaction):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "batch", "updates", "buffer")
+        at_least(self, 1, "batch_size", "updates", "buffer")
         at_least(self, 0, "start")
 
     def model(self, env: Any, **named: Any) -> Any:
@@ -240,7 +261,7 @@ class Sac(Interaction):
             "MlpPolicy",
             env,
             gamma=self.discount,
-            batch_size=self.batch,
+            batch_size=self.batch_size,
             gradient_steps=self.updates,
             buffer_size=self.buffer,
             learning_starts=self.start,
@@ -248,10 +269,15 @@ class Sac(Interaction):
         )
 
 
-def _recipe(title: str, about: str, agent: Any, learning: Any) -> Recipe:
+def _recipe(title: str, about: str, agent: Any, training: Any) -> Recipe:
     problem = replace(CLUTTERED_DIGITS.problem, bonus=1.0)
     return Recipe(
-        title, f"{about} {CLUTTERED_DIGITS.scene}", problem=problem, agent=agent, learning=learning
+        title,
+        f"{about} {CLUTTERED_DIGITS.scene}",
+        problem=problem,
+        agent=agent,
+        estimator=None,
+        training=training,
     )
 
 
@@ -288,7 +314,7 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
+def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path) -> dict[str, Any]:
     """Train and measure: see `hardattn.experiments.run.execute`."""
     try:
         import stable_baselines3
@@ -307,11 +333,11 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
     setting = prepare(recipe.problem, run)
     split = setting.dataset.train
     problem = Problem(setting.world, setting.make, split, setting.answers)
-    env = GlimpseVecEnv(problem, recipe.learning.envs, **recipe.agent.arguments())
+    env = GlimpseVecEnv(problem, recipe.training.envs, **recipe.agent.arguments())
     try:
-        model = recipe.learning.model(
+        model = recipe.training.model(
             env,
-            learning_rate=recipe.learning.falling,
+            learning_rate=recipe.training.falling,
             policy_kwargs=recipe.agent.policy(),
             # Environments of neighbouring seeds would share all of their episodes but a few.
             seed=mix(run.seed) % 2**31,
@@ -344,7 +370,7 @@ class Validations:
         from hardattn.training.loop import Spent
 
         self.model, self.agent, self.setting, self.log = model, agent, setting, log
-        self.learning, self.draw = recipe.learning, recipe.problem.draw
+        self.training, self.draw = recipe.training, recipe.problem.draw
         self.curve: list[tuple[int, float]] = []
         self.best: dict[str, Any] = {}
         self.spent = Spent()
@@ -356,7 +382,7 @@ class Validations:
 
     def __call__(self, local: Any, everywhere: Any) -> bool:
         self.steps += 1
-        if self.images >= (self.curve[-1][0] if self.curve else 0) + self.learning.validate_every:
+        if self.images >= (self.curve[-1][0] if self.curve else 0) + self.training.validate_every:
             self.validate()
         elif self.steps % (self.log.every * self.setting.world.looks) == 0:
             self.spent.pause()
@@ -367,7 +393,7 @@ class Validations:
         """How training goes, for whoever watches: the mean reward of the last episodes."""
         ended = [episode["r"] for episode in self.model.ep_info_buffer or []]
         reward = sum(ended) / len(ended) if ended else math.nan
-        rate = self.learning.falling(max(0.0, 1 - self.images / self.learning.images))
+        rate = self.training.falling(max(0.0, 1 - self.images / self.training.images))
         self.log.progress(self.images, self.spent.seconds, -reward)
         found = {"reward": reward, "learning_rate": rate}
         self.log.training(self.images, self.spent.seconds, found)
@@ -400,10 +426,10 @@ def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> Any
     from hardattn.training.loop import NotFinite, Stopped, Trained, best_of
 
     agent.eval()
-    log.start(0, recipe.learning.images)
+    log.start(0, recipe.training.images)
     watch = Validations(model, agent, setting, recipe, log)
     try:
-        model.learn(recipe.learning.images * setting.world.looks, watch)
+        model.learn(recipe.training.images * setting.world.looks, watch)
     except KeyboardInterrupt as fault:
         raise Stopped("stopped; the same command begins again", 130) from fault
     except ValueError as fault:  # of torch.distributions, which refuse such numbers

@@ -5,7 +5,6 @@ shared. So a run that ends while others train beside it leaves its times out; `h
 them when all have ended, of one run for all of its architecture.
 """
 
-import dataclasses
 import fcntl
 import hashlib
 import json
@@ -15,7 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .recipe import Recipe, Run, UsageError
+from .recipe import Recipe, RunOptions, UsageError
+
+TAUGHT = ("training", "estimator")  # parts of a recipe that an architecture has not
 
 
 def architecture(recipe: Recipe, made: dict[str, Any]) -> str:
@@ -23,9 +24,10 @@ def architecture(recipe: Recipe, made: dict[str, Any]) -> str:
 
     made: with what, of `run.made_with`; other versions and machines are others.
     """
-    agent = {"agent": type(recipe.agent).__name__} | dataclasses.asdict(recipe.agent)
+    of = {flag.name: flag.value for flag in recipe.flags() if flag.part not in TAUGHT}
+    rows = {part: spec.name for part, spec in recipe.specs().items() if part not in TAUGHT}
     known = {key: made.get(key) for key in ("commit", "torch", "device", "processor")}
-    whole = [agent, dataclasses.asdict(recipe.problem), known]
+    whole = [type(recipe.agent).__name__, rows, of, known]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -58,7 +60,7 @@ def _open(folder: Path) -> Any:
     return open(top / ".working", "w")
 
 
-def fill(folders: Iterable[Path], given: Run) -> None:
+def fill(folders: Iterable[Path], given: RunOptions) -> None:
     """Take the times that finished runs lack: of the first of each architecture, for all of it.
 
     A run that is not there, or that cannot be rebuilt, is passed by, with a line.
@@ -81,7 +83,7 @@ def fill(folders: Iterable[Path], given: Run) -> None:
             _add(folder, found)
 
 
-def _timed(folder: Path, given: Run) -> dict[str, Any]:
+def _timed(folder: Path, given: RunOptions) -> dict[str, Any]:
     """The times of a finished run; {} where it cannot be rebuilt or is not alone."""
     from hardattn.data import DataError
     from hardattn.evaluation import cost

@@ -23,6 +23,7 @@ from hardattn.scenes import cluttered, plain
 from hardattn.sensors import Retina
 from hardattn.training.loop import OPTIMISERS, Tally
 
+from .. import build
 from ..command import obey
 from ..recipes import RECIPES
 from ..run import made_with
@@ -52,15 +53,15 @@ def main(arguments: list[str] | None = None) -> int:
 def training(device: torch.device, product: str) -> list[dict[str, Any]]:
     """Whole updates of the ram-mnist recipe on random pixels, against the default product."""
     recipe = RECIPES["ram-mnist"]
-    batch, size = recipe.learning.batch, (1, 28, 28)
+    batch, size = recipe.training.batch_size, (1, 28, 28)
     generator = torch.Generator(device).manual_seed(0)
     images = torch.randint(256, (10_000, *size), generator=generator, device=device)
     split = Split(images.to(torch.uint8), torch.arange(10_000, device=device) % 10)
-    world = recipe.problem.world(10, size)
-    agent = recipe.agent.build(world.sensor.shape(size), world, size).to(device)
+    world = build.world(recipe.problem, 10, size)
+    agent = build.agent(recipe.agent, world.sensor.shape(size), world, size).to(device)
     weights = list(agent.parameters())
     descent, tally = OPTIMISERS["adam"](weights, 1e-3, 0.9, 0.0), Tally(device)
-    estimator = recipe.learning.gradient(agent, world)
+    estimator = build.estimator(recipe.estimator, agent, world)
 
     def update() -> None:
         index = torch.randint(len(split), (batch,), generator=generator, device=device)
@@ -68,7 +69,7 @@ def training(device: torch.device, product: str) -> list[dict[str, Any]]:
         loss = estimator(agent, world, scenes, generator)
         descent.zero_grad(set_to_none=True)
         loss.total.backward()
-        norm = nn.utils.clip_grad_norm_(weights, recipe.learning.clip)
+        norm = nn.utils.clip_grad_norm_(weights, recipe.training.max_grad_norm)
         tally.guard(descent, loss.total, norm)
         descent.step()
         tally.add(loss, norm, scenes, world)

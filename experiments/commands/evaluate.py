@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ..command import obey
-from ..recipe import Run, UsageError
+from ..recipe import RunOptions, UsageError
 
 
-def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
+def remeasure(paths: Sequence[str | Path], given: RunOptions) -> list[str]:
     """Measure all runs of these paths; returns what could not be, a line each.
 
     Raises ReportError for paths without runs, CheckpointError, DataError, Busy.
@@ -47,6 +47,7 @@ def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
 def _again(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any]:
     from hardattn.storage import replace_text
 
+    from ..build import estimator as estimator_of
     from ..run import conclude, locked, things
     from ..sources import files
 
@@ -54,7 +55,7 @@ def _again(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any]:
         trained = revive(folder, result)
         of_then = {key: result[key] for key in ("made_with", "sources") if key in result}
         training = of_then | result["training"]
-        run = Run(seed=result["seed"], threads=revive.given.threads)
+        run = RunOptions(seed=result["seed"], threads=revive.given.threads)
         now = conclude(
             trained.setting,
             result["name"],
@@ -65,7 +66,7 @@ def _again(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any]:
             trained.agent,
             training,
         )
-        estimator = trained.recipe.learning.gradient(trained.agent, trained.setting.world)
+        estimator = estimator_of(trained.recipe.estimator, trained.agent, trained.setting.world)
         made_of = files(*things(trained.recipe, trained.setting, trained.agent, estimator))
         now |= {"data": trained.setting.data, "sources": {"files": made_of, "changed": []}}
         replace_text(folder / "result.json", json.dumps(now, indent=1) + "\n")
@@ -91,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     from ..run import Busy
 
     try:
-        faults = remeasure(words.paths, Run(device=words.device, root=words.root))
+        faults = remeasure(words.paths, RunOptions(device=words.device, root=words.root))
     except (ReportError, DataError, Busy) as fault:
         print(f"error: {fault}", file=sys.stderr)
         return 2

@@ -73,7 +73,7 @@ def table(field: str) -> list[str]:
         "head": {**blocks.HEADS, **stochastic.HEADS},
         "backbone": BACKBONES,
         "estimator": ESTIMATORS,
-        "optimiser": OPTIMISERS,
+        "optimizer": OPTIMISERS,
         "net": NETS,
         "script": SCRIPTS,
     }

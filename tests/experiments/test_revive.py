@@ -14,13 +14,13 @@ from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute
 from hardattn.experiments.commands import train as run
 from hardattn.experiments.commands.evaluate import main
-from hardattn.experiments.recipe import Run, UsageError
+from hardattn.experiments.recipe import RunOptions, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import Revival, recipe_of
 from hardattn.experiments.studies.policy_gain import measure as gain
 from hardattn.experiments.studies.robustness import measure as characterise
 
-TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
+TINY = ["--images", "64", "--batch-size", "32", "--validate-every", "64", "--test-draws", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -50,22 +50,22 @@ def result_of(folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_recipe_comes_back_from_its_result(name: str) -> None:
     recipe = RECIPES[name]
-    changed = dataclasses.replace(recipe, learning=dataclasses.replace(recipe.learning, batch=7))
+    training = dataclasses.replace(recipe.training, batch_size=7)
+    changed = dataclasses.replace(recipe, training=training)
     for one in (recipe, changed):
         settings = json.loads(json.dumps(execute.plain(one.settings())))
-        parts = (one.problem, one.agent, one.learning)
-        fields = sum(len(dataclasses.fields(part)) for part in parts)
-        assert len(settings) == 1 + fields, "one name twice"
         again = recipe_of({"title": one.title, "recipe": settings}, name)
-        assert (again.problem, again.agent, again.learning) == parts
+        assert again.settings() == one.settings()
+        assert (again.problem, again.estimator) == (one.problem, one.estimator)
+        assert again.training == one.training
     old = {key: value for key, value in settings.items() if key not in ("rho", "labels")}
-    assert recipe_of({"title": "", "recipe": old}, name).learning == changed.learning
+    assert recipe_of({"title": "", "recipe": old}, name).training == training
     with pytest.raises(UsageError, match="no recipe of this version has gone"):
         recipe_of({"title": "", "recipe": {**old, "gone": 1}}, name)
 
 
 def test_only_the_agent_of_the_result_will_do(runs: Path) -> None:
-    folder, revive = only(runs, "ram-digits"), Revival(Run(device="cpu"))
+    folder, revive = only(runs, "ram-digits"), Revival(RunOptions(device="cpu"))
     result = result_of(folder)
     torch.manual_seed(5)
     before = torch.rand(1)
@@ -90,7 +90,7 @@ def test_clusters_err_as_often_as_their_result_says(tmp_path: Path) -> None:
     assert run.main(words) == 0
     folder = only(tmp_path, "gat-cluster-digits")
     result = result_of(folder)
-    subject = Revival(Run(device="cpu"))(folder, result)
+    subject = Revival(RunOptions(device="cpu"))(folder, result)
     told = result["figures"]["greedy"]["error"]  # type: ignore[index]
     assert error(evaluate(subject.agent, subject.setting.world, subject.test)) == told
     assert error(subject.columns) == told and not subject.differs
@@ -99,13 +99,13 @@ def test_clusters_err_as_often_as_their_result_says(tmp_path: Path) -> None:
 def test_weights_are_read_from_what_was_kept(runs: Path) -> None:
     """Not from the last checkpoint."""
     folder = only(runs, "ram-digits")
-    subject = Revival(Run(device="cpu"))(folder, result_of(folder))
+    subject = Revival(RunOptions(device="cpu"))(folder, result_of(folder))
     kept = checkpoint.read(folder / "best.pt")["agent"]
     assert all(torch.equal(kept[name], value) for name, value in subject.agent.state_dict().items())
 
 
 def test_scenes_are_shared_by_runs_of_one_problem(runs: Path) -> None:
-    revive = Revival(Run(device="cpu"))
+    revive = Revival(RunOptions(device="cpu"))
     one, other = (
         revive(folder, result_of(folder))
         for folder in (only(runs, "ram-digits"), only(runs, "random-digits"))
@@ -202,5 +202,5 @@ def test_an_agent_that_was_edited_so_that_it_raises_is_one_line(
     folder = only(runs, "ram-digits")
     monkeypatch.setattr("hardattn.agents.RAM.__init__", raising)
     with pytest.raises(UsageError) as fault:
-        Revival(Run(device="cpu"))(folder, result_of(folder))
+        Revival(RunOptions(device="cpu"))(folder, result_of(folder))
     assert str(fault.value) == f"{folder}: cannot be made alive (AttributeError: no more)"

@@ -33,7 +33,7 @@ from hardattn.experiments import run as execute
 from hardattn.experiments.benchmarks import sb3 as sb3_benchmark
 from hardattn.experiments.commands import train as run
 from hardattn.experiments.commands.train import parse
-from hardattn.experiments.recipe import Run
+from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.sb3 import RECIPES, SB3, main
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
@@ -400,10 +400,10 @@ def test_it_learns_through_the_bridge() -> None:
 
 TINY = ["--images", "24", "--envs", "4", "--validate-every", "12", "--test-draws", "1"]
 SMALL = {
-    "ppo": ["--steps", "6", "--batch", "12"],
-    "recurrent-ppo": ["--steps", "6", "--batch", "12", "--memory", "8"],
+    "ppo": ["--steps", "6", "--batch-size", "12"],
+    "recurrent-ppo": ["--steps", "6", "--batch-size", "12", "--memory", "8"],
     "a2c": ["--steps", "6"],
-    "sac": ["--start", "8", "--batch", "4", "--updates", "1", "--buffer", "64"],
+    "sac": ["--start", "8", "--batch-size", "4", "--updates", "1", "--buffer", "64"],
 }
 
 
@@ -429,7 +429,7 @@ def go(folder: Path, *words: str) -> int:
 @pytest.mark.parametrize("name", list(SMALL))
 def test_a_result_stands_beside_ours(name: str, tiny: Path) -> None:
     assert go(tiny, name, *TINY, *SMALL[name]) == 0
-    ram = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
+    ram = ["--images", "16", "--batch-size", "8", "--validate-every", "16", "--test-draws", "1"]
     assert run.main(["ram-cluttered-digits", *ram, "--out", str(tiny), "--device", "cpu"]) == 0
     groups = read([tiny])
     found = {group.name.split(",")[0]: group.first for group in groups}
@@ -444,7 +444,7 @@ def test_a_result_stands_beside_ours(name: str, tiny: Path) -> None:
     assert theirs["command"].startswith(f"hardattn train {name} --images 24")
     (table,) = tables(groups)
     row = next(row for row in table.rows if row.title.startswith(RECIPES[name].title))
-    assert row.estimator == RECIPES[name].learning.estimator and not row.control
+    assert row.estimator == RECIPES[name].training.estimator and not row.control
     (folder,) = (tiny / theirs["name"]).iterdir()
     kept = {path.name for path in folder.iterdir()}
     assert {"model.zip", "columns.pt", "examples.pt", "metrics.jsonl", "recipe.json"} <= kept
@@ -466,7 +466,7 @@ def test_training_is_told_of_between_validations(
     assert set(validated) < set(told) and len(told) == len(set(told))
     curve = json.loads(path.read_text())["training"]["curve"]
     assert validated == [images for images, _ in curve]
-    rate = parse(["ppo", *TINY, *SMALL["ppo"]], SB3)[1].learning.lr
+    rate = parse(["ppo", *TINY, *SMALL["ppo"]], SB3)[1].training.lr
     for event in found.Scalars("training/learning_rate"):
         assert event.value == pytest.approx(rate * max(0, 1 - event.step / 24), abs=1e-9)
 
@@ -476,7 +476,7 @@ def test_what_is_measured_is_what_was_kept(tiny: Path) -> None:
     assert go(tiny, "ppo", *TINY, *SMALL["ppo"]) == 0
     (path,) = tiny.rglob("result.json")
     recipe = parse(["ppo", *TINY, *SMALL["ppo"]], SB3)[1]
-    setting = execute.prepare(recipe.problem, Run(device="cpu"))
+    setting = execute.prepare(recipe.problem, RunOptions(device="cpu"))
     named = Problem(setting.world, setting.make, setting.dataset.train, setting.answers)
     env = GlimpseVecEnv(named, 2, **recipe.agent.arguments())
     agent = SB3Agent(PPO.load(path.parent / "model.zip", device="cpu"), env)
@@ -526,7 +526,7 @@ def test_without_the_package_it_says_what_to_install(
 def test_diverged_and_stopped_runs_leave_no_result(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert go(tiny, "ppo", *TINY, *SMALL["ppo"], "--lr", "1e30", "--clip", "1e30") == 3
+    assert go(tiny, "ppo", *TINY, *SMALL["ppo"], "--lr", "1e30", "--max-grad-norm", "1e30") == 3
     assert "lower the learning rate" in capsys.readouterr().err
 
     def interrupted(*given: Any) -> None:

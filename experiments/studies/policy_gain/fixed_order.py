@@ -7,13 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...recipe import Recipe, UsageError
-
-# Options of estimators, which "reinforce" does without.
-ESTIMATED = (
-    *("samples", "reward_only", "temperature", "entropy", "soft", "trace", "ratio", "epochs"),
-    *("discount", "population", "spread", "pretraining", "phases"),
-)
+from ...recipe import Recipe, Spec, UsageError
 
 
 def retrained(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, Any] | None:
@@ -27,7 +21,7 @@ def retrained(folder: Path, result: dict[str, Any], revive: Any) -> dict[str, An
     from .measure import ORDERS
 
     alive = revive(folder, result)
-    if alive.setting.world.sensor.everything or getattr(alive.recipe.agent, "script", None):
+    if alive.setting.world.sensor.everything or alive.recipe.agent.get("script"):
         print(f"{result['name']}: no looking was learned, so nothing is retrained", file=sys.stderr)
         return None
     found = {}
@@ -68,24 +62,27 @@ def ordered(alive: Any, script: str) -> Recipe:
     Nothing is learned of where to look, so "reinforce" serves every agent; an agent that also acts
     learns that as it did. Of masks a script takes as many cells as the agent does in the mean.
     """
+    from hardattn.sensors.retina import Patches
+
     recipe, world = alive.recipe, alive.setting.world
-    agent = replace(recipe.agent, script=script)
-    if hasattr(agent, "share"):
+    agent = recipe.agent.but(script=script)
+    if isinstance(world.sensor, Patches):  # places are masks
         from hardattn.evaluation.swap import looked
 
         share = looked(alive.agent, world, alive.setting.validation).place[1:].mean().item()
-        agent = replace(agent, share=max(0.01, round(share, 2)))
-    learning, times = recipe.learning, recipe.learning.samples or 1
+        agent = agent.but(share=max(0.01, round(share, 2)))
+    assert recipe.estimator is not None
+    estimator, training = recipe.estimator, recipe.training
     if not world.changes:
-        learning = replace(
-            learning,
-            estimator="reinforce",
-            images=learning.images * times,
-            batch=learning.batch * times,
-            validate_every=learning.validate_every * times,
-            **dict.fromkeys(ESTIMATED),
+        times = estimator.get("samples") or 1
+        estimator = Spec("reinforce")
+        training = replace(
+            training,
+            images=training.images * times,
+            batch_size=training.batch_size * times,
+            validate_every=training.validate_every * times,
         )
-    return replace(recipe, agent=agent, learning=learning)
+    return replace(recipe, agent=agent, estimator=estimator, training=training)
 
 
 def command(result: dict[str, Any], recipe: Recipe, where: Path) -> list[str]:
@@ -93,15 +90,11 @@ def command(result: dict[str, Any], recipe: Recipe, where: Path) -> list[str]:
 
     Raises UsageError for a run of another program.
     """
+    from ...parse import words_of
     from ...recipes import RECIPES
 
     words = shlex.split(result["command"])
     if words[:3] != ["python", "-m", "hardattn.experiments", "train"] or words[3] not in RECIPES:
         raise UsageError(f"{where}: not a run of a recipe that there is, so it is not retrained")
-    base, settings = RECIPES[words[3]].settings(), recipe.settings()
-    options: list[str] = []
-    for key, value in settings.items():
-        if value != base[key]:
-            several = value if isinstance(value, tuple) else [value]
-            options += [f"--{key.replace('_', '-')}", *map(str, several)]
+    options = words_of(RECIPES[words[3]], recipe)
     return [*words[:4], *options, "--seed", str(result["seed"])]

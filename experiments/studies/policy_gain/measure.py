@@ -102,11 +102,11 @@ def gains(
     from hardattn.report.titles import title
     from hardattn.storage import read, replace_text
 
-    from ...recipe import Run
+    from ...recipe import RunOptions
     from ...revive import Revival
     from .fixed_order import retrained
 
-    revive = Revival(Run(device=device, root=root))
+    revive = Revival(RunOptions(device=device, root=root))
 
     def measured(folder: Path | None, source: Path, result: dict[str, Any]) -> tuple[Any, Any]:
         if folder is None:

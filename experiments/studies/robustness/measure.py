@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ...command import obey
-from ...recipe import Run, UsageError, nearest
+from ...options import nearest
+from ...recipe import RunOptions, UsageError
 
 NAME = "characterisation.json"
 SAVED = Path(__file__).parents[2] / "results" / "studies" / NAME
@@ -24,7 +25,7 @@ ON_A_SHARE = (
 )
 
 
-def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[str]:
+def characterise(paths: Sequence[Path], what: Sequence[str], run: RunOptions) -> list[str]:
     """Measure all that is not there yet; returns what could not be done, a line each.
 
     Raises ReportError for paths without runs, CheckpointError and DataError.
@@ -90,7 +91,7 @@ def stored(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     return before if (before.get("format"), before.get("of")) == (1, of) else empty
 
 
-def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[list[str], int]:
+def learn_from_fewer(paths: Sequence[Path], workers: int, run: RunOptions) -> tuple[list[str], int]:
     """Train on shares of the images whatever is not yet; what could not be done, and exit code."""
     from hardattn.report.runs import read
 
@@ -175,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name in what:
             if name not in CHANGES:
                 raise UsageError(f"nothing to measure is called {name!r}: {nearest(name, CHANGES)}")
-        run = Run(device=given.device, root=given.root)
+        run = RunOptions(device=given.device, root=given.root)
         faults = characterise(given.paths, what, run)
         code = 0
         if given.train:

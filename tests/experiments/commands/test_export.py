@@ -31,7 +31,7 @@ from hardattn.scenes import frozen
 from hardattn.tasks import Localise
 from tests.agents.test_agents import EVERYONE, build
 
-TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
+TINY = ["--images", "64", "--batch-size", "32", "--validate-every", "64", "--test-draws", "1"]
 
 
 @pytest.fixture(scope="module")

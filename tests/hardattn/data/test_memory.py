@@ -13,7 +13,7 @@ from hardattn.data import Split, memory
 from hardattn.evaluation.cost import measure
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments.commands.train import main, out_of_memory, start
-from hardattn.experiments.recipe import Run
+from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.recipes import RECIPES
 from hardattn.rollout import sample
 from hardattn.scenes import Scenes, cluttered, frozen, plain, translated
@@ -128,7 +128,7 @@ def test_an_allocation_that_fails_is_one_line(
     def work(*given: Any) -> Any:
         return torch.empty(2**60, dtype=torch.uint8)
 
-    run = Run(out=tmp_path / "runs", device="cpu")
+    run = RunOptions(out=tmp_path / "runs", device="cpu")
     assert start("mine", RECIPES["ram-digits"], run, "by hand", work) == 2
     refused(capsys, str(2**60), tmp_path / "runs")
     with pytest.raises(MemoryError) as fault:

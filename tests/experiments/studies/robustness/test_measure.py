@@ -22,7 +22,7 @@ from hardattn.report.render.print import Curves, inline, printed
 from hardattn.report.runs import read
 from tests.experiments.test_run import small
 
-TINY = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
+TINY = ["--images", "16", "--batch-size", "8", "--validate-every", "16", "--test-draws", "1"]
 RUNS = {
     "ram-digits": [],
     "centre-digits": [],

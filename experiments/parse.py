@@ -1,0 +1,180 @@
+"""A command line in, a recipe out: `parse`."""
+
+import argparse
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hardattn.report.titles import titled
+
+from . import options
+from .options import GIVEN, PARTS, Option, UsageError, nearest
+from .recipe import Problem, Recipe, RunOptions, choose_rows, fields
+from .recipes import RECIPES
+
+PLUG_IN = "or package.module:Name of your own"
+LONGEST_NAME = 200  # bytes; file systems allow a folder 255
+
+
+def parse(
+    arguments: Sequence[str],
+    recipes: Mapping[str, Recipe] = RECIPES,
+    prefix: str = "",
+    words: str = "",
+) -> tuple[str, Recipe, RunOptions]:
+    """Name with overrides, recipe, run. Raises UsageError; --help exits 0.
+
+    The first word names one of the recipes. prefix: of the name of the run. words: of the command
+    itself, for its help.
+    """
+    name = arguments[0] if arguments else ""
+    if name not in recipes:
+        raise UsageError(f"no recipe is called {name!r}: {nearest(name, recipes)}")
+    base = recipes[name]
+    given = _given(arguments[1:])
+    recipe = _made_of(base, given)
+    known = _known(recipe)
+    if "help" in given or "h" in given:
+        _parser(recipe, f"{words} {name}".strip()).print_help()
+        raise SystemExit(0)
+    for word in given:
+        if word not in known and word not in PARTS:
+            raise UsageError(_strange(word, recipe, known))
+    values = {word: options.read(known[word], given[word]) for word in known if word in given}
+    run = RunOptions()
+    of_run = fields(RunOptions)
+    for word in of_run.keys() & values.keys():
+        options.check(of_run[word], values[word])
+        run = dataclasses.replace(run, **{word: values.pop(word)})
+    recipe = recipe.changed(values).complete()
+    told = [f"{key}={value}" for key, value in changes(base, recipe).items()]
+    # What its rows are called must not say what is no longer so.
+    title = titled(base.title, [one.replace("/", "_") for one in told])
+    label = prefix + ",".join([name, *told]).replace("/", "_")
+    if len(label.encode()) > LONGEST_NAME:
+        label = f"{prefix}{name},{hashlib.sha256(label.encode()).hexdigest()[:16]}"
+    return label, dataclasses.replace(recipe, title=title), run
+
+
+def changes(base: Recipe, recipe: Recipe) -> dict[str, Any]:
+    """The settings in which a recipe differs from the one that it was made of.
+
+    Not those that other rows bring with them, which are as by default.
+    """
+    before = {part: spec.name for part, spec in base.specs().items()}
+    after = {part: spec.name for part, spec in recipe.specs().items()}
+    was = {(flag.part, flag.name): flag.value for flag in base.flags()}
+    found: dict[str, Any] = {part: row for part, row in after.items() if row != before.get(part)}
+    for flag in recipe.flags():
+        default = None if flag.option.needed else flag.option.default
+        old = was.get((flag.part, flag.name), default)
+        if flag.value != old:
+            found[flag.name] = flag.value
+    return found
+
+
+def words_of(base: Recipe, recipe: Recipe) -> list[str]:
+    """The options of a command line that make one recipe of another."""
+    words: list[str] = []
+    for key, value in changes(base, recipe).items():
+        several = value if isinstance(value, tuple) else [value]
+        words += [f"--{key.replace('_', '-')}", *map(str, several)]
+    return words
+
+
+def _given(arguments: Sequence[str]) -> dict[str, list[str]]:
+    """The words of each flag, by its name with underscores; the last counts."""
+    given: dict[str, list[str]] = {}
+    name = ""
+    for word in arguments:
+        if word.startswith("--") or word == "-h":
+            flag, is_there, value = word.lstrip("-").partition("=")
+            name = flag.replace("-", "_")
+            given[name] = [value] if is_there else []
+        elif not name:
+            raise UsageError(f"{word!r} belongs to no option")
+        else:
+            given[name].append(word)
+    return given
+
+
+def _made_of(base: Recipe, given: Mapping[str, list[str]]) -> Recipe:
+    """The recipe of the rows that are asked for, and with the fields that go with a scene."""
+    names = {}
+    for part in PARTS:
+        if part in given:
+            if len(given[part]) != 1:
+                raise UsageError(f"--{part} takes one name, not {' '.join(given[part])!r}")
+            names[part] = given[part][0]
+            options.row(part, names[part])
+    of_problem = {
+        name: options.read(option, given[name])
+        for name, option in fields(Problem).items()
+        if name in given
+    }
+    return choose_rows(base, names, of_problem)
+
+
+def _known(recipe: Recipe) -> dict[str, Option]:
+    """Every option that can be set of the recipe and its run, by the name of its flag."""
+    known = dict(fields(RunOptions))
+    return known | {flag.name: flag.option._replace(name=flag.name) for flag in recipe.flags()}
+
+
+def _strange(word: str, recipe: Recipe, known: Mapping[str, Option]) -> str:
+    """What to answer to a flag that the recipe has not."""
+    if now := options.renamed(word):
+        return f"--{word.replace('_', '-')} is now called --{now.replace('_', '-')}"
+    for part, spec in recipe.specs().items():
+        elsewhere = (options.options_of(part, row) for row in options.rows(part))
+        if any(word in each for each in elsewhere):
+            could = ", ".join(options.options_of(part, spec.name)) or "none"
+            return f"{part} {spec.name!r} takes no {word!r}; of its options it takes: {could}"
+    for part in PARTS:
+        if word in GIVEN[part] and word not in known:
+            return f"{word!r} is not to be chosen: the {part} is told it by the problem"
+    return f"the recipe has no field {word!r}: {nearest(word, [*known, *recipe.specs()])}"
+
+
+def _parser(recipe: Recipe, program: str) -> argparse.ArgumentParser:
+    """One that prints the help: what can be set of this recipe, by the part that takes it."""
+    parser = argparse.ArgumentParser(
+        prog=program,
+        usage=f"{program} [--option value ...]",
+        description=f"{recipe.title}. {recipe.about} Expect: {recipe.expect}.",
+    )
+    run = parser.add_argument_group("the run")
+    for name, option in fields(RunOptions).items():
+        _add(run, name, option, option.default)
+    parts = parser.add_argument_group("what it is made of")
+    for part, spec in recipe.specs().items():
+        names = [*options.rows(part), *([] if part == "scene" else [PLUG_IN])]
+        parts.add_argument(
+            f"--{part}", metavar="NAME", help=_escaped(f"{', '.join(names)} (default: {spec.name})")
+        )
+    groups: dict[str, Any] = {}
+    for flag in recipe.flags():
+        if flag.part not in groups:
+            row = f" {recipe.specs()[flag.part].name}" if flag.part in recipe.specs() else ""
+            groups[flag.part] = parser.add_argument_group(f"{flag.part}{row}")
+        _add(groups[flag.part], flag.name, flag.option, flag.value)
+    return parser
+
+
+def _add(group: Any, name: str, option: Option, value: Any) -> None:
+    choices = f" One of {', '.join(map(str, option.choices))}." if option.choices else ""
+    default = "" if option.needed and value is None else f" (default: {_shown(value)})"
+    group.add_argument(
+        f"--{name.replace('_', '-')}",
+        metavar=options.metavar(option),
+        help=_escaped(option.help + choices + default),
+    )
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
