@@ -143,7 +143,7 @@ class Interaction:
         at_least(self, 1, "images", "envs", "validate_every")
         positive(self, "lr")
         finite(self, "lr")
-        for name in ("discount", "trace"):
+        for name in ("discount", "gae_lambda"):
             if not 0 <= getattr(self, name, 0.0) <= 1:
                 raise UsageError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
 
@@ -158,9 +158,9 @@ class A2c(Interaction):
 
     steps: int = 12
     """Of each environment from update to update."""
-    trace: float = 0.95
+    gae_lambda: float = 0.95
     """Lambda of the generalised advantage."""
-    entropy: float = 0.01
+    ent_coef: float = 0.01
     """Weight of the entropy of actions."""
     max_grad_norm: float = 0.5
     """Largest norm of the gradient."""
@@ -169,7 +169,7 @@ class A2c(Interaction):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 1, "steps")
-        at_least(self, 0, "entropy")
+        at_least(self, 0, "ent_coef")
         positive(self, "max_grad_norm")
 
     def common(self) -> dict[str, Any]:
@@ -177,8 +177,8 @@ class A2c(Interaction):
         return {
             "n_steps": self.steps,
             "gamma": self.discount,
-            "gae_lambda": self.trace,
-            "ent_coef": self.entropy,
+            "gae_lambda": self.gae_lambda,
+            "ent_coef": self.ent_coef,
             "max_grad_norm": self.max_grad_norm,
         }
 
@@ -197,21 +197,25 @@ class Ppo(A2c):
     """Of each environment from one round of updates to the next."""
     batch_size: int = 512
     """Steps to an update."""
-    epochs: int = 4
+    update_epochs: int = 4
     """Updates from the same steps."""
-    ratio: float = 0.2
+    clip_range: float = 0.2
     """How far a ratio of probabilities may go from 1."""
     estimator: str = field(default="PPO", init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "epochs")
+        at_least(self, 1, "update_epochs")
         at_least(self, 2, "batch_size")
-        positive(self, "ratio")
+        positive(self, "clip_range")
 
     def common(self) -> dict[str, Any]:
         """What on-policy algorithms are to be made with."""
-        more = {"batch_size": self.batch_size, "n_epochs": self.epochs, "clip_range": self.ratio}
+        more = {
+            "batch_size": self.batch_size,
+            "n_epochs": self.update_epochs,
+            "clip_range": self.clip_range,
+        }
         return super().common() | more
 
     def model(self, env: Any, **named: Any) -> Any:

@@ -17,7 +17,7 @@ PLAYER = Recipe(
         scene=Spec("catch"), sensor=Spec("retina", size=6, scales=3), looks=24, test_draws=8
     ),
     agent=Spec("player", core="gru", hidden=128, what=64, where=32, std=0.15),
-    estimator=Spec("ppo", entropy=0.003, epochs=3),
+    estimator=Spec("ppo", ent_coef=0.003, update_epochs=3),
     training=TrainOptions(
         images=400_000,
         lr=2e-3,

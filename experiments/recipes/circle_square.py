@@ -74,7 +74,7 @@ CIRCLE_SQUARE_RECIPES: dict[str, Recipe] = {
         "RAM that moves, PPO",
         f"{MOVES} PPO.",
         MOVING,
-        estimator=Spec("ppo", epochs=3),
+        estimator=Spec("ppo", update_epochs=3),
         batch_size=256,
         lr=3e-3,
     ),

@@ -35,9 +35,9 @@ def credit(path: Trajectory, reward_only: bool = False) -> Tensor:
     return path.to_go(signal).detach()
 
 
-def exploring(path: Trajectory, entropy: float) -> Trajectory:
+def exploring(path: Trajectory, ent_coef: float) -> Trajectory:
     """The path, where each nat of the entropy of its looks is worth so much."""
-    return path._replace(cost=path.cost - entropy * path.entropy)
+    return path._replace(cost=path.cost - ent_coef * path.entropy)
 
 
 def surrogate(path: Trajectory, advantage: Tensor) -> Tensor:
@@ -159,16 +159,16 @@ def entropy_bonus(
     scenes: Scenes,
     generator: torch.Generator | None = None,
     *,
-    entropy: float = 0.01,
+    ent_coef: float = 0.01,
 ) -> Loss:
-    """`learned_baseline` of E[loss + cost - reward - entropy * H(places)]. Unbiased for that.
+    """`learned_baseline` of E[loss + cost - reward - ent_coef * H(places)]. Unbiased for that.
 
     So biased for the loss itself, in favour of looking about (Williams & Peng 1991).
 
     Args:
-        entropy: Weight of the entropy of the looks.
+        ent_coef: Weight of the entropy of the looks.
     """
-    path = exploring(rollout(agent, world, scenes, sample, generator), entropy)
+    path = exploring(rollout(agent, world, scenes, sample, generator), ent_coef)
     return _against_critic(path, credit(path))
 
 
@@ -203,13 +203,13 @@ def per_look_gain(
 class MovingAverage(nn.Module):
     """The mean signal of earlier batches as the baseline (Xu et al. 2015, arXiv:1502.03044).
 
-    b_t <- decay b_t + (1 - decay) mean signal of row t. Unbiased as it stands. entropy: as in
+    b_t <- decay b_t + (1 - decay) mean signal of row t. Unbiased as it stands. Entropy as in
     `entropy_bonus`, whose bias it then has. soft: the share of episodes that look at the mean
     place instead of a draw, as the paper does half of the time; biased then, less noisy.
 
     Args:
         decay: Share of the old in a running mean.
-        entropy: Weight of the entropy of the looks.
+        ent_coef: Weight of the entropy of the looks.
         soft: Share of episodes that look at the mean place instead of a draw.
     """
 
@@ -221,11 +221,11 @@ class MovingAverage(nn.Module):
         world: World,
         *,
         decay: float = 0.9,
-        entropy: float = 0.0,
+        ent_coef: float = 0.0,
         soft: float = 0.0,
     ):
         super().__init__()
-        self.decay, self.entropy, self.soft = decay, entropy, soft
+        self.decay, self.ent_coef, self.soft = decay, ent_coef, soft
         self.register_buffer("mean", torch.zeros(world.looks, 1))
 
     def forward(
@@ -245,7 +245,7 @@ class MovingAverage(nn.Module):
             value = torch.where(calm[:, None], places.mean, value)
             return value, torch.where(calm, torch.zeros_like(log_prob), log_prob)
 
-        path = exploring(rollout(agent, world, scenes, draw, generator), self.entropy)
+        path = exploring(rollout(agent, world, scenes, draw, generator), self.ent_coef)
         signal = credit(path)
         mean = self.mean[: len(signal)]
         advantage = signal - mean

@@ -495,7 +495,7 @@ def test_what_is_measured_is_what_was_kept(tiny: Path) -> None:
     [
         (["pppo"], "no recipe is called 'pppo': perhaps ppo"),
         (["ppo", "--lrr", "1"], "no field 'lrr': perhaps lr"),
-        (["a2c", "--epochs", "3"], "no field 'epochs'"),
+        (["a2c", "--update-epochs", "3"], "no field 'update_epochs'"),
         (["ppo", "--grid", "0"], "grid must be at least 1"),
         (["ppo", "--discount", "1.5"], "discount must be between 0 and 1, not 1.5"),
         (["ppo", "--envs", "0"], "envs must be at least 1"),
