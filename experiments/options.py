@@ -33,16 +33,14 @@ GIVEN = {
 }
 # Numbers that mean something below 1, or nothing below 2, by name; others are counted from 1.
 LEAST = {
-    **dict.fromkeys(
-        ("distractors", "pieces", "gap", "top", "pretraining", "test_seed", "seed", "warmup"), 0
-    ),
+    **dict.fromkeys(("distractors", "gap", "top", "pretraining", "test_seed", "seed", "warmup"), 0),
     **dict.fromkeys(("samples", "population"), 2),
     "width": 8,
 }
 NEVER_NEGATIVE = ("price", "sparsity", "doubly", "weight_decay", "momentum")
 POSITIVE = (
     *("std", "guide_std", "sigma", "stride", "cover", "reach", "lr", "rho", "floor"),
-    *("max_grad_norm", "train_fraction", "labels"),
+    *("max_grad_norm", "train_fraction"),
 )
 UNBOUNDED = ("max_grad_norm",)
 

@@ -21,6 +21,8 @@ from .options import PARTS, Option, UsageError as UsageError, check
 UNBOXED = ("plain",)  # scenes of which nobody knows where the target is
 # Agents whose name in settings is not that of their row, written as a class is.
 SAID = {"draw": "DrawReader", "temporal": "TemporalRam", "kalman": "KalmanRam"}
+# What options were called when the first results were told which scenes they were measured on.
+WORDS = {"distractors": "pieces", "distractor_size": "piece"}
 PLAIN = {"block": "none", "head": "mean"}  # the rows of those who name none
 
 
@@ -60,7 +62,7 @@ class Problem:
     dataset: str = "digits"
     """digits, mnist, fashion_mnist, folder:PATH (of PATH/class/image) or hub:OWNER/NAME; of the
     last two @64 or @48x64 at the end resizes every image to that height and width."""
-    labels: float | None = None
+    train_fraction: float | None = None
     """Learn from this share of the training images alone, class by class (by default from all)."""
     scene: Spec = field(default_factory=lambda: Spec("plain"))
     """What an image becomes before anyone looks."""
@@ -96,10 +98,10 @@ class Problem:
 
     def scenes(self) -> str:
         """Results with equal words here were measured on the same scenes."""
-        told = self.scene.options
+        told = {WORDS.get(name, name): value for name, value in self.scene.options.items()}
         order = ("canvas", "zoom", "zooms", "pieces", "piece", "answer", "digits", "gap")
-        parts = [f"{name} {told[name]}" for name in order if told.get(name) is not None]
-        parts += [f"{name} {told[name]}" for name in told if name not in order]
+        names = [*filter(told.get, order), *(name for name in told if name not in order)]
+        parts = [f"{name} {told[name]}" for name in names]
         draws = f", {self.test_draws} scenes an image" if self.test_draws > 1 else ""
         scene = ", ".join([f"{self.dataset} {self.scene.name}", *parts])
         return f"{scene}{draws}, test seed {self.test_seed}"
@@ -255,9 +257,9 @@ class Recipe:
                 raise UsageError(f"{flag.part} {row!r} needs {flag.option.name!r}: give --{word}")
         if isinstance(self.training, TrainOptions):
             _agree(self.training)
-        share = self.problem.labels
+        share = self.problem.train_fraction
         if share is not None and share > 1:
-            raise UsageError(f"labels is a share of the images, at most 1, not {share}")
+            raise UsageError(f"train_fraction is a share of the images, at most 1, not {share}")
         return self
 
 

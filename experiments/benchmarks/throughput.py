@@ -95,7 +95,7 @@ def glimpses(device: torch.device) -> list[dict[str, Any]]:
         images = torch.randint(256, (2_000, 1, 28, 28), generator=generator, device=device)
         split = Split(images.to(torch.uint8), torch.arange(2_000, device=device) % 10)
         index = torch.arange(batch, device=device)
-        scenes = cluttered(split, index, generator, canvas=canvas, pieces=pieces)
+        scenes = cluttered(split, index, generator, canvas=canvas, distractors=pieces)
         places = torch.rand(looks, batch, 2, generator=generator, device=device) * 2 - 1
         retina = Retina(size, scales)
 

@@ -10,7 +10,7 @@ CLUTTERED_DIGITS = replace(
     DIGITS,
     problem=replace(
         DIGITS.problem,
-        scene=Spec("cluttered", canvas=48, zoom=2, pieces=4, piece=8),
+        scene=Spec("cluttered", canvas=48, zoom=2, distractors=4, distractor_size=8),
         test_draws=4,
     ),
     scene=(
@@ -23,7 +23,7 @@ CLUTTERED_60 = replace(
     MNIST,
     problem=Problem(
         dataset="mnist",
-        scene=Spec("cluttered", canvas=60, pieces=4, piece=8),
+        scene=Spec("cluttered", canvas=60, distractors=4, distractor_size=8),
         sensor=Spec("retina", size=12, scales=3),
         looks=8,
     ),

@@ -15,7 +15,7 @@ ATTENDING = Recipe(
         "doubled to 16x16 on a 48x48 canvas with four pieces of clutter."
     ),
     problem=Problem(
-        scene=Spec("cluttered", canvas=48, zoom=2, pieces=4, piece=8),
+        scene=Spec("cluttered", canvas=48, zoom=2, distractors=4, distractor_size=8),
         sensor=Spec("whole"),
         looks=1,
         first="centre",
@@ -35,7 +35,7 @@ AT_ONCE: dict[str, Recipe] = {
             "as many updates. Digits doubled to 16x16 on a 48x48 canvas with eight pieces of "
             "clutter."
         ),
-        problem=replace(ATTENDING.problem, scene=ATTENDING.problem.scene.but(pieces=8)),
+        problem=replace(ATTENDING.problem, scene=ATTENDING.problem.scene.but(distractors=8)),
         training=replace(ATTENDING.training, images=38_400, warmup=50, validate_every=9_600),
     ),
 }

@@ -11,6 +11,9 @@ RENAMED: dict[str, str] = {
     "epochs": "update_epochs",
     "entropy": "ent_coef",
     "spread": "sigma",
+    "labels": "train_fraction",
+    "pieces": "distractors",
+    "piece": "distractor_size",
 }
 
 

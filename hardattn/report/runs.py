@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hardattn.report.format_1 import settings
+
 FORMAT = 1
 WANTED: dict[str, type | tuple[type, ...]] = {
     "name": str,
@@ -278,7 +280,7 @@ def _checked(result: Any, where: str) -> dict[str, Any]:
     if not isinstance(greedy, dict):
         raise ReportError(f"{where}: no figures.greedy; run it again")
     _check_fields(greedy, FIGURES, where, "figures.greedy.")
-    return as_known(result)
+    return as_known(result | {"recipe": settings(result["recipe"])})
 
 
 def boxed(result: dict[str, Any]) -> bool:

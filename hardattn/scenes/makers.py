@@ -106,7 +106,7 @@ def translated(
         zoom: Pixels a side that each pixel of the image becomes.
         zooms: Zooms of which each target gets one; if there are none, `zoom`.
     """
-    return cluttered(split, index, generator, canvas=canvas, zoom=zoom, zooms=zooms, pieces=0)
+    return cluttered(split, index, generator, canvas=canvas, zoom=zoom, zooms=zooms, distractors=0)
 
 
 def cluttered(
@@ -117,14 +117,14 @@ def cluttered(
     canvas: Size,
     zoom: int = 1,
     zooms: tuple[int, ...] = (),
-    pieces: int = 4,
-    piece: int = 8,
+    distractors: int = 4,
+    distractor_size: int = 8,
 ) -> Scenes:
-    """`translated`, plus `pieces` random crops of random images at random places.
+    """`translated`, plus `distractors` random crops of random images at random places.
 
-    As the authors' generator has it (google-deepmind/mnist-cluttered): crops of `piece` x `piece`
-    pixels, uniform over images, crop and place, may be blank and may lie on the digit; everything
-    is added up and clamped. Canvas 60 with 4 pieces and canvas 100 with 8 are the scenes of Mnih
+    As the authors' generator has it (google-deepmind/mnist-cluttered): crops, square, are uniform
+    over images, crop and place, may be blank and may lie on the digit; everything is added up and
+    clamped. Canvas 60 with 4 pieces and canvas 100 with 8 are the scenes of Mnih
     et al. (2014, arXiv:1406.6247).
 
     canvas: (H, W), or one number for a square. zooms: as in `translated`; pieces keep `zoom`.
@@ -133,11 +133,11 @@ def cluttered(
         canvas: Height and width in pixels, or one number for a square.
         zoom: Pixels a side that each pixel of the image becomes.
         zooms: Zooms of which each target gets one; if there are none, `zoom`.
-        pieces: How many crops of other images clutter the canvas.
-        piece: Side of such a crop in pixels.
+        distractors: How many crops of other images clutter the canvas.
+        distractor_size: Side of such a crop in pixels.
     """
     scene = Canvas(split, index, generator, canvas)
-    scene.clutter(pieces, piece, zoom)
+    scene.clutter(distractors, distractor_size, zoom)
     box = scene.sprite(index, zooms or (zoom,))
     return Scenes(scene.image(), split.labels[index], box[:, None], index)
 
@@ -150,8 +150,8 @@ def pair(
     canvas: Size,
     zoom: int = 1,
     zooms: tuple[int, ...] = (),
-    pieces: int = 0,
-    piece: int = 8,
+    distractors: int = 0,
+    distractor_size: int = 8,
     answer: str = "pair",
     classes: int = 10,
     names: tuple[str, ...] = (),
@@ -169,15 +169,15 @@ def pair(
         canvas: Height and width in pixels, or one number for a square.
         zoom: Pixels a side that each pixel of the image becomes.
         zooms: Zooms of which each target gets one; if there are none, `zoom`.
-        pieces: How many crops of other images clutter the canvas.
-        piece: Side of such a crop in pixels.
+        distractors: How many crops of other images clutter the canvas.
+        distractor_size: Side of such a crop in pixels.
         answer: What is asked of two images: which pair they are, or their sum.
         classes: How many there are.
         names: What classes are called; if there are none, 0, 1, 2, ...
     """
     scene = Canvas(split, index, generator, canvas)
     other = scene.below(len(split), len(index))
-    scene.clutter(pieces, piece, zoom)
+    scene.clutter(distractors, distractor_size, zoom)
     box = torch.stack([scene.sprite(each, zooms or (zoom,)) for each in (index, other)], 1)
     called = names or tuple(map(str, range(classes)))
     target = which(split.labels[index], split.labels[other], called, answer)
@@ -278,8 +278,8 @@ def localise(
     *,
     canvas: Size,
     zoom: int = 1,
-    pieces: int = 4,
-    piece: int = 8,
+    distractors: int = 4,
+    distractor_size: int = 8,
 ) -> Scenes:
     """`cluttered`, with the image at one of 5 x 5 places, evenly spread; at which one?
 
@@ -289,13 +289,13 @@ def localise(
     Args:
         canvas: Height and width in pixels, or one number for a square.
         zoom: Pixels a side that each pixel of the image becomes.
-        pieces: How many crops of other images clutter the canvas.
-        piece: Side of such a crop in pixels.
+        distractors: How many crops of other images clutter the canvas.
+        distractor_size: Side of such a crop in pixels.
     """
     scene = Canvas(split, index, generator, canvas)
     count, (h, w) = len(index), scene.fits(zoom)
     down, across = apart(canvas, h, w)
-    scene.clutter(pieces, piece, zoom)
+    scene.clutter(distractors, distractor_size, zoom)
     place = scene.below(PLACES**2, count, 1)
     top = (scene.height - h) % (PLACES - 1) // 2 + place // PLACES * down
     left = (scene.width - w) % (PLACES - 1) // 2 + place % PLACES * across
@@ -387,15 +387,15 @@ def strewn(
     split: Split,
     generator: Generator | None = None,
     *,
-    pieces: int,
-    piece: int = 8,
+    distractors: int,
+    distractor_size: int = 8,
     zoom: int = 1,
 ) -> Scenes:
-    """The same scenes with `pieces` more crops of images of the split, as `cluttered` adds them."""
+    """The same scenes with more crops of images of the split, as `cluttered` adds them."""
     height, width = scenes.image.shape[2:]
     scene = Canvas(split, scenes.index, generator, (height, width))
     scene.sums += scenes.image.flatten(2)
-    scene.clutter(pieces, piece, zoom)
+    scene.clutter(distractors, distractor_size, zoom)
     return Scenes(scene.image(), *scenes[1:])
 
 

@@ -19,7 +19,7 @@ from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.viz import pictures
 
-OWN = "--scene plain --canvas None --zoom None --pieces None".split()
+OWN = "--scene plain --canvas None --zoom None --distractors None".split()
 TINY = "--images 16 --batch-size 8 --validate-every 16 --test-draws 1 --device cpu".split()
 
 

@@ -146,8 +146,18 @@ def test_what_a_row_does_not_take_is_not_inherited_from_another(part: str) -> No
 @pytest.mark.parametrize(
     "name, words, dropped, kept",
     [
-        ("ram-cluttered-digits", ["--scene=plain"], "canvas pieces piece", "zoom size scales"),
-        ("ram-cluttered-digits", ["--scene", "sequence"], "pieces piece", "canvas zoom"),
+        (
+            "ram-cluttered-digits",
+            ["--scene=plain"],
+            "canvas distractors distractor_size",
+            "zoom size scales",
+        ),
+        (
+            "ram-cluttered-digits",
+            ["--scene", "sequence"],
+            "distractors distractor_size",
+            "canvas zoom",
+        ),
         ("ram-digits", ["--sensor", "gaussian_window"], "scales", "size canvas"),
         ("ram-leave-one-out-digits", ["--estimator", "reinforce"], "samples", "size lr"),
     ],
@@ -167,8 +177,8 @@ def test_what_is_said_is_not_dropped(tiny: Path, capsys: pytest.CaptureFixture[s
     """Also where a recipe says the same: a wish that cannot be is refused."""
     name = "ram-cluttered-digits"
     canvas = str(RECIPES[name].problem.scene.get("canvas"))
-    for words in (["--canvas", canvas], [f"--canvas={canvas}"], ["--pieces", "4"]):
-        refusal = f"scene 'plain' takes no '{words[0][2:8]}'"
+    for words in (["--canvas", canvas], [f"--canvas={canvas}"], ["--distractors", "4"]):
+        refusal = f"scene 'plain' takes no '{words[0][2:].partition('=')[0]}'"
         fails(capsys, 2, refusal, tiny, name, "--scene", "plain", *words)
     fails(capsys, 2, "sensor 'whole' takes no 'size'", tiny, name, "--sensor=whole", "--size=6")
     fails(capsys, 2, "no scene is called 'plane'", tiny, name, "--scene", "plane")
@@ -187,7 +197,7 @@ def test_own_images_as_they_are_by_a_recipe_of_clutter(tiny: Path) -> None:
     words = ["ram-cluttered-digits", "--dataset", f"folder:{tiny / 'own'}@16x24"]
     assert go(tiny / "out", *words, "--scene", "plain", *TINY) == 0
     found = result_in(tiny / "out")
-    assert not {"canvas", "pieces"} & found["recipe"].keys()
+    assert not {"canvas", "distractors"} & found["recipe"].keys()
     zoom = RECIPES["ram-cluttered-digits"].problem.scene.get("zoom", 1)
     assert found["world"]["image"] == [1, 16 * zoom, 24 * zoom]
     assert found["world"]["source"] == [1, 16, 24]
@@ -304,11 +314,21 @@ def test_every_recipe_says_what_to_expect(name: str) -> None:
     [
         [RAM_RECIPE, "--looks", "1"],
         [RAM_RECIPE, "--optimizer", "sgd", "--schedule", "linear", "--each", "False"],
-        [RAM_RECIPE, "--optimizer", "sam", "--rho", "0.1", "--labels", "0.5"],
+        [RAM_RECIPE, "--optimizer", "sam", "--rho", "0.1", "--train-fraction", "0.5"],
         [RAM_RECIPE, "--estimator", "leave_one_out", "--samples", "3", "--reward-only", "True"],
         [RAM_RECIPE, "--context", "target", "--bonus", "1", "--estimator", "self_critical"],
-        [RAM_RECIPE, "--scene", "cluttered", "--pieces", "2", "--piece", "5", "--core", "lstm"],
-        [RAM_RECIPE, "--scene", "localise", "--pieces", "0"],
+        [
+            RAM_RECIPE,
+            "--scene",
+            "cluttered",
+            "--distractors",
+            "2",
+            "--distractor-size",
+            "5",
+            "--core",
+            "lstm",
+        ],
+        [RAM_RECIPE, "--scene", "localise", "--distractors", "0"],
         [NET_RECIPE, "--sensor", "retina", "--size", "4", "--scales", "2", "--net", "mlp"],
     ],
     ids=lambda words: " ".join(words[1:3]),
@@ -331,7 +351,7 @@ def test_a_share_of_the_labels_is_all_that_is_learned_from(
 
     monkeypatch.setattr(execute, "train", watched)
     for share in ("1", "0.5"):
-        assert go(tiny, RAM_RECIPE, "--labels", share, *TINY) == 0
+        assert go(tiny, RAM_RECIPE, "--train-fraction", share, *TINY) == 0
     counts = [one.train.labels.bincount(minlength=10) for one in given]
     assert counts[0].sum() == 24 and torch.equal(counts[1], (counts[0] + 1) // 2)
     assert [len(one.validation) for one in given] == [24, 24]
@@ -377,8 +397,11 @@ def test_the_pathwise_estimator_runs(tiny: Path) -> None:
         ([RAM_RECIPE, "--momentum", "nan"], "momentum must be"),
         ([RAM_RECIPE, "--momentum", "1"], "momentum must be below 1"),
         ([RAM_RECIPE, "--curriculum", "1.5"], "curriculum must be between 0 and 1, not 1.5"),
-        ([RAM_RECIPE, "--labels", "1.5"], "labels is a share ... at most 1, not 1.5"),
-        ([RAM_RECIPE, "--labels", "0"], "labels must be positive, not 0"),
+        (
+            [RAM_RECIPE, "--train-fraction", "1.5"],
+            "is a share ... at most 1, not 1.5",
+        ),
+        ([RAM_RECIPE, "--train-fraction", "0"], "train_fraction must be positive, not 0"),
         ([RAM_RECIPE, "--rho", "0.1"], "optimizer 'adam' takes no rho"),
         ([RAM_RECIPE, "--bonus", "nan"], "bonus must be a finite number"),
         ([RAM_RECIPE, "--std", "-1"], "std must be positive"),
@@ -395,7 +418,10 @@ def test_the_pathwise_estimator_runs(tiny: Path) -> None:
         ([NET_RECIPE, "--net", "conv2014"], "perhaps conv_2014"),
         ([RAM_RECIPE, "--estimator", "self-critical"], "perhaps self_critical"),
         ([RAM_RECIPE, "--dataset", "digit"], "perhaps digits"),
-        ([RAM_RECIPE, "--pieces", "3"], "scene 'translated' takes no 'pieces' ... canvas, zoom"),
+        (
+            [RAM_RECIPE, "--distractors", "3"],
+            "scene 'translated' takes no 'distractors' ... canvas, zoom",
+        ),
         ([RAM_RECIPE, "--sigma", "1"], "sensor 'retina' takes no 'sigma' ... size, scales"),
         ([RAM_RECIPE, "--samples", "4"], "'learned_baseline' takes no 'samples' ... reward_only"),
         ([RAM_RECIPE, "--canvas", "12"], "does not fit a canvas of 12x12"),

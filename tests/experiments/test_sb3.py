@@ -501,7 +501,7 @@ def test_what_is_measured_is_what_was_kept(tiny: Path) -> None:
         (["ppo", "--envs", "0"], "envs must be at least 1"),
         (["ppo", "--action", "cells"], "'cells'"),
         (["ppo", "--action", "move"], "a move is in units of the reach"),
-        (["ppo", "--pieces", "-1"], "pieces must be at least 0"),
+        (["ppo", "--distractors", "-1"], "distractors must be at least 0"),
         (["sac", "--action", "cell"], "'cell'"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",

@@ -318,7 +318,16 @@ def test_a_stopped_run_does_not_go_on_with_other_data(
 def test_weights_are_not_measured_on_other_data(mine: Path) -> None:
     tiny = ["--images", "32", "--batch-size", "16", "--validate-every", "32", "--test-draws", "1"]
     words = ["soft", *tiny, "--dataset", grow(mine / "pictures", 6), "--canvas", "None"]
-    words += ["--scene", "plain", "--zoom", "None", "--pieces", "None", "--piece", "None"]
+    words += [
+        "--scene",
+        "plain",
+        "--zoom",
+        "None",
+        "--distractors",
+        "None",
+        "--distractor-size",
+        "None",
+    ]
     assert main([*words, "--device", "cpu", "--out", str(mine / "runs")]) == 0
     (path,) = mine.rglob("result.json")
     result = json.loads(path.read_text())

@@ -143,7 +143,7 @@ def test_a_place_is_worth_the_overlap_of_the_boxes_that_scenes_have(
 ) -> None:
     """However wide the canvas and the image are, and as recipe and environment have it."""
     split = Split(torch.zeros(4, *image, dtype=torch.uint8), torch.arange(4))
-    settings: dict[str, Any] = {"canvas": canvas, "zoom": zoom, "pieces": 0, "looks": 1}
+    settings: dict[str, Any] = {"canvas": canvas, "zoom": zoom, "distractors": 0, "looks": 1}
     one = problem("localise", Retina(4), "0123", image, **settings)
     made = one.make(split, torch.zeros(600, dtype=torch.int64), torch.Generator().manual_seed(0))
     assert isinstance(one.world.task, Localise) and set(made.target.tolist()) == set(range(25))

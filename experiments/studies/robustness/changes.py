@@ -250,14 +250,25 @@ def _cluttered(subject: Trained, counts: tuple[int, ...]) -> dict[str, Any]:
     problem, split = subject.recipe.problem, subject.setting.dataset.test.to("cpu")
     trained = _pieces(subject)
     zoom = problem.scene.get("zoom") or 1
-    piece = problem.scene.get("piece") or min(8, *(zoom * side for side in split.images.shape[2:]))
-    bare = _maker(subject, pieces=0) if "pieces" in _options(subject) else subject.setting.make
+    piece = problem.scene.get("distractor_size") or min(
+        8, *(zoom * side for side in split.images.shape[2:])
+    )
+    bare = (
+        _maker(subject, distractors=0)
+        if "distractors" in _options(subject)
+        else subject.setting.make
+    )
     scenes = _frozen(subject, bare).to("cpu")
     drawn = torch.Generator().manual_seed(problem.test_seed)
     there, points = 0, []
     for count in counts:
         add = partial(
-            strewn, split=split, generator=drawn, pieces=count - there, piece=piece, zoom=zoom
+            strewn,
+            split=split,
+            generator=drawn,
+            distractors=count - there,
+            distractor_size=piece,
+            zoom=zoom,
         )
         scenes, there = _by_parts(scenes, add), count
         points.append(subject.look(scenes.to(subject.setting.device)))
@@ -271,9 +282,9 @@ def _pieces(subject: Trained) -> int:
     if kind.blank:
         return 0
     takes = inspect.signature(kind.make).parameters
-    if "pieces" not in takes:
+    if "distractors" not in takes:
         raise NoMeaning(f"a {problem.scene.name} scene has no clutter")
-    return problem.scene.get("pieces", takes["pieces"].default)
+    return problem.scene.get("distractors", takes["distractors"].default)
 
 
 def _changed(

@@ -39,7 +39,7 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: RunOptions) ->
         if one.folder is None:
             faults.append(f"{one.source}: committed figures, without the agent's weights")
             continue
-        if one.result["recipe"].get("labels") is not None:
+        if one.result["recipe"].get("train_fraction") is not None:
             print(f"{one.source}: {ON_A_SHARE}", file=sys.stderr)
             continue
         found = stored(one.folder, one.result)
@@ -101,7 +101,7 @@ def learn_from_fewer(paths: Sequence[Path], workers: int, run: RunOptions) -> tu
 
     faults, commands, wanted = [], [], []
     for one in (one for group in read(paths) for one in group.runs):
-        if one.folder is None or one.result["recipe"].get("labels") is not None:
+        if one.folder is None or one.result["recipe"].get("train_fraction") is not None:
             continue
         found = stored(one.folder, one.result)
         if "labels" in found["found"]:
@@ -114,7 +114,7 @@ def learn_from_fewer(paths: Sequence[Path], workers: int, run: RunOptions) -> tu
         words = shlex.split(one.result["command"])[3:]
         options = ["--out", str(one.folder.parent.parent), "--device", run.device]
         options += [] if run.root is None else ["--root", str(run.root)]
-        mine = [[*words, "--labels", f"{share:g}", *options] for share in SHARES]
+        mine = [[*words, "--train-fraction", f"{share:g}", *options] for share in SHARES]
         commands += mine
         wanted.append((one.folder, found, mine, one.result))
     code = sweep(commands, workers)

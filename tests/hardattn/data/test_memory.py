@@ -47,7 +47,7 @@ def test_as_many_at_once_as_are_not_too_many_bytes(size: tuple[int, ...], count:
 
 
 @pytest.mark.parametrize(
-    "make", [plain, partial(translated, canvas=9), partial(cluttered, canvas=9, piece=3)]
+    "make", [plain, partial(translated, canvas=9), partial(cluttered, canvas=9, distractor_size=3)]
 )
 def test_small_scenes_are_made_in_thousands_as_ever(make: Any) -> None:
     generator = torch.Generator().manual_seed(7)

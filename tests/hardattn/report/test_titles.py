@@ -36,7 +36,7 @@ def test_whatever_is_changed_of_a_recipe_is_in_its_title(name: str) -> None:
     words, told = [name], []
     for flag in base.flags():
         value = flag.value
-        if flag.name in ("momentum", "curriculum", "labels") or flag.part == "estimator":
+        if flag.name in ("momentum", "curriculum", "train_fraction") or flag.part == "estimator":
             continue
         if type(value) not in (bool, int, float) or abs(value) == float("inf"):
             continue

@@ -68,7 +68,7 @@ def go(*words: str | Path) -> int:
 
 
 def folder(top: Path, name: str, seed: int = 0) -> Path:
-    (found,) = [one for one in top.glob(f"{name}*/seed-{seed}") if "labels" not in str(one)]
+    (found,) = [one for one in top.glob(f"{name}*/seed-{seed}") if "train_fraction" not in str(one)]
     return found
 
 
@@ -201,7 +201,7 @@ def test_learning_from_fewer_images(
     names = {parse(command)[0]: parse(command)[2] for command in asked}
     for (name, one), share in zip(names.items(), (0.0625, 0.125, 0.25, 0.5), strict=True):
         result = json.loads((runs / name / "seed-1" / "result.json").read_text())
-        assert one.seed == 1 and result["recipe"]["labels"] == share
+        assert one.seed == 1 and result["recipe"]["train_fraction"] == share
         assert (
             curve["error"][curve["at"].index(100 * share)] == result["figures"]["greedy"]["error"]
         )
