@@ -13,6 +13,7 @@ from .options import choose, row
 from .recipe import PLAIN, Problem, Spec, UsageError
 
 Shape = tuple[int, ...]
+Image = tuple[int, int, int]
 
 
 def built(given: Problem, classes: Sequence[str], image: Sequence[int]) -> Built:
@@ -52,9 +53,9 @@ def made(part: str, spec: Spec) -> "partial[Any]":
     return partial(found, **spec.options)
 
 
-def told(function: Callable[..., Any], world: World, image: Shape) -> dict[str, Any]:
+def told(function: Callable[..., Any], world: World, image: Image) -> dict[str, Any]:
     """What an agent takes from its world, by the names of its arguments."""
-    sensor = world.sensor
+    sensor: Any = world.sensor
     there: dict[str, Any] = {
         "context": lambda: world.context_shape(image),
         "looks": lambda: world.looks,
@@ -68,7 +69,7 @@ def told(function: Callable[..., Any], world: World, image: Shape) -> dict[str, 
     return {name: value for name, value in found.items() if value is not None}
 
 
-def agent(spec: Any, glimpse: Shape, world: World, image: Shape) -> Any:
+def agent(spec: Any, glimpse: Shape, world: World, image: Image) -> Any:
     """The agent, for glimpses of that shape; or its observer, under a script."""
     options = dict(spec.options)
     script, share = options.pop("script", None), options.pop("share", None)
@@ -85,7 +86,8 @@ def agent(spec: Any, glimpse: Shape, world: World, image: Shape) -> Any:
     return Scripted(found, script, world.looks, sensor, share)
 
 
-def estimator(spec: Spec, agent: Any, world: World) -> Callable[..., Any]:
+def estimator(spec: Spec | None, agent: Any, world: World) -> Callable[..., Any]:
     """The estimator with its options; made for this agent and world if it is a module."""
+    assert spec is not None, "of a trainer that has none"
     found = made("estimator", spec)
     return found(agent, world) if inspect.isclass(found.func) else found

@@ -61,6 +61,8 @@ class Option(NamedTuple):
     default: Any
     """`inspect.Parameter.empty` where it must be given."""
     help: str
+    listed: bool = False
+    """Whether it is a field of a recipe that may choose from a table: see `_named`."""
 
     @property
     def needed(self) -> bool:
@@ -70,8 +72,8 @@ class Option(NamedTuple):
     @property
     def choices(self) -> tuple[Any, ...]:
         """All that can be chosen, where these are few words."""
-        if self.name in (named := _named()):
-            return named[self.name]
+        if self.listed and self.name in _named():
+            return _named()[self.name]
         return tuple(each for kind in _several(self.kind) for each in _words(kind))
 
 
@@ -126,11 +128,14 @@ def _helps(call: Callable[..., Any]) -> dict[str, str]:
 @cache
 def _named() -> Mapping[str, tuple[str, ...]]:
     """The words that options choose from whose tables no type tells, by the option's name."""
-    from hardattn.scenes.pairs import PAIRS
     from hardattn.training.loop import KEEP, OPTIMISERS, SCHEDULES
     from hardattn.world import CONTEXTS, FIRST_LOOKS
 
-    tables = {"optimizer": OPTIMISERS, "schedule": SCHEDULES, "keep": KEEP, "answer": PAIRS}
+    tables: dict[str, Iterable[str]] = {
+        "optimizer": OPTIMISERS,
+        "schedule": SCHEDULES,
+        "keep": KEEP,
+    }
     tables |= {"first": FIRST_LOOKS, "context": CONTEXTS}
     return {name: tuple(table) for name, table in tables.items()}
 
@@ -157,7 +162,7 @@ def row(part: str, name: str) -> Callable[..., Any]:
     Raises UsageError.
     """
     if ":" not in name or part == "scene":
-        return choose(part, rows(part), name)  # type: ignore[no-any-return]
+        return choose(part, rows(part), name)
     module, _, attribute = name.partition(":")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # an installed command does not look there by itself
@@ -167,7 +172,7 @@ def row(part: str, name: str) -> Callable[..., Any]:
         raise UsageError(f"--{part} {name}: cannot be imported ({fault})") from fault
     if not callable(found):
         raise UsageError(f"--{part} {name}: a {type(found).__name__}, which nobody can call")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def options_of(part: str, name: str) -> Mapping[str, Option]:

@@ -3,14 +3,25 @@
 import argparse
 import dataclasses
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from hardattn.report import format_1
 from hardattn.report.titles import titled
 
 from . import options
 from .options import GIVEN, PARTS, Option, UsageError, nearest
-from .recipe import Problem, Recipe, RunOptions, choose_rows, fields
+from .recipe import (
+    Problem,
+    Recipe,
+    RunOptions,
+    Spec,
+    choose_rows,
+    fields,
+    said,
+)
 from .recipes import RECIPES
 
 PLUG_IN = "or package.module:Name of your own"
@@ -33,6 +44,8 @@ def parse(
         raise UsageError(f"no recipe is called {name!r}: {nearest(name, recipes)}")
     base = recipes[name]
     given = _given(arguments[1:])
+    if "config" in given:
+        given = _from_file(given.pop("config"), base) | given
     recipe = _made_of(base, given)
     known = _known(recipe)
     if "help" in given or "h" in given:
@@ -99,6 +112,41 @@ def _given(arguments: Sequence[str]) -> dict[str, list[str]]:
     return given
 
 
+def _from_file(words: list[str], base: Recipe) -> dict[str, list[str]]:
+    """The flags that a file of settings stands for: a run's recipe.json, or YAML of its fields.
+
+    What the command line says counts more. Raises UsageError.
+    """
+    path = Path(" ".join(words))
+    try:
+        text = path.read_text()
+        held = json.loads(text) if path.suffix == ".json" else _yaml(text)
+    except (OSError, ValueError) as fault:
+        raise UsageError(f"--config {path}: {fault}") from fault
+    if not isinstance(held, dict):
+        raise UsageError(f"--config {path}: no settings, which are names with values")
+    rows = {said(name): name for name in options.rows("agent")}
+    agent = held.get("agent")
+    if agent == type(base.agent).__name__ and not isinstance(base.agent, Spec):
+        del held["agent"]
+    elif agent in rows:
+        held["agent"] = rows[agent]
+    return {
+        str(name).replace("-", "_"): [*map(str, value if isinstance(value, list) else [value])]
+        for name, value in format_1.settings(held).items()
+        if value is not None
+    }
+
+
+def _yaml(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as fault:
+        raise ValueError(" ".join(str(fault).split())) from fault
+
+
 def _made_of(base: Recipe, given: Mapping[str, list[str]]) -> Recipe:
     """The recipe of the rows that are asked for, and with the fields that go with a scene."""
     names = {}
@@ -147,6 +195,11 @@ def _parser(recipe: Recipe, program: str) -> argparse.ArgumentParser:
     run = parser.add_argument_group("the run")
     for name, option in fields(RunOptions).items():
         _add(run, name, option, option.default)
+    run.add_argument(
+        "--config",
+        metavar="PATH",
+        help="Settings from a file: recipe.json of a run, or YAML of the same fields.",
+    )
     parts = parser.add_argument_group("what it is made of")
     for part, spec in recipe.specs().items():
         names = [*options.rows(part), *([] if part == "scene" else [PLUG_IN])]

@@ -6,13 +6,13 @@ What can be set of a row of a table is the row's to say: see `options`.
 
 import dataclasses
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from hardattn.report.format_1 import settings as as_now
+from hardattn.report import format_1
 from hardattn.training.options import TrainOptions
 
 from . import options
@@ -125,11 +125,17 @@ class RunOptions:
     """Begin anew, although there is a finished or a stopped run; --again alone will do."""
 
 
-@cache
-def fields(kind: type) -> Mapping[str, Option]:
+def fields(kind: type[Any]) -> Mapping[str, Option]:
     """The fields of a record that are plain values."""
+    return _fields(kind)
+
+
+@cache
+def _fields(kind: Hashable) -> Mapping[str, Option]:
+    assert isinstance(kind, type)
     rows = [each.name for each in dataclasses.fields(kind) if each.type in (Spec, "Spec")]
-    return options.takes(kind, rows)
+    found = options.takes(kind, rows)
+    return {name: option._replace(listed=True) for name, option in found.items()}
 
 
 class Flag(NamedTuple):
@@ -182,11 +188,12 @@ class Recipe:
     def having(self, part: str, spec: Spec, **problem: Any) -> "Recipe":
         """The same with another row for a part; a scene may need other fields of the problem."""
         if part in ("scene", "sensor"):
-            problem = dataclasses.replace(self.problem, **{part: spec}, **problem)
-            return dataclasses.replace(self, problem=problem)
+            changes: dict[str, Any] = {part: spec, **problem}
+            return dataclasses.replace(self, problem=dataclasses.replace(self.problem, **changes))
         if part in PLAIN:
             return dataclasses.replace(self, agent=self.agent.but(**{part: spec}))
-        return dataclasses.replace(self, **{part: spec})
+        whole: dict[str, Any] = {part: spec}
+        return dataclasses.replace(self, **whole)
 
     def flags(self) -> Iterator[Flag]:
         """All that can be set of it, beside which rows it is made of."""
@@ -308,7 +315,7 @@ def from_settings(given: Mapping[str, Any], where: object, title: str = "") -> R
 
     Raises UsageError, which says where.
     """
-    left = as_now(dict(given))
+    left = format_1.settings(dict(given))
     agents = {said(name): name for name in options.rows("agent")}
     agent = str(left.pop("agent", ""))
     if agent not in agents and ":" not in agent and agent not in agents.values():

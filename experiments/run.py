@@ -29,6 +29,7 @@ from hardattn.evaluation.evaluate import Columns, average, evaluate, joined
 from hardattn.evaluation.metrics import figures
 from hardattn.maps import CONTROLS, recorded, replaced
 from hardattn.problem import Problem as Built
+from hardattn.report import format_1
 from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
 from hardattn.scenes import MakeScenes, Scenes, frozen
 from hardattn.sensors import Retina
@@ -40,7 +41,7 @@ from hardattn.world import World
 from . import sources, timing
 from .build import agent as build_agent, built, estimator as build_estimator
 from .folder import kept_if_used
-from .recipe import Problem, Recipe, RunOptions, Spec, UsageError, as_now
+from .recipe import Problem, Recipe, RunOptions, Spec, UsageError
 from .recipes import RECIPES
 
 PASSES = 10  # of the sampled policy, for the averaged figures
@@ -141,14 +142,13 @@ def prepare(problem: Problem, run: RunOptions) -> Setting:
 def _execute(
     name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path
 ) -> dict[str, Any]:
-    setting, share = prepare(recipe.problem, run), recipe.problem.labels
+    setting, share = prepare(recipe.problem, run), recipe.problem.train_fraction
     world, dataset = setting.world, setting.dataset
     if share is not None:
         dataset = replace(dataset, train=fewer(dataset.train, share, run.seed))
     torch.manual_seed(run.seed)
     glimpse = world.sensor.shape(setting.image)
     agent = build_agent(recipe.agent, glimpse, world, setting.image).to(setting.device)
-    assert recipe.estimator is not None
     estimator = build_estimator(recipe.estimator, agent, world)
     begin(folder, recipe, run, setting, agent, estimator)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
@@ -414,7 +414,7 @@ def _claim(folder: Path, recipe: Recipe, run: RunOptions, command: str) -> None:
     settings = plain(recipe.settings()) | {"seed": run.seed}
     path = folder / "recipe.json"
     if path.exists():
-        before = as_now(json.loads(path.read_text()))
+        before = format_1.settings(json.loads(path.read_text()))
         keys = sorted(before.keys() | settings.keys())
         differ = [
             f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"

@@ -143,6 +143,7 @@ def load(folder: Path | str) -> tuple[Any, Any]:
 
 def build(result: dict[str, Any], where: Path | str) -> tuple[Any, Any]:
     """Agent, untrained, and world of a result.json or config.json. Raises UsageError."""
+    from ..build import world as world_of
     from ..revive import built, recipe_of
 
     recipe, seen = recipe_of(result, where), result["world"]
@@ -150,7 +151,7 @@ def build(result: dict[str, Any], where: Path | str) -> tuple[Any, Any]:
     # depends on it but that of `localise`.
     source = seen.get("source", seen["image"])
     try:
-        world = recipe.problem.world(len(seen["classes"]), source)
+        world = world_of(recipe.problem, len(seen["classes"]), source)
     except ValueError as fault:
         raise UsageError(f"{where}: {fault}") from fault
     return built(recipe, world, tuple(seen["image"])).eval(), world

@@ -8,7 +8,7 @@ no test image is ever seen in training.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -152,7 +152,7 @@ def pair(
     zooms: tuple[int, ...] = (),
     distractors: int = 0,
     distractor_size: int = 8,
-    answer: str = "pair",
+    answer: Literal["pair", "sum"] = "pair",
     classes: int = 10,
     names: tuple[str, ...] = (),
 ) -> Scenes:

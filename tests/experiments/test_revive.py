@@ -19,7 +19,9 @@ from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import Revival, recipe_of
 from hardattn.experiments.studies.policy_gain import measure as gain
 from hardattn.experiments.studies.robustness import measure as characterise
+from hardattn.report.format_1 import settings
 
+ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--images", "64", "--batch-size", "32", "--validate-every", "64", "--test-draws", "1"]
 
 
@@ -45,6 +47,20 @@ def only(runs: Path, name: str) -> Path:
 
 def result_of(folder: Path) -> dict[str, object]:
     return json.loads((folder / "result.json").read_text())
+
+
+def test_every_committed_result_still_says_the_same() -> None:
+    """Its settings, under the names of now, but for options that it left as by default."""
+    count = 0
+    for path in sorted((ROOT / "experiments" / "results").glob("*.json")):
+        for result in json.loads(path.read_text()):
+            if result["name"].startswith("sb3-"):
+                continue
+            told = {k: v for k, v in settings(result["recipe"]).items() if v is not None}
+            again = execute.plain(recipe_of(result, path.name).settings())
+            assert {key: again.get(key) for key in told} == told, path.name
+            count += 1
+    assert count > 400
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
