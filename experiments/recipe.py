@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from hardattn.report import format_1
 from hardattn.training.options import TrainOptions
@@ -127,7 +127,7 @@ class RunOptions:
 
 def fields(kind: type[Any]) -> Mapping[str, Option]:
     """The fields of a record that are plain values."""
-    return _fields(kind)
+    return _fields(cast(Hashable, kind))
 
 
 @cache
