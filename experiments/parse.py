@@ -51,8 +51,10 @@ def parse(
     if "help" in given or "h" in given:
         _parser(recipe, f"{words} {name}".strip()).print_help()
         raise SystemExit(0)
-    for word in given:
-        if word not in known and word not in PARTS:
+    for word, value in given.items():
+        # An option of another row may be None, which is to be without it.
+        without = value == ["None"] and _taken_elsewhere(word, recipe)
+        if word not in known and word not in PARTS and not without:
             raise UsageError(_strange(word, recipe, known))
     values = {word: options.read(known[word], given[word]) for word in known if word in given}
     run = RunOptions()
@@ -170,15 +172,22 @@ def _known(recipe: Recipe) -> dict[str, Option]:
     return known | {flag.name: flag.option._replace(name=flag.name) for flag in recipe.flags()}
 
 
+def _taken_elsewhere(word: str, recipe: Recipe) -> str:
+    """The part of the recipe of which another row takes an option of that name; "" if none does."""
+    for part in recipe.specs():
+        if any(word in options.options_of(part, row) for row in options.rows(part)):
+            return part
+    return ""
+
+
 def _strange(word: str, recipe: Recipe, known: Mapping[str, Option]) -> str:
     """What to answer to a flag that the recipe has not."""
     if now := options.renamed(word):
         return f"--{word.replace('_', '-')} is now called --{now.replace('_', '-')}"
-    for part, spec in recipe.specs().items():
-        elsewhere = (options.options_of(part, row) for row in options.rows(part))
-        if any(word in each for each in elsewhere):
-            could = ", ".join(options.options_of(part, spec.name)) or "none"
-            return f"{part} {spec.name!r} takes no {word!r}; of its options it takes: {could}"
+    if part := _taken_elsewhere(word, recipe):
+        row = recipe.specs()[part].name
+        could = ", ".join(options.options_of(part, row)) or "none"
+        return f"{part} {row!r} takes no {word!r}; of its options it takes: {could}"
     for part in PARTS:
         if word in GIVEN[part] and word not in known:
             return f"{word!r} is not to be chosen: the {part} is told it by the problem"
