@@ -67,6 +67,9 @@ AGENTS: dict[str, Row] = {
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
+# Those that see everything at once: there is no looking that a script could replace.
+SEE_ALL = ("full_view", "soft", "gat_cluster")
+
 __all__ = [
     "AGENTS",
     "BACKBONES",
@@ -79,6 +82,7 @@ __all__ = [
     "RAM",
     "SCAL",
     "SCRIPTS",
+    "SEE_ALL",
     "DrawReader",
     "Following",
     "FullView",

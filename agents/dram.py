@@ -105,6 +105,15 @@ class DRAM(nn.Module):
     task's to ask. The glimpse net starts as WhatWhere says, because the product learned nothing
     from torch's usual start. Averaging over episodes is the evaluation's; the second model that
     reads backwards is left out.
+
+    Args:
+        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        hidden: Units of the recurrent state.
+        features: Units of the glimpse's product of what and where.
+        filters: Channels of the first of three convolutions.
+        std: Standard deviation of the Gaussian policy, in half-sides of the image.
+        balance: What the policy's gradient is multiplied by below the emission (the paper's
+            lambda).
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from hardattn.distributions import Stop
+from hardattn.layers import CoreKind
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
@@ -31,6 +32,15 @@ class DTRAM(RAM):
     together while the looks grow in number. For birds and cars their losses on the way are summed
     and not averaged, and come before there is a decider, so after every look; those networks start
     from a ResNet-50. The sizes here are those of the code for MNIST.
+
+    Args:
+        core: The recurrent cell.
+        hidden: Units of the recurrent state.
+        what: Units between the glimpse and the features.
+        where: Units between the place and the features.
+        std: Standard deviation of the Gaussian policy, in half-sides of the image.
+        joint: Let the policy's gradient train the core as well.
+        price: Charged for every look taken.
     """
 
     def __init__(
@@ -38,7 +48,7 @@ class DTRAM(RAM):
         glimpse: tuple[int, ...],
         classes: int,
         *,
-        core: str = "rnn",
+        core: CoreKind = "rnn",
         hidden: int = 256,
         what: int = 128,
         where: int = 128,

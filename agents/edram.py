@@ -28,6 +28,13 @@ class EDRAM(nn.Module):
     the matrix by the world, where that code clips the diagonal to [0, 1]. No batch norm, no
     pooling, one hidden layer before the answer and fewer filters, fit for glimpses of about 12
     pixels (its are 26).
+
+    Args:
+        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        hidden: Units of the recurrent state.
+        features: Units of the glimpse's product of what and where.
+        filters: Channels of the first of three convolutions.
+        zoom: Share of a side that a glimpse covers at first; give the sensor the same.
     """
 
     def __init__(

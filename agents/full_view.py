@@ -1,6 +1,7 @@
 """Classifiers that see everything at once: one look, and no choice of where."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -61,9 +62,18 @@ class FullView(nn.Module):
     """A classifier behind the contract of agents; its place is the centre, whatever it sees.
 
     glimpse: (C, H, W), the shape of what a `Whole` sensor shows.
+
+    Args:
+        net: Which classifier.
     """
 
-    def __init__(self, glimpse: tuple[int, ...], classes: int, *, net: str = "cnn"):
+    def __init__(
+        self,
+        glimpse: tuple[int, ...],
+        classes: int,
+        *,
+        net: Literal["mlp", "conv_2014", "cnn"] = "cnn",
+    ):
         super().__init__()
         if net not in NETS:
             raise ValueError(f"no net {net!r}: choose one of {', '.join(NETS)}")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.distributions import Fixed, Gaussian
-from hardattn.layers import Core, GlimpseNet
+from hardattn.layers import Core, CoreKind, GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
@@ -35,6 +35,13 @@ class DrawReader(nn.Module):
     miss the target give no gradient towards it. What is read goes through the glimpse net of RAM,
     with its place, because the first place is the world's to choose; the paper feeds the LSTM the
     pixels. It answers after every look. Sizes are this project's; the paper's text was not at hand.
+
+    Args:
+        places: Numbers that say a place, those of the sensor.
+        core: The recurrent cell.
+        hidden: Units of the recurrent state.
+        what: Units between the glimpse and the features.
+        where: Units between the place and the features.
     """
 
     def __init__(
@@ -43,7 +50,7 @@ class DrawReader(nn.Module):
         classes: int,
         *,
         places: int = 5,
-        core: str = "lstm",
+        core: CoreKind = "lstm",
         hidden: int = 256,
         what: int = 128,
         where: int = 128,
@@ -72,6 +79,12 @@ class ZoomRAM(RAM):
 
     Departures from RAM: its glimpse is a Gaussian window of that width instead of a retina, and
     the one `std` is that of the log width as well.
+
+    Args:
+        places: Numbers that say a place, those of the sensor.
+        hidden: Units of the recurrent state.
+        what: Units between the glimpse and the features.
+        where: Units between the place and the features.
     """
 
     def __init__(
@@ -98,6 +111,11 @@ class SpreadRAM(RAM):
     score function finite. Greedy looking is not touched by it.
 
     Departures from RAM: the spread, which the paper fixes.
+
+    Args:
+        hidden: Units of the recurrent state.
+        std: Standard deviation of the Gaussian policy at first, in half-sides of the image.
+        floor: The least spread.
     """
 
     def __init__(

@@ -36,6 +36,14 @@ class GlanceFocus(nn.Module):
     world places the first crop, not the policy, so that the policy is told where it looked; the
     glance alone is never asked. std and the sizes are from memory or choices: the paper's text was
     not at hand.
+
+    Args:
+        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        places: Numbers that say a place, those of the sensor.
+        hidden: Units of the recurrent state.
+        features: Units of what a glance or a crop says.
+        std: Standard deviation of the Gaussian policy, in half-sides of the image.
+        threshold: Stop looking, in use, once this sure.
     """
 
     def __init__(

@@ -24,6 +24,11 @@ class GuidedRAM(RAM):
     Departures: WS-RAM's inference net sees the image beside the label; this one sees what RAM has
     seen, and the label. Its proposals are not mixed with broader ones. In Ba et al. (2015) the
     posterior of the bound is the policy itself, which RAM by "reinforce" has.
+
+    Args:
+        hidden: Units of the recurrent state.
+        std: Standard deviation of the Gaussian policy, in half-sides of the image.
+        guide_std: Standard deviation of the guide; by default the policy's.
     """
 
     def __init__(

@@ -33,6 +33,13 @@ class KalmanRAM(nn.Module):
     query for all scenes, which is why w' g is all that is left of its q' k. This is the paper's
     base form: looks are at no place twice, so there are no frequencies to cap. The policy is RAM's.
     The paper's text was not at hand.
+
+    Args:
+        hidden: Units of features, estimate and the answer's hidden layer.
+        what: Units between the glimpse and the features.
+        where: Units between the place and the features.
+        std: Standard deviation of the Gaussian policy, in half-sides of the image.
+        joint: Let the policy's gradient train the memory as well.
     """
 
     def __init__(

@@ -19,6 +19,9 @@ class MoveRAM(RAM):
 
     Departures from RAM: both. A policy over the whole image would spend most of its draws beyond
     the reach, where only their direction counts.
+
+    Args:
+        reach: How far a look may fall from the one before, in half-sides of the image.
     """
 
     def __init__(

@@ -24,6 +24,13 @@ class MRAM(nn.Module):
     the hidden layers, std, and that the policy trains its own layers alone are not confirmed: they
     are those of the RAM code that theirs is built on. Their weight of 0.01 on the policy's
     loss is left out: policy and answer share no weight that it would balance, unless `joint`.
+
+    Args:
+        hidden: Units of the recurrent state.
+        what: Units between the glimpse and the features.
+        where: Units between the place and the features.
+        std: Standard deviation of the Gaussian policy, in half-sides of the image.
+        joint: Let the policy's gradient reach the lower LSTM as well.
     """
 
     def __init__(

@@ -20,6 +20,14 @@ class Player(MoveRAM):
 
     Departures: those of MoveRAM, whose `reach` is only how far the mean may move here; and the
     critic's part, without which A2C still missed half of the balls after a million games.
+
+    Args:
+        actions: Moves that can be made beside looking.
+        hidden: Units of the recurrent state.
+        what: Units between the glimpse and the features.
+        where: Units between the place and the features.
+        reach: How far a look may fall from the one before, in half-sides of the image.
+        joint: Let what was won train the core; nothing else does.
     """
 
     actions: Tensor

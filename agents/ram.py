@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Gaussian
-from hardattn.layers import Core, GlimpseNet
+from hardattn.layers import Core, CoreKind, GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
@@ -18,6 +18,14 @@ class RAM(nn.Module):
     Departures: the mean of the policy is bounded by tanh, where the paper leaves it linear (a mean
     that wanders off the image gets no signal to return). The answer is given after every look; the
     paper reads the last one only, which a task with each=False does.
+
+    Args:
+        core: The recurrent cell.
+        hidden: Units of the recurrent state.
+        what: Units between the glimpse and the features.
+        where: Units between the place and the features.
+        std: Standard deviation of the Gaussian policy, in half-sides of the image.
+        joint: Let the policy's gradient train the core as well.
     """
 
     def __init__(
@@ -25,7 +33,7 @@ class RAM(nn.Module):
         glimpse: tuple[int, ...],
         classes: int,
         *,
-        core: str = "rnn",
+        core: CoreKind = "rnn",
         hidden: int = 256,
         what: int = 128,
         where: int = 128,

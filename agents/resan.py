@@ -34,6 +34,15 @@ class ReSAN(nn.Module):
     not selected get the mean of all tokens for their attention and are pooled like others; here
     they are dropped, so that what is not selected has no influence at all. It also charges the
     share of selected pairs, the product of both shares, and draws masks in evaluation as well.
+
+    Args:
+        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        grid: Rows and columns of patches, the sensor's.
+        features: Width of a token.
+        hidden: Units of the hidden layers.
+        groups: Groups of features, each with a score of its own.
+        sparsity: Charged for all tokens in both masks.
+        prior: Probability of a token's selection, to begin with.
     """
 
     def __init__(

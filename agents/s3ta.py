@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Choice
-from hardattn.layers import CellFeatures, Core, attend, spatial_basis
+from hardattn.layers import CellFeatures, Core, CoreKind, attend, spatial_basis
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
@@ -39,6 +39,14 @@ class Sequential(nn.Module):
     paper can have more); any core, where the paper has an LSTM. As in RAM the first look is the
     world's and not asked for: here it is the mean of the values. Size of the MLP and form of the
     basis follow a replication of Mott et al.; those of the paper are not confirmed.
+
+    Args:
+        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        core: The recurrent cell.
+        hidden: Units of the recurrent state.
+        keys: Channels that are asked.
+        values: Channels that answer.
+        frequencies: Of the spatial basis, which has (2 * frequencies)^2 channels.
     """
 
     basis: Tensor
@@ -49,7 +57,7 @@ class Sequential(nn.Module):
         classes: int,
         *,
         context: tuple[int, ...],
-        core: str = "lstm",
+        core: CoreKind = "lstm",
         hidden: int = 256,
         keys: int = 8,
         values: int = 120,

@@ -4,7 +4,7 @@ The paper has no arXiv number. Its critic is in hardattn/estimators/critic.py: i
 learns from, and no part of who looks.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,13 @@ class SCAL(nn.Module):
     confirmed), and so the form of both maps is a choice: weights over cells sum to one. It finds
     persons again, in several stages of a deep net; this classifies, and attends once. Its triplet
     loss is left out.
+
+    Args:
+        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        attention: Over cells, over channels, or over both.
+        features: Width of what a glimpse, or a cell, is turned into.
+        hidden: Units of the hidden layers.
+        reduction: Of the channel gate's middle layer.
     """
 
     def __init__(
@@ -49,7 +56,7 @@ class SCAL(nn.Module):
         classes: int,
         *,
         context: tuple[int, ...],
-        attention: str = "spatial",
+        attention: Literal["spatial", "channel", "both"] = "spatial",
         features: int = 64,
         hidden: int = 128,
         reduction: int = 16,

@@ -89,11 +89,16 @@ def script_of(name: str, looks: int) -> Script:
 class Scripted(nn.Module):
     """An agent whose looking is replaced by a script, and whose answering is kept.
 
-    One that also acts (`Both`) goes on acting.
-    observer: any agent; what an oracle is told, it is not. looks: of the world, for scripts that
-    plan. sensor: of the world, where its places are not points: a script's points become the
-    places that lie there. share: of the cells of a grid, where places are masks: random takes as
-    many anywhere, any other script those that are nearest to its point.
+    One that also acts (`Both`) goes on acting. A script's points become the places that lie there;
+    where places are masks, random takes its share of the cells anywhere, any other script those
+    that are nearest to its point.
+
+    Args:
+        observer: Any agent; what an oracle is told, it is not.
+        script: Who looks instead: random, centre, raster, oracle, or path:x,y,x,y,...
+        looks: Of the world, for scripts that plan.
+        sensor: Of the world, where its places are not points.
+        share: Of the cells of a grid, which a script selects.
     """
 
     def __init__(

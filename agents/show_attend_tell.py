@@ -41,6 +41,13 @@ class ShowAttendTell(nn.Module):
     sizes are small. The first look, which is the world's, is the mean annotation and attends to
     nothing, so T looks attend T - 1 times. There is no critic: value is 0. The released code
     (kelvinxu/arctic-captions) has a tanh in the answer and scales the reward, which this has not.
+
+    Args:
+        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        looks: How many looks there are.
+        features: Width of what a glimpse, or a cell, is turned into.
+        hidden: Units of the LSTM.
+        doubly: Price of the doubly stochastic penalty.
     """
 
     def __init__(

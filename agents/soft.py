@@ -1,6 +1,7 @@
 """Soft attention as one look at everything: a backbone, a block after each unit, a head."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -144,6 +145,7 @@ def vit(image: tuple[int, ...], width: int, middle: int, block: Block) -> nn.Seq
     )
 
 
+Backbone = Literal["cnn", "vit"]
 BACKBONES: dict[str, Callable[[tuple[int, ...], int, int, Block], nn.Sequential]] = {
     "cnn": cnn,
     "vit": vit,
@@ -155,14 +157,32 @@ def no_block(channels: int) -> nn.Module:
     return nn.Identity()
 
 
+def _middle_of(weights: int, net: Callable[[int], tuple[nn.Module, ...]]) -> int:
+    """The width of hidden layers that brings a net nearest to so many weights.
+
+    It is linear in that width, so that two nets tell; they leave no trace in random numbers.
+    """
+    with torch.random.fork_rng(devices=[]):
+        least, more = (
+            sum(weight.numel() for part in net(middle) for weight in part.parameters())
+            for middle in (1, 2)
+        )
+    return max(1, 1 + round((weights - least) / (more - least)))
+
+
 class SoftAgent(nn.Module):
     """A classifier with a block of soft attention, behind the contract of agents.
 
-    glimpse: (C, H, W), the shape of what a `Whole` sensor shows. block: made for a number of
-    channels, twice; as a rule a row of BLOCKS. head: made for channels and classes. width: channels
-    of the backbone, which is what a block gets. middle: of the hidden layer of each of its units,
-    by default the same, which is there to match numbers of weights. What blocks charge is the cost.
+    glimpse: (C, H, W), the shape of what a `Whole` sensor shows. What blocks charge is the cost.
     Its place is the centre: it sees everything, so looking is not a choice.
+
+    Args:
+        backbone: What features come from.
+        block: Made for a number of channels, after each unit of the backbone.
+        head: Made for channels and classes; answers.
+        width: Channels of the backbone.
+        middle: Width of the hidden layer of each of its units; by default that of the backbone.
+        weights: Make those hidden layers as wide as brings the net nearest to so many weights.
     """
 
     def __init__(
@@ -170,17 +190,23 @@ class SoftAgent(nn.Module):
         glimpse: tuple[int, ...],
         classes: int,
         *,
-        backbone: str = "cnn",
+        backbone: Backbone = "cnn",
         block: Block = no_block,
         head: Head = MeanPool,
         width: int = 32,
         middle: int | None = None,
+        weights: int | None = None,
     ):
         super().__init__()
         if backbone not in BACKBONES:
             raise ValueError(f"no backbone {backbone!r}: choose one of {', '.join(BACKBONES)}")
-        self.features = BACKBONES[backbone](tuple(glimpse), width, middle or width, block)
-        self.head = head(width, classes)
+
+        def net(middle: int) -> tuple[nn.Module, nn.Module]:
+            return BACKBONES[backbone](tuple(glimpse), width, middle, block), head(width, classes)
+
+        if weights is not None:
+            middle = _middle_of(weights, net)
+        self.features, self.head = net(middle or width)
 
     def start(self, context: Tensor) -> Tensor:
         return context[:, :0]

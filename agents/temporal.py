@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hardattn.layers import CoreKind
 from hardattn.maps import AttentionMap
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -33,6 +34,16 @@ class TemporalRAM(nn.Module):
     This is the smallest way to attend in time: the scores are those of Bahdanau et al. (2015,
     arXiv:1409.0473) without a query. GLTR (Li et al. 2019, arXiv:1908.10049) has a pyramid of
     dilated convolutions and self-attention, made for sequences much longer than a few looks.
+
+    Args:
+        looks: How many looks there are.
+        core: The recurrent cell.
+        hidden: Units of the recurrent state.
+        what: Units between the glimpse and the features.
+        where: Units between the place and the features.
+        std: Standard deviation of the Gaussian policy, in half-sides of the image.
+        joint: Let the policy's gradient train the core as well.
+        attention: Units that score a look.
     """
 
     def __init__(
@@ -41,7 +52,7 @@ class TemporalRAM(nn.Module):
         classes: int,
         *,
         looks: int,
-        core: str = "rnn",
+        core: CoreKind = "rnn",
         hidden: int = 256,
         what: int = 128,
         where: int = 128,

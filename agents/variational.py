@@ -35,6 +35,11 @@ class Variational(nn.Module):
     Departures: the paper translates and answers questions, where the query is a decoder's state or
     the question; here nothing is asked, so the query is what the image is on the whole, and f sees
     it through the cell alone. The first look, which is the world's, is the mean feature.
+
+    Args:
+        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        features: Width of what a glimpse, or a cell, is turned into.
+        hidden: Units of the hidden layers.
     """
 
     layer: ClassVar[type[Alignment]] = CategoricalAlignment

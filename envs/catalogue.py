@@ -38,7 +38,7 @@ class Entry:
 SMALL: dict[str, Any] = {"canvas": 48, "zoom": 2, "size": 6, "scales": 3, "looks": 6}
 LARGE: dict[str, Any] = {"canvas": 60, "size": 12, "scales": 3, "looks": 8}
 CUED: dict[str, Any] = {"distractors": 4, "context": "cue", "first": "centre"}
-CLUTTER: dict[str, Any] = {"pieces": 4, "piece": 8}
+CLUTTER: dict[str, Any] = {"distractors": 4, "distractor_size": 8}
 
 # By dataset, the settings of its scenes.
 DIGITS: dict[str, dict[str, Any]] = {

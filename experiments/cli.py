@@ -15,7 +15,7 @@ import tyro
 
 from .command import Command, read_options
 from .completion import script
-from .recipe import UsageError, nearest
+from .options import UsageError, nearest
 
 # By what is typed, the file in commands/ that has it. Only the one that is asked for is imported.
 COMMANDS = {
@@ -179,7 +179,8 @@ def out_of_memory(fault: BaseException) -> str:
     words = ("out of memory", "not enough memory", "allocate memory", "Unable to allocate")
     if not isinstance(fault, MemoryError) and not any(word in said for word in words):
         return ""
-    return f"out of memory ({said or 'no size is told'}): a smaller batch or canvas takes less"
+    size = said or "no size is told"
+    return f"out of memory ({size}): a smaller --batch-size or --canvas takes less"
 
 
 class _Pipe(io.FileIO):

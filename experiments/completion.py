@@ -7,7 +7,7 @@ is run while somebody types; print it again after an update.
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from .recipe import Run, UsageError
+from .recipe import RunOptions, UsageError
 from .recipes import RECIPES
 
 OF_RECIPES = ("train", "sweep", "list")  # after which the name of a recipe is expected
@@ -50,7 +50,7 @@ def offered(name: str, kind: type) -> list[str]:
     fields = {field.name: field for field in dataclasses.fields(kind)}
     known = [key for key, field in fields.items() if "Positional" not in str(field.type)]
     if name in OF_RECIPES[:2]:
-        known += [field.name for field in dataclasses.fields(Run)]
+        known += [field.name for field in dataclasses.fields(RunOptions)]
         known += [key for recipe in RECIPES.values() for key in recipe.settings()]
     recipes = list(RECIPES) if name in OF_RECIPES else []
     options = [f"--{key.replace('_', '-')}" for key in dict.fromkeys(known) if key != "agent"]

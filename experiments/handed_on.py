@@ -26,6 +26,7 @@ from hardattn.rollout import DRAWS
 from hardattn.scenes import Scenes
 
 from . import sources
+from .build import world as world_of
 from .committed import absolute
 from .folder import kept_if_used
 from .recipe import UsageError
@@ -127,7 +128,7 @@ def build(result: dict[str, Any], where: Path | str) -> tuple[Any, Any]:
     # depends on it but that of `localise`.
     source = seen.get("source", seen["image"])
     try:
-        world = recipe.problem.world(len(seen["classes"]), source)
+        world = world_of(recipe.problem, len(seen["classes"]), source)
     except ValueError as fault:
         raise UsageError(f"{where}: {fault}") from fault
     return built(recipe, world, tuple(seen["image"])).eval(), world

@@ -19,9 +19,9 @@ from hardattn.training.progress import Overall
 
 from . import timing
 from .folder import locked
-from .recipe import Run, UsageError
+from .parse import parse
+from .recipe import RunOptions, UsageError
 from .revive import Revival
-from .words import parse
 
 
 def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
@@ -76,7 +76,7 @@ def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
     return next((code for code in codes if code), 0)
 
 
-def take_times(folders: Iterable[Path], given: Run) -> None:
+def take_times(folders: Iterable[Path], given: RunOptions) -> None:
     """Take the times that finished runs lack: of the first of each architecture, for all of it.
 
     A run that is not there, or that cannot be rebuilt, is passed by, with a line.
@@ -99,7 +99,7 @@ def take_times(folders: Iterable[Path], given: Run) -> None:
             _add(folder, found)
 
 
-def _timed(folder: Path, given: Run) -> dict[str, Any]:
+def _timed(folder: Path, given: RunOptions) -> dict[str, Any]:
     """The times of a finished run; {} where it cannot be rebuilt or is not alone."""
     try:
         run = Revival(given)(folder, json.loads((folder / "result.json").read_text()))

@@ -1,36 +1,58 @@
-"""What a recipe says, in frozen dataclasses of plain values; and how it becomes live objects.
+"""What a recipe says, as plain values; and how a command line, or a file, says it.
 
-Nothing here imports torch before something is built, so that `--help` is quick. An option left at
-None is not passed on: the function that it is for has its own default.
+Nothing here imports torch before a recipe is looked into, so that recipes can be listed quickly.
+What can be set of a row of a table is the row's to say: see `options`.
 """
 
 import dataclasses
-import difflib
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, NamedTuple, cast
 
+from hardattn.report import format_1
+from hardattn.training.options import TrainOptions
 
-class UsageError(Exception):
-    """A name or value that cannot be meant: one line, with the nearest right one.
-
-    No ValueError, which the command line's parser would take for its own and frame.
-    """
-
-
-if TYPE_CHECKING:
-    from hardattn.problem import Problem as Built
+from . import options
+from .options import PARTS, Option, UsageError as UsageError, check
 
 UNBOXED = ("plain",)  # whose rows of SCENES are not boxed; a copy, as those import torch
-SCENE = ("canvas", "zoom", "zooms", "pieces", "piece", "answer", "digits", "gap")
-SENSOR = ("size", "scales", "stride", "sigma", "cover", "rows", "columns")
-ESTIMATOR = (
-    *("samples", "reward_only", "temperature", "entropy", "soft", "trace", "ratio"),
-    *("epochs", "discount", "population", "spread", "pretraining", "phases"),
-)
+# Agents whose name in settings is not that of their row, written as a class is.
+SAID = {"draw": "DrawReader", "temporal": "TemporalRam", "kalman": "KalmanRam"}
+# What options were called when the first results were told which scenes they were measured on.
+WORDS = {"distractors": "pieces", "distractor_size": "piece"}
+PLAIN = {"block": "none", "head": "mean"}  # the rows of those who name none
+
+
+class Spec:
+    """A row of a table, by name, with those of its options that are not as by default."""
+
+    def __init__(self, name: str, /, **options: Any):
+        self.name, self.options = name, options
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        told = [repr(self.name), *(f"{name}={value!r}" for name, value in self.options.items())]
+        return f"Spec({', '.join(told)})"
+
+    def get(self, option: str, default: Any = None) -> Any:
+        """An option that was set."""
+        return self.options.get(option, default)
+
+    def but(self, **options: Any) -> "Spec":
+        """The same row with these options set anew."""
+        return Spec(self.name, **self.options | options)
+
+    def without(self, *names: str) -> "Spec":
+        """The same row with these options as by default."""
+        return Spec(self.name, **{k: v for k, v in self.options.items() if k not in names})
 
 
 @dataclass(frozen=True)
@@ -40,48 +62,21 @@ class Problem:
     dataset: str = "digits"
     """digits, mnist, fashion_mnist, folder:PATH (of PATH/class/image) or hub:OWNER/NAME; of the
     last two @64 or @48x64 at the end resizes every image to that height and width."""
-    scene: str = "plain"
-    """plain, translated, cluttered, pair, sequence, localise, circle_square or catch."""
-    canvas: int | None = None
-    """Side of the canvas in pixels (all but plain)."""
-    zoom: int | None = None
-    """Pixels a side that each pixel of the image becomes."""
-    pieces: int | None = None
-    """How many crops of other images clutter the canvas (cluttered, pair)."""
-    piece: int | None = None
-    """Side of such a crop in pixels (cluttered, pair)."""
-    zooms: tuple[int, ...] | None = None
-    """Zooms of which each target gets one (translated, cluttered, pair)."""
-    answer: str | None = None
-    """What is asked of two images: pair or sum (pair)."""
-    digits: int | None = None
-    """The most images in a row (sequence)."""
-    gap: int | None = None
-    """The widest gap between them in pixels (sequence)."""
-    sensor: str = "retina"
-    """retina, gaussian_window, filterbank, affine, crop, cells, patches, pairs or whole."""
-    size: int | None = None
-    """Side of the glimpse in pixels (retina, gaussian_window, filterbank, affine, crop)."""
-    scales: int | None = None
-    """Concentric patches, each twice as wide (retina)."""
-    stride: float | None = None
-    """Pixels between the filters (gaussian_window)."""
-    sigma: float | None = None
-    """Width of the filters in pixels (gaussian_window)."""
-    cover: float | None = None
-    """Share of a side that an upright glimpse covers (affine, crop)."""
-    rows: int | None = None
-    """Rows of the grid (cells, patches, pairs)."""
-    columns: int | None = None
-    """Columns of the grid (cells, patches, pairs)."""
+    train_fraction: float | None = None
+    """Learn from this share of the training images alone, class by class (by default from all)."""
+    scene: Spec = field(default_factory=lambda: Spec("plain"))
+    """What an image becomes before anyone looks."""
+    sensor: Spec = field(default_factory=lambda: Spec("retina"))
+    """What it is looked at through."""
     looks: int = 6
+    """How many."""
     first: str = "random"
     """Where the first look falls: random, centre or target."""
     reach: float | None = None
     """How far a look may fall from the one before, in half-sides of the image; None: anywhere."""
     context: str = "none"
     """What the agent is told before it looks: none, coarse, whole, or target (for oracles)."""
-    draw: str = "greedy"
+    draw: Literal["greedy", "soft"] = "greedy"
     """How it looks when it is measured: greedy, or soft for soft attention."""
     task: Literal["classify", "cluster"] = "classify"
     """What is asked: which class; or which belong together, of which no label is told."""
@@ -95,187 +90,25 @@ class Problem:
     """Freezes the validation and test scenes."""
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "canvas", "zoom", "piece", "size", "scales", "looks", "test_draws")
-        at_least(self, 1, "rows", "columns", "digits")
-        at_least(self, 0, "pieces", "gap", "test_seed")
-        positive(self, "stride", "sigma", "cover", "reach")
-        finite(self, "stride", "sigma", "cover", "reach", "bonus")
-        seedable(self, "test_seed")
-        if self.scene in UNBOXED and "target" in (self.first, self.context):
+        if self.scene.name in UNBOXED and "target" in (self.first, self.context):
             raise UsageError(
-                f"nobody knows where the target is in {self.scene} scenes, so first and context "
-                "cannot be 'target': choose others, or another scene"
+                f"nobody knows where the target is in {self.scene.name} scenes, so first and "
+                "context cannot be 'target': choose others, or another scene"
             )
 
     def scenes(self) -> str:
         """Results with equal words here were measured on the same scenes."""
-        parts = [f"{name} {value}" for name in SCENE if (value := getattr(self, name)) is not None]
+        told = {WORDS.get(name, name): value for name, value in self.scene.options.items()}
+        order = ("canvas", "zoom", "zooms", "pieces", "piece", "answer", "digits", "gap")
+        names = [*filter(told.get, order), *(name for name in told if name not in order)]
+        parts = [f"{name} {told[name]}" for name in names]
         draws = f", {self.test_draws} scenes an image" if self.test_draws > 1 else ""
-        scene = ", ".join([f"{self.dataset} {self.scene}", *parts])
+        scene = ", ".join([f"{self.dataset} {self.scene.name}", *parts])
         return f"{scene}{draws}, test seed {self.test_seed}"
 
-    def build(self, classes: Sequence[str], image: Sequence[int]) -> "Built":
-        """World, scenes and answers, of a dataset of these classes with images of (C, H, W)."""
-        from hardattn.problem import problem
-
-        sensor, settings = self._chosen()
-        return problem(self.scene, sensor, classes, image, **settings)
-
-    def world(self, answers: int, image: Sequence[int]) -> Any:
-        """The World alone, for that many answers."""
-        from hardattn.problem import world_of
-
-        sensor, settings = self._chosen()
-        return world_of(self.scene, sensor, answers, image, **settings)
-
-    def without_strays(self, base: "Problem", said: Collection[str]) -> "Problem":
-        """The same without inherited options that its scene or sensor does not take."""
-        from hardattn.problem import SCENES
-        from hardattn.sensors import SENSORS
-
-        makers = {name: kind.make for name, kind in SCENES.items()}
-        mine = without_strays(self, base, said, "scene", makers, SCENE)
-        return without_strays(mine, base, said, "sensor", SENSORS, SENSOR)
-
-    def _chosen(self) -> tuple[Any, dict[str, Any]]:
-        """The sensor, and what else a problem is built from. Raises UsageError."""
-        from hardattn.problem import ASKED, SCENES
-        from hardattn.sensors import SENSORS
-        from hardattn.world import CONTEXTS, FIRST_LOOKS
-
-        kind = choose("scene", SCENES, self.scene)
-        if kind.cued:
-            raise UsageError(
-                f"scene {self.scene!r} names what is to be found, and no agent here is told: it is "
-                "an environment, hardattn/DigitsSearch-v0"
-            )
-        options = bind("scene", {self.scene: kind.make}, self.scene, self, SCENE).keywords
-        sensor = bind("sensor", SENSORS, self.sensor, self, SENSOR)()
-        choose("first", FIRST_LOOKS, self.first)
-        choose("context", CONTEXTS, self.context)
-        choose("draw", dict.fromkeys(("greedy", "soft")), self.draw)
-        choose("task", ASKED, self.task)
-        others = ("looks", "first", "context", "reach", "task", "each", "bonus")
-        return sensor, options | {name: getattr(self, name) for name in others}
-
 
 @dataclass(frozen=True)
-class Learning:
-    """How the weights are found."""
-
-    estimator: str = "learned_baseline"
-    """A row of hardattn.estimators.ESTIMATORS."""
-    samples: int | None = None
-    """Episodes a scene (leave_one_out, vimco, unordered_set, wake_sleep, ...)."""
-    reward_only: bool | None = None
-    """Let looks learn from the reward alone, as RAM was published (score functions)."""
-    temperature: float | None = None
-    """Of the relaxation (gumbel_softmax, straight_through, rebar, relax, variational_gumbel)."""
-    entropy: float | None = None
-    """Weight of the entropy of the looks (entropy_bonus, moving_average, a2c, ppo)."""
-    soft: float | None = None
-    """Share of episodes with the mean look (moving_average)."""
-    trace: float | None = None
-    """Lambda of the generalised advantage (a2c, ppo)."""
-    ratio: float | None = None
-    """How far a ratio of probabilities may go from 1 (ppo)."""
-    epochs: int | None = None
-    """Updates from the same looks (ppo)."""
-    discount: float | None = None
-    """Of later gains (per_look_gain)."""
-    population: int | None = None
-    """Weights tried at each update (snes)."""
-    spread: float | None = None
-    """Standard deviation of the weights tried, at first (snes)."""
-    phases: tuple[int, int] | None = None
-    """Updates of the answer alone, then of the selection alone (three_phases)."""
-    pretraining: int | None = None
-    """Updates by the policy's own draws, before those of the guide (variational_pathwise)."""
-    images: int = 1_000_000
-    """Scenes looked at in training."""
-    batch: int = 256
-    labels: float | None = None
-    """Learn from this share of the training images alone, class by class (by default from all)."""
-    optimiser: Literal["adam", "adamw", "sgd", "sam"] = "adam"
-    """sam: AdamW's step by a gradient taken a little uphill; two passes an update."""
-    lr: float = 1e-3
-    momentum: float = 0.9
-    """Of SGD; Adam's first beta."""
-    weight_decay: float = 0.0
-    """A penalty in the gradient of adam and sgd; apart from it in adamw and sam."""
-    rho: float | None = None
-    """How far uphill, in the norm of all weights (sam; by default 0.05)."""
-    schedule: Literal["constant", "linear", "cosine"] = "cosine"
-    warmup: int = 200
-    """Updates of growing learning rate."""
-    clip: float = float("inf")
-    """Largest norm of the gradient."""
-    curriculum: float = 0.0
-    """Share of training over which the looks grow from one to all; 0: all from the start."""
-    validate_every: int = 100_000
-    """Scenes between validations, which are also checkpoints."""
-    keep: Literal["best", "last"] = "best"
-    """Which weights are measured: of the lowest validation error, or the last."""
-
-    def __post_init__(self) -> None:
-        at_least(self, 1, "images", "batch", "validate_every")
-        at_least(self, 2, "samples", "population")
-        at_least(self, 1, "epochs")
-        at_least(self, 0, "weight_decay", "warmup", "momentum", "pretraining")
-        positive(self, "lr", "clip", "rho", "labels")
-        finite(self, "lr", "momentum", "weight_decay", "rho")
-        if self.labels is not None and not self.labels <= 1:
-            raise UsageError(f"labels is a share of the images, at most 1, not {self.labels}")
-        if self.rho is not None and self.optimiser != "sam":
-            raise UsageError(f"optimiser {self.optimiser!r} takes no rho: that is for sam")
-        if self.momentum >= 1:
-            raise UsageError(f"momentum must be below 1, not {self.momentum}")
-        if not 0 <= self.curriculum <= 1:
-            raise UsageError(f"curriculum must be between 0 and 1, not {self.curriculum}")
-
-    def without_strays(self, base: "Learning", said: Collection[str]) -> "Learning":
-        """The same without inherited options that its estimator does not take."""
-        return without_strays(self, base, said, "estimator", _estimators(), ESTIMATOR)
-
-    def gradient(self, agent: Any, world: Any) -> Callable[..., Any]:
-        """The estimator with its options; made for this agent and world if it is a module."""
-        bound = bind("estimator", _estimators(), self.estimator, self, ESTIMATOR)
-        return bound(agent, world) if isinstance(bound.func, type) else bound
-
-
-def _estimators() -> dict[str, Callable[..., Any]]:
-    from hardattn.estimators import ESTIMATORS
-
-    return {name: row.make for name, row in ESTIMATORS.items()}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A result to be had again: what to do, how long it takes, what number to expect."""
-
-    title: str
-    about: str
-    expect: str = "not measured yet"
-    """What the committed result says: the error, of how many seeds, on which machine."""
-    minutes: float = 0.0
-    """Of training, on a core of that machine; 0 if it was not measured."""
-    problem: Problem = field(default_factory=Problem)
-    agent: Any = None
-    learning: Any = field(default_factory=Learning)
-    trainer: str = "hardattn"
-    """By whom the weights are found: a row of hardattn.experiments.trainers.TRAINERS."""
-
-    def settings(self) -> dict[str, Any]:
-        """Everything that the result depends on, flat: {"dataset": ..., "std": ..., "lr": ...}."""
-        parts = (self.problem, self.agent, self.learning)
-        flat = {"agent": type(self.agent).__name__}
-        for part in parts:
-            flat.update(dataclasses.asdict(part))
-        return flat
-
-
-@dataclass(frozen=True)
-class Run:
+class RunOptions:
     """How and where a recipe is run; nothing here changes what it means."""
 
     seed: int = 0
@@ -291,89 +124,226 @@ class Run:
     again: bool = False
     """Begin anew, although there is a finished or a stopped run; --again alone will do."""
 
-    def __post_init__(self) -> None:
-        at_least(self, 1, "threads")
-        at_least(self, 0, "seed")
-        seedable(self, "seed")
+
+def fields(kind: type[Any]) -> Mapping[str, Option]:
+    """The fields of a record that are plain values."""
+    return _fields(cast(Hashable, kind))
 
 
-def choose(what: str, table: dict[str, Any], name: str) -> Any:
-    """`table[name]`, or a UsageError with the nearest name."""
-    if name in table:
-        return table[name]
-    raise UsageError(f"no {what} is called {name!r}: {nearest(name, table)}")
+@cache
+def _fields(kind: Hashable) -> Mapping[str, Option]:
+    assert isinstance(kind, type)
+    rows = [each.name for each in dataclasses.fields(kind) if each.type in (Spec, "Spec")]
+    found = options.takes(kind, rows)
+    return {name: option._replace(listed=True) for name, option in found.items()}
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Say "perhaps X", or all there is to choose from."""
-    names = list(names)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"perhaps {near[0]}" if near else f"choose from {', '.join(names)}"
+class Flag(NamedTuple):
+    """One thing that can be set of a recipe."""
+
+    name: str
+    """Of the setting, and with dashes of the flag: that of the option, but with the part's before
+    it where an earlier part has one of that name."""
+    part: str
+    """One of PARTS; or problem, training."""
+    option: Option
+    value: Any
+    """As the recipe has it; by default the option's default."""
+    given: bool
+    """Whether the recipe says so."""
 
 
-def bind(
-    what: str, table: dict[str, Any], name: str, given: Any, options: tuple[str, ...]
-) -> "partial[Any]":
-    """`table[name]` with those options of `given` that were set; refuses one that it lacks."""
-    function = choose(what, table, name)
-    takes = inspect.signature(function).parameters
-    values = {each: getattr(given, each) for each in options if getattr(given, each) is not None}
-    for each in values:
-        if each not in takes:
-            could = ", ".join(option for option in options if option in takes) or "none"
-            raise UsageError(f"{what} {name!r} takes no {each!r}; of its options it takes: {could}")
-    for each in options:
-        if each in takes and takes[each].default is inspect.Parameter.empty and each not in values:
-            raise UsageError(f"{what} {name!r} needs {each!r}: give --{each}")
-    return partial(function, **values)
+@dataclass(frozen=True)
+class Recipe:
+    """A result to be had again: what to do, how long it takes, what number to expect."""
+
+    title: str
+    about: str
+    expect: str = "not measured yet"
+    """What the committed result says: the error, of how many seeds, on which machine."""
+    minutes: float = 0.0
+    """Of training, on a core of that machine; 0 if it was not measured."""
+    problem: Problem = field(default_factory=Problem)
+    agent: Any = None
+    """A Spec; or a record of plain values, for a trainer that builds its own."""
+    estimator: Spec | None = field(default_factory=lambda: Spec("learned_baseline"))
+    """None for a trainer that has no choice of it."""
+    training: Any = field(default_factory=lambda: TrainOptions(images=1_000_000))
+    trainer: str = "hardattn"
+    """By whom the weights are found: a row of hardattn.experiments.trainers.TRAINERS."""
+
+    def specs(self) -> dict[str, Spec]:
+        """The rows of which it is made, by part."""
+        found = {"scene": self.problem.scene, "sensor": self.problem.sensor}
+        if isinstance(self.agent, Spec):
+            found["agent"] = self.agent
+        if self.estimator is not None:
+            found["estimator"] = self.estimator
+        if isinstance(self.agent, Spec):
+            parameters = inspect.signature(options.row("agent", self.agent.name)).parameters
+            for part in ("block", "head"):
+                if part in parameters:
+                    held = self.agent.get(part, PLAIN[part])
+                    found[part] = held if isinstance(held, Spec) else Spec(held)
+        return found
+
+    def having(self, part: str, spec: Spec, **problem: Any) -> "Recipe":
+        """The same with another row for a part; a scene may need other fields of the problem."""
+        if part in ("scene", "sensor"):
+            changes: dict[str, Any] = {part: spec, **problem}
+            return dataclasses.replace(self, problem=dataclasses.replace(self.problem, **changes))
+        if part in PLAIN:
+            return dataclasses.replace(self, agent=self.agent.but(**{part: spec}))
+        whole: dict[str, Any] = {part: spec}
+        return dataclasses.replace(self, **whole)
+
+    def flags(self) -> Iterator[Flag]:
+        """All that can be set of it, beside which rows it is made of."""
+        own = {"problem": self.problem, "agent": self.agent, "training": self.training}
+        records = {part: one for part, one in own.items() if not isinstance(one, Spec)}
+        known = {*PARTS, *fields(RunOptions)}
+        known |= {name for record in records.values() for name in fields(type(record))}
+        last = ("training",)
+        for part in [each for each in records if each not in last] + [*self.specs(), *last]:
+            if part in records:
+                for name, option in fields(type(records[part])).items():
+                    yield Flag(name, part, option, getattr(records[part], name), True)
+                continue
+            spec = self.specs()[part]
+            for name, option in options.options_of(part, spec.name).items():
+                flat = f"{part}_{name}" if name in known else name
+                known.add(flat)
+                value = spec.get(name, None if option.needed else option.default)
+                yield Flag(flat, part, option, value, name in spec.options)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that the result depends on, flat: {"dataset": ..., "std": ..., "lr": ...}.
+
+        An option of a row that the recipe does not set is as by default, and left out; those of an
+        agent are all there.
+        """
+        specs = self.specs()
+        flat: dict[str, Any] = {"agent": type(self.agent).__name__}
+        flat |= {part: spec.name for part, spec in specs.items()}
+        if "agent" in specs:
+            flat["agent"] = said(specs["agent"].name)
+        if self.estimator is None:
+            hidden = [f for f in dataclasses.fields(self.training) if not f.init]
+            flat |= {each.name: getattr(self.training, each.name) for each in hidden}
+        return flat | {
+            flag.name: flag.value for flag in self.flags() if flag.given or flag.part == "agent"
+        }
+
+    def changed(self, values: Mapping[str, Any]) -> "Recipe":
+        """The same with these flags set. Raises UsageError for a value that cannot be meant."""
+        sets: dict[str, dict[str, Any]] = {}
+        for flag in self.flags():
+            if flag.name in values:
+                value = values[flag.name]
+                check(flag.option, value)
+                sets.setdefault(flag.part, {})[flag.option.name] = value
+        recipe = self
+        for part in ("training", "problem"):
+            if part in sets:
+                record = dataclasses.replace(getattr(recipe, part), **sets[part])
+                recipe = dataclasses.replace(recipe, **{part: record})
+        if "agent" in sets and not isinstance(self.agent, Spec):
+            agent = dataclasses.replace(self.agent, **sets.pop("agent"))
+            recipe = dataclasses.replace(recipe, agent=agent)
+        for part, spec in recipe.specs().items():
+            if part in sets:
+                # None is as by default.
+                unset = [name for name, value in sets[part].items() if value is None]
+                recipe = recipe.having(part, spec.but(**sets[part]).without(*unset))
+        return recipe
+
+    def complete(self) -> "Recipe":
+        """The same. Raises UsageError for what does not go together, or is missing."""
+        for flag in self.flags():
+            if flag.option.needed and not flag.given:
+                row = self.specs()[flag.part].name
+                word = flag.name.replace("_", "-")
+                raise UsageError(f"{flag.part} {row!r} needs {flag.option.name!r}: give --{word}")
+        if isinstance(self.training, TrainOptions):
+            _agree(self.training)
+        share = self.problem.train_fraction
+        if share is not None and share > 1:
+            raise UsageError(f"train_fraction is a share of the images, at most 1, not {share}")
+        return self
 
 
-def without_strays(
-    given: Any,
-    base: Any,
-    said: Collection[str],
-    what: str,
-    table: Mapping[str, Any],
-    options: tuple[str, ...],
-) -> Any:
-    """The same without options of the row that `base` names, where another one was chosen.
+def _agree(training: TrainOptions) -> None:
+    """Raise UsageError for settings of the training loop that do not go together."""
+    if training.rho is not None and training.optimizer != "sam":
+        raise UsageError(f"optimizer {training.optimizer!r} takes no rho: that is for sam")
+    if training.momentum >= 1:
+        raise UsageError(f"momentum must be below 1, not {training.momentum}")
+    if not 0 <= training.curriculum <= 1:
+        raise UsageError(f"curriculum must be between 0 and 1, not {training.curriculum}")
 
-    An option that the row of the table takes stays, and so does one in `said`: if that is not
-    taken, it is for `bind` to refuse.
+
+def said(row: str) -> str:
+    """What an agent is called in settings: dt_ram -> DtRam; package.module:Name as it is."""
+    return row if ":" in row else SAID.get(row, row.title().replace("_", ""))
+
+
+def choose_rows(
+    recipe: Recipe, names: Mapping[str, str], problem: Mapping[str, Any] | None = None
+) -> Recipe:
+    """The same made of other rows; of the options that were set those stay that these take, too.
+
+    names: by part. problem: fields of the problem, which go with the scene or not. Raises
+    UsageError.
     """
-    name = getattr(given, what)
-    if name == getattr(base, what) or name not in table:
-        return given
-    takes = inspect.signature(table[name]).parameters
-    strays = [each for each in options if each not in takes and each not in said]
-    return dataclasses.replace(given, **dict.fromkeys(strays))
+    for part in PARTS:
+        if part not in names:
+            continue
+        before = recipe.specs().get(part)
+        if before is None:
+            raise UsageError(f"the recipe has no {part} to choose")
+        takes = options.options_of(part, names[part])
+        if names[part] == before.name:
+            continue
+        kept = {name: value for name, value in before.options.items() if name in takes}
+        if part == "agent":
+            kept |= {one: before.options[one] for one in PLAIN if one in before.options}
+        fields_too = problem or {} if part == "scene" else {}
+        recipe = recipe.having(part, Spec(names[part], **kept), **fields_too)
+    return recipe
 
 
-def at_least(config: Any, least: int, *names: str) -> None:
-    """Raise UsageError if one of these fields is set to less."""
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and not value >= least:
-            raise UsageError(f"{name} must be at least {least}, not {value}")
+def from_settings(
+    given: Mapping[str, Any], where: object, title: str = "", of: Recipe | None = None
+) -> Recipe:
+    """The recipe with these settings; what they do not name is as by default.
+
+    of: the recipe of a trainer that builds its own agents, as by default. Raises UsageError, which
+    says where.
+    """
+    left = format_1.settings(dict(given))
+    agent = str(left.pop("agent", ""))
+    if of is None:
+        agents = {said(name): name for name in options.rows("agent")}
+        if agent not in agents and ":" not in agent and agent not in agents.values():
+            raise UsageError(f"{where}: no recipe of this version has an agent {agent!r}")
+        of = Recipe(title=title, about="", agent=Spec(agents.get(agent, agent)))
+    recipe = dataclasses.replace(of, title=title)
+    names = {part: left.pop(part) for part in PARTS if part in left}
+    # Whether a scene goes with the rest of a problem is asked once all is there.
+    problem = dataclasses.replace(recipe.problem, scene=Spec(names.pop("scene", "plain")))
+    recipe = choose_rows(dataclasses.replace(recipe, problem=problem), names)
+    values, named = {}, set(left)
+    for flag in recipe.flags():
+        value = left.pop(flag.name, None)
+        if value is not None or (flag.given and flag.name in named):
+            values[flag.name] = as_told(flag.option, value)
+    if strange := sorted(name for name, value in left.items() if value is not None):
+        raise UsageError(f"{where}: no recipe of this version has {', '.join(strange)}")
+    return recipe.changed(values)
 
 
-def positive(config: Any, *names: str) -> None:
-    """Raise UsageError if one of these fields is set to zero, less, or NaN."""
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and not value > 0:
-            raise UsageError(f"{name} must be positive, not {value}")
-
-
-def seedable(config: Any, name: str) -> None:
-    """Raise UsageError if this field is too large for a seed."""
-    if getattr(config, name) >= 2**62:
-        raise UsageError(f"{name} must be below 2**62, not {getattr(config, name)}")
-
-
-def finite(config: Any, *names: str) -> None:
-    """Raise UsageError if one of these fields is set to infinity or NaN."""
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and not abs(value) < float("inf"):
-            raise UsageError(f"{name} must be a finite number, not {value}")
+def as_told(option: Option, value: Any) -> Any:
+    """A value as it was before JSON had it: see `hardattn.experiments.run.plain`."""
+    if isinstance(value, str) and value in ("inf", "-inf", "nan") and not option.choices:
+        return float(value)
+    return options.plain(value)

@@ -1,8 +1,6 @@
 """A finished run, alive again: its recipe, its test scenes, its agent with the measured weights."""
 
-import dataclasses
 import sys
-import types
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,20 +15,13 @@ from hardattn.rollout import DRAWS
 from hardattn.scenes import Scenes, frozen
 from hardattn.world import World
 
-from . import agents, sources, viewers
-from .recipe import Learning, Problem, Recipe, Run, UsageError
+from . import sources
+from .recipe import Problem, Recipe, RunOptions, UsageError, from_settings
 from .recipes import sb3
 from .run import Setting, measure, prepare
 from .trainers import TRAINERS
 
 APART = 0.005  # of the error, by which another machine's arithmetic may change it
-# By the name that a result has them under.
-KINDS: dict[str, Any] = {
-    name: kind
-    for module in (agents, viewers)
-    for name, kind in vars(module).items()
-    if dataclasses.is_dataclass(kind) and hasattr(kind, "build")
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +70,7 @@ class Revival:
     run: on which device, with how many threads, and where datasets lie.
     """
 
-    def __init__(self, run: Run):
+    def __init__(self, run: RunOptions):
         self.given = run
         self.problem: Problem | None = None
         self.setting: Setting
@@ -145,33 +136,13 @@ def recipe_of(result: dict[str, Any], where: Path | str) -> Recipe:
 
     Raises UsageError.
     """
-    given = dict(result["recipe"])
-    name = given.pop("agent", "")
-    if name in sb3.AGENTS:
-        kind, learning, trainer = sb3.AGENTS[name], sb3.LEARNINGS[given.pop("estimator")], "sb3"
-    elif name in KINDS:
-        kind, learning, trainer = KINDS[name], Learning, "hardattn"
-    else:
-        raise UsageError(f"{where}: no recipe of this version has an agent {name!r}")
-    parts: dict[str, Any] = {}
-    for part, of in (("problem", Problem), ("agent", kind), ("learning", learning)):
-        kinds = {field.name: field.type for field in dataclasses.fields(of) if field.init}
-        mine = {key: _typed(given.pop(key), kinds[key]) for key in list(given) if key in kinds}
-        parts[part] = of(**mine)
-    if given:
-        raise UsageError(f"{where}: no recipe of this version has {', '.join(sorted(given))}")
-    return Recipe(title=result["title"], about="", trainer=trainer, **parts)
+    given, of = dict(result["recipe"]), None
+    if given.get("agent") in sb3.AGENTS:
+        of = sb3.by_default(given["agent"], given.pop("estimator", ""))
+    return from_settings(given, where, result["title"], of)
 
 
 def built(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Any:
     """The recipe's agent with weights of that seed; nobody else's random numbers are used up."""
     with torch.random.fork_rng(devices=[]):
         return TRAINERS[recipe.trainer].build(recipe, world, image, seed)
-
-
-def _typed(value: Any, kind: Any) -> Any:
-    """As it was before JSON had it: see `hardattn.experiments.run.plain`."""
-    if isinstance(value, list):
-        return tuple(value)
-    several = kind.__args__ if isinstance(kind, types.UnionType) else (kind,)
-    return float(value) if isinstance(value, str) and float in several else value

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from hardattn.evaluation.evaluate import Columns, average, evaluate, joined
 from hardattn.evaluation.metrics import figures
 from hardattn.maps import CONTROLS, recorded, replaced
 from hardattn.problem import Problem as Built
+from hardattn.report import format_1
 from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
 from hardattn.scenes import MakeScenes, Scenes, frozen
 from hardattn.sensors import Retina
@@ -36,12 +37,12 @@ from hardattn.training.interrupt import Stopped
 from hardattn.training.log import Log
 from hardattn.training.loop import TrainingResult, train
 from hardattn.training.metrics import NotFinite
-from hardattn.training.options import TrainOptions
 from hardattn.world import World
 
 from . import sources, timing
+from .build import agent as build_agent, built, estimator as build_estimator
 from .folder import Busy, failing, kept_if_used, locked
-from .recipe import Problem, Recipe, Run, UsageError
+from .recipe import Problem, Recipe, RunOptions, Spec, UsageError
 from .recipes import RECIPES
 from .words import overrides
 
@@ -51,7 +52,7 @@ EXAMPLES = 24  # test scenes kept as pictures
 FAILURES = 12  # and as many that were answered wrong
 
 
-Work = Callable[[str, Recipe, Run, str, Path], dict[str, Any]]
+Work = Callable[[str, Recipe, RunOptions, str, Path], dict[str, Any]]
 
 
 class Setting(NamedTuple):
@@ -83,7 +84,7 @@ class Setting(NamedTuple):
         return (sensor.size, sensor.scales) if isinstance(sensor, Retina) else None
 
 
-def execute(name: str, recipe: Recipe, run: Run, command: str, work: Work) -> dict[str, Any]:
+def execute(name: str, recipe: Recipe, run: RunOptions, command: str, work: Work) -> dict[str, Any]:
     """Train and measure, or take up where a stopped run was, or read what was already found.
 
     Says so where it was found before; `run.again` begins anew. work: trains and measures in a
@@ -113,7 +114,12 @@ def origin(name: str, recipe: Recipe) -> dict[str, Any]:
 
 
 def begin(
-    folder: Path, recipe: Recipe, run: Run, setting: Setting, agent: Any, estimator: Any = None
+    folder: Path,
+    recipe: Recipe,
+    run: RunOptions,
+    setting: Setting,
+    agent: Any,
+    estimator: Any = None,
 ) -> None:
     """The training of a run begins, or goes on: see `sources.begin`. Everything is built by now."""
     made_of = things(recipe, setting, agent, estimator)
@@ -124,32 +130,31 @@ def things(recipe: Recipe, setting: Setting, agent: Any, estimator: Any = None) 
     """What a run's figures are made by, whose sources count."""
     world = setting.world
     seen = (world, world.sensor, world.task, setting.make)
-    return type(recipe.agent), agent, estimator, *seen, train, rollout
+    return type(agent), agent, estimator, *seen, train, rollout
 
 
-def prepare(problem: Problem, run: Run) -> Setting:
+def prepare(problem: Problem, run: RunOptions) -> Setting:
     """Load the data, freeze the validation scenes, build the world."""
     product = tune(run.threads)
     device = choose(run.device)
     dataset = load(problem.dataset, run.root, device)
-    world, make, answers = problem.build(dataset.classes, dataset.train.images.shape[1:])
+    world, make, answers = built(problem, dataset.classes, dataset.train.images.shape[1:])
     validation = frozen(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
     _, channels, height, width = validation.image.shape
     image = (channels, height, width)
     return Setting(device, product, dataset, make, world, answers, validation, image)
 
 
-def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
+def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path) -> dict[str, Any]:
     """Train with `hardattn.training.loop.train`, and measure."""
-    setting, learning = prepare(recipe.problem, run), recipe.learning
+    setting, share = prepare(recipe.problem, run), recipe.problem.train_fraction
     world, dataset = setting.world, setting.dataset
-    if learning.labels is not None:
-        dataset = replace(dataset, train=fewer(dataset.train, learning.labels, run.seed))
-    torch.manual_seed(run.seed)
-    agent = recipe.agent.build(world.sensor.shape(setting.image), world, setting.image)
-    agent = agent.to(setting.device)
-    refuse(learning.estimator, agent, world, setting.validation, learning.curriculum)
-    estimator = learning.gradient(agent, world)
+    if share is not None:
+        dataset = replace(dataset, train=fewer(dataset.train, share, run.seed))
+    agent = build(recipe, world, setting.image, run.seed).to(setting.device)
+    assert recipe.estimator is not None
+    refuse(recipe.estimator.name, agent, world, setting.validation, recipe.training.curriculum)
+    estimator = build_estimator(recipe.estimator, agent, world)
     begin(folder, recipe, run, setting, agent, estimator)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
     busy = timing.work(folder)
@@ -161,7 +166,7 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
             dataset,
             setting.validation,
             folder,
-            _options(learning),
+            recipe.training,
             seed=run.seed,
             draw=DRAWS[recipe.problem.draw],
             log=log,
@@ -175,42 +180,22 @@ def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dic
         log.close()
 
 
-def _options(learning: Any) -> TrainOptions:
-    """What the training loop is told of it."""
-    return TrainOptions(
-        images=learning.images,
-        batch_size=learning.batch,
-        optimizer=learning.optimiser,
-        lr=learning.lr,
-        momentum=learning.momentum,
-        weight_decay=learning.weight_decay,
-        rho=learning.rho,
-        schedule=learning.schedule,
-        warmup=learning.warmup,
-        max_grad_norm=learning.clip,
-        curriculum=learning.curriculum,
-        validate_every=learning.validate_every,
-        keep=learning.keep,
-    )
-
-
 def build(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Any:
     """The recipe's agent with weights of that seed, untrained."""
     torch.manual_seed(seed)
-    return recipe.agent.build(world.sensor.shape(image), world, image)
+    return build_agent(recipe.agent, world.sensor.shape(image), world, image)
 
 
 def estimator(recipe: Recipe, agent: Any, world: World) -> Callable[..., Any]:
     """The function that weights are found by."""
-    found: Callable[..., Any] = recipe.learning.gradient(agent, world)
-    return found
+    return build_estimator(recipe.estimator, agent, world)
 
 
 def conclude(
     setting: Setting,
     name: str,
     recipe: Recipe,
-    run: Run,
+    run: RunOptions,
     command: str,
     folder: Path,
     agent: Any,
@@ -224,7 +209,7 @@ def conclude(
     draw = DRAWS[problem.draw]
     agent.eval()
     test = frozen(setting.make, setting.dataset.test, problem.test_seed, problem.test_draws)
-    draws = DRAWS_OF_CONTROLS if getattr(recipe.agent, "script", None) == "random" else 1
+    draws = DRAWS_OF_CONTROLS if script_of(recipe) == "random" else 1
     with timing.work(folder):
         measured = measure(agent, world, test, draw, run.seed, draws)
         changed = controls(agent, world, test, draw)
@@ -241,7 +226,7 @@ def conclude(
         "recipe": plain(recipe.settings()),
         "sees": world.sees(setting.image),
         "scenes": problem.scenes(),
-        "world": _world(problem.sensor, world, setting.answers, setting.image)
+        "world": _world(problem.sensor.name, world, setting.answers, setting.image)
         | {"source": list(setting.dataset.test.images.shape[1:])},
         "parameters": costs["parameters"],
         "flops": costs["flops"],
@@ -276,7 +261,7 @@ def _pictures(scenes: Scenes) -> dict[str, Any]:
     return {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
 
 
-def finish(log: Log, recipe: Recipe, run: Run, result: dict[str, Any]) -> None:
+def finish(log: Log, recipe: Recipe, run: RunOptions, result: dict[str, Any]) -> None:
     """Tell TensorBoard what came of which settings."""
     greedy = result["figures"]["greedy"]
     log.finish(
@@ -288,13 +273,18 @@ def finish(log: Log, recipe: Recipe, run: Run, result: dict[str, Any]) -> None:
 
 def compared(recipe: Recipe, recipes: dict[str, Recipe]) -> list[str]:
     """The settings that tell runs apart: the agent's own, and others that differ among recipes."""
-    own = asdict(recipe.agent)
+    own = {flag.name for flag in recipe.flags() if flag.part == "agent"}
     others = [one.settings() for one in recipes.values()]
     return [
         name
         for name, value in recipe.settings().items()
         if name in own or any(name in one and one[name] != value for one in others)
     ]
+
+
+def script_of(recipe: Recipe) -> str | None:
+    """The script that looks instead of its agent, if one does."""
+    return recipe.agent.get("script") if isinstance(recipe.agent, Spec) else None
 
 
 def measure(
@@ -429,12 +419,12 @@ def record(trained: TrainingResult) -> dict[str, Any]:
     }
 
 
-def _claim(folder: Path, name: str, recipe: Recipe, run: Run, command: str) -> None:
+def _claim(folder: Path, name: str, recipe: Recipe, run: RunOptions, command: str) -> None:
     """Write down what runs here; refuse if something else already did."""
     settings = plain(recipe.settings()) | {"seed": run.seed}
     path = folder / "recipe.json"
     if path.exists():
-        before = json.loads(path.read_text())
+        before = format_1.settings(json.loads(path.read_text()))
         before.pop("origin", None)  # the settings tell it all
         keys = sorted(before.keys() | settings.keys())
         differ = [

@@ -28,18 +28,22 @@ from hardattn.training.metrics import NotFinite, Stopwatch
 from hardattn.world import World
 
 from . import timing
-from .recipe import Recipe, Run, UsageError
+from .recipe import Recipe, RunOptions, UsageError
 from .run import begin, conclude, finish, prepare, record
 
 DIVERGED = "a weight or an action is not finite: lower the learning rate (--lr)"
 
 
-def work(name: str, recipe: Recipe, run: Run, command: str, folder: Path) -> dict[str, Any]:
+def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path) -> dict[str, Any]:
     """Train and measure: see `hardattn.experiments.run.execute`."""
     libraries()
     from stable_baselines3 import __version__
     from stable_baselines3.common.logger import Logger
 
+    if recipe.problem.train_fraction is not None:
+        raise UsageError(
+            "only our own recipes learn from a share of the images: no --train-fraction"
+        )
     setting = prepare(recipe.problem, run)
     split = setting.dataset.train
     problem = Problem(setting.world, setting.make, split, setting.answers)
@@ -67,11 +71,11 @@ def build(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int =
     libraries()
     nothing = Split(torch.zeros(1, *image, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
     answers = tuple(str(number) for number in range(world.task.classes))
-    learning = recipe.learning
-    if hasattr(learning, "buffer"):
-        learning = replace(learning, buffer=learning.envs)
+    training = recipe.training
+    if hasattr(training, "buffer"):
+        training = replace(training, buffer=training.envs)
     problem = Problem(world, plain, nothing, answers)
-    return model_of(replace(recipe, learning=learning), problem, seed, torch.device("cpu"))[1]
+    return model_of(replace(recipe, training=training), problem, seed, torch.device("cpu"))[1]
 
 
 def libraries() -> None:
@@ -100,18 +104,18 @@ def model_of(recipe: Recipe, problem: Problem, seed: int, device: torch.device) 
         "recurrent PPO": (RecurrentPPO, "MlpLstmPolicy"),
         "SAC": (SAC, "MlpPolicy"),
     }
-    learning = recipe.learning
-    algorithm, policy = algorithms[learning.estimator]
-    env: Any = GlimpseVecEnv(problem, learning.envs, **recipe.agent.arguments())
+    training = recipe.training
+    algorithm, policy = algorithms[training.estimator]
+    env: Any = GlimpseVecEnv(problem, training.envs, **recipe.agent.arguments())
     try:
         model: Any = algorithm(
             policy,
             env,
-            learning_rate=learning.falling,
+            learning_rate=training.falling,
             policy_kwargs=recipe.agent.policy(),
             seed=seed,
             device=device,
-            **learning.arguments(),
+            **training.arguments(),
         )
     except (AssertionError, ImportError) as fault:
         raise UsageError(str(fault).splitlines()[0]) from fault
@@ -129,7 +133,7 @@ class Validations:
 
     def __init__(self, model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any):
         self.model, self.agent, self.setting, self.log = model, agent, setting, log
-        self.learning, self.draw = recipe.learning, recipe.problem.draw
+        self.training, self.draw = recipe.training, recipe.problem.draw
         self.curve: list[tuple[int, float]] = []
         self.best: dict[str, Any] = {}
         self.spent = Stopwatch()
@@ -141,7 +145,7 @@ class Validations:
 
     def __call__(self, local: Any, everywhere: Any) -> bool:
         self.steps += 1
-        if self.images >= (self.curve[-1][0] if self.curve else 0) + self.learning.validate_every:
+        if self.images >= (self.curve[-1][0] if self.curve else 0) + self.training.validate_every:
             self.validate()
         elif self.steps % (self.log.every * self.setting.world.looks) == 0:
             self.spent.stop()
@@ -152,7 +156,7 @@ class Validations:
         """How training goes, for whoever watches: the mean reward of the last episodes."""
         ended = [episode["r"] for episode in self.model.ep_info_buffer or []]
         reward = sum(ended) / len(ended) if ended else math.nan
-        rate = self.learning.falling(max(0.0, 1 - self.images / self.learning.images))
+        rate = self.training.falling(max(0.0, 1 - self.images / self.training.images))
         self.log.progress(self.images, self.spent.seconds, -reward)
         found = {"reward": reward, "learning_rate": rate}
         self.log.training(self.images, self.spent.seconds, found)
@@ -178,10 +182,10 @@ def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> Any
     Raises NotFinite for weights that are not, Stopped where somebody interrupts.
     """
     agent.eval()
-    log.start(0, recipe.learning.images)
+    log.start(0, recipe.training.images)
     watch = Validations(model, agent, setting, recipe, log)
     try:
-        model.learn(recipe.learning.images * setting.world.looks, watch)
+        model.learn(recipe.training.images * setting.world.looks, watch)
     except KeyboardInterrupt as fault:
         raise Stopped("stopped; the same command begins again", 130) from fault
     except ValueError as fault:  # of torch.distributions, which refuse such numbers

@@ -5,7 +5,6 @@ shared. So a run that ends while others train beside it leaves its times out; `h
 them when all have ended, of one run for all of its architecture.
 """
 
-import dataclasses
 import fcntl
 import hashlib
 import json
@@ -16,15 +15,18 @@ from typing import Any
 
 from .recipe import Recipe
 
+TAUGHT = ("training", "estimator")  # parts of a recipe that an architecture has not
+
 
 def architecture(recipe: Recipe, made: dict[str, Any]) -> str:
     """What has the same times: the agent's settings and its problem, whatever it learned by.
 
     made: with what, of `run.made_with`; other versions and machines are others.
     """
-    agent = {"agent": type(recipe.agent).__name__} | dataclasses.asdict(recipe.agent)
+    of = {flag.name: flag.value for flag in recipe.flags() if flag.part not in TAUGHT}
+    rows = {part: spec.name for part, spec in recipe.specs().items() if part not in TAUGHT}
     known = {key: made.get(key) for key in ("commit", "torch", "device", "processor")}
-    whole = [agent, dataclasses.asdict(recipe.problem), known]
+    whole = [type(recipe.agent).__name__, rows, of, known]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from . import run, sb3
-from .recipe import Recipe, Run, choose
+from .options import choose
+from .recipe import Recipe, RunOptions
 
 
 class Trainer(NamedTuple):
@@ -28,7 +29,7 @@ TRAINERS: dict[str, Trainer] = {
 }
 
 
-def execute(name: str, recipe: Recipe, given: Run, command: str) -> dict[str, Any]:
+def execute(name: str, recipe: Recipe, given: RunOptions, command: str) -> dict[str, Any]:
     """Train and measure by the trainer of the recipe: see `run.execute`."""
     trainer = choose("trainer", TRAINERS, recipe.trainer)
     result: dict[str, Any] = run.execute(name, recipe, given, command, trainer.work)

@@ -33,6 +33,9 @@ def catch(
     paddle. The target is always "caught". No image and no label of the split is used.
 
     Departures: the paper does not say how steeply the ball falls, or where the paddle starts.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
     """
     count, device, like = len(index), index.device, torch.empty(0)
     start = rng.uniform(0.0, canvas, (count, 1), generator, device)

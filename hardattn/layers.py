@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,7 @@ class RectifiedCore(nn.Module):
         return F.relu(self.input(x) + self.recurrent(h))
 
 
+CoreKind = Literal["rnn", "gru", "lstm"]
 CORES: dict[str, Callable[[int, int], nn.Module]] = {
     "rnn": RectifiedCore,
     "gru": nn.GRUCell,

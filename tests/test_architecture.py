@@ -210,34 +210,37 @@ def test_a_proper_import_is_let_through(tmp_path, path, line):
 # The same of the experiments, whose rooms are files and folders. Each line of it may import those
 # above, as its row says.
 EXPERIMENTS_MAY = {
-    "recipe": "",
+    "options": "",
+    "recipe": "options",
     "folder": "",
-    "agents": "recipe",
-    "viewers": "agents recipe",
-    "recipes": "recipe agents viewers",
+    "recipes": "options recipe",
+    "parse": "options recipe recipes",
+    "build": "options recipe",
     "command": "recipe",
-    "words": "command recipe recipes",
+    "words": "parse recipe recipes",
     "timing": "recipe",
     "sources": "folder recipe",
     "states": "recipe",
     "committed": "recipe recipes",
-    "run": "folder recipe recipes sources timing words",
+    "run": "build folder recipe recipes sources timing words",
     "sb3": "recipe run timing",
-    "trainers": "recipe run sb3",
-    "revive": "agents viewers recipe recipes run sources trainers",
-    "parallel": "folder recipe revive timing words",
-    "handed_on": "committed folder recipe revive sources",
-    "benchmarks": "committed recipes run",
-    "studies": "committed folder parallel recipe recipes revive run sources trainers words",
+    "trainers": "options recipe run sb3",
+    "revive": "recipe recipes run sources trainers",
+    "parallel": "folder parse recipe revive timing",
+    "handed_on": "build committed folder recipe revive sources",
+    "benchmarks": "build committed recipes run",
+    "studies": "build committed folder parallel parse recipe recipes revive run sources trainers "
+    "words",
     "completion": "recipe recipes",
-    "commands": "command recipe recipes words committed handed_on parallel run states studies "
-    "benchmarks trainers",
-    "cli": "command commands completion folder recipe",
+    "commands": "command options parse recipe recipes words committed handed_on parallel run "
+    "states studies benchmarks trainers",
+    "cli": "command commands completion folder options",
     "__main__": "cli",
 }
 # What must be there before it is known what is to be done: it imports no torch.
-LIGHT = "recipe agents viewers recipes command words completion commands cli".split()
+LIGHT = "options recipe recipes parse command words completion commands cli".split()
 QUICK = {"tyro", *sys.stdlib_module_names}
+SLIM = ("hardattn.report.titles.", "hardattn.report.format_1.", "hardattn.training.options.")
 
 
 def room_of_experiments(name):
@@ -248,7 +251,7 @@ def room_of_experiments(name):
 
 def quick(name):
     """Whether what is imported needs no torch itself."""
-    return name.split(".")[0] in QUICK or f"{name}.".startswith("hardattn.report.titles.")
+    return name.split(".")[0] in QUICK or f"{name}.".startswith(SLIM)
 
 
 def of_sb3(name):

@@ -61,6 +61,7 @@ def test_a_wheel_holds_every_file_of_its_folders_and_no_other(wheel):
         for path in (ROOT / folder).rglob(f"*.{kind}")
     }
     wanted.add("hardattn/experiments/recipes/expected.json")  # and none of the results
+    wanted.add("hardattn/py.typed")
     assert {name for name in names(wheel) if ".dist-info/" not in name} == wanted
     wanted_too = {
         "hardattn/envs/__init__.py",

@@ -22,6 +22,7 @@ from hardattn.sensors import Retina
 from hardattn.training.metrics import TrainingMetrics
 from hardattn.training.optimizers import OPTIMIZERS
 
+from .. import build
 from ..committed import STUDIES
 from ..recipes import RECIPES
 from ..run import made_with
@@ -46,15 +47,15 @@ def measure(where: str, save: bool) -> None:
 def training(device: torch.device, product: str) -> list[dict[str, Any]]:
     """Whole updates of the ram-mnist recipe on random pixels, against the default product."""
     recipe = RECIPES["ram-mnist"]
-    batch, size = recipe.learning.batch, (1, 28, 28)
+    batch, size = recipe.training.batch_size, (1, 28, 28)
     generator = torch.Generator(device).manual_seed(0)
     images = torch.randint(256, (10_000, *size), generator=generator, device=device)
     split = Split(images.to(torch.uint8), torch.arange(10_000, device=device) % 10)
-    world = recipe.problem.world(10, size)
-    agent = recipe.agent.build(world.sensor.shape(size), world, size).to(device)
+    world = build.world(recipe.problem, 10, size)
+    agent = build.agent(recipe.agent, world.sensor.shape(size), world, size).to(device)
     weights = list(agent.parameters())
     descent, tally = OPTIMIZERS["adam"].make(weights, 1e-3, 0.9, 0.0), TrainingMetrics(device)
-    estimator = recipe.learning.gradient(agent, world)
+    estimator = build.estimator(recipe.estimator, agent, world)
 
     def update() -> None:
         index = torch.randint(len(split), (batch,), generator=generator, device=device)
@@ -62,7 +63,7 @@ def training(device: torch.device, product: str) -> list[dict[str, Any]]:
         loss = estimator(agent, world, scenes, generator)
         descent.zero_grad(set_to_none=True)
         loss.total.backward()
-        norm = nn.utils.clip_grad_norm_(weights, recipe.learning.clip)
+        norm = nn.utils.clip_grad_norm_(weights, recipe.training.max_grad_norm)
         tally.guard(descent, loss.total, norm)
         descent.step()
         tally.add(loss, norm, scenes, world)
@@ -88,7 +89,7 @@ def glimpses(device: torch.device) -> list[dict[str, Any]]:
         images = torch.randint(256, (2_000, 1, 28, 28), generator=generator, device=device)
         split = Split(images.to(torch.uint8), torch.arange(2_000, device=device) % 10)
         index = torch.arange(batch, device=device)
-        scenes = cluttered(split, index, generator, canvas=canvas, pieces=pieces)
+        scenes = cluttered(split, index, generator, canvas=canvas, distractors=pieces)
         places = torch.rand(looks, batch, 2, generator=generator, device=device) * 2 - 1
         retina = Retina(size, scales)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..command import Command
-from ..recipe import at_least
+from ..options import at_least
 
 # The longest first, so that the cores finish together.
 RECIPES = (

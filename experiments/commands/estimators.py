@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..command import Command
-from ..recipe import at_least
+from ..options import at_least
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 
 from ..command import Command, OnRuns
-from ..recipe import Run
+from ..recipe import RunOptions
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ def run(given: Options) -> int:
     """Measure all that can be."""
     from ..studies.remeasured import remeasure
 
-    faults = remeasure(given.paths, Run(device=given.device, root=given.root))
+    faults = remeasure(given.paths, RunOptions(device=given.device, root=given.root))
     for line in faults:
         print(f"error: {line}", file=sys.stderr)
     return 2 * bool(faults)

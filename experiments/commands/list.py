@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import tyro
 
 from ..command import Command
-from ..recipe import Recipe, UsageError, nearest
+from ..options import UsageError, nearest
+from ..recipe import Recipe
 from ..recipes import RECIPES
 
 

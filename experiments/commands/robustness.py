@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass
 
 from ..command import Command, OnRuns
-from ..recipe import Run, UsageError, nearest
+from ..options import UsageError, nearest
+from ..recipe import RunOptions
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def run(given: Options) -> int:
     for name in what:
         if name not in CHANGES:
             raise UsageError(f"nothing to measure is called {name!r}: {nearest(name, CHANGES)}")
-    here = Run(device=given.device, root=given.root)
+    here = RunOptions(device=given.device, root=given.root)
     faults = characterise(given.paths, what, here)
     code = 0
     if given.train:

@@ -95,7 +95,7 @@ def table(field: str) -> list[str]:
         "head": HEADS,
         "backbone": BACKBONES,
         "estimator": ESTIMATORS,
-        "optimiser": OPTIMIZERS,
+        "optimizer": OPTIMIZERS,
         "net": NETS,
         "script": SCRIPTS,
     }

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..command import Command
-from ..recipe import Recipe, Run
-from ..words import command_for, parse
+from ..parse import parse
+from ..recipe import Recipe, RunOptions
+from ..words import command_for
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Training:
 
     name: str
     recipe: Recipe
-    run: Run
+    run: RunOptions
     command: str
 
 
@@ -61,7 +62,7 @@ def summary(result: dict[str, Any], folder: Path) -> str:
 COMMAND = Command(
     "train",
     "train one recipe and measure it",
-    Run,
+    RunOptions,
     run,
     options,
     "RECIPE [--field value ...]; RECIPE --help lists the fields, hardattn list the recipes",

@@ -1,15 +1,27 @@
-"""Problems, each with all that is to be compared on it, and how it is trained.
+"""A problem, with all that is to be compared on it, and how it is trained.
 
 A family's members are RAM with each baseline, its controls (the same observer under a script,
 trained for it) and classifiers that see the whole image.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..agents import Ram
-from ..recipe import UNBOXED, Learning, Problem, Recipe
-from ..viewers import FullView
+from hardattn.training.options import TrainOptions
+
+from ..recipe import UNBOXED, Problem, Recipe, Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One recipe of a family: what is its own."""
+
+    title: str
+    about: str
+    agent: Spec
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """See `Family.recipe`."""
 
 
 @dataclass(frozen=True)
@@ -18,186 +30,116 @@ class Family:
 
     problem: Problem
     scene: str
-    ram: Ram
-    learning: Learning
-    whole: dict[str, Learning]  # by net
+    ram: Spec
+    training: TrainOptions
+    whole: Mapping[str, TrainOptions] = field(default_factory=dict)  # by net
 
-    def recipe(self, title: str, about: str, agent: Any, **changes: Any) -> Recipe:
-        """One member; `changes` are fields of the problem or of the learning."""
-        problem, learning = self.problem, self.learning
-        if isinstance(agent, FullView):
-            learning = self.whole[agent.net]
-            problem = replace(
-                problem, sensor="whole", size=None, scales=None, looks=1, first="centre"
-            )
-        for key, value in changes.items():
-            if hasattr(problem, key):
-                problem = replace(problem, **{key: value})
-            else:
-                learning = replace(learning, **{key: value})
+    def recipe(self, title: str, about: str, agent: Spec, **changes: Any) -> Recipe:
+        """One member; `changes` are fields of the problem or of the training, or the estimator."""
+        problem, training = self.problem, self.training
+        if agent.name == "full_view":
+            training = self.whole[agent.options["net"]]
+            problem = replace(problem, sensor=Spec("whole"), looks=1, first="centre")
+        estimator = changes.pop("estimator", Spec("learned_baseline"))
+        of_problem = {key: value for key, value in changes.items() if hasattr(problem, key)}
+        others = {key: value for key, value in changes.items() if key not in of_problem}
         return Recipe(
             title=title,
             about=f"{about} {self.scene}",
-            problem=problem,
+            problem=replace(problem, **of_problem),
             agent=agent,
-            learning=learning,
+            estimator=estimator,
+            training=replace(training, **others),
         )
 
     def members(self, suffix: str) -> dict[str, Recipe]:
         """RAM with each baseline, the controls, and the classifiers, by name."""
-        observer = "RAM's observer, trained for looks that"
-        given: dict[str, tuple[str, str, Any, dict[str, Any]]] = {
-            "ram": (
-                "RAM, learned baseline",
-                "RAM (Mnih et al. 2014) by REINFORCE with a learned baseline.",
-                self.ram,
-                {},
+        return {
+            f"{name}-{suffix}": self.recipe(one.title, one.about, one.agent, **one.changes)
+            for name, one in self._given().items()
+            if "target" not in one.changes.values() or self.problem.scene.name not in UNBOXED
+        }
+
+    def _given(self) -> dict[str, Member]:
+        return self._baselines() | self._controls() | self._classifiers()
+
+    def _baselines(self) -> dict[str, Member]:
+        """RAM by one estimator and another."""
+        return {
+            "ram": Member(
+                title="RAM, learned baseline",
+                about="RAM (Mnih et al. 2014) by REINFORCE with a learned baseline.",
+                agent=self.ram,
             ),
-            "ram-reinforce": (
-                "RAM, no baseline",
-                "RAM by REINFORCE with no baseline.",
-                self.ram,
-                {"estimator": "reinforce"},
+            "ram-reinforce": Member(
+                title="RAM, no baseline",
+                about="RAM by REINFORCE with no baseline.",
+                agent=self.ram,
+                changes={"estimator": Spec("reinforce")},
             ),
-            "ram-self-critical": (
-                "RAM, self-critical",
-                "RAM by REINFORCE, the greedy episode as the baseline.",
-                self.ram,
-                {"estimator": "self_critical"},
+            "ram-self-critical": Member(
+                title="RAM, self-critical",
+                about="RAM by REINFORCE, the greedy episode as the baseline.",
+                agent=self.ram,
+                changes={"estimator": Spec("self_critical")},
             ),
-            "ram-leave-one-out": (
-                "RAM, leave-one-out",
-                "RAM by REINFORCE, four episodes a scene, each against the other three.",
-                self.ram,
-                {
-                    "estimator": "leave_one_out",
-                    "samples": 4,
-                    "batch": self.learning.batch // 4,
-                    "images": self.learning.images // 4,
-                    "validate_every": self.learning.validate_every // 4,
+            "ram-leave-one-out": Member(
+                title="RAM, leave-one-out",
+                about="RAM by REINFORCE, four episodes a scene, each against the other three.",
+                agent=self.ram,
+                changes={
+                    "estimator": Spec("leave_one_out", samples=4),
+                    "batch_size": self.training.batch_size // 4,
+                    "images": self.training.images // 4,
+                    "validate_every": self.training.validate_every // 4,
                 },
             ),
-            "random": (
-                "random looks",
-                f"{observer} fall anywhere.",
-                replace(self.ram, script="random"),
-                {},
-            ),
-            "centre": (
-                "centre look",
-                f"{observer} all fall on the centre.",
-                replace(self.ram, script="centre"),
-                {"first": "centre"},
-            ),
-            "raster": (
-                "raster looks",
-                f"{observer} go over the image line by line.",
-                replace(self.ram, script="raster"),
-                {},
-            ),
-            "oracle": (
-                "oracle look",
-                f"{observer} all fall on the target.",
-                replace(self.ram, script="oracle"),
-                {"first": "target", "context": "target"},
-            ),
-            "mlp": (
-                "MLP, whole image",
-                "Two layers of 256 units that see everything.",
-                FullView(net="mlp"),
-                {},
-            ),
-            "conv-2014": (
-                "conv net of 2014, whole image",
-                "The weak convolutional baseline of the RAM paper.",
-                FullView(net="conv_2014"),
-                {},
-            ),
-            "cnn": (
-                "CNN, whole image",
-                "A small residual network that sees everything.",
-                FullView(net="cnn"),
-                {},
-            ),
         }
+
+    def _controls(self) -> dict[str, Member]:
+        """RAM's observer under scripts."""
+        observer = "RAM's observer, trained for looks that"
         return {
-            f"{name}-{suffix}": self.recipe(title, about, agent, **changes)
-            for name, (title, about, agent, changes) in given.items()
-            if "target" not in changes.values() or self.problem.scene not in UNBOXED
+            "random": Member(
+                title="random looks",
+                about=f"{observer} fall anywhere.",
+                agent=self.ram.but(script="random"),
+            ),
+            "centre": Member(
+                title="centre look",
+                about=f"{observer} all fall on the centre.",
+                agent=self.ram.but(script="centre"),
+                changes={"first": "centre"},
+            ),
+            "raster": Member(
+                title="raster looks",
+                about=f"{observer} go over the image line by line.",
+                agent=self.ram.but(script="raster"),
+            ),
+            "oracle": Member(
+                title="oracle look",
+                about=f"{observer} all fall on the target.",
+                agent=self.ram.but(script="oracle"),
+                changes={"first": "target", "context": "target"},
+            ),
         }
 
-
-DIGITS = Family(
-    problem=Problem(
-        dataset="digits",
-        scene="translated",
-        canvas=48,
-        zoom=2,
-        sensor="retina",
-        size=6,
-        scales=3,
-        looks=6,
-        test_draws=8,
-    ),
-    scene="Digits doubled to 16x16, anywhere on a blank 48x48 canvas; six looks of 6x6, 3 scales.",
-    ram=Ram(core="gru", std=0.2),
-    learning=Learning(images=320_000, batch=256, lr=4e-3, validate_every=20_000),
-    whole={
-        "mlp": Learning(images=320_000, batch=128, lr=1e-3, validate_every=20_000),
-        "conv_2014": Learning(images=320_000, batch=128, lr=1e-3, validate_every=20_000),
-        "cnn": Learning(images=18_000, batch=64, lr=2e-3, validate_every=2_000),
-    },
-)
-
-CLUTTERED_DIGITS = replace(
-    DIGITS,
-    problem=replace(DIGITS.problem, scene="cluttered", pieces=4, piece=8, test_draws=4),
-    scene=(
-        "Digits doubled to 16x16 on a 48x48 canvas with four pieces of clutter; six looks of 6x6, "
-        "3 scales."
-    ),
-)
-
-MNIST = Family(
-    problem=Problem(dataset="mnist", sensor="retina", size=8, scales=1, looks=6),
-    scene="MNIST as it is, 28x28; six looks of 8x8, one scale.",
-    ram=Ram(std=0.1),
-    learning=Learning(images=18_000_000, batch=512, lr=2e-3, validate_every=500_000),
-    whole={
-        "mlp": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
-        "conv_2014": Learning(images=3_000_000, batch=128, lr=1e-3, validate_every=100_000),
-        "cnn": Learning(images=600_000, batch=128, lr=2e-3, validate_every=50_000),
-    },
-)
-
-CLUTTERED_60 = replace(
-    MNIST,
-    problem=Problem(
-        dataset="mnist",
-        scene="cluttered",
-        canvas=60,
-        pieces=4,
-        piece=8,
-        sensor="retina",
-        size=12,
-        scales=3,
-        looks=8,
-    ),
-    scene="MNIST on a 60x60 canvas with four pieces of clutter; eight looks of 12x12, 3 scales.",
-)
-
-PAIR = Family(
-    problem=Problem(
-        dataset="mnist",
-        scene="pair",
-        canvas=100,
-        sensor="retina",
-        size=12,
-        scales=4,
-        looks=5,
-    ),
-    scene="Two digits of MNIST anywhere on 100x100, 55 answers; five looks of 12x12, 4 scales.",
-    ram=Ram(core="lstm", std=0.2),
-    learning=Learning(images=600_000, batch=128, lr=1e-3, validate_every=50_000),
-    whole={},
-)
+    def _classifiers(self) -> dict[str, Member]:
+        """Those that see the whole image."""
+        return {
+            "mlp": Member(
+                title="MLP, whole image",
+                about="Two layers of 256 units that see everything.",
+                agent=Spec("full_view", net="mlp"),
+            ),
+            "conv-2014": Member(
+                title="conv net of 2014, whole image",
+                about="The weak convolutional baseline of the RAM paper.",
+                agent=Spec("full_view", net="conv_2014"),
+            ),
+            "cnn": Member(
+                title="CNN, whole image",
+                about="A small residual network that sees everything.",
+                agent=Spec("full_view", net="cnn"),
+            ),
+        }

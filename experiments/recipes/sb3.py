@@ -7,8 +7,9 @@ harness, so that the results stand in one table. A run that is stopped begins ag
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ..recipe import Recipe, UsageError, at_least, finite, positive
-from .family import CLUTTERED_DIGITS
+from ..options import UsageError, at_least, finite, positive
+from ..recipe import Recipe
+from .cluttered import CLUTTERED_DIGITS
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Interaction:
         at_least(self, 1, "images", "envs", "validate_every")
         positive(self, "lr")
         finite(self, "lr")
-        for name in ("discount", "trace"):
+        for name in ("discount", "gae_lambda"):
             if not 0 <= getattr(self, name, 0.0) <= 1:
                 raise UsageError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
 
@@ -116,28 +117,28 @@ class A2c(Interaction):
 
     steps: int = 12
     """Of each environment from update to update."""
-    trace: float = 0.95
+    gae_lambda: float = 0.95
     """Lambda of the generalised advantage."""
-    entropy: float = 0.01
+    ent_coef: float = 0.01
     """Weight of the entropy of actions."""
-    clip: float = 0.5
+    max_grad_norm: float = 0.5
     """Largest norm of the gradient."""
     estimator: str = field(default="A2C", init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 1, "steps")
-        at_least(self, 0, "entropy")
-        positive(self, "clip")
+        at_least(self, 0, "ent_coef")
+        positive(self, "max_grad_norm")
 
     def arguments(self) -> dict[str, Any]:
         """What the algorithm is to be made with."""
         return {
             "n_steps": self.steps,
             "gamma": self.discount,
-            "gae_lambda": self.trace,
-            "ent_coef": self.entropy,
-            "max_grad_norm": self.clip,
+            "gae_lambda": self.gae_lambda,
+            "ent_coef": self.ent_coef,
+            "max_grad_norm": self.max_grad_norm,
         }
 
 
@@ -147,23 +148,27 @@ class Ppo(A2c):
 
     steps: int = 48
     """Of each environment from one round of updates to the next."""
-    batch: int = 512
+    batch_size: int = 512
     """Steps to an update."""
-    epochs: int = 4
+    update_epochs: int = 4
     """Updates from the same steps."""
-    ratio: float = 0.2
+    clip_range: float = 0.2
     """How far a ratio of probabilities may go from 1."""
     estimator: str = field(default="PPO", init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "epochs")
-        at_least(self, 2, "batch")
-        positive(self, "ratio")
+        at_least(self, 1, "update_epochs")
+        at_least(self, 2, "batch_size")
+        positive(self, "clip_range")
 
     def arguments(self) -> dict[str, Any]:
         """What the algorithm is to be made with."""
-        more = {"batch_size": self.batch, "n_epochs": self.epochs, "clip_range": self.ratio}
+        more = {
+            "batch_size": self.batch_size,
+            "n_epochs": self.update_epochs,
+            "clip_range": self.clip_range,
+        }
         return super().arguments() | more
 
 
@@ -178,7 +183,7 @@ class RecurrentPpo(Ppo):
 class Sac(Interaction):
     """Of Haarnoja et al. (2018)."""
 
-    batch: int = 256
+    batch_size: int = 256
     """Remembered steps to an update."""
     updates: int = 8
     """After each step of all environments."""
@@ -190,28 +195,29 @@ class Sac(Interaction):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "batch", "updates", "buffer")
+        at_least(self, 1, "batch_size", "updates", "buffer")
         at_least(self, 0, "start")
 
     def arguments(self) -> dict[str, Any]:
         """What the algorithm is to be made with."""
         return {
             "gamma": self.discount,
-            "batch_size": self.batch,
+            "batch_size": self.batch_size,
             "gradient_steps": self.updates,
             "buffer_size": self.buffer,
             "learning_starts": self.start,
         }
 
 
-def _recipe(title: str, about: str, agent: Any, learning: Any) -> Recipe:
+def _recipe(title: str, about: str, agent: Any, training: Any) -> Recipe:
     problem = replace(CLUTTERED_DIGITS.problem, bonus=1.0)
     return Recipe(
         title=title,
         about=f"{about} {CLUTTERED_DIGITS.scene}",
         problem=problem,
         agent=agent,
-        learning=learning,
+        estimator=None,
+        training=training,
         trainer="sb3",
     )
 
@@ -245,4 +251,13 @@ SB3: dict[str, Recipe] = {
 
 # By the names that a result has them under.
 AGENTS: dict[str, Any] = {kind.__name__: kind for kind in (Feedforward, Recurrent, Squashed)}
-LEARNINGS: dict[str, Any] = {kind.estimator: kind for kind in (A2c, Ppo, RecurrentPpo, Sac)}
+ALGORITHMS: dict[str, Any] = {kind.estimator: kind for kind in (A2c, Ppo, RecurrentPpo, Sac)}
+
+
+def by_default(agent: str, estimator: str) -> Recipe:
+    """A recipe of these two, as by default. Raises UsageError for another algorithm."""
+    if estimator not in ALGORITHMS:
+        raise UsageError(f"no algorithm of Stable-Baselines3 is called {estimator!r} here")
+    training = ALGORITHMS[estimator]()
+    parts: dict[str, Any] = {"estimator": None, "training": training, "trainer": "sb3"}
+    return Recipe(title="", about="", agent=AGENTS[agent](), **parts)

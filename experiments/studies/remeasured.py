@@ -9,14 +9,14 @@ from hardattn.report.runs import read
 from hardattn.storage import replace_text
 
 from ..folder import locked
-from ..recipe import Run, UsageError
+from ..recipe import RunOptions, UsageError
 from ..revive import Revival
 from ..run import conclude, things
 from ..sources import files
 from ..trainers import TRAINERS
 
 
-def remeasure(paths: Sequence[str | Path], given: Run) -> list[str]:
+def remeasure(paths: Sequence[str | Path], given: RunOptions) -> list[str]:
     """Measure all runs of these paths; returns what could not be, a line each.
 
     Raises ReportError for paths without runs, CheckpointError, DataError, Busy.
@@ -45,7 +45,7 @@ def _again(folder: Path, result: dict[str, Any], revive: Revival) -> dict[str, A
         of_then = {key: result[key] for key in ("made_with", "sources") if key in result}
         training = of_then | result["training"]
         kept = {key: result[key] for key in ("origin",) if key in result}
-        run = Run(seed=result["seed"], threads=revive.given.threads)
+        run = RunOptions(seed=result["seed"], threads=revive.given.threads)
         now = conclude(
             trained.setting,
             result["name"],

@@ -18,6 +18,10 @@ class AttentionDropout(nn.Module):
 
     Departures: a is the mean of the rectified features. The paper's are rectified already; of
     others the mean may be negative everywhere, and then everything would be dropped.
+
+    Args:
+        rate: How often the most attended places are dropped, and not the map applied.
+        threshold: Share of the largest weight above which a place counts.
     """
 
     def __init__(self, channels: int, *, rate: float = 0.75, threshold: float = 0.8):

@@ -64,6 +64,10 @@ class Axial(nn.Module):
     Departures: without the 1x1 convolutions of the bottleneck in which the paper places it. A
     table of offsets made for one size would fix the size: here offsets beyond `span` places share
     the outermost row, as in Shaw et al. (2018, arXiv:1803.02155). 4 heads, not 8.
+
+    Args:
+        heads: How many attend side by side.
+        span: How far a place sees along an axis.
     """
 
     def __init__(self, channels: int, *, heads: int = 4, span: int = 16):

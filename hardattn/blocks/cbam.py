@@ -12,6 +12,9 @@ class CBAMChannel(nn.Module):
 
     (B, C, H, W) -> same. Map: the gate, (B, C). The MLP has biases, as the authors' code has.
     reduction: of its middle layer, C / r units, but at least eight.
+
+    Args:
+        reduction: Channels to a unit of the middle layer.
     """
 
     def __init__(self, channels: int, *, reduction: int = 16):
@@ -33,6 +36,10 @@ class CBAMSpatial(nn.Module):
 
     (B, C, H, W) -> same. Map: the gate, (B, 1, H, W). momentum: of the norm, the share of a batch
     in its running mean and variance; the authors' code has a hundredth, torch's default is a tenth.
+
+    Args:
+        kernel: Side of the convolution in pixels.
+        momentum: Share of the new in a running mean.
     """
 
     def __init__(self, channels: int, *, kernel: int = 7, momentum: float = 0.01):
@@ -48,7 +55,13 @@ class CBAMSpatial(nn.Module):
 
 
 class CBAM(nn.Module):
-    """The channel gate, then the spatial gate. (B, C, H, W) -> same. Maps: those of both."""
+    """The channel gate, then the spatial gate. (B, C, H, W) -> same. Maps: those of both.
+
+    Args:
+        reduction: Channels to a unit of the middle layer.
+        kernel: Side of the convolution in pixels.
+        momentum: Share of the new in a running mean.
+    """
 
     def __init__(
         self, channels: int, *, reduction: int = 16, kernel: int = 7, momentum: float = 0.01

@@ -40,6 +40,13 @@ class Clustered(MultiHead):
     which is faster on long sequences. A is written out, (N, N), so that it can be seen and
     replaced, and the paper's saving is not had here. The paper's text was not at hand,
     the authors' code was.
+
+    Args:
+        heads: How many attend side by side.
+        positions: Add where a place is to what is there.
+        clusters: Into how many groups places are put.
+        rounds: How often it is repeated.
+        top: Keys of each query that are compared exactly.
     """
 
     def __init__(

@@ -14,6 +14,9 @@ class Coordinate(nn.Module):
 
     (B, C, H, W) -> same. Map: the gate a_ch b_cw, (B, C, H, W). In each channel it has rank one,
     so it cannot follow a diagonal. reduction: r; there are at least 8 channels between.
+
+    Args:
+        reduction: Channels to a unit of the middle layer.
     """
 
     def __init__(self, channels: int, *, reduction: int = 32):

@@ -25,6 +25,9 @@ class CrissCross(nn.Module):
 
     Departures: without the convolutions around it in the paper's segmentation head. k has no
     bias, which would cancel.
+
+    Args:
+        rounds: How often it is repeated.
     """
 
     def __init__(self, channels: int, *, rounds: int = 2):

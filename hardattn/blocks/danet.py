@@ -1,11 +1,14 @@
 """Dual attention, of DANet (Fu, Liu, Tian, Li, Bao, Fang, Lu 2019, arXiv:1809.02983)."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from hardattn.blocks.sagan import SAGAN
 from hardattn.maps import AttentionMap
 
+Sign = Literal["paper", "released"]
 SIGNS = {"paper": 1, "released": -1}
 
 
@@ -32,9 +35,13 @@ class DANetChannel(nn.Module):
     Departures: s is 1 in the authors' code, whose softmax all but chooses one channel: among 32 of
     an untrained network, at 144 places, the largest weight is .9, and with "paper" it is that of
     the channel itself, which is no attention.
+
+    Args:
+        sign: Of the logits, as the paper writes or as the code was released.
+        scale: What logits are multiplied by; by default 1 / sqrt(places).
     """
 
-    def __init__(self, channels: int, *, sign: str = "released", scale: float | None = None):
+    def __init__(self, channels: int, *, sign: Sign = "released", scale: float | None = None):
         super().__init__()
         if sign not in SIGNS:
             raise ValueError(f"no sign {sign!r}: choose one of {', '.join(SIGNS)}")
@@ -56,9 +63,13 @@ class DANet(nn.Module):
 
     Departures: the convolutions before and after each of the two, by which the head of the paper
     takes C to C / 4 and then to classes, are left out, and x is counted once.
+
+    Args:
+        sign: Of the logits, as the paper writes or as the code was released.
+        scale: What logits are multiplied by; by default 1 / sqrt(places).
     """
 
-    def __init__(self, channels: int, *, sign: str = "released", scale: float | None = None):
+    def __init__(self, channels: int, *, sign: Sign = "released", scale: float | None = None):
         super().__init__()
         self.position = DANetPosition(channels)
         self.channel = DANetChannel(channels, sign=sign, scale=scale)

@@ -14,6 +14,9 @@ class Deformable(nn.Module):
     read bilinearly and is 0 outside. Map: the offsets, (B, 2 k^2, H, W), (row, column) tap by tap;
     its density is how much of each pixel was read. The offsets start at 0, so the block starts as
     an ordinary convolution.
+
+    Args:
+        kernel: Side of the convolution in pixels.
     """
 
     def __init__(self, channels: int, *, kernel: int = 3):
@@ -73,6 +76,9 @@ class DeformableV2(Deformable):
     Map: both, (B, 3 k^2, H, W), the offsets first; in its density a tap counts m.
 
     Departures: both learn as fast as the rest; the paper slows them to a tenth.
+
+    Args:
+        kernel: Side of the convolution in pixels.
     """
 
     def __init__(self, channels: int, *, kernel: int = 3):

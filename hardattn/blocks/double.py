@@ -16,6 +16,9 @@ class DoubleAttention(nn.Module):
     and what was given where, (B, n, H, W), which sums to one over the queries.
 
     r = 4 is from memory: the paper's text was not at hand.
+
+    Args:
+        reduction: Channels to a unit of the middle layer.
     """
 
     def __init__(self, channels: int, *, reduction: int = 4):

@@ -29,6 +29,13 @@ class DVAN(S3TA):
     features; here all looks are at one feature map. Its LSTM weighs a fixed grid; here it asks, as
     in S3TA. The paper's text was not at hand: that its penalty is on products of maps is, which
     pairs of looks it takes and its weight are not confirmed.
+
+    Args:
+        looks: How often it attends.
+        hidden: Units of the hidden layer.
+        keys: Channels that are asked.
+        frequencies: Of the spatial basis, which has (2 * frequencies)^2 channels.
+        price: Of what it charges.
     """
 
     def __init__(

@@ -20,6 +20,9 @@ class ECA(nn.Module):
     (B, C, H, W) -> same. Map: the gate, (B, C). kernel: of the convolution, odd; the paper's rule
     where it is not given. Neighbours in the order of channels, which has no meaning before
     training, share a gate's evidence.
+
+    Args:
+        kernel: Of the convolution over channels, odd; by default by the paper's rule.
     """
 
     def __init__(self, channels: int, *, kernel: int | None = None):

@@ -25,6 +25,12 @@ class EMAttention(nn.Module):
     bases of untrained networks there have a mean cosine of .7 and z has 90 % of the entropy of no
     choice; with 1/20 these are .3 and 19 %. The norm's running mean follows a tenth of each batch;
     in the released code, which trains from weights that were learned before, 3e-4.
+
+    Args:
+        bases: What places are rebuilt from.
+        steps: Iterations of the inner loop.
+        momentum: Share of the old in the running bases.
+        temperature: Of the softmax inside.
     """
 
     bases: Tensor

@@ -39,6 +39,10 @@ class FCA(nn.Module):
 
     Departures: frequencies, given for 7x7, become whole(u H / 7), where the authors' code has
     u whole(H / 7): the same where 7 divides H, but below 7 theirs makes every filter the mean.
+
+    Args:
+        reduction: Channels to a unit of the middle layer.
+        frequencies: How many frequencies of the cosine transform are used.
     """
 
     spectrum: Tensor

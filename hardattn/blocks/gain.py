@@ -21,6 +21,11 @@ class GAIN(nn.Module):
     features, and hides these. The paper's class is the label, which a head is not shown. It charges
     the score itself, which has no floor; here its probability. Threshold and sharpness are from
     other implementations, which differ: the paper's text was not at hand.
+
+    Args:
+        price: Of what it charges.
+        threshold: Of the map, above which a place is masked out.
+        sharpness: Of that threshold.
     """
 
     def __init__(

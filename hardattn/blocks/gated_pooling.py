@@ -15,6 +15,9 @@ class GatedPooling(nn.Module):
 
     Departures: one of K classes where the paper has a bag that is positive or not; the instances
     are the features as they come, where the paper's are 500 wide.
+
+    Args:
+        hidden: Units of the hidden layer.
     """
 
     def __init__(self, channels: int, classes: int, *, hidden: int = 128):

@@ -28,6 +28,10 @@ class Hamburger(nn.Module):
     Departures: rank 8; the paper has 64 for 512 channels. It starts at random in evaluation, too,
     and does one step more there. The norm's running mean follows a tenth of each batch; in the
     released code, which trains from weights that were learned before, 3e-4.
+
+    Args:
+        rank: Of the factors.
+        steps: Iterations of the inner loop.
     """
 
     start: Tensor

@@ -29,6 +29,9 @@ class Harmonious(nn.Module):
 
     Departures: the paper's "hard" attention, four crops by a spatial transformer (nothing in it is
     drawn), is not part of this block. The map is enlarged to the sides of x, which may be odd.
+
+    Args:
+        reduction: Channels to a unit of the middle layer.
     """
 
     def __init__(self, channels: int, *, reduction: int = 16):

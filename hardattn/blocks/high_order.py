@@ -20,6 +20,10 @@ class HighOrder(nn.Module):
     Departures: the paper's text was not at hand. That edges are thresholded, that neighbours are
     of several orders and that two are drawn is from its abstract and figure; the unit of the
     threshold, weighted rather than counted walks, and the widths are choices made here.
+
+    Args:
+        order: How many factors a product has.
+        threshold: Share of the largest weight above which a place counts.
     """
 
     def __init__(self, channels: int, *, order: int = 2, threshold: float = 1.0):

@@ -136,6 +136,9 @@ class HOGA(Cell):
     hand. The gates by SE have biases, and eight units between at least, where the authors' small
     nets have one or none. A 1x1 convolution of one channel to one, whose scale the norm behind it
     takes away, is left out.
+
+    Args:
+        genotype: Names of OPS, by node and source.
     """
 
     def __init__(self, channels: int, *, genotype: Genotype = PUBLISHED):

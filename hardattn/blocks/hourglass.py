@@ -21,6 +21,9 @@ class Hourglass(nn.Module):
     scales down, to 3x3 from 12x12; the paper goes from 64 to 4 in four. Odd sides are rounded up on
     the way down and cut on the way up. Nothing between the hourglass and the heatmap, where the
     paper has a unit and a convolution.
+
+    Args:
+        depth: How often the middle of it halves the sides.
     """
 
     def __init__(self, channels: int, *, depth: int = 2):

@@ -15,6 +15,10 @@ class MultiContext(nn.Module):
     Departures: the paper has such maps on features of several resolutions of an hourglass, and for
     each body part; here is one, on one. Its released recipe has a kernel of 11 for maps of 64. The
     paper's text was not at hand; this follows the released code.
+
+    Args:
+        kernel: Side of the convolution in pixels.
+        steps: Iterations of the inner loop.
     """
 
     def __init__(self, channels: int, *, kernel: int = 3, steps: int = 3):

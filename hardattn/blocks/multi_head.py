@@ -32,6 +32,10 @@ class MultiHead(nn.Module):
     Departures: it is the attending half of the layer, without its MLP. The norm comes before, as
     in vision transformers. Positions are added here rather than once below, sines and cosines of
     row and column, half of the channels each, so that they need no size.
+
+    Args:
+        heads: How many attend side by side.
+        positions: Add where a place is to what is there.
     """
 
     def __init__(self, channels: int, *, heads: int = 4, positions: bool = True):

@@ -27,6 +27,12 @@ class NonLocalSparse(nn.Module):
     less than three chunks shows it twice. The number of buckets does not follow N. Evaluation is
     not random. A is written out, (N, N), so that it can be seen and replaced, and the paper's
     saving is not had here.
+
+    Args:
+        chunk: Places that are compared with each other.
+        hashes: How many hashings are averaged.
+        buckets: Into which places are hashed.
+        scale: What is attended to is multiplied by.
     """
 
     directions: Tensor

@@ -72,6 +72,13 @@ class Perceiver(nn.Module):
     Departures: far smaller than the paper's 512 latents of 1024, 8 rounds of 6 layers and 64 bands,
     and latents are as wide as the features. Rounds share all weights; the paper's best has those
     of the first cross-attention apart. No dropout. Defaults of the paper are from memory.
+
+    Args:
+        latents: Vectors that ask.
+        rounds: How often it is repeated.
+        layers: Of self-attention in a round.
+        heads: How many attend side by side.
+        bands: Frequencies that say where a place is.
     """
 
     def __init__(

@@ -29,6 +29,10 @@ class PiCANetLocal(nn.Module):
     Departures: C / 4 channels, at least eight, between the two convolutions, where the paper has
     128 for 64 to 512. It fuses within a decoder, whose other parts are left out. The paper's text
     was not at hand; this follows an implementation.
+
+    Args:
+        window: Side of the neighbourhood in places.
+        dilation: Places from one of the neighbourhood to the next.
     """
 
     def __init__(self, channels: int, *, window: int = 7, dilation: int = 2):
@@ -83,6 +87,9 @@ class PiCANetGlobal(nn.Module):
     Departures: the LSTMs have C / 4 units each way; the paper's 256 serve 512 to 1024 channels. It
     fuses within a decoder, whose other parts are left out. The paper's text was not at hand; this
     follows an implementation.
+
+    Args:
+        context: Side of the context in places.
     """
 
     def __init__(self, channels: int, *, context: int = 10):

@@ -19,6 +19,9 @@ class PyramidFeature(nn.Module):
     together by dilated convolutions, and the spatial gate that is made of them is on lower levels.
     Its released code rectifies a and b, so that no spatial gate falls below a half, and charges for
     channel gates.
+
+    Args:
+        kernel: Side of the convolution in pixels.
     """
 
     def __init__(self, channels: int, *, kernel: int = 9):

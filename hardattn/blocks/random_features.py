@@ -27,6 +27,11 @@ class RandomFeatures(MultiHead):
     Departures: the form without a recurrent gate, as places have no order. The noise is drawn, not
     chosen from a stock. A is written out, (N, N), so that it can be seen and replaced, and the
     linear cost is not had here.
+
+    Args:
+        heads: How many attend side by side.
+        positions: Add where a place is to what is there.
+        features: How many random features stand for the softmax.
     """
 
     noise: Tensor

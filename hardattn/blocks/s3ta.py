@@ -27,6 +27,13 @@ class S3TA(nn.Module):
     LSTM 256); only the answers feed the LSTM. Size of the MLP and form of the basis follow a
     replication of Mott et al.; those of the paper are not confirmed. The agent `sequential` is the
     same over a net of its own, with its looks as the world's.
+
+    Args:
+        looks: How often it attends.
+        hidden: Units of the hidden layer.
+        keys: Channels that are asked.
+        queries: Asked at once at each look.
+        frequencies: Of the spatial basis, which has (2 * frequencies)^2 channels.
     """
 
     def __init__(

@@ -21,6 +21,9 @@ class SE(nn.Module):
 
     (B, C, H, W) -> same. Map: the gate, (B, C). reduction: of the middle layer, C / r units, but at
     least eight. What pools otherwise, and gates alike, overrides `pool`.
+
+    Args:
+        reduction: Channels to a unit of the middle layer.
     """
 
     def __init__(self, channels: int, *, reduction: int = 16):

@@ -18,6 +18,11 @@ class SelectiveKernel(nn.Module):
     (B, M, C), which sums to one over M. groups: of the convolutions; the greatest common divisor of
     C and these, or C / 4 where that is less, so that a group has at least four channels, as in the
     paper's networks: with one channel in each the convolutions would mix nothing.
+
+    Args:
+        branches: Kernels to choose from.
+        groups: Groups of the convolutions.
+        reduction: Channels to a unit of the middle layer.
     """
 
     def __init__(self, channels: int, *, branches: int = 2, groups: int = 32, reduction: int = 16):

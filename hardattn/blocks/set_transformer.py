@@ -100,6 +100,10 @@ class SetTransformer(nn.Module):
 
     Departures: as wide as its input, where the paper has 128 and up. With one seed the paper's
     decoder needs no SAB.
+
+    Args:
+        heads: How many attend side by side.
+        inducing: Points through which places attend to each other; None: they do so directly.
     """
 
     def __init__(self, channels: int, classes: int, *, heads: int = 4, inducing: int | None = 16):

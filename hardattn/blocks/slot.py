@@ -22,6 +22,10 @@ class SlotAttention(nn.Module):
     Departures: the paper predicts a set, one element a slot, and starts from fresh noise in
     evaluation, too; for one class the votes of all slots are averaged. Slots are as wide as the
     features, where the paper has 64; their MLP is twice as wide, as there.
+
+    Args:
+        slots: Vectors that compete for places.
+        rounds: How often it is repeated.
     """
 
     start: Tensor

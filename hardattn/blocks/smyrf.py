@@ -55,6 +55,12 @@ class SMYRF(MultiHead):
     Departures: clusters that do not divide N differ by one member, where the paper pads. A is
     written out, (N, N), so that it can be seen and replaced, and the paper's saving is not had
     here. The paper's text was not at hand, the released code was.
+
+    Args:
+        heads: How many attend side by side.
+        positions: Add where a place is to what is there.
+        clusters: Into how many groups places are put.
+        hashes: How many hashings are averaged.
     """
 
     directions: Tensor

@@ -32,6 +32,10 @@ class SOCA(SE):
     How exact: after the paper's five iterations the root of a covariance of white noise is too
     small by 3 % for 16 channels at 144 places, by 12 % for 32 channels there, and by 20 % for 64
     channels at 64 places, where it has no full rank; after ten by 1 % or less.
+
+    Args:
+        reduction: Channels to a unit of the middle layer.
+        iterations: Of the matrix square root.
     """
 
     def __init__(self, channels: int, *, reduction: int = 16, iterations: int = 5):

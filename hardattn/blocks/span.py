@@ -62,6 +62,9 @@ class SPAN(nn.Module):
     the paper's decoder, too, in whose place the block returns to C channels. Neighbours outside the
     map are masked, where the released code gives them a score of 0, and so weight. That code
     divides scores by 8, whatever C is.
+
+    Args:
+        dilations: Of the convolutions, side by side.
     """
 
     def __init__(self, channels: int, *, dilations: Sequence[int] = (1, 3)):

@@ -22,6 +22,9 @@ class SpatialPyramid(nn.Module):
     to each place. Windows of 3, 5 and 7 around each place of a small map; the paper's go from 3 to
     37, with stride 2. Embeddings of 256 channels are left out, and half of C stands for its middle
     layers of 128. The paper's text was not at hand; this follows an implementation.
+
+    Args:
+        windows: Sides of the windows in places.
     """
 
     def __init__(self, channels: int, *, windows: Sequence[int] = (3, 5, 7)):

@@ -18,6 +18,9 @@ class SpatialTransformer(nn.Module):
 
     Departures: the paper has many localisation nets, none of which takes any size of map. They
     often learn at a tenth of the speed; this one learns as fast as the rest.
+
+    Args:
+        hidden: Units of the hidden layer.
     """
 
     start: tuple[float, ...] = (1, 0, 0, 0, 1, 0)

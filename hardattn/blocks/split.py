@@ -15,6 +15,10 @@ class SplitAttention(nn.Module):
     (B, C, H, W) -> same; it takes the place of a convolution, so there is no shortcut. Map: a,
     (B, R, C), which sums to one over R where R > 1. radix: R, which must divide C. The
     cardinality is 1, as in the authors' main networks.
+
+    Args:
+        radix: Into how many splits channels are put.
+        reduction: Channels to a unit of the middle layer.
     """
 
     def __init__(self, channels: int, *, radix: int = 2, reduction: int = 4):

@@ -28,6 +28,10 @@ class StandAlone(nn.Module):
     Departures: the layer takes the place of a 3x3 convolution in a bottleneck; here the shortcut
     is drawn around the layer alone. 4 heads, not 8. Windows are a mask on all pairs of places: on
     maps as small as those here that is faster than to cut them out, but the cost is quadratic.
+
+    Args:
+        heads: How many attend side by side.
+        window: Side of the neighbourhood in places.
     """
 
     def __init__(self, channels: int, *, heads: int = 4, window: int = 7):

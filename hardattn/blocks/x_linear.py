@@ -70,6 +70,9 @@ class XLinear(nn.Module):
     paper is about bilinear pooling for captions, and that is what this is.
 
     Departures: one layer of four, and no dropout. 4 heads, not 8.
+
+    Args:
+        heads: How many attend side by side.
     """
 
     def __init__(self, channels: int, *, heads: int = 4):

@@ -56,6 +56,15 @@ def gat_cluster(
     Departures: q is made anew at every update, by batch statistics where there are any; the
     authors make it of 1,000 images in evaluation mode, for 8 epochs of updates on these. k-means
     starts from the most probable clusters and takes 10 steps. Their transforms are of photographs.
+
+    Args:
+        invariance: Weight of the task that an image moved is the same image.
+        balance: Weight of the task that clusters are of one size.
+        relation: Weight of the task that neighbours are put together.
+        attention: Weight of the task that attended answers are like the others.
+        turn: Degrees by which an image is turned at most.
+        stretch: Factor by which an image is magnified at most.
+        shift: How far an image is shifted at most, in half-sides.
     """
     if not hasattr(agent, "unattended"):
         name = type(agent).__name__

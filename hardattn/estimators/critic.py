@@ -46,6 +46,10 @@ class SelfCriticalAttention(nn.Module):
     attention through the critic, whose weights only its own error moves; it judges features that
     it does not move. Biased by the critic: V is not r. The critic is gone in evaluation.
     Departure: the paper's weight, and its critic's sizes, were not at hand.
+
+    Args:
+        weight: Of the critic's guess beside the loss.
+        hidden: Units of the net that learns beside the agent.
     """
 
     def __init__(self, agent: JudgedAgent, world: World, *, weight: float = 0.1, hidden: int = 64):

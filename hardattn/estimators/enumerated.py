@@ -21,6 +21,9 @@ def enumerated(
     """E[loss + cost - reward] itself, over every episode that can be drawn. No variance, unbiased.
 
     Raises ValueError if a scene has more than `limit` episodes, or if a place is not one of a few.
+
+    Args:
+        limit: The most episodes that are visited of a scene.
     """
     path, log_prob = every_episode(agent, world, scenes, generator, limit)
     outcome = (path.loss + path.cost - path.reward).sum(0).unflatten(0, (len(scenes), -1))
@@ -40,6 +43,9 @@ def marginal_likelihood(
 
     (arXiv:1807.03756.) Biased as a gradient of E[loss], which is above it by Jensen's inequality.
     The loss should be one log-likelihood: a task that asks once, after the last look.
+
+    Args:
+        limit: The most episodes that are visited of a scene.
     """
     if world.task.rewarding:
         raise ValueError("a likelihood has no place for a reward: use a task with bonus=0")

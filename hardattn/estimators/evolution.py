@@ -18,9 +18,14 @@ class SNES(nn.Module):
     Mirrored pairs s of standard normal noise; loss f of the weights mu + sigma s; utilities u by
     rank. The gradient given to the optimiser is -sigma sum u s, so that plain SGD with rate 1 makes
     the natural step in mu; sigma <- sigma exp(rate / 2 sum u (s^2 - 1)) after each. Of the loss
-    smoothed by sigma (`spread` at first), and by ranks only its direction; ranks=False is an
+    smoothed by sigma (the option, at first), and by ranks only its direction; ranks=False is an
     unbiased gradient of the smoothed loss, sum (f - mean f) s / (n sigma). All look with one noise
     at the same scenes.
+
+    Args:
+        population: Weights tried at each update, an even number.
+        sigma: Standard deviation of the weights tried, at first.
+        ranks: Follow ranks of losses, and adapt sigma; otherwise the losses themselves.
     """
 
     sigma: Tensor
@@ -31,15 +36,15 @@ class SNES(nn.Module):
         world: World,
         *,
         population: int = 16,
-        spread: float = 0.02,
+        sigma: float = 0.02,
         ranks: bool = True,
     ):
         super().__init__()
-        if population < 2 or population % 2 or spread <= 0:
-            raise ValueError("SNES needs an even population of at least 2, and spread > 0")
+        if population < 2 or population % 2 or sigma <= 0:
+            raise ValueError("SNES needs an even population of at least 2, and sigma > 0")
         self.population, self.ranks = population, ranks
         size = sum(weight.numel() for weight in agent.parameters())
-        self.register_buffer("sigma", torch.full((size,), float(spread)))
+        self.register_buffer("sigma", torch.full((size,), float(sigma)))
         self.rate = (3 + math.log(size)) / (5 * math.sqrt(size))
 
     def forward(

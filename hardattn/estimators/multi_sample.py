@@ -25,6 +25,10 @@ def leave_one_out(
     """REINFORCE, each of K episodes against the mean of the others (Kool et al. 2019). Unbiased.
 
     All episodes of a scene share its first look. Costs K episodes with gradient.
+
+    Args:
+        samples: Episodes a scene.
+        reward_only: Let looks learn from the reward alone, as RAM was published.
     """
     _several(samples, "leave-one-out")
     first = world.first(scenes, generator).repeat_interleave(samples, 0)
@@ -48,6 +52,9 @@ def vimco(
 
     Unbiased for that bound, so biased for E[loss], and tighter to -log E[p(y)]. Each episode is
     set against the bound with its own likelihood replaced by the geometric mean of the others'.
+
+    Args:
+        samples: Episodes a scene.
     """
     _several(samples, "VIMCO")
     _unrewarded(world, "VIMCO")
@@ -79,6 +86,9 @@ def reweighted_wake_sleep(
     -log E[exp(-loss)] as K grows; biased for every K. The policy learns from w_k - 1/K, which has
     the same mean and less noise, the control variate of Ba et al. (2015, arXiv:1509.06812) with a
     constant for what came before. With an inference net, see `variational.wake_sleep`.
+
+    Args:
+        samples: Episodes a scene.
     """
     _several(samples, "reweighted wake-sleep")
     _unrewarded(world, "reweighted wake-sleep")
@@ -104,6 +114,9 @@ def unordered_set(
     Rao-Blackwellised over the order of the set S: sum_s p(s) R(S, s) (f(s) - b_s) grad log p(s),
     with R the leave-one-out ratio of the probabilities of sets and b_s the same estimate within the
     places other than s. For worlds of two looks, whose second is drawn from a `Choice`.
+
+    Args:
+        samples: Episodes a scene.
     """
     _several(samples, "the unordered-set estimator")
     one_draw(world, "the unordered-set estimator")

@@ -50,6 +50,9 @@ def gumbel_softmax(
     """Looks at softmax((logits + Gumbel) / temperature) of the places (arXiv:1611.01144). Biased.
 
     The bias goes to 0 with the temperature and the variance to infinity.
+
+    Args:
+        temperature: Of the relaxation; at 0 it would be the draw itself.
     """
 
     def draw(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
@@ -71,6 +74,9 @@ def straight_through(
     """Looks at the place that was drawn, differentiates the relaxed one (arXiv:1611.01144). Biased.
 
     The loss is the true one; the gradient keeps a bias at every temperature.
+
+    Args:
+        temperature: Of the relaxation; at 0 it would be the draw itself.
     """
 
     def draw(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
@@ -97,6 +103,10 @@ def rebar(
     (f(b) - s c(z')) grad log p(b) + s grad (c(z) - c(z')), z the perturbed logits that drew b, z'
     fresh ones given b, c the loss of the relaxed look. Unbiased at every temperature and strength
     s. For worlds of two looks. Departure: temperature and strength are fixed; `RELAX` learns them.
+
+    Args:
+        temperature: Of the relaxation; at 0 it would be the draw itself.
+        strength: What the control variate is multiplied by; 0 is REINFORCE.
     """
     three = _ThreeLooks(agent, world, scenes, generator, temperature, "REBAR")
     return three.loss(strength * three.control, strength * three.conditional)
@@ -107,6 +117,10 @@ class RELAX(nn.Module):
 
     c(z) = s f(relaxed place) + net(relaxed place); s, the temperature and the net descend the
     variance of the gradient with respect to the logits. For worlds of two looks.
+
+    Args:
+        temperature: Of the relaxation; at 0 it would be the draw itself.
+        hidden: Units of the net that learns beside the agent.
     """
 
     def __init__(self, agent: Agent, world: World, *, temperature: float = 0.5, hidden: int = 32):

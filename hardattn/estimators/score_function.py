@@ -35,9 +35,9 @@ def credit(path: Trajectory, reward_only: bool = False) -> Tensor:
     return path.to_go(signal).detach()
 
 
-def exploring(path: Trajectory, entropy: float) -> Trajectory:
+def exploring(path: Trajectory, ent_coef: float) -> Trajectory:
     """The path, where each nat of the entropy of its looks is worth so much."""
-    return path._replace(cost=path.cost - entropy * path.entropy)
+    return path._replace(cost=path.cost - ent_coef * path.entropy)
 
 
 def surrogate(path: Trajectory, advantage: Tensor) -> Tensor:
@@ -70,7 +70,11 @@ def reinforce(
     *,
     reward_only: bool = False,
 ) -> Loss:
-    """REINFORCE with no baseline (Williams 1992). Unbiased; the noisiest of all."""
+    """REINFORCE with no baseline (Williams 1992). Unbiased; the noisiest of all.
+
+    Args:
+        reward_only: Let looks learn from the reward alone, as RAM was published.
+    """
     path = rollout(agent, world, scenes, sample, generator)
     advantage = credit(path, reward_only)
     return Loss(surrogate(path, advantage), path, advantage)
@@ -89,6 +93,9 @@ def learned_baseline(
     The baseline of row t is the value after look t - 1: it has seen everything but look t. The
     value is fitted to the return by squared error; an agent detaches what it is computed from, so
     that the fit moves the critic alone.
+
+    Args:
+        reward_only: Let looks learn from the reward alone, as RAM was published.
     """
     path = rollout(agent, world, scenes, sample, generator)
     return _against_critic(path, credit(path, reward_only))
@@ -105,6 +112,9 @@ def self_critical(
     """The greedy episode's signal as the baseline (Rennie et al. 2017, arXiv:1612.00563). Unbiased.
 
     Costs a second episode, without gradient. Both start from the same first look.
+
+    Args:
+        reward_only: Let looks learn from the reward alone, as RAM was published.
     """
     return _against(greedy, agent, world, scenes, generator, reward_only)
 
@@ -120,6 +130,9 @@ def soft_baseline(
     """The soft episode's signal as the baseline (Deng et al. 2018, arXiv:1807.03756). Unbiased.
 
     Where places are weights over cells, the mean place shows the expected patch: soft attention.
+
+    Args:
+        reward_only: Let looks learn from the reward alone, as RAM was published.
     """
     return _against(soft, agent, world, scenes, generator, reward_only)
 
@@ -146,13 +159,16 @@ def entropy_bonus(
     scenes: Scenes,
     generator: torch.Generator | None = None,
     *,
-    entropy: float = 0.01,
+    ent_coef: float = 0.01,
 ) -> Loss:
-    """`learned_baseline` of E[loss + cost - reward - entropy * H(places)]. Unbiased for that.
+    """`learned_baseline` of E[loss + cost - reward - ent_coef * H(places)]. Unbiased for that.
 
     So biased for the loss itself, in favour of looking about (Williams & Peng 1991).
+
+    Args:
+        ent_coef: Weight of the entropy of the looks.
     """
-    path = exploring(rollout(agent, world, scenes, sample, generator), entropy)
+    path = exploring(rollout(agent, world, scenes, sample, generator), ent_coef)
     return _against_critic(path, credit(path))
 
 
@@ -169,6 +185,9 @@ def per_look_gain(
     Reward of look t: p_t(truth) - p_{t-1}(truth), before any look 1/K, discounted; the baseline is
     learned. It is no gradient of the loss: with discount 1 it is that of the last belief. The
     paper trains by PPO; this is its signal alone, and `ppo` is a row of its own.
+
+    Args:
+        discount: Of later gains.
     """
     path = rollout(agent, world, scenes, sample, generator)
     belief = world.task.belief(path.logits.detach(), scenes.target)
@@ -184,9 +203,14 @@ def per_look_gain(
 class MovingAverage(nn.Module):
     """The mean signal of earlier batches as the baseline (Xu et al. 2015, arXiv:1502.03044).
 
-    b_t <- decay b_t + (1 - decay) mean signal of row t. Unbiased as it stands. entropy: as in
+    b_t <- decay b_t + (1 - decay) mean signal of row t. Unbiased as it stands. Entropy as in
     `entropy_bonus`, whose bias it then has. soft: the share of episodes that look at the mean
     place instead of a draw, as the paper does half of the time; biased then, less noisy.
+
+    Args:
+        decay: Share of the old in a running mean.
+        ent_coef: Weight of the entropy of the looks.
+        soft: Share of episodes that look at the mean place instead of a draw.
     """
 
     mean: Tensor
@@ -197,11 +221,11 @@ class MovingAverage(nn.Module):
         world: World,
         *,
         decay: float = 0.9,
-        entropy: float = 0.0,
+        ent_coef: float = 0.0,
         soft: float = 0.0,
     ):
         super().__init__()
-        self.decay, self.entropy, self.soft = decay, entropy, soft
+        self.decay, self.ent_coef, self.soft = decay, ent_coef, soft
         self.register_buffer("mean", torch.zeros(world.looks, 1))
 
     def forward(
@@ -221,7 +245,7 @@ class MovingAverage(nn.Module):
             value = torch.where(calm[:, None], places.mean, value)
             return value, torch.where(calm, torch.zeros_like(log_prob), log_prob)
 
-        path = exploring(rollout(agent, world, scenes, draw, generator), self.entropy)
+        path = exploring(rollout(agent, world, scenes, draw, generator), self.ent_coef)
         signal = credit(path)
         mean = self.mean[: len(signal)]
         advantage = signal - mean
@@ -236,6 +260,10 @@ class NVIL(nn.Module):
 
     advantage = (signal - value - c) / max(1, sqrt(v)), with c and v running mean and variance of
     signal - value over rows and batches. Biased in scale where v > 1; scale=False is unbiased.
+
+    Args:
+        decay: Share of the old in a running mean.
+        scale: Divide by the running standard deviation, where it is above 1.
     """
 
     centre: Tensor

@@ -28,6 +28,10 @@ class ThreePhases(nn.Module):
 
     Departures: the paper's baseline is not said; its second phase ends when the development set
     says so.
+
+    Args:
+        phases: Updates of the answer alone, then of the selection alone.
+        samples: Episodes a scene.
     """
 
     def __init__(

@@ -79,6 +79,9 @@ def variational_enumerated(
     """The evidence bound itself, every place visited (Deng et al. 2018, arXiv:1807.03756).
 
     Biased as a gradient of E_p[loss]: it descends E_q[loss] + KL(q || p), which bounds -log p(y).
+
+    Args:
+        limit: The most episodes that are visited of a scene.
     """
     guided = Guided(agent, world, scenes.target)
     return enumerated(guided, world, scenes, generator, limit=limit)
@@ -111,6 +114,9 @@ class VariationalPathwise(nn.Module):
 
     pretraining: for how many updates the policy draws, not the guide, which is E_p[loss]. Without
     them the authors saw guides stay uniform.
+
+    Args:
+        pretraining: Updates by the policy's own draws, before those of the guide.
     """
 
     def __init__(self, agent: GuidedAgent, world: World, *, pretraining: int = 0):
@@ -150,6 +156,9 @@ def variational_gumbel(
     Biased for the bound as well: the loss is that of a mixture of cells where the model reads one,
     and the divergence, in closed form, is that of the choice, not of the mixture. So the sum bounds
     no likelihood (Maddison et al. 2017, arXiv:1611.00712), but in the limit of temperature 0.
+
+    Args:
+        temperature: Of the relaxation; at 0 it would be the draw itself.
     """
     guided = Guided(agent, world, scenes.target)
     return gumbel_softmax(guided, world, scenes, generator, temperature=temperature)
@@ -169,6 +178,9 @@ def wake_sleep(
     sum w_k log p(y, a), the guide ascends sum (w_k - 1/K) log q(a): the wake phase for both, with
     the constant control variate. Departure: the paper's control variates use the weights of the
     common prefix, and its guide is mixed with a broader one.
+
+    Args:
+        samples: Episodes a scene.
     """
     if samples < 2:
         raise ValueError(f"wake-sleep needs at least 2 samples, not {samples}")

@@ -9,6 +9,8 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from hardattn.report.format_1 import RENAMED, settings
+
 FORMAT = 2
 WANTED: dict[str, type | tuple[type, ...]] = {
     "name": str,
@@ -37,8 +39,6 @@ FIGURES: dict[str, type | tuple[type, ...]] = {
     "error_after": list,
     "looks": (float, int),
 }
-# Settings that have another name since, old to new; they are mapped here and nowhere else.
-RENAMED: dict[str, str] = {}
 # How commands began, and begin; of Stable-Baselines3 the agent was the word after.
 COMMANDS = {
     "python -m experiments.run ": "hardattn train ",
@@ -152,7 +152,7 @@ def upgraded(result: dict[str, Any]) -> dict[str, Any]:
     """
     if result.get("format") == FORMAT:
         return result
-    recipe = {RENAMED.get(key, key): value for key, value in result["recipe"].items()}
+    recipe = settings(result["recipe"])
     command = _command(result["command"])
     return {
         **result,

@@ -7,6 +7,7 @@ no test image is ever seen in training.
 """
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -31,6 +32,9 @@ def plain(
 
     Where in it the target is nobody knows, so it has no box: one around the whole image would be
     hit by every look.
+
+    Args:
+        zoom: Pixels a side that each pixel of the image becomes.
     """
     image = split.images.index_select(0, index)
     if zoom > 1:
@@ -51,8 +55,13 @@ def translated(
     """The image at a uniform place of a blank canvas (Mnih et al. 2014, arXiv:1406.6247).
 
     zooms: of each target, drawn uniformly from these; if there are none, `zoom`.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        zooms: Zooms of which each target gets one; if there are none, `zoom`.
     """
-    return cluttered(split, index, generator, canvas=canvas, zoom=zoom, zooms=zooms, pieces=0)
+    return cluttered(split, index, generator, canvas=canvas, zoom=zoom, zooms=zooms, distractors=0)
 
 
 def cluttered(
@@ -63,20 +72,27 @@ def cluttered(
     canvas: Size,
     zoom: int = 1,
     zooms: tuple[int, ...] = (),
-    pieces: int = 4,
-    piece: int = 8,
+    distractors: int = 4,
+    distractor_size: int = 8,
 ) -> Scenes:
-    """`translated`, plus `pieces` random crops of random images at random places.
+    """`translated`, plus `distractors` random crops of random images at random places.
 
-    As the authors' generator has it (google-deepmind/mnist-cluttered): crops of `piece` x `piece`
-    pixels, uniform over images, crop and place, may be blank and may lie on the digit; everything
-    is added up and clamped. Canvas 60 with 4 pieces and canvas 100 with 8 are the scenes of Mnih
+    As the authors' generator has it (google-deepmind/mnist-cluttered): crops, square, are uniform
+    over images, crop and place, may be blank and may lie on the digit; everything is added up and
+    clamped. Canvas 60 with 4 pieces and canvas 100 with 8 are the scenes of Mnih
     et al. (2014, arXiv:1406.6247).
 
     canvas: (H, W), or one number for a square. zooms: as in `translated`; pieces keep `zoom`.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        zooms: Zooms of which each target gets one; if there are none, `zoom`.
+        distractors: How many crops of other images clutter the canvas.
+        distractor_size: Side of such a crop in pixels.
     """
     scene = Canvas(split, index, generator, canvas)
-    scene.clutter(pieces, piece, zoom)
+    scene.clutter(distractors, distractor_size, zoom)
     box = scene.sprite(index, zooms or (zoom,))
     return Scenes(scene.image(), split.labels[index], box[:, None], index)
 
@@ -89,9 +105,9 @@ def pair(
     canvas: Size,
     zoom: int = 1,
     zooms: tuple[int, ...] = (),
-    pieces: int = 0,
-    piece: int = 8,
-    answer: str = "pair",
+    distractors: int = 0,
+    distractor_size: int = 8,
+    answer: Literal["pair", "sum"] = "pair",
     classes: int = 10,
     names: tuple[str, ...] = (),
 ) -> Scenes:
@@ -103,10 +119,20 @@ def pair(
     classes are called by, the smallest sum first (of ten digits 0 to 18).
 
     names: of the classes; if there are none, they are called 0, 1, 2, ...
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        zooms: Zooms of which each target gets one; if there are none, `zoom`.
+        distractors: How many crops of other images clutter the canvas.
+        distractor_size: Side of such a crop in pixels.
+        answer: What is asked of two images: which pair they are, or their sum.
+        classes: How many there are.
+        names: What classes are called; if there are none, 0, 1, 2, ...
     """
     scene = Canvas(split, index, generator, canvas)
     other = scene.below(len(split), len(index))
-    scene.clutter(pieces, piece, zoom)
+    scene.clutter(distractors, distractor_size, zoom)
     box = torch.stack([scene.sprite(each, zooms or (zoom,)) for each in (index, other)], 1)
     called = names or tuple(map(str, range(classes)))
     target = which(split.labels[index], split.labels[other], called, answer)
@@ -129,6 +155,13 @@ def sequence(
     The length is uniform; so is each gap between neighbours, 0 to `gap` pixels. The target is
     (B, digits + 1): a label each from left to right, then the end symbol `classes`, then -1. The
     sequences of Ba et al. (2015, arXiv:1412.7755) in small; theirs are house numbers.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        digits: The most images in a row.
+        gap: The widest gap between them in pixels.
+        classes: How many there are.
     """
     scene = Canvas(split, index, generator, canvas)
     count, device = len(index), index.device
@@ -169,6 +202,12 @@ def search(
 
     The answer is the cell, 0 to 8, row by row; the cue is the target's class, one-hot. Cells are
     drawn without replacement, places within them and distractors uniformly.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        distractors: How many images of other classes lie there.
+        classes: How many there are.
     """
     scene = Canvas(split, index, generator, canvas)
     count, device, (h, w) = len(index), index.device, scene.fits(zoom)
@@ -194,18 +233,24 @@ def localise(
     *,
     canvas: Size,
     zoom: int = 1,
-    pieces: int = 4,
-    piece: int = 8,
+    distractors: int = 4,
+    distractor_size: int = 8,
 ) -> Scenes:
     """`cluttered`, with the image at one of 5 x 5 places, evenly spread; at which one?
 
     From a place to the next there are as many whole pixels as fit. The answer is the place, 0 to
     24, row by row; what it is worth says `tasks.Localise`.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
+        zoom: Pixels a side that each pixel of the image becomes.
+        distractors: How many crops of other images clutter the canvas.
+        distractor_size: Side of such a crop in pixels.
     """
     scene = Canvas(split, index, generator, canvas)
     count, (h, w) = len(index), scene.fits(zoom)
     down, across = apart(canvas, h, w)
-    scene.clutter(pieces, piece, zoom)
+    scene.clutter(distractors, distractor_size, zoom)
     place = scene.below(PLACES**2, count, 1)
     top = (scene.height - h) % (PLACES - 1) // 2 + place // PLACES * down
     left = (scene.width - w) % (PLACES - 1) // 2 + place % PLACES * across
@@ -241,6 +286,9 @@ def circle_square(
     255 (1 - distance / diagonal). This is CircleSquare of ap_gym 0.7 (see also APPLE,
     arXiv:2505.06182), whose numbers are not rounded. Of the split there is only its number of
     channels: no image and no label of it is used.
+
+    Args:
+        canvas: Height and width in pixels, or one number for a square.
     """
     height, width = (canvas, canvas) if isinstance(canvas, int) else canvas
     count, device = len(index), index.device

@@ -78,15 +78,15 @@ def strewn(
     split: Split,
     generator: Generator | None = None,
     *,
-    pieces: int,
-    piece: int = 8,
+    distractors: int,
+    distractor_size: int = 8,
     zoom: int = 1,
 ) -> Scenes:
-    """The same scenes with `pieces` more crops of images of the split, as `cluttered` adds them."""
+    """The same scenes with more crops of images of the split, as `cluttered` adds them."""
     height, width = scenes.image.shape[2:]
     scene = Canvas(split, scenes.index, generator, (height, width))
     scene.sums += scenes.image.flatten(2)
-    scene.clutter(pieces, piece, zoom)
+    scene.clutter(distractors, distractor_size, zoom)
     return Scenes(scene.image(), *scenes[1:])
 
 

@@ -6,7 +6,12 @@ from torch.nn import functional as F
 
 
 class Grid:
-    """Places that are weights over the cells of a grid, row by row: one-hot, a mask, or a mean."""
+    """Places that are weights over the cells of a grid, row by row: one-hot, a mask, or a mean.
+
+    Args:
+        rows: Rows of the grid.
+        columns: Columns of the grid.
+    """
 
     differentiable = True
 
@@ -124,6 +129,10 @@ class Pairs(Patches):
     A place is both masks, one after the other, of N cells each: (B, 2 * rows * columns). So it
     chooses pairs of patches, as reinforced self-attention does (Shen et al. 2018,
     arXiv:1801.10296).
+
+    Args:
+        rows: Rows of the grid.
+        columns: Columns of the grid.
     """
 
     def __init__(self, rows: int, columns: int):

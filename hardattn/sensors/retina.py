@@ -42,6 +42,10 @@ class Retina(Points):
     differentiable in the place: it copies pixels by index, from sums that are made once an episode.
 
     (B, C, H, W) uint8, (B, 2) -> (B, scales * C, size, size), scale by scale, finest first.
+
+    Args:
+        size: Side of the glimpse in pixels.
+        scales: Concentric patches, each twice as wide.
     """
 
     everything = False

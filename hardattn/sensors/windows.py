@@ -65,6 +65,11 @@ class GaussianWindow(Window):
     border it is nearest to, as normalised filters do.
 
     (B, C, H, W) uint8, (B, 2) -> (B, C, size, size).
+
+    Args:
+        size: Side of the glimpse in pixels.
+        stride: Pixels between the filters.
+        sigma: Width of the filters in pixels.
     """
 
     def __init__(self, size: int, stride: float = 1.0, sigma: float = 0.5):
@@ -92,6 +97,10 @@ class Affine(Window):
     Differentiable in all six. `cover` is the share of a side that the upright place of `at` covers.
 
     (B, C, H, W) uint8, (B, 6) -> (B, C, size, size).
+
+    Args:
+        size: Side of the glimpse in pixels.
+        cover: Share of a side that an upright glimpse covers.
     """
 
     places = 6
@@ -123,6 +132,10 @@ class Crop(Window):
     Differentiable in the place.
 
     (B, C, H, W) uint8, (B, 2) -> (B, C, size, size).
+
+    Args:
+        size: Side of the glimpse in pixels.
+        cover: Share of a side that an upright glimpse covers.
     """
 
     def __init__(self, size: int, cover: float):
@@ -159,6 +172,10 @@ class Filterbank(Window):
     of the outer pixels. `at` gives filters of one pixel over the share `cover` of the longer side.
 
     (B, C, H, W) uint8, (B, 5) -> (B, C, size, size).
+
+    Args:
+        size: Side of the glimpse in pixels.
+        cover: Share of a side that the first glimpse covers.
     """
 
     places = 5

@@ -65,6 +65,14 @@ class BayesianAttention(MultiHead):
     midpoint 0 and t in epochs. w has no bias, which would cancel. The price is one more: at 1 the
     charge outweighs the task, and attention stays flat; at 0.01 its gradient in Q and K was about
     a tenth of the task's, when a network began to learn.
+
+    Args:
+        heads: How many attend side by side.
+        positions: Add where a place is to what is there.
+        hidden: Units of the prior's net.
+        price: What the divergence is multiplied by.
+        rate: Of the growth of the divergence's weight, an update.
+        midpoint: The update at which the divergence counts half.
     """
 
     updates: Tensor
@@ -120,6 +128,10 @@ class BayesianWeibull(BayesianAttention):
 
     Departures: the authors' code has a constant beta, by default 1. Then alpha is about 1 / N,
     log Gamma(alpha) outweighs all else that the prior's net is told, and the prior stays flat.
+
+    Args:
+        k: Shape of the Weibull distribution; the larger, the less it varies.
+        concentration: Shape of the gamma prior.
     """
 
     def __init__(
@@ -152,6 +164,10 @@ class BayesianLogNormal(BayesianAttention):
     that the mean of S is the softmax.
 
     Departures: in the authors' code the softmax is the median.
+
+    Args:
+        std: Of the logarithm of a weight.
+        prior_std: The same of the prior.
     """
 
     def __init__(self, channels: int, *, std: float = 1.0, prior_std: float = 1.0, **options: Any):

@@ -26,6 +26,10 @@ class GaussianAttention(nn.Module):
     to their bound; an average suits maps of any size. It takes the maps as they come, 6x6, and
     reads the width and a coordinate of the centre from one and the same of its three sigmoids.
     The paper's text was not at hand.
+
+    Args:
+        spread: Width of the Gaussian.
+        cells: Rows and columns that the Gaussian is read on.
     """
 
     def __init__(self, channels: int, classes: int, *, spread: float = 0.05, cells: int = 6):

@@ -34,6 +34,10 @@ class HarmoniousRegions(nn.Module):
     level and one answer, here one 3x3 convolution a region. The paper's text was not at hand: the
     shared weights, the scale and the start are those of torchreid, whose stripes start a little
     closer to the middle, because there tanh comes after the start.
+
+    Args:
+        regions: How many parts are looked at.
+        scale: Shares of the height and the width that a region covers.
     """
 
     def __init__(

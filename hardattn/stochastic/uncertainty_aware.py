@@ -29,6 +29,9 @@ class UncertaintyAware(Retain):
     Departures: those of `Retain`. The softplus and the rate are those of the authors' code, which
     has dropout between two recurrent nets and these maps, anew at each visit. The paper's text was
     not at hand.
+
+    Args:
+        rate: Probability of a drop.
     """
 
     def __init__(self, channels: int, classes: int, *, rate: float = 0.25):

@@ -106,7 +106,7 @@ class TrainingMetrics:
             raise NotFinite(
                 f"the loss or its gradient was not finite at update {int(self.sound.item()) + 1}; "
                 "no weight was changed by it. Lower the learning rate (--lr) or clip the gradient "
-                "(--clip)"
+                "(--max-grad-norm)"
             )
 
     def clear(self) -> None:

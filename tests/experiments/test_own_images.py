@@ -19,8 +19,8 @@ from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.viz import pictures
 
-OWN = "--scene plain --canvas None --zoom None --pieces None".split()
-TINY = "--images 16 --batch 8 --validate-every 16 --test-draws 1 --device cpu".split()
+OWN = "--scene plain --canvas None --zoom None --distractors None".split()
+TINY = "--images 16 --batch-size 8 --validate-every 16 --test-draws 1 --device cpu".split()
 
 
 def test_they_show_all_classes_and_the_same_images_for_all_agents(

@@ -14,10 +14,10 @@ from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute, trainers
-from hardattn.experiments.recipe import Run
+from hardattn.experiments.parse import parse
+from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.revive import Revival
 from hardattn.experiments.run import DRAWS_OF_CONTROLS, measure
-from hardattn.experiments.words import parse
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.rollout import greedy
@@ -76,7 +76,7 @@ def test_a_control_s_figures_are_the_mean_of_its_draws(
 ) -> None:
     monkeypatch.setattr(cost, "SECONDS", 0.0)
     monkeypatch.setattr(execute, "PASSES", 2)
-    small = ["--images", "12800", "--batch", "64", "--lr", "0.01", "--warmup", "10"]
+    small = ["--images", "12800", "--batch-size", "64", "--lr", "0.01", "--warmup", "10"]
     small += ["--canvas", "12", "--zoom", "1", "--hidden", "16", "--validate-every", "12800"]
     small += ["--test-draws", "1", "--device", "cpu", "--seed", "4", "--out", str(tmp_path)]
     for recipe in ("random-digits", "ram-digits"):
@@ -100,4 +100,4 @@ def test_a_control_s_figures_are_the_mean_of_its_draws(
     assert rows["ram"].difference and rows["ram"].difference.point == pytest.approx(gap)
     # And whoever makes it alive finds the same error.
     assert control.folder is not None
-    assert not Revival(Run(device="cpu"))(control.folder, control.stored).differs
+    assert not Revival(RunOptions(device="cpu"))(control.folder, control.stored).differs

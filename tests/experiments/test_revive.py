@@ -16,12 +16,15 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute
 from hardattn.experiments.cli import main
-from hardattn.experiments.recipe import Recipe, Run, UsageError
+from hardattn.experiments.parse import parse
+from hardattn.experiments.recipe import Recipe, RunOptions, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import Revival, recipe_of
-from hardattn.experiments.words import Origin, as_words, named, origin_of, parse
+from hardattn.experiments.words import Origin, as_words, named, origin_of
+from hardattn.report import format_1
 
-TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ["--images", "64", "--batch-size", "32", "--validate-every", "64", "--test-draws", "1"]
 KINDS, EACH = 3, 20  # classes, and images in each: enough for all that is measured
 
 
@@ -64,25 +67,37 @@ def result_of(folder: Path) -> dict[str, object]:
     return json.loads((folder / "result.json").read_text())
 
 
+def test_every_committed_result_still_says_the_same() -> None:
+    """Its settings, under the names of now, but for options that it left as by default."""
+    count = 0
+    for path in sorted((ROOT / "experiments" / "results").glob("*.json")):
+        for result in json.loads(path.read_text()):
+            told = {k: v for k, v in format_1.settings(result["recipe"]).items() if v is not None}
+            again = execute.plain(recipe_of(result, path.name).settings())
+            assert {key: again.get(key) for key in told} == told, path.name
+            count += 1
+    assert count > 400
+
+
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_recipe_comes_back_from_its_result(name: str) -> None:
     recipe = RECIPES[name]
-    changed = dataclasses.replace(recipe, learning=dataclasses.replace(recipe.learning, images=7))
+    training = dataclasses.replace(recipe.training, images=7)
+    changed = dataclasses.replace(recipe, training=training)
     for one in (recipe, changed):
         settings = json.loads(json.dumps(execute.plain(one.settings())))
-        parts = (one.problem, one.agent, one.learning)
-        fields = sum(len(dataclasses.fields(part)) for part in parts)
-        assert len(settings) == 1 + fields, "one name twice"
         again = recipe_of({"title": one.title, "recipe": settings}, name)
-        assert (again.problem, again.agent, again.learning) == parts
-    old = {key: value for key, value in settings.items() if key not in ("rho", "labels")}
-    assert recipe_of({"title": "", "recipe": old}, name).learning == changed.learning
+        assert again.settings() == one.settings()
+        assert (again.problem, again.estimator) == (one.problem, one.estimator)
+        assert again.training == one.training
+    old = {key: value for key, value in settings.items() if key not in ("rho", "train_fraction")}
+    assert recipe_of({"title": "", "recipe": old}, name).training == training
     with pytest.raises(UsageError, match="no recipe of this version has gone"):
         recipe_of({"title": "", "recipe": {**old, "gone": 1}}, name)
 
 
 def test_only_the_agent_of_the_result_will_do(runs: Path) -> None:
-    folder, revive = only(runs, "ram-digits"), Revival(Run(device="cpu"))
+    folder, revive = only(runs, "ram-digits"), Revival(RunOptions(device="cpu"))
     result = result_of(folder)
     torch.manual_seed(5)
     before = torch.rand(1)
@@ -107,7 +122,7 @@ def test_clusters_err_as_often_as_their_result_says(tmp_path: Path) -> None:
     assert main(["train", *words]) == 0
     folder = only(tmp_path, "gat-cluster-digits")
     result = result_of(folder)
-    subject = Revival(Run(device="cpu"))(folder, result)
+    subject = Revival(RunOptions(device="cpu"))(folder, result)
     told = result["figures"]["greedy"]["error"]  # type: ignore[index]
     assert error(evaluate(subject.agent, subject.setting.world, subject.test)) == told
     assert error(subject.columns) == told and not subject.differs
@@ -116,13 +131,13 @@ def test_clusters_err_as_often_as_their_result_says(tmp_path: Path) -> None:
 def test_weights_are_read_from_what_was_kept(runs: Path) -> None:
     """Not from the last checkpoint."""
     folder = only(runs, "ram-digits")
-    subject = Revival(Run(device="cpu"))(folder, result_of(folder))
+    subject = Revival(RunOptions(device="cpu"))(folder, result_of(folder))
     kept = checkpoint.read(folder / "best.pt")["agent"]
     assert all(torch.equal(kept[name], value) for name, value in subject.agent.state_dict().items())
 
 
 def test_scenes_are_shared_by_runs_of_one_problem(runs: Path) -> None:
-    revive = Revival(Run(device="cpu"))
+    revive = Revival(RunOptions(device="cpu"))
     one, other = (
         revive(folder, result_of(folder))
         for folder in (only(runs, "ram-digits"), only(runs, "random-digits"))
@@ -218,7 +233,7 @@ def test_an_agent_that_was_edited_so_that_it_raises_is_one_line(
     folder = only(runs, "ram-digits")
     monkeypatch.setattr("hardattn.agents.RAM.__init__", raising)
     with pytest.raises(UsageError) as fault:
-        Revival(Run(device="cpu"))(folder, result_of(folder))
+        Revival(RunOptions(device="cpu"))(folder, result_of(folder))
     assert str(fault.value) == f"{folder}: cannot be made alive (AttributeError: no more)"
 
 
@@ -226,8 +241,8 @@ def test_an_agent_that_was_edited_so_that_it_raises_is_one_line(
 def test_a_run_is_repeated_from_data(name: str) -> None:
     """Its recipe by name, and what was changed; of results that do not say, from its name."""
     base = RECIPES[name]
-    learning = dataclasses.replace(base.learning, images=77, lr=0.125)
-    label, recipe = named(name, dataclasses.replace(base, learning=learning))
+    training = dataclasses.replace(base.training, images=77, lr=0.125)
+    label, recipe = named(name, dataclasses.replace(base, training=training))
     origin = Origin(name, {"images": 77, "lr": 0.125})
     assert label == f"{name},images=77,lr=0.125"
     result = {"name": label, "title": "", "recipe": json.loads(json.dumps(recipe_as_json(recipe)))}

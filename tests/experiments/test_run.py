@@ -2,7 +2,6 @@
 
 import dataclasses
 import fcntl
-import inspect
 import json
 import os
 import signal
@@ -19,44 +18,32 @@ from hardattn import storage as checkpoint
 from hardattn.agents import BACKBONES
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import DataError, Dataset, Split, load
-from hardattn.estimators import ESTIMATORS, refuse
+from hardattn.estimators import refuse
 from hardattn.evaluation import cost
 from hardattn.evaluation.metrics import METRICS
-from hardattn.experiments import cli, run as execute, trainers
-from hardattn.experiments.agents import Ram
+from hardattn.experiments import build, cli, options, run as execute, trainers
 from hardattn.experiments.cli import main
 from hardattn.experiments.commands.sweep import every
-from hardattn.experiments.recipe import (
-    ESTIMATOR,
-    SCENE,
-    SENSOR,
-    UNBOXED,
-    Learning,
-    Problem,
-    Run,
-    UsageError,
-    bind,
-    nearest,
-)
+from hardattn.experiments.options import nearest
+from hardattn.experiments.parse import parse
+from hardattn.experiments.recipe import Problem, RunOptions, Spec, UsageError, choose_rows
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.viewers import FullView
-from hardattn.experiments.words import command_for, parse
-from hardattn.problem import SCENES
-from hardattn.sensors import SENSORS
+from hardattn.experiments.words import command_for
 from hardattn.storage import CheckpointError
 from hardattn.training.interrupt import Stopped
 from hardattn.training.metrics import NotFinite
 from hardattn.training.optimizers import OPTIMIZERS
+from hardattn.training.options import TrainOptions
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
+TINY = ["--images", "16", "--batch-size", "8", "--validate-every", "16", "--test-draws", "1"]
 # Stable-Baselines3 has tests of its own.
 OURS = {name: one for name, one in RECIPES.items() if one.trainer == "hardattn"}
 RAM_RECIPE = next(name for name, one in RECIPES.items() if one.problem.dataset == "digits")
 NET_RECIPE = next(
     name
     for name, one in RECIPES.items()
-    if isinstance(one.agent, FullView) and one.problem.dataset == "digits"
+    if one.agent.name == "full_view" and one.problem.dataset == "digits"
 )
 
 
@@ -144,16 +131,14 @@ def test_an_estimator_that_does_not_suit_is_refused_before_training(
     assert not left & {".pt", ".jsonl"}, left
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, one in RECIPES.items() if one.trainer == "hardattn"]
-)
+@pytest.mark.parametrize("name", list(OURS))
 def test_every_recipe_has_an_estimator_that_suits(tiny: Path, name: str) -> None:
     recipe = RECIPES[name]
-    setting = execute.prepare(recipe.problem, Run(device="cpu"))
+    setting = execute.prepare(recipe.problem, RunOptions(device="cpu"))
     shape = setting.world.sensor.shape(setting.image)
-    agent = recipe.agent.build(shape, setting.world, setting.image)
-    learning = recipe.learning
-    refuse(learning.estimator, agent, setting.world, setting.validation, learning.curriculum)
+    agent = build.agent(recipe.agent, shape, setting.world, setting.image)
+    curriculum = recipe.training.curriculum
+    refuse(recipe.estimator.name, agent, setting.world, setting.validation, curriculum)
 
 
 def test_measuring_leaves_the_weights_alone(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,39 +158,41 @@ def test_measuring_leaves_the_weights_alone(tiny: Path, monkeypatch: pytest.Monk
             assert torch.equal(later[name], value), name
 
 
-TAKEN = {
-    "scene": {name: kind.make for name, kind in SCENES.items() if not kind.cued},
-    "sensor": SENSORS,
-    "estimator": {name: row.make for name, row in ESTIMATORS.items()},
-}
-
-
-@pytest.mark.parametrize("what", list(TAKEN))
-def test_what_a_row_does_not_take_is_not_inherited_from_another(what: str) -> None:
+@pytest.mark.parametrize("part", ["scene", "sensor", "estimator"])
+def test_what_a_row_does_not_take_is_not_inherited_from_another(part: str) -> None:
     """Every recipe with every other scene, sensor and estimator; what is taken is inherited."""
-    options = {"scene": SCENE, "sensor": SENSOR, "estimator": ESTIMATOR}[what]
-    part = "learning" if what == "estimator" else "problem"
     for name, recipe in OURS.items():
-        base = getattr(recipe, part)
-        for row, function in TAKEN[what].items():
-            if row in UNBOXED and "target" in (recipe.problem.first, recipe.problem.context):
-                continue  # nobody knows where the target is, so nobody can be told
-            takes = set(inspect.signature(function).parameters)
-            before = dataclasses.asdict(base)
-            given = dataclasses.replace(base, **{what: row})
-            after = dataclasses.asdict(given.without_strays(base, ()))
-            changed = before.pop(what) != row
-            assert after.pop(what) == row
-            for key in before:
-                stray = changed and key in options and key not in takes
-                assert after[key] == (None if stray else before[key]), (name, row, key)
+        before = recipe.specs()[part].options
+        for row in options.rows(part):
+            try:
+                after = choose_rows(recipe, {part: row})
+            except UsageError as fault:
+                assert "nobody knows where the target is" in str(fault)
+                continue
+            takes = options.options_of(part, row)
+            kept = {key: value for key, value in before.items() if key in takes}
+            assert after.specs()[part] == Spec(row, **kept), (name, row)
+            assert (
+                dataclasses.replace(after, problem=recipe.problem, estimator=recipe.estimator)
+                == recipe
+            )
 
 
 @pytest.mark.parametrize(
     "name, words, dropped, kept",
     [
-        ("ram-cluttered-digits", ["--scene=plain"], "canvas pieces piece", "zoom size scales"),
-        ("ram-cluttered-digits", ["--scene", "sequence"], "pieces piece", "canvas zoom"),
+        (
+            "ram-cluttered-digits",
+            ["--scene=plain"],
+            "canvas distractors distractor_size",
+            "zoom size scales",
+        ),
+        (
+            "ram-cluttered-digits",
+            ["--scene", "sequence"],
+            "distractors distractor_size",
+            "canvas zoom",
+        ),
         ("ram-digits", ["--sensor", "gaussian_window"], "scales", "size canvas"),
         ("ram-leave-one-out-digits", ["--estimator", "reinforce"], "samples", "size lr"),
     ],
@@ -216,7 +203,7 @@ def test_a_command_inherits_what_it_can(
     label, recipe, _ = parse([name, *words])
     before, after = RECIPES[name].settings(), recipe.settings()
     for key in dropped.split():
-        assert before[key] is not None and after[key] is None and f"{key}=None" in label
+        assert before[key] is not None and key not in after and key not in label
     for key in kept.split():
         assert after[key] == before[key] is not None
 
@@ -224,14 +211,14 @@ def test_a_command_inherits_what_it_can(
 def test_what_is_said_is_not_dropped(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also where a recipe says the same: a wish that cannot be is refused."""
     name = "ram-cluttered-digits"
-    canvas = str(RECIPES[name].problem.canvas)
-    for words in (["--canvas", canvas], [f"--canvas={canvas}"], ["--pieces", "4"]):
-        refusal = f"scene 'plain' takes no '{words[0][2:8]}'"
+    canvas = str(RECIPES[name].problem.scene.get("canvas"))
+    for words in (["--canvas", canvas], [f"--canvas={canvas}"], ["--distractors", "4"]):
+        refusal = f"scene 'plain' takes no '{words[0][2:].partition('=')[0]}'"
         fails(capsys, 2, refusal, tiny, name, "--scene", "plain", *words)
     fails(capsys, 2, "sensor 'whole' takes no 'size'", tiny, name, "--sensor=whole", "--size=6")
     fails(capsys, 2, "no scene is called 'plane'", tiny, name, "--scene", "plane")
     _, recipe, _ = parse([name, "--zoom", "None", "--scene", "sequence"])
-    assert recipe.problem.zoom is None and recipe.problem.canvas == int(canvas)
+    assert recipe.problem.scene == Spec("sequence", canvas=int(canvas))
 
 
 def test_own_images_as_they_are_by_a_recipe_of_clutter(tiny: Path) -> None:
@@ -245,8 +232,8 @@ def test_own_images_as_they_are_by_a_recipe_of_clutter(tiny: Path) -> None:
     words = ["ram-cluttered-digits", "--dataset", f"folder:{tiny / 'own'}@16x24"]
     assert go(tiny / "out", *words, "--scene", "plain", *TINY) == 0
     found = result_in(tiny / "out")
-    assert found["recipe"]["canvas"] is found["recipe"]["pieces"] is None
-    zoom = RECIPES["ram-cluttered-digits"].problem.zoom or 1
+    assert not {"canvas", "distractors"} & found["recipe"].keys()
+    zoom = RECIPES["ram-cluttered-digits"].problem.scene.get("zoom", 1)
     assert found["world"]["image"] == [1, 16 * zoom, 24 * zoom]
     assert found["world"]["source"] == [1, 16, 24]
 
@@ -270,7 +257,7 @@ def test_all_stands_for_every_row() -> None:
     assert rows == [["--block", name, "--lr", "0.1"] for name in BLOCKS]
     both = every(["--backbone=all", "--head", "all"])
     assert len(both) == len(BACKBONES) * len(HEADS)
-    assert every(["--optimiser", "all"]) == [["--optimiser", name] for name in OPTIMIZERS]
+    assert every(["--optimizer", "all"]) == [["--optimizer", name] for name in OPTIMIZERS]
     assert every(["--lr", "0.1"]) == [["--lr", "0.1"]] and every([]) == [[]]
     with pytest.raises(UsageError, match="--lr"):
         every(["--lr", "all"])
@@ -280,12 +267,12 @@ def test_all_stands_for_every_row() -> None:
 def test_what_all_recipes_have_alike_is_no_hyperparameter(name: str) -> None:
     recipe, everywhere = RECIPES[name], [one.settings() for one in RECIPES.values()]
     shown = execute.compared(recipe, RECIPES)
-    own = {field.name for field in dataclasses.fields(recipe.agent)}
+    own = {flag.name for flag in recipe.flags() if flag.part == "agent"}
     for key, value in recipe.settings().items():
         alike = all(one[key] == value for one in everywhere if key in one)
         assert (key in shown) == (not alike or key in own), key
-    learning = dataclasses.replace(recipe.learning, momentum=0.123)
-    changed = dataclasses.replace(recipe, learning=learning)
+    training = dataclasses.replace(recipe.training, momentum=0.123)
+    changed = dataclasses.replace(recipe, training=training)
     assert set(execute.compared(changed, RECIPES)) == {*shown, "momentum"}
 
 
@@ -328,9 +315,9 @@ def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[
     recipe = RECIPES[name]
     told = "target" in (recipe.problem.first, recipe.problem.context)
     assert ("told" in found["sees"]) == told
-    whole = "whole" in (recipe.problem.sensor, recipe.problem.context)
+    whole = "whole" in (recipe.problem.sensor.name, recipe.problem.context)
     assert ("everything" in found["sees"]) == whole
-    if isinstance(recipe.agent, Ram) and recipe.agent.script == "oracle":
+    if recipe.agent.get("script") == "oracle":
         assert found["figures"]["greedy"]["hit"] == 1
     said = capsys.readouterr().out
     assert f"{100 * found['figures']['greedy']['error']:.2f} % greedy" in said
@@ -360,12 +347,22 @@ def test_every_recipe_says_what_to_expect(name: str) -> None:
     "words",
     [
         [RAM_RECIPE, "--looks", "1"],
-        [RAM_RECIPE, "--optimiser", "sgd", "--schedule", "linear", "--each", "False"],
-        [RAM_RECIPE, "--optimiser", "sam", "--rho", "0.1", "--labels", "0.5"],
+        [RAM_RECIPE, "--optimizer", "sgd", "--schedule", "linear", "--each", "False"],
+        [RAM_RECIPE, "--optimizer", "sam", "--rho", "0.1", "--train-fraction", "0.5"],
         [RAM_RECIPE, "--estimator", "leave_one_out", "--samples", "3", "--reward-only", "True"],
         [RAM_RECIPE, "--context", "target", "--bonus", "1", "--estimator", "self_critical"],
-        [RAM_RECIPE, "--scene", "cluttered", "--pieces", "2", "--piece", "5", "--core", "lstm"],
-        [RAM_RECIPE, "--scene", "localise", "--pieces", "0"],
+        [
+            RAM_RECIPE,
+            "--scene",
+            "cluttered",
+            "--distractors",
+            "2",
+            "--distractor-size",
+            "5",
+            "--core",
+            "lstm",
+        ],
+        [RAM_RECIPE, "--scene", "localise", "--distractors", "0"],
         [NET_RECIPE, "--sensor", "retina", "--size", "4", "--scales", "2", "--net", "mlp"],
     ],
     ids=lambda words: " ".join(words[1:3]),
@@ -388,7 +385,7 @@ def test_a_share_of_the_labels_is_all_that_is_learned_from(
 
     monkeypatch.setattr(execute, "train", watched)
     for share in ("1", "0.5"):
-        assert go(tiny, RAM_RECIPE, "--labels", share, *TINY) == 0
+        assert go(tiny, RAM_RECIPE, "--train-fraction", share, *TINY) == 0
     counts = [one.train.labels.bincount(minlength=10) for one in given]
     assert counts[0].sum() == 24 and torch.equal(counts[1], (counts[0] + 1) // 2)
     assert [len(one.validation) for one in given] == [24, 24]
@@ -400,10 +397,11 @@ def test_a_share_of_the_labels_is_all_that_is_learned_from(
 def test_the_pathwise_estimator_runs(tiny: Path) -> None:
     recipe = dataclasses.replace(
         RECIPES[RAM_RECIPE],
-        problem=Problem(sensor="gaussian_window", size=4, sigma=1.0),
-        learning=Learning(estimator="pathwise", images=16, batch=8),
+        problem=Problem(sensor=Spec("gaussian_window", size=4, sigma=1.0)),
+        estimator=Spec("pathwise"),
+        training=TrainOptions(images=16, batch_size=8),
     )
-    result = trainers.execute("mine", recipe, Run(out=tiny, device="cpu"), "by hand")
+    result = trainers.execute("mine", recipe, RunOptions(out=tiny, device="cpu"), "by hand")
     assert result["figures"]["greedy"]["n"] == 24 and result_in(tiny)["world"]["scales"] is None
 
 
@@ -417,25 +415,28 @@ def test_the_pathwise_estimator_runs(tiny: Path) -> None:
         (["--lr", "1"], "no recipe is called '--lr'"),
         ([RAM_RECIPE, "--lrr", "1"], "no field 'lrr': perhaps lr"),
         ([RAM_RECIPE, "--validate_ever=1"], "perhaps validate_every"),
-        ([RAM_RECIPE, "--net", "cnn"], "no field 'net'"),
+        ([RAM_RECIPE, "--net", "cnn"], "agent 'ram' takes no 'net'"),
         ([RAM_RECIPE, "--lr", "fast"], "--lr ... 'fast'"),
         ([RAM_RECIPE, "--lr"], "--lr"),
         ([RAM_RECIPE, "--looks", "2.5"], "--looks ... '2.5'"),
         ([RAM_RECIPE, "stray"], "stray"),
-        ([RAM_RECIPE, "--core", "gruu"], "'gruu' ... 'gru'"),
-        ([RAM_RECIPE, "--optimiser", "adm"], "'adm' ... 'adam'"),
+        ([RAM_RECIPE, "--core", "gruu"], "no core is called 'gruu': perhaps gru"),
+        ([RAM_RECIPE, "--optimizer", "adm"], "no optimizer is called 'adm': perhaps adam"),
         ([RAM_RECIPE, "--looks", "0"], "looks must be at least 1, not 0"),
         ([RAM_RECIPE, "--images", "-5"], "images must be at least 1"),
-        ([RAM_RECIPE, "--samples", "1"], "samples must be at least 2"),
+        ([RAM_RECIPE, "--estimator", "vimco", "--samples", "1"], "samples must be at least 2"),
         ([RAM_RECIPE, "--lr", "0"], "lr must be positive"),
         ([RAM_RECIPE, "--lr", "nan"], "lr must be positive"),
         ([RAM_RECIPE, "--lr", "inf"], "lr must be a finite number"),
         ([RAM_RECIPE, "--momentum", "nan"], "momentum must be"),
         ([RAM_RECIPE, "--momentum", "1"], "momentum must be below 1"),
         ([RAM_RECIPE, "--curriculum", "1.5"], "curriculum must be between 0 and 1, not 1.5"),
-        ([RAM_RECIPE, "--labels", "1.5"], "labels is a share ... at most 1, not 1.5"),
-        ([RAM_RECIPE, "--labels", "0"], "labels must be positive, not 0"),
-        ([RAM_RECIPE, "--rho", "0.1"], "optimiser 'adam' takes no rho"),
+        (
+            [RAM_RECIPE, "--train-fraction", "1.5"],
+            "is a share ... at most 1, not 1.5",
+        ),
+        ([RAM_RECIPE, "--train-fraction", "0"], "train_fraction must be positive, not 0"),
+        ([RAM_RECIPE, "--rho", "0.1"], "optimizer 'adam' takes no rho"),
         ([RAM_RECIPE, "--bonus", "nan"], "bonus must be a finite number"),
         ([RAM_RECIPE, "--std", "-1"], "std must be positive"),
         ([RAM_RECIPE, "--threads", "0"], "threads must be at least 1"),
@@ -451,7 +452,10 @@ def test_the_pathwise_estimator_runs(tiny: Path) -> None:
         ([NET_RECIPE, "--net", "conv2014"], "perhaps conv_2014"),
         ([RAM_RECIPE, "--estimator", "self-critical"], "perhaps self_critical"),
         ([RAM_RECIPE, "--dataset", "digit"], "perhaps digits"),
-        ([RAM_RECIPE, "--pieces", "3"], "scene 'translated' takes no 'pieces' ... canvas, zoom"),
+        (
+            [RAM_RECIPE, "--distractors", "3"],
+            "scene 'translated' takes no 'distractors' ... canvas, zoom",
+        ),
         ([RAM_RECIPE, "--sigma", "1"], "sensor 'retina' takes no 'sigma' ... size, scales"),
         ([RAM_RECIPE, "--samples", "4"], "'learned_baseline' takes no 'samples' ... reward_only"),
         ([RAM_RECIPE, "--canvas", "12"], "does not fit a canvas of 12x12"),
@@ -481,7 +485,7 @@ def test_what_cannot_be_meant_is_answered_in_one_line(
 def test_the_name_of_a_run_says_what_was_changed() -> None:
     name, recipe, where = parse([RAM_RECIPE, "--lr", "0.5", "--core", "lstm", "--seed", "3"])
     assert name == f"{RAM_RECIPE},core=lstm,lr=0.5" and where.seed == 3
-    assert recipe.learning.lr == 0.5 and isinstance(recipe.agent, Ram)
+    assert recipe.training.lr == 0.5 and recipe.agent.get("core") == "lstm"
     assert parse([RAM_RECIPE])[0] == RAM_RECIPE
     assert "/" not in parse([RAM_RECIPE, "--dataset", "folder:a/b"])[0]
     name, _, _ = parse([RAM_RECIPE, "--dataset", f"folder:{'long/' * 100}"])
@@ -489,14 +493,7 @@ def test_the_name_of_a_run_says_what_was_changed() -> None:
     assert name != other and len(name) < 255 and name.startswith(RAM_RECIPE)
 
 
-def test_bind_and_nearest() -> None:
-    def takes(a: int, *, size: int, depth: int = 3) -> int:
-        return a + size + depth
-
-    given = Problem(size=2)
-    assert bind("thing", {"x": takes}, "x", given, ("size",))(1) == 6
-    with pytest.raises(UsageError, match="needs 'size'"):
-        bind("thing", {"x": takes}, "x", Problem(), ("size",))
+def test_nearest() -> None:
     assert nearest("zzz", ["a", "b"]) == "choose from a, b"
 
 
@@ -528,9 +525,9 @@ def test_a_folder_of_another_recipe_is_refused(
 ) -> None:
     assert go(tiny, RAM_RECIPE, *TINY) == 0
     base = RECIPES[RAM_RECIPE]
-    other = dataclasses.replace(base, learning=dataclasses.replace(base.learning, lr=0.123))
+    other = dataclasses.replace(base, training=dataclasses.replace(base.training, lr=0.123))
     monkeypatch.setitem(RECIPES, RAM_RECIPE, other)
-    words = f"lr was {base.learning.lr!r}, is 0.123 ... --out"
+    words = f"lr was {base.training.lr!r}, is 0.123 ... --out"
     fails(capsys, 2, words, tiny, RAM_RECIPE, *TINY)
 
 
@@ -622,7 +619,7 @@ def test_missing_data_is_one_line_that_names_the_files(
 def test_a_diverging_run_stops_with_its_own_code(
     tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [RAM_RECIPE, "--optimiser", "sgd", "--lr", "1e30", "--warmup", "0"]
+    words = [RAM_RECIPE, "--optimizer", "sgd", "--lr", "1e30", "--warmup", "0"]
     fails(capsys, 3, "not finite at update", tiny, *words, *TINY[2:], "--images", "64")
     assert not list(tiny.rglob("result.json"))
 

@@ -32,9 +32,9 @@ from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute
 from hardattn.experiments.benchmarks import sb3 as sb3_benchmark
 from hardattn.experiments.cli import main
-from hardattn.experiments.recipe import Run
+from hardattn.experiments.parse import parse
+from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.words import parse
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.rollout import sample
@@ -400,10 +400,10 @@ def test_it_learns_through_the_bridge() -> None:
 
 TINY = ["--images", "24", "--envs", "4", "--validate-every", "12", "--test-draws", "1"]
 SMALL = {
-    "sb3-ppo": ["--steps", "6", "--batch", "12"],
-    "sb3-recurrent-ppo": ["--steps", "6", "--batch", "12", "--memory", "8"],
+    "sb3-ppo": ["--steps", "6", "--batch-size", "12"],
+    "sb3-recurrent-ppo": ["--steps", "6", "--batch-size", "12", "--memory", "8"],
     "sb3-a2c": ["--steps", "6"],
-    "sb3-sac": ["--start", "8", "--batch", "4", "--updates", "1", "--buffer", "64"],
+    "sb3-sac": ["--start", "8", "--batch-size", "4", "--updates", "1", "--buffer", "64"],
 }
 
 
@@ -429,10 +429,10 @@ def go(folder: Path, *words: str) -> int:
 @pytest.mark.parametrize("name", list(SMALL))
 def test_a_result_stands_beside_ours(name: str, tiny: Path) -> None:
     assert go(tiny, name, *TINY, *SMALL[name]) == 0
-    ram = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
+    ram = ["--images", "16", "--batch-size", "8", "--validate-every", "16", "--test-draws", "1"]
     assert main(["train", "ram-cluttered-digits", *ram, "--out", str(tiny), "--device", "cpu"]) == 0
     groups = read([tiny])
-    found = {group.name.split(",")[0]: group.first for group in groups}
+    found = {group.name.split(",")[0]: group.first.stored for group in groups}
     ours, theirs = found["ram-cluttered-digits"], found[name]
     assert theirs.keys() == ours.keys()
     for part in ("scenes", "sees", "world"):
@@ -444,7 +444,7 @@ def test_a_result_stands_beside_ours(name: str, tiny: Path) -> None:
     assert theirs["command"].startswith(f"hardattn train {name} --images 24")
     (table,) = tables(groups)
     row = next(row for row in table.rows if row.title.startswith(RECIPES[name].title))
-    assert row.estimator == RECIPES[name].learning.estimator and not row.control
+    assert row.estimator == RECIPES[name].training.estimator and not row.control
     (folder,) = (tiny / theirs["name"]).iterdir()
     kept = {path.name for path in folder.iterdir()}
     assert {
@@ -473,7 +473,7 @@ def test_training_is_told_of_between_validations(
     assert set(validated) < set(told) and len(told) == len(set(told))
     curve = json.loads(path.read_text())["training"]["curve"]
     assert validated == [images for images, _ in curve]
-    rate = parse(["sb3-ppo", *TINY, *SMALL["sb3-ppo"]])[1].learning.lr
+    rate = parse(["sb3-ppo", *TINY, *SMALL["sb3-ppo"]])[1].training.lr
     for event in found.Scalars("training/learning_rate"):
         assert event.value == pytest.approx(rate * max(0, 1 - event.step / 24), abs=1e-9)
 
@@ -483,7 +483,7 @@ def test_what_is_measured_is_what_was_kept(tiny: Path) -> None:
     assert go(tiny, "sb3-ppo", *TINY, *SMALL["sb3-ppo"]) == 0
     (path,) = tiny.rglob("result.json")
     recipe = parse(["sb3-ppo", *TINY, *SMALL["sb3-ppo"]])[1]
-    setting = execute.prepare(recipe.problem, Run(device="cpu"))
+    setting = execute.prepare(recipe.problem, RunOptions(device="cpu"))
     named = Problem(setting.world, setting.make, setting.dataset.train, setting.answers)
     env = GlimpseVecEnv(named, 2, **recipe.agent.arguments())
     agent = SB3Agent(PPO.load(path.parent / "model.zip", device="cpu"), env)
@@ -502,13 +502,13 @@ def test_what_is_measured_is_what_was_kept(tiny: Path) -> None:
     [
         (["sb3-pppo"], "no recipe is called 'sb3-pppo': perhaps sb3-ppo"),
         (["sb3-ppo", "--lrr", "1"], "no field 'lrr': perhaps lr"),
-        (["sb3-a2c", "--epochs", "3"], "no field 'epochs'"),
+        (["sb3-a2c", "--update-epochs", "3"], "no field 'update_epochs'"),
         (["sb3-ppo", "--grid", "0"], "grid must be at least 1"),
         (["sb3-ppo", "--discount", "1.5"], "discount must be between 0 and 1, not 1.5"),
         (["sb3-ppo", "--envs", "0"], "envs must be at least 1"),
         (["sb3-ppo", "--action", "cells"], "'cells'"),
         (["sb3-ppo", "--action", "move"], "a move is in units of the reach"),
-        (["sb3-ppo", "--pieces", "-1"], "pieces must be at least 0"),
+        (["sb3-ppo", "--distractors", "-1"], "distractors must be at least 0"),
         (["sb3-sac", "--action", "cell"], "'cell'"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
@@ -533,7 +533,10 @@ def test_without_the_package_it_says_what_to_install(
 def test_diverged_and_stopped_runs_leave_no_result(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert go(tiny, "sb3-ppo", *TINY, *SMALL["sb3-ppo"], "--lr", "1e30", "--clip", "1e30") == 3
+    assert (
+        go(tiny, "sb3-ppo", *TINY, *SMALL["sb3-ppo"], "--lr", "1e30", "--max-grad-norm", "1e30")
+        == 3
+    )
     assert "lower the learning rate" in capsys.readouterr().err
 
     def interrupted(*given: Any) -> None:

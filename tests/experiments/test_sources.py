@@ -16,24 +16,24 @@ import torch
 from PIL import Image
 
 from hardattn.evaluation import cost
-from hardattn.experiments import run as execute, sources
+from hardattn.experiments import build, run as execute, sources
 from hardattn.experiments.cli import attempt, main
 from hardattn.experiments.commands.train import Training, run as train
-from hardattn.experiments.recipe import Learning, Problem, Recipe, Run, UsageError
+from hardattn.experiments.parse import parse
+from hardattn.experiments.recipe import Problem, Recipe, RunOptions, Spec, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import Revival
-from hardattn.experiments.words import command_for, parse
+from hardattn.experiments.words import command_for
 from hardattn.report.page.page import page
 from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.training.log import Log
+from hardattn.training.options import TrainOptions
 from tests.support.runs import change, write_run
 
 MINE = '''
 """An agent from outside, with a module of its own for what it is made of."""
-
-from dataclasses import dataclass
 
 from my_layers import Wide
 from hardattn.agents import FullView
@@ -45,12 +45,6 @@ class Mine(FullView):
         self.more = Wide(1, 1)
 
 
-@dataclass(frozen=True)
-class MyRecipe:
-    depth: int = 1
-
-    def build(self, glimpse, world, image):
-        return Mine(glimpse, world.task.classes)
 '''
 LAYERS = "from torch import nn\n\n\nclass Wide(nn.Linear):\n    pass\n"
 
@@ -74,14 +68,13 @@ def recipe_of(folder: Path) -> Recipe:
     importlib.invalidate_caches()
     for name in ("my_agent", "my_layers"):
         sys.modules.pop(name, None)
-    agent = importlib.import_module("my_agent").MyRecipe()
-    learning = Learning(images=64, batch=16, validate_every=32)
-    problem = Problem(sensor="whole", looks=1, first="centre")
-    return Recipe("mine", "", problem=problem, agent=agent, learning=learning)
+    training = TrainOptions(images=64, batch_size=16, validate_every=32)
+    problem = Problem(sensor=Spec("whole"), looks=1, first="centre")
+    return Recipe("mine", "", problem=problem, agent=Spec("my_agent:Mine"), training=training)
 
 
 def go(folder: Path, **named: Any) -> int:
-    run = Run(out=folder / "runs", device="cpu", **named)
+    run = RunOptions(out=folder / "runs", device="cpu", **named)
     return attempt(lambda: train(Training("mine", recipe_of(folder), run, "by hand")))
 
 
@@ -121,11 +114,12 @@ NO_WEIGHT = (
 @pytest.mark.parametrize("name", OURS)
 def test_every_recipe_knows_what_it_is_made_of(name: str) -> None:
     recipe = RECIPES[name]
-    image = (1, *([recipe.problem.canvas or 8] * 2))
-    world, make, _ = recipe.problem.build(list("0123456789"), (1, 8, 8))
-    agent = recipe.agent.build(world.sensor.shape(image), world, image)
-    estimator = recipe.learning.gradient(agent, world)
-    made_of = (recipe.agent, agent, estimator, world, world.sensor, world.task)
+    side = recipe.problem.scene.get("canvas") or 8
+    image = (1, side, side)
+    world, make, _ = build.built(recipe.problem, list("0123456789"), (1, 8, 8))
+    agent = build.agent(recipe.agent, world.sensor.shape(image), world, image)
+    estimator = build.estimator(recipe.estimator, agent, world)
+    made_of = (type(agent), agent, estimator, world, world.sensor, world.task)
     found = sources.files(*made_of, make, execute.train, execute.rollout)
     used = {type(part).__module__ for part in agent.modules()}
     used |= {
@@ -247,15 +241,15 @@ def test_weights_of_other_code_are_measured_with_a_word(
 ) -> None:
     """By all that make runs alive again: swap, robustness, evaluate."""
     monkeypatch.setattr(execute, "PASSES", 1)
-    tiny = ["--images", "32", "--batch", "16", "--validate-every", "32", "--test-draws", "1"]
+    tiny = ["--images", "32", "--batch-size", "16", "--validate-every", "32", "--test-draws", "1"]
     assert main(["train", "cnn-digits", *tiny, "--device", "cpu", "--out", str(tmp_path)]) == 0
     (path,) = tmp_path.rglob("result.json")
     result = json.loads(path.read_text())
     capsys.readouterr()
-    Revival(Run(device="cpu"))(path.parent, result)
+    Revival(RunOptions(device="cpu"))(path.parent, result)
     assert capsys.readouterr().err == ""
     result["sources"]["files"] |= {"hardattn.agents.full_view": "0" * 16, "gone.from_here": "1"}
-    revive = Revival(Run(device="cpu"))
+    revive = Revival(RunOptions(device="cpu"))
     for _ in range(2):
         revive(path.parent, result)
     said = capsys.readouterr().err
@@ -268,9 +262,10 @@ def test_weights_of_other_code_are_measured_with_a_word(
 def test_a_partial_a_class_and_an_object_have_the_sources_of_their_own() -> None:
     found = sources.files(dataclasses.replace, torch.nn.Linear(1, 1), 3, None, "x", (1,))
     assert found == {}  # of libraries alone
-    assert "hardattn.sensors.sensor" in sources.files(Problem(size=3).world(2, (1, 8, 8)))
-    game = Problem(scene="catch", canvas=24, size=3).build(list("0123456789"), (1, 8, 8))
-    assert "hardattn.catch" in sources.files(game.make)
+    sensor = Spec("retina", size=3)
+    world, make, _ = build.built(Problem(scene=Spec("catch"), sensor=sensor), "ab", (1, 8, 8))
+    found = sources.files(world, make)
+    assert "hardattn.sensors.sensor" in found and "hardattn.catch" in found
 
 
 def test_a_run_that_fails_before_it_did_anything_leaves_no_folder(
@@ -311,11 +306,11 @@ def grow(folder: Path, count: int) -> str:
 
 def on(folder: Path, out: Path, **named: Any) -> int:
     """Train on the images of a folder."""
-    problem = Problem(f"folder:{folder}", sensor="whole", looks=1, first="centre")
+    problem = Problem(f"folder:{folder}", sensor=Spec("whole"), looks=1, first="centre")
     recipe = dataclasses.replace(recipe_of(out), problem=problem)
     return attempt(
         lambda: train(
-            Training("mine", recipe, Run(out=out / "runs", device="cpu", **named), "by hand")
+            Training("mine", recipe, RunOptions(out=out / "runs", device="cpu", **named), "by hand")
         )
     )
 
@@ -344,16 +339,25 @@ def test_a_stopped_run_does_not_go_on_with_other_data(
 
 
 def test_weights_are_not_measured_on_other_data(mine: Path) -> None:
-    tiny = ["--images", "32", "--batch", "16", "--validate-every", "32", "--test-draws", "1"]
+    tiny = ["--images", "32", "--batch-size", "16", "--validate-every", "32", "--test-draws", "1"]
     words = ["soft", *tiny, "--dataset", grow(mine / "pictures", 6), "--canvas", "None"]
-    words += ["--scene", "plain", "--zoom", "None", "--pieces", "None", "--piece", "None"]
+    words += [
+        "--scene",
+        "plain",
+        "--zoom",
+        "None",
+        "--distractors",
+        "None",
+        "--distractor-size",
+        "None",
+    ]
     assert main(["train", *words, "--device", "cpu", "--out", str(mine / "runs")]) == 0
     (path,) = mine.rglob("result.json")
     result = json.loads(path.read_text())
-    Revival(Run(device="cpu"))(path.parent, result)
+    Revival(RunOptions(device="cpu"))(path.parent, result)
     grow(mine / "pictures", 9)
     with pytest.raises(UsageError, match="not those that it was trained on"):
-        Revival(Run(device="cpu"))(path.parent, result)
+        Revival(RunOptions(device="cpu"))(path.parent, result)
 
 
 def groups_of(

@@ -10,12 +10,23 @@ import pytest
 from hardattn.evaluation import cost
 from hardattn.experiments import timing
 from hardattn.experiments.parallel import sweep, take_times
-from hardattn.experiments.recipe import Run
+from hardattn.experiments.parse import parse
+from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.trainers import execute
-from hardattn.experiments.words import parse
 
-SMALL = ["--images", "256", "--batch", "64", "--looks", "2", "--hidden", "16", "--device", "cpu"]
+SMALL = [
+    "--images",
+    "256",
+    "--batch-size",
+    "64",
+    "--looks",
+    "2",
+    "--hidden",
+    "16",
+    "--device",
+    "cpu",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -40,12 +51,12 @@ def test_a_run_beside_a_training_leaves_times_out_and_they_are_filled_in_once(
     with timing.work(tmp_path / "other" / "seed-0"):
         one = trained(tmp_path)
         assert costs(one)["flops"] > 0 and not {"latency", "throughput"} & costs(one).keys()
-        take_times([one], Run(device="cpu"))  # it is not alone yet
+        take_times([one], RunOptions(device="cpu"))  # it is not alone yet
         assert "latency" not in costs(one) and "not timed" in capsys.readouterr().err
         two = trained(tmp_path, "--seed", "1", "--estimator", "reinforce")
     wider = trained(tmp_path, "--hidden", "24")
     assert costs(wider)["latency"]["clock"] == "processor", "it was alone"
-    take_times([one, two, tmp_path / "nowhere" / "seed-0", wider], Run(device="cpu"))
+    take_times([one, two, tmp_path / "nowhere" / "seed-0", wider], RunOptions(device="cpu"))
     assert costs(one) == costs(two) and costs(one)["latency"]["passes"] == cost.PASSES
     assert costs(wider)["architecture"] != costs(one)["architecture"]
     assert costs(wider)["latency"] != costs(one)["latency"]
@@ -66,12 +77,14 @@ def test_an_architecture_is_the_agent_and_its_world_whatever_it_learned_by() -> 
     made = {"processor": "one", "torch": "2"}
     for recipe in RECIPES.values():
         mine = timing.architecture(recipe, made)
-        taught = dataclasses.replace(recipe, learning=base.learning, title="another")
+        taught = dataclasses.replace(
+            recipe, training=base.training, estimator=base.estimator, title="another"
+        )
         assert timing.architecture(taught, made) == mine
         looks = dataclasses.replace(recipe.problem, looks=recipe.problem.looks + 1)
         assert timing.architecture(dataclasses.replace(recipe, problem=looks), made) != mine
         assert timing.architecture(recipe, {**made, "processor": "other"}) != mine
-    wider = dataclasses.replace(base, agent=dataclasses.replace(base.agent, hidden=7))
+    wider = dataclasses.replace(base, agent=base.agent.but(hidden=7))
     assert timing.architecture(wider, made) != timing.architecture(base, made)
 
 

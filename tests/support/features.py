@@ -16,7 +16,7 @@ COUNT = 3
 
 @lru_cache
 def _images() -> Tensor:
-    make = partial(cluttered, canvas=48, zoom=2, pieces=4, piece=8)
+    make = partial(cluttered, canvas=48, zoom=2, distractors=4, distractor_size=8)
     return frozen(make, load("digits").train, 0).slice(0, COUNT).image.double() / 255
 
 

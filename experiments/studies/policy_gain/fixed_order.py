@@ -10,19 +10,16 @@ from typing import Any
 from hardattn.agents import PATH
 from hardattn.evaluation.swap import looked
 from hardattn.rollout import DRAWS
+from hardattn.sensors.grid import Patches
 
-from ...recipe import Recipe
+from ...parse import TRAIN
+from ...recipe import Recipe, Spec
 from ...revive import Revival, Trained
+from ...run import script_of
 from ...trainers import execute
-from ...words import TRAIN, Origin, as_words, named, origin_of, overrides
+from ...words import Origin, as_words, named, origin_of, overrides
 
 ORDERS = ("centre", "raster", "mean")  # that ignore the image
-
-# Options of estimators, which "reinforce" does without.
-ESTIMATED = (
-    *("samples", "reward_only", "temperature", "entropy", "soft", "trace", "ratio", "epochs"),
-    *("discount", "population", "spread", "pretraining", "phases"),
-)
 
 
 def retrained(folder: Path, result: dict[str, Any], revive: Revival) -> dict[str, Any] | None:
@@ -33,10 +30,10 @@ def retrained(folder: Path, result: dict[str, Any], revive: Revival) -> dict[str
     """
     alive = revive(folder, result)
     agent = alive.recipe.agent
-    if alive.setting.world.sensor.everything or getattr(agent, "script", None):
+    if alive.setting.world.sensor.everything or script_of(alive.recipe):
         print(f"{result['name']}: no looking was learned, so nothing is retrained", file=sys.stderr)
         return None
-    if not hasattr(agent, "script"):
+    if not isinstance(agent, Spec):
         why = f"an agent {type(agent).__name__!r} has no observer that could be trained alone"
         print(f"{result['name']}: {why}", file=sys.stderr)
         return None
@@ -77,18 +74,19 @@ def ordered(alive: Trained, script: str) -> Recipe:
     learns that as it did. Of masks a script takes as many cells as the agent does in the mean.
     """
     recipe, world = alive.recipe, alive.setting.world
-    agent = replace(recipe.agent, script=script)
-    if hasattr(agent, "share"):
+    agent = recipe.agent.but(script=script)
+    if isinstance(world.sensor, Patches):  # places are masks
         share = looked(alive.agent, world, alive.setting.validation).place[1:].mean().item()
-        agent = replace(agent, share=max(0.01, round(share, 2)))
-    learning, times = recipe.learning, recipe.learning.samples or 1
+        agent = agent.but(share=max(0.01, round(share, 2)))
+    assert recipe.estimator is not None
+    estimator, training = recipe.estimator, recipe.training
     if not world.changes:
-        learning = replace(
-            learning,
-            estimator="reinforce",
-            images=learning.images * times,
-            batch=learning.batch * times,
-            validate_every=learning.validate_every * times,
-            **dict.fromkeys(ESTIMATED),
+        times = estimator.get("samples") or 1
+        estimator = Spec("reinforce")
+        training = replace(
+            training,
+            images=training.images * times,
+            batch_size=training.batch_size * times,
+            validate_every=training.validate_every * times,
         )
-    return replace(recipe, agent=agent, learning=learning)
+    return replace(recipe, agent=agent, estimator=estimator, training=training)

@@ -31,7 +31,7 @@ from hardattn.storage import CheckpointError, read, replace_text, write
 
 from ... import sources
 from ...folder import locked
-from ...recipe import Run, UsageError
+from ...recipe import RunOptions, UsageError
 from ...revive import Revival
 from ...run import controlled
 from .fixed_order import retrained
@@ -52,7 +52,7 @@ def gains(
     paths without runs, CheckpointError where nothing can be written, Busy; in training NotFinite,
     Stopped.
     """
-    revive = Revival(Run(device=device, root=root))
+    revive = Revival(RunOptions(device=device, root=root))
 
     def measured(folder: Path | None, source: Path, result: dict[str, Any]) -> tuple[Any, Any]:
         if folder is None:

@@ -26,6 +26,7 @@ from hardattn.rollout import DRAWS, rollout
 from hardattn.scenes import MakeScenes, Scenes, frozen, strewn
 from hardattn.scenes.transforms import contrast, noise, occluded, shifted
 
+from ...build import built
 from ...revive import Trained
 
 PIECES = (0, 1, 2, 4, 8, 16)
@@ -62,17 +63,17 @@ def size(subject: Trained) -> dict[str, Any]:
     """Error against the size of the target; clutter keeps its own."""
     problem = subject.recipe.problem
     if not {"zoom", "canvas"} <= _options(subject):
-        raise NoMeaning(f"a {problem.scene} scene has no canvas for targets of another size")
+        raise NoMeaning(f"a {problem.scene.name} scene has no canvas for targets of another size")
     name = "zooms" if "zooms" in _options(subject) else "zoom"
     side = max(subject.setting.dataset.test.images.shape[2:])
     makes = {}
-    for zoom in range(1, (problem.canvas or 0) // side + 1):
+    for zoom in range(1, (problem.scene.get("canvas") or 0) // side + 1):
         make = _possible(subject, **{name: (zoom,) if name == "zooms" else zoom})
         if make is not None:
             makes[float(zoom * side)] = make
     if len(makes) < 2:
         raise NoMeaning("no target of another size fits its canvas")
-    trained = None if problem.zooms else float((problem.zoom or 1) * side)
+    trained = None if problem.scene.get("zooms") else float((problem.scene.get("zoom") or 1) * side)
     points = [subject.look(_frozen(subject, make)) for make in makes.values()]
     return _curve("side of the target, pixels", list(makes), points, trained)
 
@@ -119,8 +120,8 @@ def canvas(subject: Trained) -> dict[str, Any]:
     """Error against the size of the canvas; targets and clutter keep theirs."""
     problem = subject.recipe.problem
     if "canvas" not in _options(subject):
-        raise NoMeaning(f"a {problem.scene} scene has no canvas")
-    trained = problem.canvas or subject.test.image.shape[-1]
+        raise NoMeaning(f"a {problem.scene.name} scene has no canvas")
+    trained = problem.scene.get("canvas") or subject.test.image.shape[-1]
     at, points = [], []
     for side in (round(trained * factor) for factor in CANVASES):
         make = _possible(subject, canvas=side)
@@ -234,7 +235,7 @@ def _curve(
 
 def _boxed(subject: Trained) -> None:
     if not has_target(subject.columns).all():
-        scene = subject.recipe.problem.scene
+        scene = subject.recipe.problem.scene.name
         raise NoMeaning(f"nobody knows where the target is in {scene} scenes")
 
 
@@ -249,15 +250,26 @@ def _percent(shares: Iterable[float]) -> list[float]:
 def _cluttered(subject: Trained, counts: tuple[int, ...]) -> dict[str, Any]:
     problem, split = subject.recipe.problem, subject.setting.dataset.test.to("cpu")
     trained = _pieces(subject)
-    zoom = problem.zoom or 1
-    piece = problem.piece or min(8, *(zoom * side for side in split.images.shape[2:]))
-    bare = _maker(subject, pieces=0) if "pieces" in _options(subject) else subject.setting.make
+    zoom = problem.scene.get("zoom") or 1
+    piece = problem.scene.get("distractor_size") or min(
+        8, *(zoom * side for side in split.images.shape[2:])
+    )
+    bare = (
+        _maker(subject, distractors=0)
+        if "distractors" in _options(subject)
+        else subject.setting.make
+    )
     scenes = _frozen(subject, bare).to("cpu")
     drawn = torch.Generator().manual_seed(problem.test_seed)
     there, points = 0, []
     for count in counts:
         add = partial(
-            strewn, split=split, generator=drawn, pieces=count - there, piece=piece, zoom=zoom
+            strewn,
+            split=split,
+            generator=drawn,
+            distractors=count - there,
+            distractor_size=piece,
+            zoom=zoom,
         )
         scenes, there = _by_parts(scenes, add), count
         points.append(subject.look(scenes.to(subject.setting.device)))
@@ -267,13 +279,13 @@ def _cluttered(subject: Trained, counts: tuple[int, ...]) -> dict[str, Any]:
 def _pieces(subject: Trained) -> int:
     """How many pieces it learned with. Raises NoMeaning for scenes that clutter would not fit."""
     problem = subject.recipe.problem
-    kind = SCENES[problem.scene]
+    kind = SCENES[problem.scene.name]
     if kind.blank:
         return 0
     takes = inspect.signature(kind.make).parameters
-    if "pieces" not in takes:
-        raise NoMeaning(f"a {problem.scene} scene has no clutter")
-    return takes["pieces"].default if problem.pieces is None else problem.pieces
+    if "distractors" not in takes:
+        raise NoMeaning(f"a {problem.scene.name} scene has no clutter")
+    return problem.scene.get("distractors", takes["distractors"].default)
 
 
 def _changed(
@@ -302,9 +314,10 @@ def _by_parts(scenes: Scenes, change: Callable[[Scenes], Scenes]) -> Scenes:
 
 
 def _maker(subject: Trained, **options: Any) -> MakeScenes:
-    problem = dataclasses.replace(subject.recipe.problem, **options)
+    problem = subject.recipe.problem
+    problem = dataclasses.replace(problem, scene=problem.scene.but(**options))
     dataset = subject.setting.dataset
-    return problem.build(dataset.classes, dataset.test.images.shape[1:]).make
+    return built(problem, dataset.classes, dataset.test.images.shape[1:]).make
 
 
 def _frozen(subject: Trained, make: MakeScenes) -> Scenes:
@@ -316,7 +329,7 @@ def _options(subject: Trained) -> set[str]:
     """What the function of its scene takes."""
     if subject.setting.world.changes:
         return set()
-    return set(SCENES[subject.recipe.problem.scene].options)
+    return set(SCENES[subject.recipe.problem.scene.name].options)
 
 
 def _possible(subject: Trained, **options: Any) -> MakeScenes | None:

@@ -11,10 +11,11 @@ from hardattn.storage import replace_text
 
 from ...committed import STUDIES, pretty
 from ...parallel import sweep
-from ...recipe import Run, UsageError
+from ...parse import parse
+from ...recipe import RunOptions, UsageError
 from ...recipes import RECIPES
 from ...revive import Revival, Trained, recipe_of
-from ...words import as_words, origin_of, parse
+from ...words import as_words, origin_of
 from .changes import CHANGES, NoMeaning
 
 NAME = "characterisation.json"
@@ -25,7 +26,7 @@ ON_A_SHARE = (
 )
 
 
-def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[str]:
+def characterise(paths: Sequence[Path], what: Sequence[str], run: RunOptions) -> list[str]:
     """Measure all that is not there yet; returns what could not be done, a line each.
 
     Raises ReportError for paths without runs, CheckpointError and DataError.
@@ -35,7 +36,7 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: Run) -> list[s
         if one.folder is None:
             faults.append(f"{one.source}: committed figures, without the agent's weights")
             continue
-        if one.result.recipe.get("labels") is not None:
+        if one.result.recipe.get("train_fraction") is not None:
             print(f"{one.source}: {ON_A_SHARE}", file=sys.stderr)
             continue
         found = stored(one.folder, one.stored)
@@ -83,11 +84,11 @@ def stored(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     return before if (before.get("format"), before.get("of")) == (1, of) else empty
 
 
-def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[list[str], int]:
+def learn_from_fewer(paths: Sequence[Path], workers: int, run: RunOptions) -> tuple[list[str], int]:
     """Train on shares of the images whatever is not yet; what could not be done, and exit code."""
     faults, commands, wanted = [], [], []
     for one in (one for group in read(paths) for one in group.runs):
-        if one.folder is None or one.result.recipe.get("labels") is not None:
+        if one.folder is None or one.result.recipe.get("train_fraction") is not None:
             continue
         found = stored(one.folder, one.stored)
         if "labels" in found["found"]:
@@ -97,13 +98,13 @@ def learn_from_fewer(paths: Sequence[Path], workers: int, run: Run) -> tuple[lis
         except UsageError as fault:
             faults.append(str(fault))
             continue
-        if "labels" not in RECIPES[origin.recipe].settings():
+        if RECIPES[origin.recipe].trainer != "hardattn":
             faults.append(f"{one.folder}: its trainer does not learn from a share of the images")
             continue
         words = [*as_words(origin), "--seed", str(one.seed)]
         options = ["--out", str(one.folder.parent.parent), "--device", run.device]
         options += [] if run.root is None else ["--root", str(run.root)]
-        mine = [[*words, "--labels", f"{share:g}", *options] for share in SHARES]
+        mine = [[*words, "--train-fraction", f"{share:g}", *options] for share in SHARES]
         commands += mine
         wanted.append((one.folder, found, mine, one.stored))
     code = sweep(commands, workers)

@@ -22,8 +22,9 @@ from hardattn.data import load
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments import handed_on as deploy
+from hardattn.experiments.build import built
 from hardattn.experiments.cli import main
-from hardattn.experiments.recipe import UsageError
+from hardattn.experiments.recipe import Spec, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import plain
 from hardattn.export import Deployed
@@ -31,7 +32,7 @@ from hardattn.scenes import frozen
 from hardattn.tasks import Localise
 from tests.agents.test_agents import EVERYONE, build
 
-TINY = ["--images", "64", "--batch", "32", "--validate-every", "64", "--test-draws", "1"]
+TINY = ["--images", "64", "--batch-size", "32", "--validate-every", "64", "--test-draws", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def seen_in_test() -> Any:
     problem = RECIPES["ram-digits"].problem
     problem = dataclasses.replace(problem, test_draws=1)
     digits = load("digits")
-    make = problem.build(digits.classes, digits.test.images.shape[1:]).make
+    make = built(problem, digits.classes, digits.test.images.shape[1:]).make
     return frozen(make, digits.test, problem.test_seed, 1)
 
 
@@ -318,9 +319,9 @@ def test_every_agent_s_weights_are_kept_to_the_bit(who: str, tmp_path: Path) -> 
 def test_a_world_is_the_same_without_the_data() -> None:
     """Of places, whose worth depends on how large the images are that were placed."""
     base = RECIPES["ram-digits"]
-    changes: dict[str, Any] = {"scene": "localise", "canvas": 48, "zoom": 2, "bonus": 1.0}
+    changes: dict[str, Any] = {"scene": Spec("localise", canvas=48, zoom=2), "bonus": 1.0}
     recipe = dataclasses.replace(base, problem=dataclasses.replace(base.problem, **changes))
-    trained = recipe.problem.build(load("digits").classes, (1, 8, 8))
+    trained = built(recipe.problem, load("digits").classes, (1, 8, 8))
     world = {"classes": list(trained.answers), "image": [1, 48, 48], "source": [1, 8, 8]}
     result: dict[str, Any] = {"title": "", "recipe": plain(recipe.settings()), "world": world}
     _, alone = deploy.build(result, "here")

@@ -13,7 +13,7 @@ from hardattn.data import Split, memory
 from hardattn.evaluation.cost import measure
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments.cli import attempt, main, out_of_memory
-from hardattn.experiments.recipe import Run
+from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import execute
 from hardattn.rollout import sample
@@ -48,7 +48,7 @@ def test_as_many_at_once_as_are_not_too_many_bytes(size: tuple[int, ...], count:
 
 
 @pytest.mark.parametrize(
-    "make", [plain, partial(translated, canvas=9), partial(cluttered, canvas=9, piece=3)]
+    "make", [plain, partial(translated, canvas=9), partial(cluttered, canvas=9, distractor_size=3)]
 )
 def test_small_scenes_are_made_in_thousands_as_ever(make: Any) -> None:
     generator = torch.Generator().manual_seed(7)
@@ -130,7 +130,7 @@ def test_an_allocation_that_fails_is_one_line(
     def work(*given: Any) -> Any:
         return torch.empty(2**60, dtype=torch.uint8)
 
-    run = Run(out=tmp_path / "runs", device="cpu")
+    run = RunOptions(out=tmp_path / "runs", device="cpu")
     recipe = RECIPES["ram-digits"]
     assert attempt(lambda: bool(execute("mine", recipe, run, "by hand", work))) == 2
     refused(capsys, str(2**60), tmp_path / "runs")

@@ -21,15 +21,15 @@ def test_a2c_without_trace_is_biased_and_with_full_trace_the_learned_baseline(
 ) -> None:
     agent, world = points()
     exact = exact_gradient(agent, world, scenes)
-    full = make("a2c", agent, world, trace=1.0)
+    full = make("a2c", agent, world, gae_lambda=1.0)
     assert z_scores(full, agent, world, scenes, exact).abs().max() < UNBIASED
     for entropy in (0.0, 0.5):
-        full = make("a2c", agent, world, trace=1.0, entropy=entropy)
-        same = make("entropy_bonus", agent, world, entropy=entropy)
+        full = make("a2c", agent, world, gae_lambda=1.0, ent_coef=entropy)
+        same = make("entropy_bonus", agent, world, ent_coef=entropy)
         one = flat_gradient(agent, full(agent, world, scenes, generator_of(0)).total)
         two = flat_gradient(agent, same(agent, world, scenes, generator_of(0)).total)
         assert torch.allclose(one, two, atol=1e-6)
-    none = make("a2c", agent, world, trace=0.0)
+    none = make("a2c", agent, world, gae_lambda=0.0)
     assert z_scores(none, agent, world, scenes, exact).abs().max() > CAUGHT
 
 
@@ -54,11 +54,13 @@ def test_generalised_advantage_against_a_slow_sum(scenes: Scenes) -> None:
 def test_ppo_begins_as_a2c_and_clips_later(scenes: Scenes) -> None:
     agent, world = points()
     many = scenes.repeat(64)
-    options = dict(epochs=3, ratio=0.1)
+    options = dict(update_epochs=3, clip_range=0.1)
     loss = ESTIMATORS["ppo"].make(
-        agent, world, many, torch.Generator().manual_seed(0), entropy=0.1, **options
+        agent, world, many, torch.Generator().manual_seed(0), ent_coef=0.1, **options
     )
-    same = ESTIMATORS["a2c"].make(agent, world, many, torch.Generator().manual_seed(0), entropy=0.1)
+    same = ESTIMATORS["a2c"].make(
+        agent, world, many, torch.Generator().manual_seed(0), ent_coef=0.1
+    )
     wanted = flat_gradient(agent, same.total)
     assert torch.allclose(flat_gradient(agent, loss.total, retain=True), wanted, atol=1e-5)
     descent = torch.optim.SGD(agent.parameters(), 0.5)
@@ -75,5 +77,7 @@ def test_ppo_begins_as_a2c_and_clips_later(scenes: Scenes) -> None:
     # Far beyond the bound, and to the policy's profit: nothing pulls any more.
     with torch.no_grad():
         agent.where.weight.mul_(30)
-    far = ESTIMATORS["ppo"].make(agent, world, many, torch.Generator().manual_seed(0), epochs=1)
+    far = ESTIMATORS["ppo"].make(
+        agent, world, many, torch.Generator().manual_seed(0), update_epochs=1
+    )
     assert far.total.isfinite()

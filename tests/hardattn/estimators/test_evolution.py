@@ -20,7 +20,7 @@ def test_snes_without_ranks_is_unbiased_for_the_smoothed_loss(scenes: Scenes) ->
     """At a small sigma the smoothed loss is the loss, to second order."""
     agent, world = points(looks=2, bonus=0.0)
     exact = exact_gradient(agent, world, scenes)
-    estimator = make("snes", agent, world, ranks=False, spread=0.003, population=32)
+    estimator = make("snes", agent, world, ranks=False, sigma=0.003, population=32)
     found = estimates(estimator, agent, world, scenes, 40, 64)
     z = (found.mean(0) - exact) / (found.std(0) / 40**0.5)
     assert z.abs().max() < UNBIASED
@@ -42,7 +42,7 @@ def test_snes_descends_a_sphere(scenes: Scenes) -> None:
             return torch.zeros(len(logits)), far.expand(len(logits))
 
     world.task = Distance(CLASSES)
-    estimator = ESTIMATORS["snes"].make(agent, world, population=20, spread=0.5).train()
+    estimator = ESTIMATORS["snes"].make(agent, world, population=20, sigma=0.5).train()
     generator, losses = generator_of(2), []
     for _ in range(250):
         loss = estimator(agent, world, scenes, generator)

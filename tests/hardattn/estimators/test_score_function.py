@@ -44,7 +44,7 @@ def test_entropy_bonus_is_unbiased_for_its_own_objective(scenes: Scenes) -> None
     path, probability = enumerate_episodes(agent, world, scenes)
     total = (path.loss + path.cost - path.reward - 0.5 * path.entropy).sum(0)
     exact = flat_gradient(agent, (probability * total).sum() / len(scenes))
-    estimator = make("entropy_bonus", agent, world, entropy=0.5)
+    estimator = make("entropy_bonus", agent, world, ent_coef=0.5)
     assert z_scores(estimator, agent, world, scenes, exact).abs().max() < UNBIASED
 
 

@@ -18,7 +18,8 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.evaluation.scanpath import hit
 from hardattn.evaluation.swap import SWAPS, Meaningless, Own, looked, partners, paths, swapped
-from hardattn.experiments.recipe import Problem
+from hardattn.experiments.build import built
+from hardattn.experiments.recipe import Problem, Spec
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import controlled
 from hardattn.experiments.studies.policy_gain.measure import followed, swapped_columns
@@ -271,7 +272,7 @@ def untrained(name: str, **changes: Any) -> tuple[Any, World, Scenes, Any]:
     problem: Problem = RECIPES[name].problem
     split = load("digits").test
     split = Split(split.images[:24], split.labels[:24])
-    world, make, _ = problem.build(load("digits").classes, split.images.shape[1:])
+    world, make, _ = built(problem, load("digits").classes, split.images.shape[1:])
     scenes = frozen(make, split, 1, 2)
     image = tuple(scenes.image.shape[1:])
     torch.manual_seed(0)
@@ -352,9 +353,10 @@ def test_stopping_stays_the_agents() -> None:
 
 
 def test_playing_stays_the_agents() -> None:
-    problem = Problem(scene="catch", canvas=12, looks=12, size=4, scales=2)
+    sensor = Spec("retina", size=4, scales=2)
+    problem = Problem(scene=Spec("catch", canvas=12), sensor=sensor, looks=12)
     split = load("digits").test
-    world, make, _ = problem.build(load("digits").classes, split.images.shape[1:])
+    world, make, _ = built(problem, load("digits").classes, split.images.shape[1:])
     scenes = frozen(make, Split(split.images[:30], split.labels[:30]), 1)
     torch.manual_seed(0)
     agent: Any = Player((2, 4, 4), 2, hidden=12, what=9, where=7)

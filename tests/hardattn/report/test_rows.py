@@ -203,6 +203,7 @@ RAMS += " dt-ram spread-ram guided-ram ws-ram temporal-ram"
 
 def test_every_recipe_that_learns_to_look_has_its_control() -> None:
     """Told from what a result holds: nothing but settings, world and sight."""
+    from hardattn.experiments import build
     from hardattn.experiments.recipes import RECIPES
     from hardattn.experiments.run import _world, plain
 
@@ -213,11 +214,11 @@ def test_every_recipe_that_learns_to_look_has_its_control() -> None:
     groups = []
     for name in {*wanted, *filter(None, wanted.values())}:
         recipe = RECIPES[name]
-        world = recipe.problem.world(10, (1, 8, 8))
+        world = build.world(recipe.problem, 10, (1, 8, 8))
         result = {
             "recipe": plain(recipe.settings()),
             "sees": world.sees((1, 48, 48)),
-            "world": _world(recipe.problem.sensor, world, ("a", "b"), (1, 48, 48)),
+            "world": _world(recipe.problem.sensor.name, world, ("a", "b"), (1, 48, 48)),
         }
         groups.append(Group(SCENES, name, (Run(told_by(**result), Path(name), None),)))
     for group in groups:

@@ -1,6 +1,5 @@
 """A row's title says what was changed; its class what its looks can show. Over all recipes."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn.experiments.recipe import Problem
+from hardattn.experiments.build import world
+from hardattn.experiments.parse import parse
+from hardattn.experiments.recipe import Problem, Spec
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.words import parse
 from hardattn.report.controls import sees
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
@@ -35,24 +35,22 @@ def test_whatever_is_changed_of_a_recipe_is_in_its_title(name: str) -> None:
     """Every number and switch of every recipe, all at once; and its estimator."""
     base = RECIPES[name]
     words, told = [name], []
-    for part in (base.problem, base.agent, base.learning):
-        for field in dataclasses.fields(part):
-            value = getattr(part, field.name)
-            if field.name in ("momentum", "curriculum", "labels") or type(value) not in (
-                *(bool, int, float),
-            ):
-                continue
-            if abs(value) == float("inf"):
-                continue
-            words += [f"--{field.name}", another(value)]
-            told.append(field.name)
-    words += ["--estimator", "leave_one_out" if base.learning.estimator == "vimco" else "vimco"]
+    for flag in base.flags():
+        value = flag.value
+        if flag.name in ("momentum", "curriculum", "train_fraction") or flag.part == "estimator":
+            continue
+        if type(value) not in (bool, int, float) or abs(value) == float("inf"):
+            continue
+        words += [f"--{flag.name}", another(value)]
+        told.append(flag.name)
+    rows = []
+    if base.estimator is not None:
+        rows = ["estimator"]
+        words += ["--estimator", "leave_one_out" if base.estimator.name == "vimco" else "vimco"]
     run_name, recipe, _ = parse(words)
     before, after = base.settings(), recipe.settings()
-    differ = {f"{key}={after[key]}" for key in after if after[key] != before[key]}
-    # What another estimator does not take goes with the one that did.
-    said = {one.partition("=")[0] for one in differ if not one.endswith("=None")}
-    assert said == {*told, "estimator"}
+    differ = {f"{key}={after[key]}" for key in after if after[key] != before.get(key)}
+    assert {one.partition("=")[0] for one in differ} == {*told, *rows}
     assert recipe.title.startswith(base.title) and len(differ) > 10
     assert all(one in recipe.title for one in differ)
     # Of a result too, be its name too long to say it.
@@ -146,11 +144,14 @@ def test_a_single_look_of_a_retina_shows_what_it_says(size: int, scales: int) ->
 
 
 def test_a_scene_that_changes_is_not_pieced_together() -> None:
-    options: dict[str, Any] = {"looks": 24, "size": 6, "scales": 1}
-    image, game = (1, 24, 24), Problem(scene="catch", canvas=24, **options)
-    assert game.world(2, image).sees(image) == NEVER
-    assert dataclasses.replace(game, scales=3).world(2, image).sees(image) == COARSELY
-    assert Problem(scene="plain", **options).world(2, image).sees(image) == EVERYTHING
+    def sees(scene: str, scales: int) -> str:
+        sensor = Spec("retina", size=6, scales=scales)
+        problem = Problem(scene=Spec(scene), sensor=sensor, looks=24)
+        return world(problem, 2, (1, 24, 24)).sees((1, 24, 24))
+
+    assert sees("catch", 1) == NEVER
+    assert sees("catch", 3) == COARSELY
+    assert sees("plain", 1) == EVERYTHING
 
 
 def test_a_retina_as_wide_as_the_image_is_no_match_for_one_that_never_sees_it(

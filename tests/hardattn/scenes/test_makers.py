@@ -27,11 +27,11 @@ from hardattn.scenes.pairs import of_pair
 CANVASES = {
     "plain": {},
     "translated": dict(canvas=(13, 17)),
-    "cluttered": dict(canvas=20, piece=3),
+    "cluttered": dict(canvas=20, distractor_size=3),
     "pair": dict(canvas=(13, 17)),
     "sequence": dict(canvas=(12, 27)),
     "search": dict(canvas=(20, 24)),
-    "localise": dict(canvas=(14, 15), piece=3),
+    "localise": dict(canvas=(14, 15), distractor_size=3),
     "circle_square": {},
     "catch": {},
 }
@@ -105,7 +105,7 @@ def test_scenes_equal_the_slow_ones(canvas, channels, zoom, pieces, piece):
     split = make_split(channels=channels)
     index = torch.tensor([3, 0, 11, 3, 7])
     wanted, boxes = slow(split, index, 5, canvas, zoom, pieces, piece)
-    options = dict(canvas=canvas, zoom=zoom, pieces=pieces, piece=piece)
+    options = dict(canvas=canvas, zoom=zoom, distractors=pieces, distractor_size=piece)
     scenes = cluttered(split, index, numbers(5), **options)
     assert np.array_equal(scenes.image.numpy(), wanted)
     assert [pixels_of(box, *canvas) for box in scenes.box[:, 0]] == boxes
@@ -169,7 +169,7 @@ def test_pieces_are_uniform_over_images_crops_and_places():
     images = torch.arange(1, 37, dtype=torch.uint8).view(4, 1, 3, 3)
     split = Split(torch.cat([images, torch.zeros_like(images[:1])]), torch.zeros(5).long())
     index = torch.full((count,), 4)
-    scenes = cluttered(split, index, numbers(0), canvas=(4, 3), pieces=1, piece=1)
+    scenes = cluttered(split, index, numbers(0), canvas=(4, 3), distractors=1, distractor_size=1)
     value = scenes.image.flatten(1).max(1).values.long()
     observed = torch.bincount(value, minlength=37).numpy()
     expected = np.r_[count / 5, np.full(36, count / 5 / 9)]
@@ -185,16 +185,20 @@ def test_distractors_come_from_the_given_split_alone():
     everything[12] = 0
     given = Split(everything[10:20], torch.arange(10))
     index = torch.full((400,), 2)
-    scenes = cluttered(given, index, numbers(3), canvas=12, pieces=1, piece=4)
+    scenes = cluttered(given, index, numbers(3), canvas=12, distractors=1, distractor_size=4)
     assert set(scenes.image.unique().tolist()) == {0, *range(11, 21)} - {13}
     strided = Split(everything[::3], torch.arange(10))
-    scenes = cluttered(strided, torch.full((400,), 4), numbers(3), canvas=12, pieces=1, piece=4)
+    scenes = cluttered(
+        strided, torch.full((400,), 4), numbers(3), canvas=12, distractors=1, distractor_size=4
+    )
     assert set(scenes.image.unique().tolist()) == {0, *range(1, 31, 3)} - {13}
 
 
 def test_sums_are_clamped():
     white = Split(torch.full((3, 1, 8, 8), 255, dtype=torch.uint8), torch.arange(3))
-    scenes = cluttered(white, torch.arange(3), numbers(0), canvas=9, pieces=50, piece=8)
+    scenes = cluttered(
+        white, torch.arange(3), numbers(0), canvas=9, distractors=50, distractor_size=8
+    )
     assert scenes.image.unique().tolist() in ([255], [0, 255])
 
 
@@ -271,13 +275,19 @@ def test_repeat_and_slice_keep_rows_together():
 @pytest.mark.parametrize(
     "options, line",
     [
-        (dict(canvas=5, pieces=0), "an image of 6x7 pixels does not fit a canvas of 5x5"),
-        (dict(canvas=(20, 6), pieces=0), "an image of 6x7 pixels does not fit a canvas of 20x6"),
+        (dict(canvas=5, distractors=0), "an image of 6x7 pixels does not fit a canvas of 5x5"),
         (
-            dict(canvas=13, zoom=2, pieces=0),
+            dict(canvas=(20, 6), distractors=0),
+            "an image of 6x7 pixels does not fit a canvas of 20x6",
+        ),
+        (
+            dict(canvas=13, zoom=2, distractors=0),
             "an image of 12x14 pixels does not fit a canvas of 13x13",
         ),
-        (dict(canvas=20, piece=7), "a piece of 7 pixels cannot be cut from an image of 6x7"),
+        (
+            dict(canvas=20, distractor_size=7),
+            "a piece of 7 pixels cannot be cut from an image of 6x7",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line(options, line):
@@ -350,7 +360,7 @@ def test_scenes_of_many_scales_equal_the_slow_ones(channels, zooms, pieces):
     slow.clutter(pieces, 3, 1)
     boxes = slow.sprites(INDEX.tolist(), zooms)
     options = dict(canvas=canvas, zooms=zooms)
-    scenes = cluttered(split, INDEX, numbers(4), **options, pieces=pieces, piece=3)
+    scenes = cluttered(split, INDEX, numbers(4), **options, distractors=pieces, distractor_size=3)
     assert np.array_equal(scenes.image.numpy(), slow.out)
     assert [pixels_of(box, *canvas) for box in scenes.box[:, 0]] == boxes
     if not pieces:
@@ -382,7 +392,9 @@ def test_pairs_equal_the_slow_ones(channels, zooms, pieces, answer):
     zoom = zooms[0] if len(zooms) == 1 else 1
     slow.clutter(pieces, 4, zoom)
     boxes = [slow.sprites(which, zooms) for which in (INDEX.tolist(), other)]
-    options = dict(zoom=zoom, zooms=zooms if len(zooms) > 1 else (), pieces=pieces, piece=4)
+    options = dict(
+        zoom=zoom, zooms=zooms if len(zooms) > 1 else (), distractors=pieces, distractor_size=4
+    )
     scenes = pair(split, INDEX, numbers(8), canvas=canvas, answer=answer, **options)
     assert np.array_equal(scenes.image.numpy(), slow.out)
     for m in range(2):
@@ -625,17 +637,17 @@ def test_a_search_refuses_what_it_cannot_make():
 
 def test_where_it_is_is_one_of_places_that_share_the_canvas():
     white = Split(torch.full((3, 1, 4, 4), 255, dtype=torch.uint8), torch.arange(3))
-    scenes = localise(white, torch.zeros(2000).long(), numbers(0), canvas=12, pieces=0)
+    scenes = localise(white, torch.zeros(2000).long(), numbers(0), canvas=12, distractors=0)
     for one, box, place in zip(scenes.image[:50], scenes.box[:, 0], scenes.target, strict=False):
         top, left = 2 * int(place // 5), 2 * int(place % 5)
         assert pixels_of(box, 12, 12) == [left, top, left + 4, top + 4]
         assert one[0, top : top + 4, left : left + 4].all() and one.long().sum() == 16 * 255
     assert stats.chisquare(scenes.target.bincount(minlength=25)).pvalue > 1e-3
-    wider = localise(white, torch.zeros(500).long(), numbers(0), canvas=(15, 14), pieces=0)
+    wider = localise(white, torch.zeros(500).long(), numbers(0), canvas=(15, 14), distractors=0)
     left, top = ((wider.box[:, 0, :2] + 1) / 2 * torch.tensor([14, 15])).round().long().T
     assert top.unique().tolist() == [1, 3, 5, 7, 9] and left.unique().tolist() == [1, 3, 5, 7, 9]
     with pytest.raises(ValueError, match="do not fit"):
-        localise(white, torch.zeros(2).long(), numbers(0), canvas=7, pieces=0)
+        localise(white, torch.zeros(2).long(), numbers(0), canvas=7, distractors=0)
 
 
 def test_a_cue_goes_where_its_scene_goes():

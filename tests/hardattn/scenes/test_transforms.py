@@ -114,17 +114,17 @@ def test_strewn_scenes_keep_their_target_and_are_cluttered_scenes() -> None:
     """One piece at a time is as good as all at once: sums are clamped, and none is below 0."""
     split = Split(torch.full((2, 1, 4, 4), 100, dtype=torch.uint8), torch.tensor([0, 1]))
     index = torch.tensor([0, 1, 0])
-    bare = cluttered(split, index, seeded(1), canvas=9, pieces=0)
+    bare = cluttered(split, index, seeded(1), canvas=9, distractors=0)
     drawn = seeded(5)
     steps = [bare]
     for more in (1, 0, 2):
-        steps.append(strewn(steps[-1], split, drawn, pieces=more, piece=3))
+        steps.append(strewn(steps[-1], split, drawn, distractors=more, distractor_size=3))
     assert torch.equal(steps[1].image, steps[2].image)
     for before, after in pairwise(steps):
         assert (after.image >= before.image).all()
         only_the_image_changed(before, after)
     assert ((steps[1].image.int() - bare.image).flatten(1) > 0).sum(1).tolist() == [9, 9, 9]
-    most = strewn(steps[3], split, drawn, pieces=30, piece=3)
+    most = strewn(steps[3], split, drawn, distractors=30, distractor_size=3)
     assert most.image.max() == 255
     with pytest.raises(ValueError, match="a piece of 5"):
-        strewn(bare, split, drawn, pieces=1, piece=5)
+        strewn(bare, split, drawn, distractors=1, distractor_size=5)

@@ -25,7 +25,8 @@ from hardattn.experiments import handed_on as deploy, recipe as config, run as e
 from hardattn.experiments.cli import main
 from hardattn.experiments.commands import tables as table
 from hardattn.experiments.recipe import Problem, UsageError
-from hardattn.experiments.recipes.family import CLUTTERED_60, MNIST
+from hardattn.experiments.recipes.cluttered import CLUTTERED_60
+from hardattn.experiments.recipes.mnist import MNIST
 from hardattn.experiments.studies.policy_gain import measure as gain
 from hardattn.experiments.studies.robustness import changes
 from hardattn.problem import SCENES, Problem as Built
@@ -175,9 +176,9 @@ TOLD = [{"first": "target"}, {"context": "target"}, {"first": "target", "context
 def test_nobody_is_told_a_place_that_nobody_knows(told: dict[str, Any], tmp_path: Path) -> None:
     """In one line each: recipes, evaluation, training, environments."""
     with pytest.raises(UsageError, match="nobody knows where the target is in plain scenes") as one:
-        Problem(scene="plain", **told)
+        Problem(scene=config.Spec("plain"), **told)
     assert "\n" not in str(one.value)
-    Problem(scene="translated", canvas=48, **told)
+    Problem(scene=config.Spec("translated", canvas=48), **told)
     world = World(Retina(4), Classify(3), 2, **told)
     agent = RAM((1, 4, 4), 3, hidden=8, what=8, where=8)
     split, where = make_split(), "scenes without a box"
@@ -244,8 +245,8 @@ def test_training_notes_no_hits(tmp_path: Path) -> None:
 
 
 def test_changes_and_swaps_that_need_a_box_say_so() -> None:
-    problem = Problem(dataset="digits", scene="plain", sensor="retina", size=4, looks=3)
-    setting = execute.prepare(problem, config.Run())
+    problem = Problem(sensor=config.Spec("retina", size=4), looks=3)
+    setting = execute.prepare(problem, config.RunOptions())
     agent = RAM((1, 4, 4), 10, hidden=8, what=8, where=8)
     test = setting.validation.slice(0, 40)
     from hardattn.experiments.revive import Trained

@@ -213,7 +213,7 @@ import sys
 from hardattn.experiments.cli import main
 sys.exit(main(['sweep', *sys.argv[1:]]))
 """
-SMALL = ["--images", "32", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
+SMALL = ["--images", "32", "--batch-size", "8", "--validate-every", "16", "--test-draws", "1"]
 
 
 def test_a_sweep_on_a_terminal_has_a_line_of_all(tmp_path: Path) -> None:

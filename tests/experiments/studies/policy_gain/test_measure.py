@@ -15,15 +15,16 @@ from hardattn.agents import RAM, Scripted
 from hardattn.estimators import reinforce
 from hardattn.evaluation import swap
 from hardattn.evaluation.metrics import error
-from hardattn.experiments import run as execute
+from hardattn.experiments import build, run as execute
 from hardattn.experiments.cli import main
-from hardattn.experiments.recipe import Run
+from hardattn.experiments.parse import parse
+from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import Trained
 from hardattn.experiments.studies.policy_gain import fixed_order as retrain, measure as gain
 from hardattn.experiments.studies.policy_gain.measure import gains, swapped_columns
 from hardattn.experiments.studies.policy_gain.tables import markdown, save
-from hardattn.experiments.words import Origin, as_words, overrides, parse
+from hardattn.experiments.words import Origin, as_words, overrides
 from hardattn.report.policy_gain import Gain, verdict
 from hardattn.rng import mix
 from hardattn.rollout import greedy
@@ -37,7 +38,7 @@ from tests.support.runs import write_run
 SMALL = (
     *("--canvas", "16", "--zoom", "1", "--size", "6", "--scales", "1", "--looks", "4"),
     *("--hidden", "16", "--what", "16", "--where", "16", "--test-draws", "2"),
-    *("--images", "1280", "--batch", "128", "--validate-every", "1280"),
+    *("--images", "1280", "--batch-size", "128", "--validate-every", "1280"),
 )
 
 
@@ -339,22 +340,23 @@ def test_nothing_is_retrained_where_no_looking_was_learned(
 def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
     """As many episodes, by an estimator that any looks go with, in a command that says so."""
     recipe = RECIPES[name]
-    run = Run(device="cpu")
+    run = RunOptions(device="cpu")
     setting = execute.prepare(recipe.problem, run)
     setting = setting._replace(validation=setting.validation.slice(0, 20))
-    agent = recipe.agent.build(
-        setting.world.sensor.shape(setting.image), setting.world, setting.image
+    agent = build.agent(
+        recipe.agent, setting.world.sensor.shape(setting.image), setting.world, setting.image
     )
     alive = Trained({}, recipe, setting, agent, setting.validation)
     new = retrain.ordered(alive, retrain.path_of(alive))
-    times = recipe.learning.samples or 1
-    assert new.learning.images == times * recipe.learning.images
-    assert new.learning.images // new.learning.batch == recipe.learning.images // (
-        recipe.learning.batch
+    times = recipe.estimator.get("samples") or 1
+    assert new.training.images == times * recipe.training.images
+    assert new.training.images // new.training.batch_size == recipe.training.images // (
+        recipe.training.batch_size
     )
     words = as_words(Origin(name, overrides(name, new)))
     assert parse(words)[1].settings() == new.settings()
-    new.agent.build(setting.world.sensor.shape(setting.image), setting.world, setting.image)
+    shape = setting.world.sensor.shape(setting.image)
+    build.agent(new.agent, shape, setting.world, setting.image)
 
 
 def entry(name: str, own: list[float], swaps: dict[str, list[float]]) -> Gain:

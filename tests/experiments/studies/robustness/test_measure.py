@@ -13,17 +13,17 @@ import torch
 from hardattn.data import Dataset
 from hardattn.experiments import run as execute
 from hardattn.experiments.cli import main
+from hardattn.experiments.parse import parse
 from hardattn.experiments.studies.comparison import compare
 from hardattn.experiments.studies.figures import figures
 from hardattn.experiments.studies.robustness import tables as characterised
 from hardattn.experiments.studies.robustness.changes import CHANGES
 from hardattn.experiments.studies.robustness.measure import NAME, stored
-from hardattn.experiments.words import parse
 from hardattn.report.render.print import Curves, inline, printed
 from hardattn.report.runs import read
 from tests.experiments.test_run import small
 
-TINY = ["--images", "16", "--batch", "8", "--validate-every", "16", "--test-draws", "1"]
+TINY = ["--images", "16", "--batch-size", "8", "--validate-every", "16", "--test-draws", "1"]
 RUNS = {
     "ram-digits": [],
     "centre-digits": [],
@@ -69,7 +69,7 @@ def go(*words: str | Path) -> int:
 
 
 def folder(top: Path, name: str, seed: int = 0) -> Path:
-    (found,) = [one for one in top.glob(f"{name}*/seed-{seed}") if "labels" not in str(one)]
+    (found,) = [one for one in top.glob(f"{name}*/seed-{seed}") if "train_fraction" not in str(one)]
     return found
 
 
@@ -202,7 +202,7 @@ def test_learning_from_fewer_images(
     names = {parse(command)[0]: parse(command)[2] for command in asked}
     for (name, one), share in zip(names.items(), (0.0625, 0.125, 0.25, 0.5), strict=True):
         result = json.loads((runs / name / "seed-1" / "result.json").read_text())
-        assert one.seed == 1 and result["recipe"]["labels"] == share
+        assert one.seed == 1 and result["recipe"]["train_fraction"] == share
         assert (
             curve["error"][curve["at"].index(100 * share)] == result["figures"]["greedy"]["error"]
         )

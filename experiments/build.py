@@ -1,0 +1,93 @@
+"""How a recipe becomes live objects."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from hardattn.agents import PATH, SCRIPTS, Scripted
+from hardattn.problem import ASKED, SCENES, Problem as Built, problem, world_of
+from hardattn.world import World
+
+from .options import choose, row
+from .recipe import PLAIN, Problem, Spec, UsageError
+
+Shape = tuple[int, ...]
+Image = tuple[int, int, int]
+
+
+def built(given: Problem, classes: Sequence[str], image: Sequence[int]) -> Built:
+    """World, scenes and answers, of a dataset of these classes with images of (C, H, W)."""
+    sensor, settings = _chosen(given)
+    return problem(given.scene.name, sensor, classes, image, **settings)
+
+
+def world(given: Problem, answers: int, image: Sequence[int]) -> World:
+    """The World alone, for that many answers."""
+    sensor, settings = _chosen(given)
+    return world_of(given.scene.name, sensor, answers, image, **settings)
+
+
+def _chosen(given: Problem) -> tuple[Any, dict[str, Any]]:
+    """The sensor, and what else a problem is built from. Raises UsageError."""
+    kind = choose("scene", SCENES, given.scene.name)
+    if kind.cued:
+        raise UsageError(
+            f"scene {given.scene.name!r} names what is to be found, and no agent here is told: it "
+            "is an environment, hardattn/DigitsSearch-v0"
+        )
+    choose("task", ASKED, given.task)
+    sensor = made("sensor", given.sensor)()
+    names = ("looks", "first", "context", "reach", "task", "each", "bonus")
+    return sensor, given.scene.options | {name: getattr(given, name) for name in names}
+
+
+def made(part: str, spec: Spec) -> "partial[Any]":
+    """The row of a spec with its options. Raises UsageError for one that it does not take."""
+    found = row(part, spec.name)
+    takes = inspect.signature(found).parameters
+    passes_on = any(each.kind is each.VAR_KEYWORD for each in takes.values())
+    for name in spec.options:
+        if name not in takes and not passes_on:
+            raise UsageError(f"{part} {spec.name!r} takes no {name!r}")
+    return partial(found, **spec.options)
+
+
+def told(function: Callable[..., Any], world: World, image: Image) -> dict[str, Any]:
+    """What an agent takes from its world, by the names of its arguments."""
+    sensor: Any = world.sensor
+    there: dict[str, Any] = {
+        "context": lambda: world.context_shape(image),
+        "looks": lambda: world.looks,
+        "reach": lambda: world.reach,
+        "grid": lambda: (sensor.rows, sensor.columns),
+        "zoom": lambda: getattr(sensor, "cover", None),
+        "places": lambda: sensor.places,
+    }
+    takes = inspect.signature(function).parameters
+    found = {name: value() for name, value in there.items() if name in takes}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def agent(spec: Any, glimpse: Shape, world: World, image: Image) -> Any:
+    """The agent, for glimpses of that shape; or its observer, under a script."""
+    options = dict(spec.options)
+    script, share = options.pop("script", None), options.pop("share", None)
+    for part in PLAIN.keys() & options.keys():
+        held = options[part]
+        options[part] = made(part, held if isinstance(held, Spec) else Spec(held))
+    function = made("agent", Spec(spec.name, **options))
+    found = function(glimpse, world.task.classes, **told(function.func, world, image))
+    if script is None:
+        return found
+    if not script.startswith(PATH):
+        choose("script", SCRIPTS, script)
+    sensor = None if world.sensor.places == 2 else world.sensor
+    return Scripted(found, script, world.looks, sensor, share)
+
+
+def estimator(spec: Spec | None, agent: Any, world: World) -> Callable[..., Any]:
+    """The estimator with its options; made for this agent and world if it is a module."""
+    assert spec is not None, "of a trainer that has none"
+    found = made("estimator", spec)
+    return found(agent, world) if inspect.isclass(found.func) else found
