@@ -1,7 +1,6 @@
 """Swapped paths against values by hand, for every kind of place; and planted bugs."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -18,7 +17,7 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.evaluation.scanpath import hit
 from hardattn.evaluation.swap import SWAPS, Meaningless, Own, looked, partners, paths, swapped
-from hardattn.experiments.build import built
+from hardattn.experiments.build import agent as agent_of, built
 from hardattn.experiments.recipe import Problem, Spec
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import controlled
@@ -276,8 +275,8 @@ def untrained(name: str, **changes: Any) -> tuple[Any, World, Scenes, Any]:
     scenes = frozen(make, split, 1, 2)
     image = tuple(scenes.image.shape[1:])
     torch.manual_seed(0)
-    recipe = replace(RECIPES[name].agent, **changes)
-    agent = recipe.build(world.sensor.shape(image), world, image)
+    recipe = RECIPES[name].agent.but(**changes)
+    agent = agent_of(recipe, world.sensor.shape(image), world, image)
     return agent, world, scenes, DRAWS[problem.draw]
 
 
