@@ -40,11 +40,13 @@ COMMANDS = {
 }
 HELP = ("-h", "--help")
 COMPLETION = "--print-completion"
-# Which extra has the packages that not everybody needs.
+# What to install for the packages that may be missing.
 EXTRAS = {
-    **dict.fromkeys(("stable_baselines3", "sb3_contrib"), "sb3"),
-    **dict.fromkeys(("safetensors", "onnx", "onnxscript", "onnxruntime", "onnx_ir"), "deploy"),
-    "datasets": "hub",
+    **dict.fromkeys(("stable_baselines3", "sb3_contrib"), "stable-baselines3 sb3-contrib"),
+    **dict.fromkeys(
+        ("safetensors", "onnx", "onnxscript", "onnxruntime", "onnx_ir"), "'hardattn[deploy]'"
+    ),
+    "datasets": "'hardattn[hub]'",
 }
 
 
@@ -162,7 +164,7 @@ def told(fault: BaseException, code: int) -> str:
     if isinstance(fault, KeyboardInterrupt):
         return "stopped; the same command goes on"
     if isinstance(fault, ImportError):
-        return f"error: {fault.name} is missing: pip install 'hardattn[{_extra(fault)}]'"
+        return f"error: {fault.name} is missing: pip install {_extra(fault)}"
     said = out_of_memory(fault) or str(fault)
     return f"error: {said}" if code < 128 else said
 

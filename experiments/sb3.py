@@ -1,7 +1,7 @@
 """Algorithms of Stable-Baselines3 as a trainer: `hardattn train sb3-ppo`.
 
-Needs `pip install 'hardattn[sb3]'`. Models are kept whole in model.zip, and their weights in
-best.pt, as those of any agent. A run that is stopped begins again.
+Models are kept whole in model.zip, and their weights in best.pt, as those of any agent. A run that
+is stopped begins again.
 """
 
 import math
@@ -84,7 +84,9 @@ def libraries() -> None:
         import sb3_contrib  # noqa: F401
         import stable_baselines3  # noqa: F401
     except ImportError as fault:
-        raise UsageError(f"{fault.name} is missing: pip install 'hardattn[sb3]'") from fault
+        raise UsageError(
+            f"{fault.name} is missing: pip install stable-baselines3 sb3-contrib"
+        ) from fault
 
 
 def model_of(recipe: Recipe, problem: Problem, seed: int, device: torch.device) -> tuple[Any, Any]:

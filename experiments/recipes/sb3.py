@@ -1,4 +1,4 @@
-"""Recipes for algorithms of Stable-Baselines3 and sb3-contrib, which need `hardattn[sb3]`.
+"""Recipes for algorithms of Stable-Baselines3 and sb3-contrib, which are installed with hardattn.
 
 They learn on the scenes of ram-cluttered-digits, and are measured on its test scenes by the same
 harness, so that the results stand in one table. A run that is stopped begins again.

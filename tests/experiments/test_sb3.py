@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch.distributions import Normal
 
-pytest.importorskip("stable_baselines3", reason="pip install 'hardattn[sb3]'")
-pytest.importorskip("sb3_contrib", reason="pip install 'hardattn[sb3]'")
+pytest.importorskip("stable_baselines3", reason="pip install stable-baselines3 sb3-contrib")
+pytest.importorskip("sb3_contrib", reason="pip install stable-baselines3 sb3-contrib")
 
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import A2C, PPO, SAC, TD3
@@ -527,7 +527,7 @@ def test_without_the_package_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "stable_baselines3", None)
     assert go(tiny, "sb3-ppo", *TINY) == 2
-    assert "pip install 'hardattn[sb3]'" in capsys.readouterr().err
+    assert "pip install stable-baselines3 sb3-contrib" in capsys.readouterr().err
 
 
 def test_diverged_and_stopped_runs_leave_no_result(
