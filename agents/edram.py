@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Fixed
+from hardattn.distributions import Delta
 from hardattn.layers import Core
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -74,6 +74,6 @@ class EDRAM(nn.Module):
         what = self.lower.output(lower)
         upper = self.upper(what, state.upper)
         affine = self.emission(self.upper.output(upper))
-        place = Fixed(torch.cat([torch.tanh(affine[:, :2]), affine[:, 2:]], 1))
+        place = Delta(torch.cat([torch.tanh(affine[:, :2]), affine[:, 2:]], 1))
         nought = torch.zeros_like(seen.step)
         return Layers(lower, upper), Decision(place, self.classifier(what), nought, nought)

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Fixed
+from hardattn.distributions import Delta
 from hardattn.layers import ResidualCNN
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -85,4 +85,4 @@ class FullView(nn.Module):
     def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
         logits = self.net(seen.glimpse)
         nought = torch.zeros_like(seen.step)
-        return state, Decision(Fixed(torch.zeros_like(seen.location)), logits, nought, nought)
+        return state, Decision(Delta(torch.zeros_like(seen.location)), logits, nought, nought)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hardattn.distributions import Fixed
+from hardattn.distributions import Delta
 from hardattn.maps import charged
 from hardattn.rollout import Decision
 from hardattn.stochastic.gaussian_attention import GaussianAttention, two_layers
@@ -61,7 +61,7 @@ class GATCluster(SoftAgent):
         nought = torch.zeros_like(seen.step)
         with charged() as costs:
             attended, mean = self.head.attend(self.features(seen.glimpse))
-        place = Fixed(torch.zeros_like(seen.location))
+        place = Delta(torch.zeros_like(seen.location))
         decision = Decision(place, self.head.classifier(attended), nought, sum(costs, nought))
         return self.overall(mean), decision
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.distributions import Fixed, Gaussian
+from hardattn.distributions import Delta, Gaussian
 from hardattn.layers import Core, CoreKind, GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -69,7 +69,7 @@ class DrawReader(nn.Module):
     def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
         state = self.core(self.glimpse(seen.glimpse, seen.location), state)
         read = self.core.output(state)
-        place = Fixed(torch.tanh(self.reader(read)))
+        place = Delta(torch.tanh(self.reader(read)))
         nought = torch.zeros_like(seen.step)
         return state, Decision(place, self.classifier(read), nought, nought)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Both, Choice
+from hardattn.distributions import Categorical, Product
 from hardattn.layers import GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -55,6 +55,6 @@ class Player(MoveRAM):
         state, decision = super().step(state, seen)
         seen_so_far = self.core.output(state)
         learned_from = seen_so_far if self.joint else seen_so_far.detach()
-        action = Choice(self.actor(learned_from), self.actions)
+        action = Categorical(self.actor(learned_from), self.actions)
         value = self.critic(learned_from)[:, 0]
-        return state, decision._replace(location=Both(decision.location, action), value=value)
+        return state, decision._replace(location=Product(decision.location, action), value=value)

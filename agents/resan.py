@@ -6,7 +6,7 @@ IJCAI 2018. Its layers are in hardattn/stochastic/reinforced.py.
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Mask
+from hardattn.distributions import IndependentBernoulli
 from hardattn.rollout import Decision
 from hardattn.stochastic.token_selection import ReSA, Selector, Source2Token, keep, rectified
 from hardattn.world import Observation
@@ -16,10 +16,10 @@ class ReSAN(nn.Module):
     """Selects tokens, of heads and of dependents, and answers from self-attention between them.
 
     Tokens are patches of the image, each embedded by itself, with its position. Two selectors, who
-    see all of them, decide a `Mask` of 2N; the answer is that of a two-layer net to `Source2Token`
-    over `ReSA`. For `Pairs` sensors and worlds of two looks: at the first, which is the world's,
-    nothing is selected, and the answer is a constant, as it is wherever nothing is. A token that no
-    mask has is left out of everything that follows its embedding.
+    see all of them, decide a `IndependentBernoulli` of 2N; the answer is that of a two-layer net to
+    `Source2Token` over `ReSA`. For `Pairs` sensors and worlds of two looks: at the first, which is
+    the world's, nothing is selected, and the answer is a constant, as it is wherever nothing is. A
+    token that no mask has is left out of everything that follows its embedding.
 
     Charges sparsity * sum(mask) / 2N for what it looks at, in the mean over masks, which is exact:
     sparsity * mean(sigmoid(logits)), at the look that decides. The selectors read embeddings and do
@@ -93,7 +93,9 @@ class ReSAN(nn.Module):
         attended = self.attention(self.embed(seen.glimpse), heads, dependents)
         logits = self.answer(self.pool(attended, heads.weight))
         cost = self.sparsity * state.sigmoid().mean(1) * (seen.step == 0)
-        return state, Decision(Mask(state), logits, torch.zeros_like(seen.step), cost)
+        return state, Decision(
+            IndependentBernoulli(state), logits, torch.zeros_like(seen.step), cost
+        )
 
     def embed(self, image: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, N, D), a token of each patch that knows nothing of the others."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Choice
+from hardattn.distributions import Categorical
 from hardattn.layers import CellFeatures, Core, CoreKind, attend, spatial_basis
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -85,6 +85,6 @@ class Sequential(nn.Module):
     def step(self, state: Glancing, seen: Observation) -> tuple[Glancing, Decision]:
         core = self.core(attend(state.values, seen.location, seen.step), state.core)
         h = self.core.output(core)
-        place = Choice((state.keys @ self.query(h)[..., None])[..., 0])
+        place = Categorical((state.keys @ self.query(h)[..., None])[..., 0])
         nought = torch.zeros_like(seen.step)
         return state._replace(core=core), Decision(place, self.classifier(h), nought, nought)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from hardattn.distributions import Choice, Fixed, Gaussian, Places, Stop
+from hardattn.distributions import Categorical, Delta, Gaussian, LocationDistribution, Stop
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
@@ -20,13 +20,13 @@ class SB3Agent(nn.Module):
     model was made for; it is not stepped. Greedy looks and answers are those of
     `model.predict(..., deterministic=True)` on that environment.
 
-    The next place is distributed as the policy has it: over cells a `Choice`, of a Box a `Gaussian`
-    around the deterministic action. Of policies that squash their draws (SAC, TD3) it is that
-    action alone, `Fixed`. What the answer is thought to be worth: of a MultiDiscrete the policy's
-    distribution over classes; of a Box with answer="logits" those of the deterministic action; of a
-    Box with answer="class" all on the largest, so that likelihood and calibration say nothing.
-    The value is 0: theirs is of a look together with its answer, ours of what follows. Nothing is
-    differentiable through a Box, so there is nothing here to be trained further.
+    The next place is distributed as the policy has it: over cells a `Categorical`, of a Box a
+    `Gaussian` around the deterministic action. Of policies that squash their draws (SAC, TD3) it is
+    that action alone, `Delta`. What the answer is thought to be worth: of a MultiDiscrete the
+    policy's distribution over classes; of a Box with answer="logits" those of the deterministic
+    action; of a Box with answer="class" all on the largest, so that likelihood and calibration say
+    nothing. The value is 0: theirs is of a look together with its answer, ours of what follows.
+    Nothing is differentiable through a Box, so there is nothing here to be trained further.
 
     Departures from how such models act in training: the noise of a Box is added to an action that
     is clipped, where they clip their sum; answers carry no noise.
@@ -89,7 +89,9 @@ class SB3Agent(nn.Module):
         stop = None
         if self.actions.stop:
             stop = Stop(parts[-1].logits[:, 1] - parts[-1].logits[:, 0])
-        return self._decision(Choice(parts[0].logits, self.actions.centres), logits, stop, seen)
+        return self._decision(
+            Categorical(parts[0].logits, self.actions.centres), logits, stop, seen
+        )
 
     def _spread(self, parts: Normal, seen: Observation) -> Decision:
         """Of a Box, with noise. It stops as probably as its number is above 0."""
@@ -109,7 +111,7 @@ class SB3Agent(nn.Module):
         action = self.low + 0.5 * (action + 1.0) * (self.high - self.low)
         act = self.actions.read(action, seen.location)
         stop = None if act.stop is None else Stop(torch.where(act.stop, CERTAIN, -CERTAIN))
-        return self._decision(Fixed(act.location), self._answered(act), stop, seen)
+        return self._decision(Delta(act.location), self._answered(act), stop, seen)
 
     def _answered(self, act: Any) -> Tensor | None:
         if act.choice is None:
@@ -117,7 +119,11 @@ class SB3Agent(nn.Module):
         return CERTAIN * nn.functional.one_hot(act.choice, self.actions.classes).float()
 
     def _decision(
-        self, place: Places, logits: Tensor | None, stop: Stop | None, seen: Observation
+        self,
+        place: LocationDistribution,
+        logits: Tensor | None,
+        stop: Stop | None,
+        seen: Observation,
     ) -> Decision:
         nought = torch.zeros_like(seen.step)
         if logits is None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.blocks.se import hidden_units
-from hardattn.distributions import Choice
+from hardattn.distributions import Categorical
 from hardattn.layers import AdditiveScores, CellFeatures, attend
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -29,7 +29,7 @@ class SCAL(nn.Module):
     """A classifier of features that are pooled by attention; two looks, without it and with it.
 
     First answer: C(mean_n a_n). Second: C(gate * sum_n w_n a_n), where w are the weights of
-    Choice(w' tanh(W a_n + U mean a)) (spatial; uniform otherwise) and
+    Categorical(w' tanh(W a_n + U mean a)) (spatial; uniform otherwise) and
     gate = sigmoid(W2 relu(W1 mean a)) as in squeeze-and-excitation (channel; ones otherwise).
     Made for the draw "soft" and the estimator SelfCriticalAttention, which rewards the second
     answer for being better than the first.
@@ -91,4 +91,4 @@ class SCAL(nn.Module):
             keys = self.spatial.keys(state.features)
             logits = self.spatial(keys, state.features.mean(1))
         nought = torch.zeros_like(seen.step)
-        return state, Decision(Choice(logits), self.answer(z), nought, nought)
+        return state, Decision(Categorical(logits), self.answer(z), nought, nought)

@@ -10,40 +10,40 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Both, Fixed, Places, Somewhere
+from hardattn.distributions import Delta, LocationDistribution, Product, Uniform
 from hardattn.evaluation.swap import raster_point
 from hardattn.rollout import Decision
 from hardattn.sensors import Grid, Sensor
 from hardattn.world import Observation
 
 # What has been seen, the context, the number of looks -> over points (x, y).
-Script = Callable[[Observation, Tensor, int], Places]
+Script = Callable[[Observation, Tensor, int], LocationDistribution]
 
 
-def random(seen: Observation, context: Tensor, looks: int) -> Places:
+def random(seen: Observation, context: Tensor, looks: int) -> LocationDistribution:
     """Anywhere, uniformly."""
-    return Somewhere(seen.step)
+    return Uniform(seen.step)
 
 
-def centre(seen: Observation, context: Tensor, looks: int) -> Places:
+def centre(seen: Observation, context: Tensor, looks: int) -> LocationDistribution:
     """The centre of the image, always."""
-    return Fixed(seen.step.new_zeros(seen.step.shape[0], 2))
+    return Delta(seen.step.new_zeros(seen.step.shape[0], 2))
 
 
-def raster(seen: Observation, context: Tensor, looks: int) -> Places:
+def raster(seen: Observation, context: Tensor, looks: int) -> LocationDistribution:
     """Line by line over the smallest grid that has a cell for every look, whatever is seen.
 
     See `hardattn.evaluation.swap.raster_point`. The first look, which would be cell 0's, is the
     world's to place.
     """
-    return Fixed(raster_point(torch.round(seen.step * looks) + 1, looks))
+    return Delta(raster_point(torch.round(seen.step * looks) + 1, looks))
 
 
-def oracle(seen: Observation, context: Tensor, looks: int) -> Places:
+def oracle(seen: Observation, context: Tensor, looks: int) -> LocationDistribution:
     """The centre of the target's box, which only a world with context "target" tells."""
     if context.shape[1:] != (2,):
         raise ValueError('the oracle needs a world that tells it the target: context="target"')
-    return Fixed(context)
+    return Delta(context)
 
 
 SCRIPTS: dict[str, Script] = {
@@ -58,9 +58,9 @@ PATH = "path:"  # what a script begins with that is a row of points: path:x,y,x,
 def along(points: Tensor) -> Script:
     """One point after another, (T - 1, 2), whatever is seen."""
 
-    def look(seen: Observation, context: Tensor, looks: int) -> Places:
+    def look(seen: Observation, context: Tensor, looks: int) -> LocationDistribution:
         done = torch.round(seen.step * looks).long().clamp(max=len(points) - 1)
-        return Fixed(points.to(seen.step)[done])
+        return Delta(points.to(seen.step)[done])
 
     return look
 
@@ -89,9 +89,9 @@ def script_of(name: str, looks: int) -> Script:
 class Scripted(nn.Module):
     """An agent whose looking is replaced by a script, and whose answering is kept.
 
-    One that also acts (`Both`) goes on acting. A script's points become the places that lie there;
-    where places are masks, random takes its share of the cells anywhere, any other script those
-    that are nearest to its point.
+    One that also acts (`Product`) goes on acting. A script's points become the places that lie
+    there; where places are masks, random takes its share of the cells anywhere, any other script
+    those that are nearest to its point.
 
     Args:
         observer: Any agent; what an oracle is told, it is not.
@@ -128,15 +128,15 @@ class Scripted(nn.Module):
             location = self._masks(location)
         elif self.sensor is not None:
             at = self.sensor.at
-            if isinstance(location, Somewhere):
-                location = Somewhere(location.like, at=at, places=self.sensor.places)
+            if isinstance(location, Uniform):
+                location = Uniform(location.like, at=at, places=self.sensor.places)
             else:
-                location = Fixed(at(location.mode))
-        if isinstance(decision.location, Both):
-            location = Both(location, decision.location.second)
+                location = Delta(at(location.mode))
+        if isinstance(decision.location, Product):
+            location = Product(location, decision.location.second)
         return (inner, context), decision._replace(location=location)
 
-    def _masks(self, location: Places) -> Places:
+    def _masks(self, location: LocationDistribution) -> LocationDistribution:
         """From points to masks of the share of the cells."""
         assert isinstance(self.sensor, Grid) and self.share is not None
         grid, cells = self.sensor, self.sensor.rows * self.sensor.columns
@@ -146,16 +146,16 @@ class Scripted(nn.Module):
             chosen = rank.topk(count).indices
             return grid.over(torch.zeros_like(rank).scatter(1, chosen, 1.0))
 
-        if isinstance(location, Somewhere):
-            return Somewhere(location.like, cells, foremost, grid.places)
+        if isinstance(location, Uniform):
+            return Uniform(location.like, cells, foremost, grid.places)
         point = location.mode
-        return Fixed(foremost(-torch.cdist(point, grid.centres(point))))
+        return Delta(foremost(-torch.cdist(point, grid.centres(point))))
 
 
 class Following(nn.Module):
     """An agent that looks where a path goes, whatever it sees, and answers as it does.
 
-    It goes on stopping, and one that also acts (`Both`) acting.
+    It goes on stopping, and one that also acts (`Product`) acting.
     path: (T, B, P) of a world of T looks, or (T, 1, P) for all alike; the first row, which is the
     world's, is not read. B says what it may be shown: these scenes and no others.
     """
@@ -171,7 +171,7 @@ class Following(nn.Module):
         state, decision = self.observer.step(state, seen)
         looks, row = len(self.path), torch.arange(len(seen.step), device=seen.step.device)
         look = (torch.round(seen.step * looks).long() + 1).clamp(max=looks - 1)
-        location: Places = Fixed(self.path.expand(-1, len(row), -1)[look, row])
-        if isinstance(decision.location, Both):
-            location = Both(location, decision.location.second)
+        location: LocationDistribution = Delta(self.path.expand(-1, len(row), -1)[look, row])
+        if isinstance(decision.location, Product):
+            location = Product(location, decision.location.second)
         return state, decision._replace(location=location)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Choice
+from hardattn.distributions import Categorical
 from hardattn.layers import AdditiveScores, CellFeatures, Core, attend
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -83,7 +83,7 @@ class ShowAttendTell(nn.Module):
         z = gate * attend(state.features, seen.location, seen.step)
         core = self.core(z, state.core)
         h = self.core.output(core)
-        place = Choice(self.scores(state.keys, h))
+        place = Categorical(self.scores(state.keys, h))
         last = (seen.step * self.looks).round() == self.looks - 1
         cost = self.doubly * ((1 - state.covered) ** 2).sum(-1) * last
         state = state._replace(core=core, covered=state.covered + place.mean)

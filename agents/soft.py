@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hardattn.distributions import Fixed
+from hardattn.distributions import Delta
 from hardattn.maps import AttentionMap, charged
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -216,4 +216,4 @@ class SoftAgent(nn.Module):
         with charged() as costs:
             logits = self.head(self.features(seen.glimpse))
         cost = sum(costs, nought)
-        return state, Decision(Fixed(torch.zeros_like(seen.location)), logits, nought, cost)
+        return state, Decision(Delta(torch.zeros_like(seen.location)), logits, nought, cost)

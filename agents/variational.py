@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Places
+from hardattn.distributions import LocationDistribution
 from hardattn.layers import CellFeatures, attend
 from hardattn.rollout import Decision
 from hardattn.stochastic.cell_attention import Alignment, CategoricalAlignment, DirichletAlignment
@@ -71,7 +71,7 @@ class Variational(nn.Module):
         prior = self.alignment.places(state.scores)
         return state, Decision(prior, self.answer(z), nought, nought)
 
-    def guide(self, state: Aligning, target: Tensor) -> Places:
+    def guide(self, state: Aligning, target: Tensor) -> LocationDistribution:
         """The posterior q(z | x, y): targets (B,) -> over the next cell."""
         scores = self.alignment(state.features, state.query, target)
         return self.alignment.places(scores)

@@ -2,7 +2,7 @@
 
 import gymnasium
 
-from .catalogue import CATALOGUE as CATALOGUE, document as document, named as named
+from .catalogue import CATALOGUE as CATALOGUE, document as document, problem_of as problem_of
 from .episodes import Problem as Problem
 from .single import GlimpseEnv as GlimpseEnv
 from .vector import GlimpseVectorEnv as GlimpseVectorEnv

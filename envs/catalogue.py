@@ -95,7 +95,7 @@ CATALOGUE: dict[str, Entry] = {
 }
 
 
-def named(name: str, split: str = "train", **settings: Any) -> Problem:
+def problem_of(name: str, split: str = "train", **settings: Any) -> Problem:
     """The problem of that name on a split of its dataset, with some settings of its own.
 
     Raises ValueError for a name that there is not, TypeError for a setting, as Python does for an

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from hardattn.data import Split, load
-from hardattn.rng import Streams, below
-from hardattn.scenes import MakeScenes, Scenes, frozen
+from hardattn.rng import CounterRNG, below
+from hardattn.scenes import MakeScenes, Scenes, fixed_scenes
 from hardattn.world import Observation, World
 
 AHEAD = 1024  # scenes that are made in one call, if there are fewer environments
@@ -85,7 +85,7 @@ class Episodes(NamedTuple):
     valid: Tensor | None  # (R,) bool, whether it counts; None if all do
 
 
-class Fresh:
+class RandomEpisodes:
     """Scenes drawn from (seed, number): image and noise, uniformly, for ever."""
 
     def __init__(self, problem: Problem):
@@ -97,27 +97,27 @@ class Fresh:
         index: (R,) which images, in place of random ones; the noise is the same.
         """
         world, split = self.problem.world, self.problem.split
-        stream = Streams(start + number * EPISODE)
+        stream = CounterRNG(start + number * EPISODE)
         drawn = below(len(split), (len(start), 1), stream, start.device)[:, 0]
         scenes = self.problem.make(split, drawn if index is None else index, stream)
         return _opened(world, scenes, world.first(scenes, cast(Any, stream)))
 
 
-class OnePass:
+class SplitEpisodes:
     """The frozen scenes of a split, each once and in order: environment i has i, i + B, i + 2B, ...
 
-    Scenes and first looks are those of `frozen(make, split, seeds[0])` and of `evaluate(...,
+    Scenes and first looks are those of `fixed_scenes(make, split, seeds[0])` and of `evaluate(...,
     seed=seeds[1])`. What comes after the last is the last one again, and not valid.
     """
 
     def __init__(self, problem: Problem, count: int, seeds: tuple[int, int]):
         self.problem, self.count, self.seeds = problem, count, seeds
-        self.scenes = frozen(problem.make, problem.split, seeds[0])
+        self.scenes = fixed_scenes(problem.make, problem.split, seeds[0])
         generator = torch.Generator().manual_seed(seeds[1])
         self.first = problem.world.first(self.scenes, generator)
 
     def __reduce__(self) -> Any:
-        return OnePass, (self.problem, self.count, self.seeds)
+        return SplitEpisodes, (self.problem, self.count, self.seeds)
 
     def draw(self, row: Tensor, number: Tensor, index: Tensor | None = None) -> Episodes:
         """Episode number[r] of environment row[r]."""
@@ -132,7 +132,7 @@ def _opened(world: World, scenes: Scenes, first: Tensor, valid: Tensor | None = 
     return Episodes(scenes, view, seen, context, scenes.box.nan_to_num(nan=0.0), valid)
 
 
-class Ahead:
+class Prefetch:
     """Episodes of B environments in step, several numbers made at once and handed out singly."""
 
     def __init__(self, draw: Callable[[Tensor, Tensor], Episodes], who: Tensor):

@@ -39,7 +39,7 @@ BATCHES = 2**20  # of one seed of `scenes`, of which there are as many:
 SEEDS = BATCHES**2  # below here; from here on are those of training
 
 
-class Shown(Points):
+class ForeignSensor(Points):
     """The sensor of a foreign environment, which lets nobody else look: (C, G, G) glimpses."""
 
     everything = False
@@ -124,7 +124,7 @@ class ForeignWorld(World):
         reach = reach or getattr(config, "max_step_length", None)
         if looks is None or not isinstance(reach, float | int):
             raise ValueError("this environment says too little of its steps: give looks and reach")
-        super().__init__(Shown(shape), Classify(classes, each=True), looks, reach=reach)
+        super().__init__(ForeignSensor(shape), Classify(classes, each=True), looks, reach=reach)
         self.task.rewarding = True
         self.count, self.unit = env.num_envs, float(reach)
         self.loss_fn = getattr(env, "loss_fn", None)

@@ -19,7 +19,7 @@ GAP = 12
 Picture = NDArray[np.uint8]
 
 
-class Gallery:
+class Renderer:
     """Keeps where B environments have looked and what they answered, and draws them.
 
     Which answer is right, and where the target lies, is drawn once the episode has ended, or all

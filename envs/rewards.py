@@ -13,7 +13,7 @@ from .actions import Act
 Pick = Callable[[Tensor], Tensor]
 
 
-class Judge:
+class Rewards:
     """Rewards of B environments, step by step, as `World.outcome` gives them for whole episodes.
 
     With logits the reward is the world's minus its loss: what the estimators of hardattn ascend.

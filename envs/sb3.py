@@ -23,7 +23,7 @@ from hardattn.rng import apart
 
 from .catalogue import unexpected
 from .episodes import Problem
-from .stepping import Moved
+from .stepping import StepResult
 from .vector import GlimpseVectorEnv
 
 Indices = int | Iterable[int] | None
@@ -86,7 +86,7 @@ class GlimpseVecEnv(VecEnv):
         return self._shown(), moved.reward.cpu().numpy().copy(), dones, infos
 
     def _farewell(
-        self, moved: Moved, dones: NDArray[np.bool_], infos: list[dict[str, Any]]
+        self, moved: StepResult, dones: NDArray[np.bool_], infos: list[dict[str, Any]]
     ) -> None:
         """What there is to say of the episodes that ended, in whose place others were begun."""
         assert moved.seen is not None and moved.context is not None

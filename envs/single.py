@@ -84,7 +84,7 @@ class GlimpseEnv(gymnasium.Env[Any, Any]):
         return self._seen(), reward, moved.terminated is True, False, self._told(moved.facts)
 
     def render(self) -> Any:
-        """The picture of `rendering.Gallery`; None where it is shown in a window."""
+        """The picture of `rendering.Renderer`; None where it is shown in a window."""
         pictures = self.vector.render() if self.render_mode == "rgb_array" else None
         return pictures and pictures[0]
 

@@ -15,8 +15,8 @@ from hardattn.scenes import Scenes
 from hardattn.world import Observation
 
 from .actions import Act
-from .episodes import Ahead, Episodes, Fresh, OnePass, Problem, mapped
-from .rewards import Judge
+from .episodes import Episodes, Prefetch, Problem, RandomEpisodes, SplitEpisodes, mapped
+from .rewards import Rewards
 
 # Whether something holds: for all environments alike, or (B,) bool for each. Those that begin
 # together and cannot stop end together, and then no tensor has to be asked.
@@ -27,7 +27,7 @@ FREE = ("cpu",)
 Facts = dict[str, tuple[Tensor, Flag]]
 
 
-class Moved(NamedTuple):
+class StepResult(NamedTuple):
     """What a step did."""
 
     reward: Tensor  # (B,)
@@ -51,7 +51,7 @@ class Stepping:
         problem: Problem,
         count: int,
         mode: AutoresetMode,
-        judge: Judge,
+        judge: Rewards,
         move_cost: float,
         reveal: bool = False,
     ):
@@ -59,8 +59,8 @@ class Stepping:
         self.mode, self.judge, self.move_cost, self.reveal = mode, judge, move_cost, reveal
         self.device = problem.split.images.device
         self.row = torch.arange(count, device=self.device)
-        self.fresh = Fresh(problem)
-        self.source: Fresh | OnePass = self.fresh
+        self.fresh = RandomEpisodes(problem)
+        self.source: RandomEpisodes | SplitEpisodes = self.fresh
         horizon = self.world.horizon
         steps = [look / horizon for look in range(horizon + 1)]
         self.steps = torch.tensor(steps, device=self.device)
@@ -70,8 +70,8 @@ class Stepping:
         self.look: int | Tensor = 0  # the number of the last look
         self.over: Flag = False  # whether the episode has ended, and no other begun
         self.gained = torch.zeros(count, device=self.device)
-        self.passes: OnePass | None = None
-        self.ahead: Ahead | None = None
+        self.passes: SplitEpisodes | None = None
+        self.ahead: Prefetch | None = None
         self.episodes: Episodes
         self.view: Any
         self.seen: Observation | None = None
@@ -87,10 +87,10 @@ class Stepping:
         """New episodes, of `which` environments.
 
         seeds: (B,) int64, which the sequences of the `seeded` start again from. index: (B,), which
-        images are to be shown. one_pass: seeds of scenes and first looks, see `OnePass`. A pass
-        lasts until one_pass=False, or seeds; then the sequences go on where they were.
+        images are to be shown. one_pass: seeds of scenes and first looks, see `SplitEpisodes`. A
+        pass lasts until one_pass=False, or seeds; then the sequences go on where they were.
         """
-        if isinstance(self.source, OnePass) and (one_pass is not None or seeds is not None):
+        if isinstance(self.source, SplitEpisodes) and (one_pass is not None or seeds is not None):
             self.source, self.next, self.ahead = self.fresh, self.resume, None
         if seeds is not None:
             starts = mixed(seeds + STEP)
@@ -99,10 +99,10 @@ class Stepping:
         if one_pass:
             assert isinstance(one_pass, tuple)
             if self.passes is None or self.passes.seeds != one_pass:
-                self.passes = OnePass(self.problem, self.count, one_pass)
+                self.passes = SplitEpisodes(self.problem, self.count, one_pass)
             self.resume, self.next = self.next, 0
             self.source, self.ahead = self.passes, None
-        if index is not None and isinstance(self.source, OnePass):
+        if index is not None and isinstance(self.source, SplitEpisodes):
             raise ValueError("a pass shows every image in its turn: there is no index to choose")
         self.begin(which, index)
 
@@ -116,7 +116,7 @@ class Stepping:
     def who(self) -> Tensor:
         """(B,) int64: by what the source knows an environment."""
         assert self.starts is not None
-        return self.row if isinstance(self.source, OnePass) else self.starts
+        return self.row if isinstance(self.source, SplitEpisodes) else self.starts
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the episodes that were made ahead, whose memory those shown are a part of."""
@@ -136,7 +136,7 @@ class Stepping:
         self.over = settled(_but(self.over, which))
         if which is True and isinstance(self.next, int) and index is None:
             if self.ahead is None:
-                self.ahead = Ahead(self.source.draw, self.who)
+                self.ahead = Prefetch(self.source.draw, self.who)
             self._become(self.ahead.take(self.next))
         elif which is True:
             self._become(self.source.draw(self.who, self.next + 0 * self.row, index))
@@ -178,7 +178,7 @@ class Stepping:
         self.episodes = Episodes(scenes, self.view, self.seen, *rest)
         self.look = _where(which, 0, self.look)
 
-    def advance(self, act: Act) -> Moved:
+    def advance(self, act: Act) -> StepResult:
         """Answer, and look on."""
         assert self.seen is not None
         world, over, look = self.world, self.over, self.look
@@ -213,12 +213,12 @@ class Stepping:
         told: Facts = {} if loss is None else {"loss": (loss, _but(True, over))}
         self.look = _where(stands, look, look + 1)
         if final is False and over is False:
-            return Moved(reward, False, told)
+            return StepResult(reward, False, told)
         looks = look + 1 if isinstance(look, Tensor) else torch.full_like(self.row, look + 1)
         ended: Facts = {"return": (self.gained, final), "looks": (looks, final)}
         return self._go_on(reward, final, told, ended)
 
-    def _go_on(self, reward: Tensor, final: Flag, told: Facts, ended: Facts) -> Moved:
+    def _go_on(self, reward: Tensor, final: Flag, told: Facts, ended: Facts) -> StepResult:
         """After a step in which something ended, or had ended before."""
         if self.mode is AutoresetMode.SAME_STEP:
             every = self.facts() | self.truth(final) | told
@@ -226,15 +226,15 @@ class Stepping:
             seen, context = self.seen, self.episodes.context
             self.begin(final)
             told = {name: (value, _but(True, final)) for name, (value, _) in told.items()}
-            return Moved(reward, final, told, seen, context, kept | ended)
+            return StepResult(reward, final, told, seen, context, kept | ended)
         if not self.reveal:
             ended |= self.truth(final)
         if self.mode is AutoresetMode.NEXT_STEP:
             self.begin(self.over)
             self.over = final
-            return Moved(reward, final, told | ended)
+            return StepResult(reward, final, told | ended)
         self.over = settled(self.over | final)
-        return Moved(reward, self.over, told | ended)
+        return StepResult(reward, self.over, told | ended)
 
     def facts(self) -> Facts:
         """What may be known of the episodes that are shown, while they last."""

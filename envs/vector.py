@@ -17,11 +17,11 @@ from hardattn.rng import apart
 from hardattn.scenes import Scenes
 
 from .actions import Actions
-from .catalogue import document, named, unexpected
-from .episodes import Fresh, Problem
+from .catalogue import document, problem_of, unexpected
+from .episodes import Problem, RandomEpisodes
 from .observations import Observations
-from .rewards import Judge
-from .stepping import Facts, Flag, Moved, Stepping, settled
+from .rewards import Rewards
+from .stepping import Facts, Flag, Stepping, StepResult, settled
 
 OPTIONS = ("index", "reset_mask", "one_pass")
 PASSED = ("label", "index", "return", "looks", "loss")  # what a pass keeps of each episode
@@ -106,10 +106,10 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         answer = answer or ("class" if self.answers else "none")
         self.device = problem.split.images.device
         self.actions = Actions(self.world, action, answer, stop, flat_actions, cells, self.device)
-        judge = Judge(self.world, num_envs, answer, shaping, self.device)
+        judge = Rewards(self.world, num_envs, answer, shaping, self.device)
         self.stepping = Stepping(problem, num_envs, mode, judge, move_cost, reveal)
         nought = torch.zeros(1, dtype=torch.int64, device=self.device)
-        example = Fresh(problem).draw(nought, nought).scenes
+        example = RandomEpisodes(problem).draw(nought, nought).scenes
         self.world.check(example)
         self.observations = Observations(self.world, example, flat_observations)
         self.single_action_space = self.actions.space
@@ -120,9 +120,9 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         self._alike = {False: never, True: ~never}
         self.gallery = None
         if render_mode is not None:
-            from .rendering import Gallery
+            from .rendering import Renderer
 
-            self.gallery = Gallery(self.stepping, self.answers)
+            self.gallery = Renderer(self.stepping, self.answers)
 
     @property
     def spec(self) -> EnvSpec | None:
@@ -176,7 +176,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         reward = moved.reward if self.tensors else moved.reward.cpu().double().numpy()
         return self._shown(), reward, self._flags(moved.terminated), self._flags(False), info
 
-    def move(self, actions: Any, single: bool = False) -> Moved:
+    def move(self, actions: Any, single: bool = False) -> StepResult:
         """What a step does. single: the action is of one environment, and has no B."""
         stepping = self.stepping
         if stepping.seen is None:
@@ -223,7 +223,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         return {name: self._out(column) for name, column in columns.items()}
 
     def render(self) -> tuple[Any, ...] | None:
-        """A picture of each environment, (H, W, 3) uint8: see `rendering.Gallery`."""
+        """A picture of each environment, (H, W, 3) uint8: see `rendering.Renderer`."""
         if self.gallery is None:
             return None
         return tuple(self.gallery.picture(row) for row in range(self.num_envs))
@@ -247,7 +247,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
                 info[name][~mask] = 0
         return info
 
-    def _farewell(self, moved: Moved, mask: Any) -> dict[str, Any]:
+    def _farewell(self, moved: StepResult, mask: Any) -> dict[str, Any]:
         """What Gymnasium wants to hear of episodes in whose place others were begun."""
         assert moved.seen is not None and moved.context is not None
         last, flat = self.observations.of(moved.seen, moved.context), self.observations.flat
@@ -352,7 +352,7 @@ def lasting(spec: EnvSpec, looks: int) -> EnvSpec:
 def _found(problem: Any, split: str, settings: dict[str, Any]) -> Problem:
     """The problem, or that of this name with these settings."""
     if isinstance(problem, str):
-        return named(problem, split, **settings)
+        return problem_of(problem, split, **settings)
     if settings:
         hint = "only a problem by its name has settings"
         raise unexpected(GlimpseVectorEnv.__name__, settings, hint)

@@ -10,25 +10,25 @@ from hardattn.problem import ASKED, SCENES, Problem as Built, problem, world_of
 from hardattn.world import World
 
 from .options import choose, row
-from .recipe import PLAIN, Problem, Spec, UsageError
+from .recipe import PLAIN, ProblemOptions, Spec, UsageError
 
 Shape = tuple[int, ...]
 Image = tuple[int, int, int]
 
 
-def built(given: Problem, classes: Sequence[str], image: Sequence[int]) -> Built:
+def built(given: ProblemOptions, classes: Sequence[str], image: Sequence[int]) -> Built:
     """World, scenes and answers, of a dataset of these classes with images of (C, H, W)."""
     sensor, settings = _chosen(given)
     return problem(given.scene.name, sensor, classes, image, **settings)
 
 
-def world(given: Problem, answers: int, image: Sequence[int]) -> World:
+def world(given: ProblemOptions, answers: int, image: Sequence[int]) -> World:
     """The World alone, for that many answers."""
     sensor, settings = _chosen(given)
     return world_of(given.scene.name, sensor, answers, image, **settings)
 
 
-def _chosen(given: Problem) -> tuple[Any, dict[str, Any]]:
+def _chosen(given: ProblemOptions) -> tuple[Any, dict[str, Any]]:
     """The sensor, and what else a problem is built from. Raises UsageError."""
     kind = choose("scene", SCENES, given.scene.name)
     if kind.cued:

@@ -21,7 +21,7 @@ from . import timing
 from .folder import locked
 from .parse import parse
 from .recipe import RunOptions, UsageError
-from .revive import Revival
+from .revive import RunLoader
 
 
 def sweep(commands: Sequence[Sequence[str]], workers: int) -> int:
@@ -102,7 +102,7 @@ def take_times(folders: Iterable[Path], given: RunOptions) -> None:
 def _timed(folder: Path, given: RunOptions) -> dict[str, Any]:
     """The times of a finished run; {} where it cannot be rebuilt or is not alone."""
     try:
-        run = Revival(given)(folder, json.loads((folder / "result.json").read_text()))
+        run = RunLoader(given)(folder, json.loads((folder / "result.json").read_text()))
     except (UsageError, DataError, CheckpointError) as fault:
         print(f"not timed: {fault}", file=sys.stderr)
         return {}

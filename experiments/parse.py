@@ -14,7 +14,7 @@ from hardattn.report.titles import titled
 from . import options
 from .options import GIVEN, PARTS, Option, UsageError, nearest
 from .recipe import (
-    Problem,
+    ProblemOptions,
     Recipe,
     RunOptions,
     Spec,
@@ -157,7 +157,7 @@ def _made_of(base: Recipe, given: Mapping[str, list[str]]) -> Recipe:
             options.row(part, names[part])
     of_problem = {
         name: options.read(option, given[name])
-        for name, option in fields(Problem).items()
+        for name, option in fields(ProblemOptions).items()
         if name in given
     }
     return choose_rows(base, names, of_problem)

@@ -56,7 +56,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Problem:
+class ProblemOptions:
     """What is looked at, through what, and what is asked."""
 
     dataset: str = "digits"
@@ -163,7 +163,7 @@ class Recipe:
     """What the committed result says: the error, of how many seeds, on which machine."""
     minutes: float = 0.0
     """Of training, on a core of that machine; 0 if it was not measured."""
-    problem: Problem = field(default_factory=Problem)
+    problem: ProblemOptions = field(default_factory=ProblemOptions)
     agent: Any = None
     """A Spec; or a record of plain values, for a trainer that builds its own."""
     estimator: Spec | None = field(default_factory=lambda: Spec("learned_baseline"))

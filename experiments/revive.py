@@ -12,11 +12,11 @@ from hardattn import storage as checkpoint
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.rollout import DRAWS
-from hardattn.scenes import Scenes, frozen
+from hardattn.scenes import Scenes, fixed_scenes
 from hardattn.world import World
 
 from . import sources
-from .recipe import Problem, Recipe, RunOptions, UsageError, from_settings
+from .recipe import ProblemOptions, Recipe, RunOptions, UsageError, from_settings
 from .recipes import sb3
 from .run import Setting, measure, prepare
 from .trainers import TRAINERS
@@ -25,7 +25,7 @@ APART = 0.005  # of the error, by which another machine's arithmetic may change 
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class LoadedRun:
     """What a run was trained and measured with; the agent is in evaluation mode."""
 
     result: dict[str, Any]
@@ -64,7 +64,7 @@ class Trained:
         return agent.to(setting.device).eval()
 
 
-class Revival:
+class RunLoader:
     """Makes runs alive, one after another; those of one problem share their scenes.
 
     run: on which device, with how many threads, and where datasets lie.
@@ -72,12 +72,12 @@ class Revival:
 
     def __init__(self, run: RunOptions):
         self.given = run
-        self.problem: Problem | None = None
+        self.problem: ProblemOptions | None = None
         self.setting: Setting
         self.test: Scenes
         self.told: set[str] = set()  # what changed since, which is said once
 
-    def __call__(self, folder: Path, result: dict[str, Any]) -> Trained:
+    def __call__(self, folder: Path, result: dict[str, Any]) -> LoadedRun:
         """The run in that folder, after a line where its code has changed since.
 
         Raises UsageError, naming the folder, where it cannot be made alive: of this version there
@@ -97,7 +97,7 @@ class Revival:
                 why = f"{type(fault).__name__}: {why}"
             raise UsageError(f"{folder}: cannot be made alive ({why})") from fault
 
-    def _alive(self, folder: Path, result: dict[str, Any]) -> Trained:
+    def _alive(self, folder: Path, result: dict[str, Any]) -> LoadedRun:
         recipe = recipe_of(result, folder)
         if not (folder / "best.pt").exists():
             raise UsageError(f"{folder / 'best.pt'}: missing, so there is no agent: run it again")
@@ -106,7 +106,9 @@ class Revival:
             self.problem = None  # until all of it is there
             self.setting = prepare(problem, self.given)
             split = self.setting.dataset.test
-            self.test = frozen(self.setting.make, split, problem.test_seed, problem.test_draws)
+            self.test = fixed_scenes(
+                self.setting.make, split, problem.test_seed, problem.test_draws
+            )
             self.problem = problem
         setting = self.setting
         if result.get("data") and setting.data and result["data"] != setting.data:
@@ -128,7 +130,7 @@ class Revival:
             raise UsageError(
                 f"{folder / 'best.pt'}: not the weights of {result['name']}: run it again"
             ) from fault
-        return Trained(result, recipe, setting, agent.eval(), self.test)
+        return LoadedRun(result, recipe, setting, agent.eval(), self.test)
 
 
 def recipe_of(result: dict[str, Any], where: Path | str) -> Recipe:

@@ -19,18 +19,18 @@ from torch import Tensor
 
 from hardattn import storage as checkpoint
 from hardattn.clustering import ari, nmi
-from hardattn.data import Dataset, fewer, load
+from hardattn.data import Dataset, load, subsample
 from hardattn.data.memory import at_once
 from hardattn.device import choose, tune
 from hardattn.estimators import refuse
 from hardattn.evaluation import cost
-from hardattn.evaluation.evaluate import Columns, average, evaluate, joined
-from hardattn.evaluation.metrics import figures
+from hardattn.evaluation.evaluate import Columns, average, concatenate, evaluate
+from hardattn.evaluation.metrics import compute
 from hardattn.maps import CONTROLS, recorded, replaced
 from hardattn.problem import Problem as Built
 from hardattn.report import format_1
 from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
-from hardattn.scenes import MakeScenes, Scenes, frozen
+from hardattn.scenes import MakeScenes, Scenes, fixed_scenes
 from hardattn.sensors import Retina
 from hardattn.tasks import Cluster, Task
 from hardattn.training.interrupt import Stopped
@@ -42,7 +42,7 @@ from hardattn.world import World
 from . import sources, timing
 from .build import agent as build_agent, built, estimator as build_estimator
 from .folder import Busy, failing, kept_if_used, locked
-from .recipe import Problem, Recipe, RunOptions, Spec, UsageError
+from .recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
 from .recipes import RECIPES
 from .words import overrides
 
@@ -133,13 +133,13 @@ def things(recipe: Recipe, setting: Setting, agent: Any, estimator: Any = None) 
     return type(agent), agent, estimator, *seen, train, rollout
 
 
-def prepare(problem: Problem, run: RunOptions) -> Setting:
+def prepare(problem: ProblemOptions, run: RunOptions) -> Setting:
     """Load the data, freeze the validation scenes, build the world."""
     product = tune(run.threads)
     device = choose(run.device)
     dataset = load(problem.dataset, run.root, device)
     world, make, answers = built(problem, dataset.classes, dataset.train.images.shape[1:])
-    validation = frozen(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
+    validation = fixed_scenes(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
     _, channels, height, width = validation.image.shape
     image = (channels, height, width)
     return Setting(device, product, dataset, make, world, answers, validation, image)
@@ -150,7 +150,7 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
     setting, share = prepare(recipe.problem, run), recipe.problem.train_fraction
     world, dataset = setting.world, setting.dataset
     if share is not None:
-        dataset = replace(dataset, train=fewer(dataset.train, share, run.seed))
+        dataset = replace(dataset, train=subsample(dataset.train, share, run.seed))
     agent = build(recipe, world, setting.image, run.seed).to(setting.device)
     assert recipe.estimator is not None
     refuse(recipe.estimator.name, agent, world, setting.validation, recipe.training.curriculum)
@@ -208,7 +208,7 @@ def conclude(
     problem, world = recipe.problem, setting.world
     draw = DRAWS[problem.draw]
     agent.eval()
-    test = frozen(setting.make, setting.dataset.test, problem.test_seed, problem.test_draws)
+    test = fixed_scenes(setting.make, setting.dataset.test, problem.test_seed, problem.test_draws)
     draws = DRAWS_OF_CONTROLS if script_of(recipe) == "random" else 1
     with timing.work(folder):
         measured = measure(agent, world, test, draw, run.seed, draws)
@@ -308,14 +308,14 @@ def measure(
     passes = [one, *(look(sample, number, number) for number in range(1, PASSES))]
     found = {"greedy": use, "sampled": passes[0], "averaged": average(passes)}
     if draws > 1:
-        found["drawn"] = joined([use, *(look(draw, number, 0) for number in range(1, draws))])
+        found["drawn"] = concatenate([use, *(look(draw, number, 0) for number in range(1, draws))])
     return found
 
 
 def _figures(measured: dict[str, Columns], task: Task) -> dict[str, Any]:
     """The figures of each kind; those of one and the same pass are computed once."""
     once = {id(columns): columns for columns in measured.values()}
-    known: dict[int, dict[str, Any]] = {key: figures(columns) for key, columns in once.items()}
+    known: dict[int, dict[str, Any]] = {key: compute(columns) for key, columns in once.items()}
     if isinstance(task, Cluster):
         for key, columns in once.items():
             known[key] |= {"nmi": nmi(columns), "ari": ari(columns)}
@@ -329,7 +329,7 @@ def _figures(measured: dict[str, Columns], task: Task) -> dict[str, Any]:
 
 def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, Any]:
     """The figures of `controlled`."""
-    return {key: figures(one) for key, one in controlled(agent, world, scenes, draw).items()}
+    return {key: compute(one) for key, one in controlled(agent, world, scenes, draw).items()}
 
 
 def controlled(

@@ -17,7 +17,7 @@ from hardattn.data import Split
 from hardattn.envs import Problem
 from hardattn.envs.actions import FLAT
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.evaluation.metrics import error, figures
+from hardattn.evaluation.metrics import compute, error
 from hardattn.rng import mix
 from hardattn.rollout import DRAWS
 from hardattn.scenes import plain
@@ -171,7 +171,7 @@ class Validations:
         columns = evaluate(self.agent, world, scenes, DRAWS[self.draw])
         self.curve.append((self.images, error(columns)))
         reward = self.tell()
-        self.log.validation(self.images, {"reward": reward}, figures(columns), columns, scenes)
+        self.log.validation(self.images, {"reward": reward}, compute(columns), columns, scenes)
         if best_of(self.curve)[0] == self.images:
             held = self.model.policy.state_dict()
             self.best = {name: value.clone() for name, value in held.items()}

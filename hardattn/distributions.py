@@ -12,8 +12,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.distributions import (
-    Categorical,
-    Dirichlet,
     Distribution,
     Independent,
     Normal,
@@ -22,7 +20,7 @@ from torch.distributions import (
 from torch.nn import functional as F
 
 
-class Places(Distribution):
+class LocationDistribution(Distribution):
     """What a `Decision.location` is: a distribution with event (P,), or () for stopping.
 
     `draw` returns a value that carries a gradient where the distribution has a pathwise one.
@@ -32,7 +30,7 @@ class Places(Distribution):
         """One value a row of the batch, (B, P)."""
         raise NotImplementedError
 
-    def likely(self, generator: torch.Generator | None = None) -> Tensor:
+    def mode_or_draw(self, generator: torch.Generator | None = None) -> Tensor:
         """The most probable value; of a distribution that has none, a draw."""
         try:
             return self.mode
@@ -40,7 +38,7 @@ class Places(Distribution):
             return self.draw(generator)
 
 
-class Gaussian(Independent, Places):
+class Gaussian(Independent, LocationDistribution):
     """Independent normal coordinates around a mean; the policy of Mnih et al. (2014).
 
     mean: (B, P). std: a number, or anything that broadcasts against the mean. Values are not
@@ -58,7 +56,7 @@ class Gaussian(Independent, Places):
         return normal.loc + normal.scale * noise
 
 
-class Choice(Places):
+class Categorical(LocationDistribution):
     """One of N fixed places, chosen by logits.
 
     logits: (B, N). centres: (N, P), pairwise different; by default the rows of the identity, so
@@ -70,7 +68,7 @@ class Choice(Places):
     support = constraints.real_vector
 
     def __init__(self, logits: Tensor, centres: Tensor | None = None):
-        self.choice = Categorical(logits=logits, validate_args=False)
+        self.choice = torch.distributions.Categorical(logits=logits, validate_args=False)
         if centres is None:
             centres = torch.eye(logits.shape[-1], dtype=logits.dtype, device=logits.device)
         self.centres = centres
@@ -116,7 +114,7 @@ class Choice(Places):
         return self.choice.entropy()
 
 
-class Simplex(Places):
+class Dirichlet(LocationDistribution):
     """Weights over N cells, at least zero and of sum one: a Dirichlet distribution.
 
     concentration: (B, N), positive. A value is (B, N). Its mean is the concentration divided by
@@ -128,7 +126,7 @@ class Simplex(Places):
     support = constraints.simplex
 
     def __init__(self, concentration: Tensor):
-        self.dirichlet = Dirichlet(concentration, validate_args=False)
+        self.dirichlet = torch.distributions.Dirichlet(concentration, validate_args=False)
         super().__init__(concentration.shape[:-1], concentration.shape[-1:], validate_args=False)
 
     @property
@@ -172,7 +170,7 @@ class Simplex(Places):
         return self.dirichlet.entropy()
 
 
-class Mask(Places):
+class IndependentBernoulli(LocationDistribution):
     """Each of N patches is looked at or not, independently: Bernoulli with sigmoid(logits).
 
     logits: (B, N). A value is (B, N) of 0.0 and 1.0.
@@ -204,7 +202,7 @@ class Mask(Places):
         return F.binary_cross_entropy_with_logits(self.logits, self.mean, reduction="none").sum(-1)
 
 
-class Somewhere(Places):
+class Uniform(LocationDistribution):
     """Uniform over the image, [-1, 1] in each of `width` coordinates; what random looking is.
 
     at: turns the (B, width) point that is drawn into a place of (B, places), where places are not
@@ -241,7 +239,7 @@ class Somewhere(Places):
         return self.like.new_full(self.batch_shape, self.width * math.log(2))
 
 
-class Fixed(Places):
+class Delta(LocationDistribution):
     """All mass on one place; what a script or a deterministic policy decides. place: (B, P).
 
     Its density is a point mass: `log_prob` is 0 on the place itself, and nobody asks elsewhere.
@@ -273,7 +271,7 @@ class Fixed(Places):
         return torch.zeros_like(self.place[..., 0])
 
 
-class Both(Places):
+class Product(LocationDistribution):
     """Two distributions next to each other, drawn independently: where to look, and what to do.
 
     A value is (B, P + Q), the first's P numbers and then the second's Q.
@@ -282,7 +280,7 @@ class Both(Places):
     arg_constraints = {}
     support = constraints.real_vector
 
-    def __init__(self, first: Places, second: Places):
+    def __init__(self, first: LocationDistribution, second: LocationDistribution):
         self.first, self.second = first, second
         self.widths = [first.event_shape[0], second.event_shape[0]]
         super().__init__(first.batch_shape, torch.Size([sum(self.widths)]), validate_args=False)
@@ -302,8 +300,10 @@ class Both(Places):
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
         return torch.cat([self.first.draw(generator), self.second.draw(generator)], -1)
 
-    def likely(self, generator: torch.Generator | None = None) -> Tensor:
-        return torch.cat([self.first.likely(generator), self.second.likely(generator)], -1)
+    def mode_or_draw(self, generator: torch.Generator | None = None) -> Tensor:
+        return torch.cat(
+            [self.first.mode_or_draw(generator), self.second.mode_or_draw(generator)], -1
+        )
 
     def log_prob(self, value: Tensor) -> Tensor:
         first, second = value.split(self.widths, -1)
@@ -313,7 +313,7 @@ class Both(Places):
         return self.first.entropy() + self.second.entropy()
 
 
-class Stop(Places):
+class Stop(LocationDistribution):
     """Whether to stop looking now: 1 with probability sigmoid(logits). logits: (B,)."""
 
     arg_constraints = {}

@@ -21,7 +21,7 @@ from torch.export import Dim, ExportedProgram
 from torch.fx import GraphModule
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 
-from hardattn.distributions import Fixed, Stop
+from hardattn.distributions import Delta, Stop
 from hardattn.rollout import Decision, Draw, greedy, soft
 from hardattn.scenes import Scenes
 from hardattn.world import Observation, World
@@ -190,11 +190,11 @@ class Deployed:
         nought = torch.zeros_like(seen.step)
         if "forward" in self.sessions:
             (logits,) = self._run("forward", seen.glimpse)
-            return state, Decision(Fixed(seen.location), logits, nought, nought)
+            return state, Decision(Delta(seen.location), logits, nought, nought)
         made = self._run("step", *state, *seen)
         place, logits, *stop = made[len(state) :]
         halt = Stop(CERTAIN * (2 * stop[0] - 1)) if stop else None
-        return made[: len(state)], Decision(Fixed(place), logits, nought, nought, halt)
+        return made[: len(state)], Decision(Delta(place), logits, nought, nought, halt)
 
     def _run(self, name: str, *given: Tensor) -> tuple[Tensor, ...]:
         session = self.sessions[name]

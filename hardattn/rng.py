@@ -1,9 +1,9 @@
 """Random numbers that are a pure function of a row's key: a generator for every scene of a batch.
 
 A torch.Generator deals out one row of numbers to a whole batch, so that what a scene becomes
-depends on how many others are made with it. `Streams` stands in for one wherever scenes are made:
-row i reads the SplitMix64 sequence (Steele et al. 2014, doi:10.1145/2714064.2660195) that its own
-key starts, and nothing else.
+depends on how many others are made with it. `CounterRNG` stands in for one wherever scenes are
+made: row i reads the SplitMix64 sequence (Steele et al. 2014, doi:10.1145/2714064.2660195) that its
+own key starts, and nothing else.
 """
 
 from functools import lru_cache
@@ -38,7 +38,7 @@ def _wrapped(number: int) -> int:
     return (number + 2**63) % 2**64 - 2**63
 
 
-class Streams:
+class CounterRNG:
     """One stream a row. Every draw has as many rows as there are keys, and moves all of them on."""
 
     def __init__(self, key: Tensor):
@@ -60,14 +60,14 @@ class Streams:
         return taken.reshape(shape)
 
 
-Generator = torch.Generator | Streams
+Generator = torch.Generator | CounterRNG
 
 
 def below(
     bound: int, shape: tuple[int, ...], generator: Generator | None, device: torch.device
 ) -> Tensor:
     """Uniform integers from 0 up to bound - 1, for bounds of at most 2**31."""
-    if isinstance(generator, Streams):
+    if isinstance(generator, CounterRNG):
         return (generator.bits(*shape) >> 33 & (1 << 31) - 1) * bound >> 31
     return torch.randint(bound, shape, generator=generator, device=device)
 
@@ -80,7 +80,7 @@ def uniform(
     device: torch.device,
 ) -> Tensor:
     """Uniform numbers from low up to high."""
-    if isinstance(generator, Streams):
+    if isinstance(generator, CounterRNG):
         share = generator.bits(*shape) >> 40 & (1 << 24) - 1
         return low + share.to(torch.get_default_dtype()) * ((high - low) / 2**24)
     return torch.empty(shape, device=device).uniform_(low, high, generator=generator)

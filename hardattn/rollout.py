@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from hardattn.distributions import Places, Stop
+from hardattn.distributions import LocationDistribution, Stop
 from hardattn.noise import noise_from
 from hardattn.scenes import Scenes
 from hardattn.world import Observation, World
@@ -15,7 +15,7 @@ from hardattn.world import Observation, World
 class Decision(NamedTuple):
     """What an agent makes of an observation."""
 
-    location: Places  # over the next place, event (P,), batch (B,)
+    location: LocationDistribution  # over the next place, event (P,), batch (B,)
     logits: Tensor  # (B, K) the answer so far
     value: Tensor  # (B,) return still expected, from the next look on; zeros without a critic
     cost: Tensor  # (B,) what the agent charges itself: a KL, an entropy price, a ponder cost
@@ -57,22 +57,28 @@ class Trajectory(NamedTuple):
 
 # A value and its log-probability for each episode. A draw may branch: where it returns n rows for
 # each episode, next to each other, every episode goes on as n.
-Draw = Callable[[Places, torch.Generator | None], tuple[Tensor, Tensor]]
+Draw = Callable[[LocationDistribution, torch.Generator | None], tuple[Tensor, Tensor]]
 
 
-def sample(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+def sample(
+    places: LocationDistribution, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """A draw for score-function estimators: detached, with the density of the very value drawn."""
     value = places.draw(generator).detach()
     return value, places.log_prob(value)
 
 
-def greedy(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+def greedy(
+    places: LocationDistribution, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """The most probable place; uniform distributions, which have none, are drawn from."""
-    value = places.likely(generator).detach()
+    value = places.mode_or_draw(generator).detach()
     return value, places.log_prob(value)
 
 
-def pathwise(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+def pathwise(
+    places: LocationDistribution, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """A draw that its distribution's parameters can be reached through; needs no density."""
     if not places.has_rsample:
         raise ValueError(f"{type(places).__name__} has no pathwise draw: use a score function")
@@ -80,7 +86,9 @@ def pathwise(places: Places, generator: torch.Generator | None = None) -> tuple[
     return value, value.new_zeros(places.batch_shape)
 
 
-def soft(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+def soft(
+    places: LocationDistribution, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """The mean place, with its gradient: of weights over cells, this is soft attention.
 
     There is no half a stop: whether to go on is decided greedily.

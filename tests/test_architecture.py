@@ -321,7 +321,7 @@ def test_imports_of_experiments_go_one_way():
         ("commands/new.py", "from ..run import execute"),
         ("commands/new.py", "import numpy"),
         ("commands/new.py", "from hardattn.report.runs import read"),
-        ("run.py", "from .revive import Revival"),
+        ("run.py", "from .revive import RunLoader"),
         ("unknown.py", "from .run import execute"),
         ("run.py", "import experiments.recipe"),
         ("benchmarks/new.py", "from ..studies.figures import figures"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hardattn.training.options import TrainOptions
 
-from ..recipe import Problem, Recipe, Spec
+from ..recipe import ProblemOptions, Recipe, Spec
 
 PLAYER = Recipe(
     title="RAM that plays",
@@ -13,7 +13,7 @@ PLAYER = Recipe(
         "scales. RAM by PPO, paid 1 for a ball that was caught. Error is the share of those "
         "that were not; the paper's agent has about 15 %."
     ),
-    problem=Problem(
+    problem=ProblemOptions(
         scene=Spec("catch"), sensor=Spec("retina", size=6, scales=3), looks=24, test_draws=8
     ),
     agent=Spec("player", core="gru", hidden=128, what=64, where=32, std=0.15),

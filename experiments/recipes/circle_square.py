@@ -5,7 +5,7 @@ from typing import Any
 
 from hardattn.training.options import TrainOptions
 
-from ..recipe import Problem, Recipe, Spec
+from ..recipe import ProblemOptions, Recipe, Spec
 
 CIRCLE_SQUARE = Recipe(
     title="",
@@ -14,7 +14,7 @@ CIRCLE_SQUARE = Recipe(
         "circle or a square? Sixteen looks of 5x5, each at most 0.2 from the last; 1 million looks "
         "in training. Error is that of the last answer."
     ),
-    problem=Problem(
+    problem=ProblemOptions(
         scene=Spec("circle_square"),
         sensor=Spec("crop", size=5, cover=5 / 28),
         looks=16,
@@ -61,7 +61,7 @@ CIRCLE_SQUARE_RECIPES: dict[str, Recipe] = {
         MOVING.but(std=0.1),
         estimator=Spec("pathwise"),
     ),
-    "gain-circle-square": _circle_square(
+    "per-look-gain-circle-square": _circle_square(
         "RAM that moves, per-look gain",
         f"{MOVES} REINFORCE, each look paid for what it adds to the belief.",
         MOVING.but(std=0.2),

@@ -2,7 +2,7 @@
 
 from hardattn.training.options import TrainOptions
 
-from ..recipe import Problem, Recipe, Spec
+from ..recipe import ProblemOptions, Recipe, Spec
 
 CLUSTERING: dict[str, Recipe] = {
     "gat-cluster-digits": Recipe(
@@ -13,7 +13,7 @@ CLUSTERING: dict[str, Recipe] = {
             "matching of clusters with classes. Digits doubled to 16x16, anywhere on a blank 24x24 "
             "canvas."
         ),
-        problem=Problem(
+        problem=ProblemOptions(
             scene=Spec("translated", canvas=24, zoom=2),
             sensor=Spec("whole"),
             looks=1,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ..recipe import Problem, Recipe, Spec
+from ..recipe import ProblemOptions, Recipe, Spec
 from .digits import DIGITS
 from .mnist import MNIST
 
@@ -21,7 +21,7 @@ CLUTTERED_DIGITS = replace(
 
 CLUTTERED_60 = replace(
     MNIST,
-    problem=Problem(
+    problem=ProblemOptions(
         dataset="mnist",
         scene=Spec("cluttered", canvas=60, distractors=4, distractor_size=8),
         sensor=Spec("retina", size=12, scales=3),

@@ -5,11 +5,11 @@ from typing import Any
 
 from hardattn.training.options import TrainOptions
 
-from ..recipe import Problem, Recipe, Spec
+from ..recipe import ProblemOptions, Recipe, Spec
 from .family import Family
 
 DIGITS = Family(
-    problem=Problem(
+    problem=ProblemOptions(
         dataset="digits",
         scene=Spec("translated", canvas=48, zoom=2),
         sensor=Spec("retina", size=6, scales=3),

@@ -10,7 +10,7 @@ from typing import Any
 
 from hardattn.training.options import TrainOptions
 
-from ..recipe import UNBOXED, Problem, Recipe, Spec
+from ..recipe import UNBOXED, ProblemOptions, Recipe, Spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Member:
 class Family:
     """One problem, and how its agents are trained."""
 
-    problem: Problem
+    problem: ProblemOptions
     scene: str
     ram: Spec
     training: TrainOptions

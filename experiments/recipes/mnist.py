@@ -2,11 +2,11 @@
 
 from hardattn.training.options import TrainOptions
 
-from ..recipe import Problem, Spec
+from ..recipe import ProblemOptions, Spec
 from .family import Family
 
 MNIST = Family(
-    problem=Problem(dataset="mnist", sensor=Spec("retina", size=8, scales=1), looks=6),
+    problem=ProblemOptions(dataset="mnist", sensor=Spec("retina", size=8, scales=1), looks=6),
     scene="MNIST as it is, 28x28; six looks of 8x8, one scale.",
     ram=Spec("ram", std=0.1),
     training=TrainOptions(images=18_000_000, batch_size=512, lr=2e-3, validate_every=500_000),

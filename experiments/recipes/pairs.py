@@ -2,11 +2,11 @@
 
 from hardattn.training.options import TrainOptions
 
-from ..recipe import Problem, Recipe, Spec
+from ..recipe import ProblemOptions, Recipe, Spec
 from .family import Family
 
 PAIR = Family(
-    problem=Problem(
+    problem=ProblemOptions(
         dataset="mnist",
         scene=Spec("pair", canvas=100),
         sensor=Spec("retina", size=12, scales=4),

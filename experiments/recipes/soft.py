@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hardattn.training.options import TrainOptions
 
-from ..recipe import Problem, Recipe, Spec
+from ..recipe import ProblemOptions, Recipe, Spec
 
 ATTENDING = Recipe(
     title="soft attention",
@@ -14,7 +14,7 @@ ATTENDING = Recipe(
         "which say as much about how fast a block learns as about how far it gets. Digits "
         "doubled to 16x16 on a 48x48 canvas with four pieces of clutter."
     ),
-    problem=Problem(
+    problem=ProblemOptions(
         scene=Spec("cluttered", canvas=48, zoom=2, distractors=4, distractor_size=8),
         sensor=Spec("whole"),
         looks=1,

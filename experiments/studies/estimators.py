@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.data import load
-from hardattn.distributions import Choice, Gaussian, Mask, Places
+from hardattn.distributions import Categorical, Gaussian, IndependentBernoulli, LocationDistribution
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.rollout import Decision
 from hardattn.scenes import Scenes, translated
@@ -61,14 +61,18 @@ class Looker(nn.Module):
         place = self._place(self.where(state))
         return state, Decision(place, self.answer(state), value, torch.zeros_like(value))
 
-    def guide(self, state: Tensor, target: Tensor) -> Places:
+    def guide(self, state: Tensor, target: Tensor) -> LocationDistribution:
         label = F.one_hot(target, CLASSES).to(state.dtype)
         return self._place(self.posterior(torch.cat([state, label], 1)))
 
-    def _place(self, numbers: Tensor) -> Places:
+    def _place(self, numbers: Tensor) -> LocationDistribution:
         if self.kind == "cells":
-            return Choice(numbers)
-        return Mask(numbers) if self.kind == "mask" else Gaussian(torch.tanh(numbers), 0.2)
+            return Categorical(numbers)
+        return (
+            IndependentBernoulli(numbers)
+            if self.kind == "mask"
+            else Gaussian(torch.tanh(numbers), 0.2)
+        )
 
 
 def setting(kind: str) -> tuple[Looker, World]:

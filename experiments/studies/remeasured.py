@@ -10,7 +10,7 @@ from hardattn.storage import replace_text
 
 from ..folder import locked
 from ..recipe import RunOptions, UsageError
-from ..revive import Revival
+from ..revive import RunLoader
 from ..run import conclude, things
 from ..sources import files
 from ..trainers import TRAINERS
@@ -21,7 +21,7 @@ def remeasure(paths: Sequence[str | Path], given: RunOptions) -> list[str]:
 
     Raises ReportError for paths without runs, CheckpointError, DataError, Busy.
     """
-    faults, revive = [], Revival(given)
+    faults, revive = [], RunLoader(given)
     runs = [run for group in read(paths) for run in group.runs]
     for number, run in enumerate(runs, 1):
         try:
@@ -39,7 +39,7 @@ def remeasure(paths: Sequence[str | Path], given: RunOptions) -> list[str]:
     return faults
 
 
-def _again(folder: Path, result: dict[str, Any], revive: Revival) -> dict[str, Any]:
+def _again(folder: Path, result: dict[str, Any], revive: RunLoader) -> dict[str, Any]:
     with locked(folder):
         trained = revive(folder, result)
         of_then = {key: result[key] for key in ("made_with", "sources") if key in result}

@@ -5,6 +5,6 @@ from hardattn.data.idx import DataError as DataError
 from hardattn.data.splits import (
     Dataset as Dataset,
     Split as Split,
-    deal as deal,
-    fewer as fewer,
+    stratified_split as stratified_split,
+    subsample as subsample,
 )

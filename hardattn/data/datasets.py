@@ -12,7 +12,7 @@ import torch
 
 from hardattn.data.idx import AGAIN, DataError as DataError, check_published, read_idx
 from hardattn.data.images import by, fetch, in_folder, on_hub, renumbered, stack
-from hardattn.data.splits import Dataset, Part, Split, deal, held_out, interleaved
+from hardattn.data.splits import Dataset, Part, Split, held_out, interleaved, stratified_split
 
 DIGITS = tuple("0123456789")
 FASHION = (
@@ -67,7 +67,8 @@ def digits(root: str | Path | None = None) -> Dataset:
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[:, None]
     train, validation, test = (
-        _split(images[part], bunch.target[part]) for part in deal(bunch.target, HELD_OUT, HELD_OUT)
+        _split(images[part], bunch.target[part])
+        for part in stratified_split(bunch.target, HELD_OUT, HELD_OUT)
     )
     return Dataset("digits", train, validation, test, DIGITS)
 

@@ -105,7 +105,7 @@ class Part(NamedTuple):
         return Part(*(array[index] for array in self))
 
 
-def deal(labels: np.ndarray, *shares: float) -> list[np.ndarray]:
+def stratified_split(labels: np.ndarray, *shares: float) -> list[np.ndarray]:
     """Indices of what remains, then of each share, (n_i,) int64, ascending.
 
     Class by class, in the order of a multiplicative hash of the index: the same on every machine,
@@ -207,7 +207,7 @@ def interleaved(labels: np.ndarray) -> np.ndarray:
     return order[np.argsort(turn, kind="stable")]
 
 
-def fewer(split: Split, share: float, seed: int) -> Split:
+def subsample(split: Split, share: float, seed: int) -> Split:
     """The first of each class, `share` of them (rounded up), in an order that the seed fixes.
 
     What a smaller share of the same seed holds, a larger one holds too. In order of index.

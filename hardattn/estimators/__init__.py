@@ -11,7 +11,15 @@ does not take is refused by `refuse`, before training begins.
 
 from typing import Any
 
-from hardattn.distributions import Both, Choice, Fixed, Gaussian, Mask, Simplex, Stop
+from hardattn.distributions import (
+    Categorical,
+    Delta,
+    Dirichlet,
+    Gaussian,
+    IndependentBernoulli,
+    Product,
+    Stop,
+)
 from hardattn.estimators.actor_critic import a2c, ppo
 from hardattn.estimators.bernoulli import arm, disarm
 from hardattn.estimators.clustering import gat_cluster
@@ -56,10 +64,10 @@ from hardattn.scenes import Scenes
 from hardattn.world import World
 
 # Distributions over places alone; those of finitely many values; those of a known mean.
-WHERE = (Gaussian, Choice, Simplex, Mask, Fixed)
-FEW = (Choice, Mask, Fixed, Stop)
-MEANS = (*WHERE, Both, Stop)
-CLOSED = (Choice, Gaussian, Simplex, Stop)  # of which a guide's divergence has a closed form
+WHERE = (Gaussian, Categorical, Dirichlet, IndependentBernoulli, Delta)
+FEW = (Categorical, IndependentBernoulli, Delta, Stop)
+MEANS = (*WHERE, Product, Stop)
+CLOSED = (Categorical, Gaussian, Dirichlet, Stop)  # of which a guide's divergence has a closed form
 
 ESTIMATORS: dict[str, Row] = {
     "reinforce": Row(reinforce),
@@ -78,25 +86,29 @@ ESTIMATORS: dict[str, Row] = {
         rewards=False,
         episodes=5,
     ),
-    "unordered_set": Row(unordered_set, draws=(Choice,), one_draw=True, episodes=3),
+    "unordered_set": Row(unordered_set, draws=(Categorical,), one_draw=True, episodes=3),
     "pathwise": Row(pathwise, pathwise=True, smooth=True, rewards=False),
     "soft_attention": Row(
         soft_attention, biased="of the mean look", draws=MEANS, smooth=True, rewards=False
     ),
     "gumbel_softmax": Row(
-        gumbel_softmax, biased="of the relaxed look", draws=(Choice,), smooth=True, rewards=False
+        gumbel_softmax,
+        biased="of the relaxed look",
+        draws=(Categorical,),
+        smooth=True,
+        rewards=False,
     ),
     "straight_through": Row(
         straight_through,
         biased="a relaxed gradient of the true look",
-        draws=(Choice,),
+        draws=(Categorical,),
         smooth=True,
         rewards=False,
     ),
-    "rebar": Row(rebar, draws=(Choice,), one_draw=True, rewards=False, episodes=3),
-    "relax": Row(RELAX, draws=(Choice,), one_draw=True, rewards=False, episodes=3),
-    "arm": Row(arm, draws=(Mask,), one_draw=True, episodes=2),
-    "disarm": Row(disarm, draws=(Mask,), one_draw=True, episodes=2),
+    "rebar": Row(rebar, draws=(Categorical,), one_draw=True, rewards=False, episodes=3),
+    "relax": Row(RELAX, draws=(Categorical,), one_draw=True, rewards=False, episodes=3),
+    "arm": Row(arm, draws=(IndependentBernoulli,), one_draw=True, episodes=2),
+    "disarm": Row(disarm, draws=(IndependentBernoulli,), one_draw=True, episodes=2),
     "enumerated": Row(enumerated, draws=FEW, episodes=None),
     "marginal_likelihood": Row(
         marginal_likelihood,
@@ -111,16 +123,16 @@ ESTIMATORS: dict[str, Row] = {
     "self_critical_attention": Row(
         SelfCriticalAttention,
         biased="by a critic's guess of what attention is worth",
-        draws=(Choice,),
+        draws=(Categorical,),
         one_draw=True,
         rewards=False,
         needs="features",
     ),
-    "three_phases": Row(ThreePhases, draws=(Mask,), episodes=4),
+    "three_phases": Row(ThreePhases, draws=(IndependentBernoulli,), episodes=4),
     "variational_enumerated": Row(
         variational_enumerated,
         biased="of the evidence bound",
-        draws=(Choice, Stop),
+        draws=(Categorical, Stop),
         episodes=None,
         needs="guide",
     ),
@@ -134,7 +146,7 @@ ESTIMATORS: dict[str, Row] = {
     "variational_pathwise": Row(
         VariationalPathwise,
         biased="of the evidence bound",
-        draws=(Gaussian, Simplex),
+        draws=(Gaussian, Dirichlet),
         pathwise=True,
         smooth=True,
         rewards=False,
@@ -143,7 +155,7 @@ ESTIMATORS: dict[str, Row] = {
     "variational_gumbel": Row(
         variational_gumbel,
         biased="of the evidence bound at the relaxed look",
-        draws=(Choice,),
+        draws=(Categorical,),
         smooth=True,
         rewards=False,
         needs="guide",

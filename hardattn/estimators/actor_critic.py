@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hardattn.distributions import Places
+from hardattn.distributions import LocationDistribution
 from hardattn.estimators.score_function import Loss, expected, exploring, misfit, surrogate
 from hardattn.rollout import Agent, Trajectory, rollout, sample
 from hardattn.scenes import Scenes
@@ -81,7 +81,9 @@ def ppo(
     first = world.first(scenes, generator)
     drawn: list[Tensor] = []
 
-    def remember(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def remember(
+        places: LocationDistribution, noise: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
         value, log_prob = sample(places, noise)
         drawn.append(value)
         return value, log_prob
@@ -102,7 +104,9 @@ def ppo(
     def again(left: int) -> Loss:
         values = iter(drawn)
 
-        def replay(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        def replay(
+            places: LocationDistribution, noise: torch.Generator | None
+        ) -> tuple[Tensor, Tensor]:
             value = next(values)
             return value, places.log_prob(value)
 

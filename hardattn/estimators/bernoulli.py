@@ -1,6 +1,6 @@
 """Estimators for a mask of Bernoulli choices: two masks from one noise, set against each other.
 
-For worlds of two looks, whose second is drawn from a `Mask`.
+For worlds of two looks, whose second is drawn from a `IndependentBernoulli`.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hardattn.distributions import Mask, Places
+from hardattn.distributions import IndependentBernoulli, LocationDistribution
 from hardattn.estimators.multi_sample import one_draw
 from hardattn.estimators.score_function import Loss, credit
 from hardattn.rollout import Agent, Trajectory, rollout
@@ -67,8 +67,10 @@ def _antithetic(
     uniform: list[Tensor] = []
 
     def episode(mirrored: bool) -> Trajectory:
-        def draw(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
-            if not isinstance(places, Mask):
+        def draw(
+            places: LocationDistribution, noise: torch.Generator | None
+        ) -> tuple[Tensor, Tensor]:
+            if not isinstance(places, IndependentBernoulli):
                 raise ValueError(f"{who} needs a mask of patches, not {type(places).__name__}")
             if not uniform:
                 uniform.append(

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hardattn.estimators.critic import Shown
+from hardattn.estimators.critic import LastState
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent, Trajectory, greedy, rollout
-from hardattn.scenes import Scenes, jittered
+from hardattn.scenes import Scenes, random_affine
 from hardattn.world import World
 
 EPSILON = 1e-5
@@ -40,8 +40,9 @@ def gat_cluster(
     """Four tasks that teach each other (GATCluster, Niu et al. 2020, arXiv:2002.11863). No labels.
 
     Of the scenes as they are, q: the agent's un-attended answers, without gradient. Of the scenes
-    moved at random (`jittered`; turn, stretch, shift), p: the un-attended answers, a: the attended
-    ones. With q_k / sum_b q_k and q_k^2 / sum_b q_k, both then brought to sum one over clusters k:
+    moved at random (`random_affine`; turn, stretch, shift), p: the un-attended answers, a: the
+    attended ones. With q_k / sum_b q_k and q_k^2 / sum_b q_k, both then brought to sum one over
+    clusters k:
 
         invariance  - mean_b p . (the first)          balance  sum_k m_k log m_k of m = mean_b p,
         attention   mean_bk BCE(a, the second)                 and the same of a
@@ -75,7 +76,7 @@ def gat_cluster(
         shared = now / (now.sum(0) + EPSILON)
         even, sharp = _rows(shared), _rows(now * shared)
         together = related(sharp)
-    moved = jittered(scenes, generator, turn=turn, stretch=stretch, shift=shift)
+    moved = random_affine(scenes, generator, turn=turn, stretch=stretch, shift=shift)
     path, unattended = _answered(agent, world, moved, generator)
     p, a = unattended.softmax(1), path.logits[-1].softmax(1)
 
@@ -115,7 +116,7 @@ def _answered(
     agent: ClusteringAgent, world: World, scenes: Scenes, generator: torch.Generator | None
 ) -> tuple[Trajectory, Tensor]:
     """An episode, and (B, K) what the agent answers in the end where it does not attend."""
-    shown = Shown(agent)
+    shown = LastState(agent)
     path = rollout(shown, world, scenes, greedy, generator)
     return path, agent.unattended(shown.state)
 

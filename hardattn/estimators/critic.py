@@ -69,7 +69,7 @@ class SelfCriticalAttention(nn.Module):
         one_draw(world, "self-critical attention")
         if world.task.rewarding:
             raise ValueError("no gradient reaches a reward through soft attention: use bonus=0")
-        shown = Shown(agent)
+        shown = LastState(agent)
         path = rollout(shown, world, scenes, soft, generator)
         features, gate, place = shown.state.features.detach(), shown.state.gate, path.location[-1]
 
@@ -86,7 +86,7 @@ class SelfCriticalAttention(nn.Module):
         return Loss(total.mean(), path, told)
 
 
-class Shown:
+class LastState:
     """The agent, whose last state can be read."""
 
     def __init__(self, agent: Agent):

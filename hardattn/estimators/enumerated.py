@@ -3,7 +3,13 @@
 import torch
 from torch import Tensor
 
-from hardattn.distributions import Choice, Fixed, Mask, Places, Stop
+from hardattn.distributions import (
+    Categorical,
+    Delta,
+    IndependentBernoulli,
+    LocationDistribution,
+    Stop,
+)
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent, Trajectory, branched, rollout
 from hardattn.scenes import Scenes
@@ -69,7 +75,7 @@ def every_episode(
     """
     log_prob = torch.zeros(len(scenes), 1, device=scenes.image.device)
 
-    def visit(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def visit(places: LocationDistribution, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
         nonlocal log_prob
         values, log_probs = _support(places, limit)
         count = log_prob.shape[1] * values.shape[1]
@@ -87,15 +93,15 @@ def every_episode(
     return path, log_prob
 
 
-def _support(places: Places, limit: int) -> tuple[Tensor, Tensor]:
+def _support(places: LocationDistribution, limit: int) -> tuple[Tensor, Tensor]:
     """Every value, (B, n, P), and its log-probability, (B, n)."""
-    if isinstance(places, Choice):
+    if isinstance(places, Categorical):
         values = places.centres.expand(len(places.logits), -1, -1)
         return values, places.logits
     if isinstance(places, Stop):
         values = places.logits.new_tensor([0.0, 1.0]).expand(len(places.logits), -1)
         return values, torch.stack([places.log_prob(values[:, i]) for i in range(2)], 1)
-    if isinstance(places, Mask) and 2 ** places.logits.shape[1] <= limit:
+    if isinstance(places, IndependentBernoulli) and 2 ** places.logits.shape[1] <= limit:
         wide = places.logits.shape[1]
         bits = torch.arange(2**wide, device=places.logits.device)[:, None] >> torch.arange(
             wide, device=places.logits.device
@@ -104,6 +110,6 @@ def _support(places: Places, limit: int) -> tuple[Tensor, Tensor]:
         values = masks.expand(len(places.logits), -1, -1)
         log_probs = masks @ places.logits.T - torch.nn.functional.softplus(places.logits).sum(1)
         return values, log_probs.T
-    if isinstance(places, Fixed):
+    if isinstance(places, Delta):
         return places.place[:, None], torch.zeros_like(places.place[:, :1])
     raise ValueError(f"{type(places).__name__} has too many values to enumerate")

@@ -6,7 +6,7 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
-from hardattn.distributions import Choice, Places
+from hardattn.distributions import Categorical, LocationDistribution
 from hardattn.estimators.score_function import Loss, credit, surrogate
 from hardattn.rollout import Agent, rollout, sample
 from hardattn.scenes import Scenes
@@ -113,7 +113,7 @@ def unordered_set(
 
     Rao-Blackwellised over the order of the set S: sum_s p(s) R(S, s) (f(s) - b_s) grad log p(s),
     with R the leave-one-out ratio of the probabilities of sets and b_s the same estimate within the
-    places other than s. For worlds of two looks, whose second is drawn from a `Choice`.
+    places other than s. For worlds of two looks, whose second is drawn from a `Categorical`.
 
     Args:
         samples: Episodes a scene.
@@ -121,7 +121,7 @@ def unordered_set(
     _several(samples, "the unordered-set estimator")
     one_draw(world, "the unordered-set estimator")
 
-    def draw(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def draw(places: LocationDistribution, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
         choice = of_cells(places, "the unordered-set estimator")
         if samples >= choice.logits.shape[1]:
             raise ValueError(
@@ -179,9 +179,9 @@ def one_draw(world: World, who: str) -> None:
         raise ValueError(f"{who} needs a world of two looks, whose second is drawn: looks=2")
 
 
-def of_cells(places: Places, who: str) -> Choice:
+def of_cells(places: LocationDistribution, who: str) -> Categorical:
     """The same, if it is a choice among places; else ValueError."""
-    if not isinstance(places, Choice):
+    if not isinstance(places, Categorical):
         raise ValueError(f"{who} needs a choice among places, not {type(places).__name__}")
     return places
 

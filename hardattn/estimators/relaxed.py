@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Places
+from hardattn.distributions import LocationDistribution
 from hardattn.estimators.multi_sample import of_cells, one_draw
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent, Draw, Trajectory, pathwise as draw_pathwise, rollout, soft
@@ -55,7 +55,7 @@ def gumbel_softmax(
         temperature: Of the relaxation; at 0 it would be the draw itself.
     """
 
-    def draw(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def draw(places: LocationDistribution, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
         choice = of_cells(places, "Gumbel-softmax")
         value = choice.relaxed(choice.logits + choice.gumbel(noise), temperature)
         return value, value.new_zeros(choice.batch_shape)
@@ -79,7 +79,7 @@ def straight_through(
         temperature: Of the relaxation; at 0 it would be the draw itself.
     """
 
-    def draw(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def draw(places: LocationDistribution, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
         choice = of_cells(places, "straight-through Gumbel-softmax")
         perturbed = choice.logits + choice.gumbel(noise)
         relaxed = choice.relaxed(perturbed, temperature)
@@ -174,7 +174,9 @@ class _ThreeLooks:
         self.temperature = temperature
         first = world.first(scenes, generator)
 
-        def drawn(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        def drawn(
+            places: LocationDistribution, noise: torch.Generator | None
+        ) -> tuple[Tensor, Tensor]:
             choice = of_cells(places, who)
             self.choice, self.noise = choice, choice.gumbel(noise)
             self.cell = (choice.logits + self.noise).argmax(-1)
@@ -205,7 +207,9 @@ class _ThreeLooks:
     ) -> Tensor:
         """(B,): loss and cost of looking there, at the second look and in all."""
 
-        def there(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        def there(
+            places: LocationDistribution, noise: torch.Generator | None
+        ) -> tuple[Tensor, Tensor]:
             return place, place.new_zeros(len(place))
 
         path = rollout(agent, world, scenes, there, None, first)

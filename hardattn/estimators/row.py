@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from hardattn.distributions import Both, Places
+from hardattn.distributions import LocationDistribution, Product
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent
 from hardattn.scenes import Scenes
@@ -30,7 +30,7 @@ class Row(NamedTuple):
     made with `(agent, world, **options)` and called as the functions are."""
     biased: str = ""
     """Of what else its mean is the gradient; empty: of E[loss + cost - reward]."""
-    draws: tuple[type[Places], ...] = ()
+    draws: tuple[type[LocationDistribution], ...] = ()
     """The only distributions over places that it takes; empty: any."""
     pathwise: bool = False
     """Whether it needs a draw that is differentiable in the parameters of its distribution."""
@@ -90,7 +90,7 @@ class Row(NamedTuple):
         return ""
 
 
-def _decided(agent: Any, world: World, scenes: Scenes, guided: bool) -> list[Places]:
+def _decided(agent: Any, world: World, scenes: Scenes, guided: bool) -> list[LocationDistribution]:
     """The distributions that the agent's first decision is made of; with its guide's."""
     # In evaluation no layer draws, and no running mean moves.
     still: Agent = copy.deepcopy(agent)
@@ -110,8 +110,8 @@ def _decided(agent: Any, world: World, scenes: Scenes, guided: bool) -> list[Pla
     return [part for places in found for part in _parts(places)]
 
 
-def _parts(places: Places) -> list[Places]:
+def _parts(places: LocationDistribution) -> list[LocationDistribution]:
     """A distribution, and those that it consists of."""
-    if isinstance(places, Both):
+    if isinstance(places, Product):
         return [places, *_parts(places.first), *_parts(places.second)]
     return [places]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Places
+from hardattn.distributions import LocationDistribution
 from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout, sample, soft
 from hardattn.scenes import Scenes
 from hardattn.world import World
@@ -238,7 +238,9 @@ class MovingAverage(nn.Module):
         uniform = torch.rand(len(scenes), generator=generator, device=scenes.image.device)
         calm = uniform < self.soft
 
-        def draw(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        def draw(
+            places: LocationDistribution, noise: torch.Generator | None
+        ) -> tuple[Tensor, Tensor]:
             value, log_prob = sample(places, noise)
             if not self.soft or not places.event_shape:
                 return value, log_prob

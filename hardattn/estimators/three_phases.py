@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Mask, Places
+from hardattn.distributions import IndependentBernoulli, LocationDistribution
 from hardattn.estimators.multi_sample import leave_one_out
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent, rollout
@@ -11,9 +11,11 @@ from hardattn.scenes import Scenes
 from hardattn.world import World
 
 
-def everything(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+def everything(
+    places: LocationDistribution, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """A draw that selects every patch, and owes nothing to the distribution."""
-    if not isinstance(places, Mask):
+    if not isinstance(places, IndependentBernoulli):
         raise ValueError(f"all is selected of a mask of patches, not of {type(places).__name__}")
     return torch.ones_like(places.logits), places.logits.new_zeros(places.batch_shape)
 

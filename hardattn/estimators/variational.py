@@ -1,8 +1,8 @@
 """Variational looking: in training, a guide that knows the answer proposes where to look.
 
-An agent with a method `guide(state, target) -> Places` has a posterior q(place | state, target)
-beside its policy p(place | state). The guide draws; KL(q || p) is charged as cost; so
-E_q[loss + KL] is the negative evidence bound, and any estimator of E[loss + cost] estimates its
+An agent with a method `guide(state, target) -> LocationDistribution` has a posterior q(place |
+state, target) beside its policy p(place | state). The guide draws; KL(q || p) is charged as cost;
+so E_q[loss + KL] is the negative evidence bound, and any estimator of E[loss + cost] estimates its
 gradient. In use the agent looks by its policy alone.
 """
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
-from hardattn.distributions import Choice, Gaussian, Places, Simplex
+from hardattn.distributions import Categorical, Dirichlet, Gaussian, LocationDistribution
 from hardattn.estimators.enumerated import enumerated
 from hardattn.estimators.relaxed import gumbel_softmax, pathwise
 from hardattn.estimators.score_function import Loss, credit, surrogate
@@ -24,7 +24,7 @@ from hardattn.world import Observation, World
 class GuidedAgent(Agent, Protocol):
     """An agent that has a posterior over places."""
 
-    def guide(self, state: Any, target: Tensor) -> Places:
+    def guide(self, state: Any, target: Tensor) -> LocationDistribution:
         """The state after a look, and what it should answer -> over the next place."""
 
 
@@ -57,13 +57,13 @@ class Guided:
         return (looks + 1, inner), decision
 
 
-def divergence(q: Places, p: Places) -> Tensor:
+def divergence(q: LocationDistribution, p: LocationDistribution) -> Tensor:
     """(B,): KL(q || p) in closed form."""
-    if isinstance(q, Choice) and isinstance(p, Choice):
+    if isinstance(q, Categorical) and isinstance(p, Categorical):
         return kl_divergence(q.choice, p.choice)
     if isinstance(q, Gaussian) and isinstance(p, Gaussian):
         return kl_divergence(q.base_dist, p.base_dist).sum(-1)
-    if isinstance(q, Simplex) and isinstance(p, Simplex):
+    if isinstance(q, Dirichlet) and isinstance(p, Dirichlet):
         return kl_divergence(q.dirichlet, p.dirichlet)
     raise ValueError(f"no KL between {type(q).__name__} and {type(p).__name__}")
 
@@ -203,7 +203,7 @@ def wake_sleep(
 
     proposing = Proposing(agent, world, many.target)
 
-    def draw(places: Places, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def draw(places: LocationDistribution, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
         if not places.event_shape:
             raise ValueError("the guide of wake-sleep proposes places: the agent must not stop")
         value, log_q = sample(places, noise)

@@ -177,7 +177,7 @@ def episode(
                 return
         # Not `greedy` itself, which weighs the place as well.
         where = decision.location
-        asked = where.likely(generator) if draw is greedy else draw(where, generator)[0]
+        asked = where.mode_or_draw(generator) if draw is greedy else draw(where, generator)[0]
         place = world.place(asked, place)
         view = world.advance(view, place)
 

@@ -46,7 +46,7 @@ class Columns(NamedTuple):
     @property
     def correct(self) -> Tensor:
         """(N, T) bool; of a sequence, whether all that was answered so far is right."""
-        return right(self.prediction, self.target)
+        return correct_so_far(self.prediction, self.target)
 
     @property
     def answer(self) -> Tensor:
@@ -116,7 +116,7 @@ def evaluate(
 
 def finished(world: World, parts: Sequence[Columns]) -> Columns:
     """The columns of a set of scenes, from those of its batches, finished by the world's task."""
-    return world.task.finish(joined(parts))
+    return world.task.finish(concatenate(parts))
 
 
 def episodes(
@@ -153,7 +153,7 @@ def episodes(
     return kept
 
 
-def joined(parts: Sequence[Columns]) -> Columns:
+def concatenate(parts: Sequence[Columns]) -> Columns:
     """One after the other."""
     return Columns(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
@@ -165,7 +165,7 @@ def average(passes: list[Columns]) -> Columns:
     return passes[0]._replace(log_probability=mean)
 
 
-def right(answer: Tensor, target: Tensor) -> Tensor:
+def correct_so_far(answer: Tensor, target: Tensor) -> Tensor:
     """(N, T) answers, targets -> (N, T) bool: was all that was answered so far right?
 
     Of (N, S) sequences each symbol has T / S looks, of which the last one counts once it is over;

@@ -242,7 +242,7 @@ OF_BOXES = (
 )
 
 
-def figures(columns: Columns) -> dict[str, Figure | int]:
+def compute(columns: Columns) -> dict[str, Figure | int]:
     """Every metric of the table, and n, the number of examples."""
     found = _measured(METRICS, columns)
     return {"n": len(columns.target), **found}

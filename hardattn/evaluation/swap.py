@@ -38,7 +38,9 @@ DRAWS = 5  # of a swap that is drawn: one alone would be luck that a whole table
 Swap = Callable[[Own, World, Scenes, torch.Generator], Tensor]
 
 
-def looked(agent: Agent, world: World, scenes: Scenes, draw: Draw = greedy, seed: int = 0) -> Own:
+def own_looks(
+    agent: Agent, world: World, scenes: Scenes, draw: Draw = greedy, seed: int = 0
+) -> Own:
     """As `evaluate`, with the places. Of a place what the sensor reads, no action."""
 
     def kept(part: Scenes, path: Trajectory, maps: list[Map]) -> Own:

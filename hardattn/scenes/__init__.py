@@ -16,11 +16,11 @@ from hardattn.scenes.makers import (
 from hardattn.scenes.scene import (
     MakeScenes as MakeScenes,
     Scenes as Scenes,
-    frozen as frozen,
+    fixed_scenes as fixed_scenes,
     inside as inside,
 )
 from hardattn.scenes.transforms import (
-    jittered as jittered,
-    strewn as strewn,
-    warped as warped,
+    add_clutter as add_clutter,
+    affine_transform as affine_transform,
+    random_affine as random_affine,
 )

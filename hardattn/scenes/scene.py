@@ -56,7 +56,7 @@ def inside(point: Tensor, box: Tensor) -> Tensor:
 MakeScenes = Callable[[Split, Tensor, Generator | None], Scenes]
 
 
-def frozen(make: MakeScenes, split: Split, seed: int, draws: int = 1) -> Scenes:
+def fixed_scenes(make: MakeScenes, split: Split, seed: int, draws: int = 1) -> Scenes:
     """Every image of a split as `draws` scenes that depend on the seed alone.
 
     They are made on the CPU whatever the split's device, in fixed chunks (see `memory.at_once`), so

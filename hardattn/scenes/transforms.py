@@ -73,7 +73,7 @@ def shifted(scenes: Scenes, right: int, down: int) -> Scenes:
     return Scenes(image, scenes.target, box, *scenes[3:])
 
 
-def strewn(
+def add_clutter(
     scenes: Scenes,
     split: Split,
     generator: Generator | None = None,
@@ -90,7 +90,7 @@ def strewn(
     return Scenes(scene.image(), *scenes[1:])
 
 
-def warped(scenes: Scenes, matrix: Tensor) -> Scenes:
+def affine_transform(scenes: Scenes, matrix: Tensor) -> Scenes:
     """What is at p goes to A p + t, in locations: (B, 2, 3) matrices (A | t), one an image.
 
     Read bilinearly, 0 outside the image. A box becomes the upright box around it, within the image.
@@ -109,7 +109,7 @@ def warped(scenes: Scenes, matrix: Tensor) -> Scenes:
     return Scenes(image.to(torch.uint8), scenes.target, box.to(scenes.box), *scenes[3:])
 
 
-def jittered(
+def random_affine(
     scenes: Scenes,
     generator: torch.Generator | None = None,
     *,
@@ -130,7 +130,7 @@ def jittered(
     # Pixels are turned, not locations, whose units differ where the image is not square.
     x = torch.stack([cos, -sin * height / width, shift * drawn[:, 2]], 1)
     y = torch.stack([sin * width / height, cos, shift * drawn[:, 3]], 1)
-    return warped(scenes, torch.stack([x, y], 1))
+    return affine_transform(scenes, torch.stack([x, y], 1))
 
 
 def _pixels(image: Tensor) -> Tensor:

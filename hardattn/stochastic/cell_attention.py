@@ -8,7 +8,7 @@ evidence bound E_q[log p(y | x, z)] - KL(q || p) `hardattn.estimators.variationa
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Choice, Places, Simplex
+from hardattn.distributions import Categorical, Dirichlet, LocationDistribution
 from hardattn.layers import AdditiveScores
 
 
@@ -40,7 +40,7 @@ class Alignment(nn.Module):
         told = torch.cat([query, self.label(label)], 1)
         return self.posterior(self.posterior.keys(features), told)
 
-    def places(self, scores: Tensor) -> Places:
+    def places(self, scores: Tensor) -> LocationDistribution:
         """(B, N) scores -> a distribution over weights of the cells, event (N,)."""
         raise NotImplementedError
 
@@ -48,8 +48,8 @@ class Alignment(nn.Module):
 class CategoricalAlignment(Alignment):
     """z is one cell, with probability softmax(scores)."""
 
-    def places(self, scores: Tensor) -> Choice:
-        return Choice(scores)
+    def places(self, scores: Tensor) -> Categorical:
+        return Categorical(scores)
 
 
 class DirichletAlignment(Alignment):
@@ -71,5 +71,5 @@ class DirichletAlignment(Alignment):
         scores = super().forward(features, query)
         return scores if label is None else scores + super().forward(features, query, label)
 
-    def places(self, scores: Tensor) -> Simplex:
-        return Simplex((self.bound * torch.tanh(scores / self.bound)).exp())
+    def places(self, scores: Tensor) -> Dirichlet:
+        return Dirichlet((self.bound * torch.tanh(scores / self.bound)).exp())

@@ -17,7 +17,7 @@ from hardattn import storage
 from hardattn.data import Dataset
 from hardattn.estimators import Loss
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.evaluation.metrics import error, figures
+from hardattn.evaluation.metrics import compute, error
 from hardattn.problem import Problem
 from hardattn.rng import mix, shuffled
 from hardattn.rollout import Agent, Draw, greedy
@@ -118,7 +118,7 @@ class Training:
         """Measure the agent, tell the log, and write its weights down if they are to be kept."""
         columns = evaluate(cast(Agent, self.agent), self.problem.world, scenes, draw)
         self.curve.append((self.seen, error(columns)))
-        log.validation(self.seen, self.metrics.means(), figures(columns), columns, scenes)
+        log.validation(self.seen, self.metrics.means(), compute(columns), columns, scenes)
         self.metrics.clear()
         if self.kept == self.seen:
             storage.write(self.folder / "best.pt", {"agent": self.agent.state_dict()})

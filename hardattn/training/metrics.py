@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hardattn.estimators import Loss
-from hardattn.evaluation.evaluate import right
+from hardattn.evaluation.evaluate import correct_so_far
 from hardattn.scenes import Scenes, inside
 from hardattn.world import World
 
@@ -78,7 +78,7 @@ class TrainingMetrics:
                 [
                     (path.loss + path.cost).sum(0).mean(),
                     path.reward.sum(0).mean(),
-                    right(answer.T, target)[:, -1].to(norm.dtype).mean(),
+                    correct_so_far(answer.T, target)[:, -1].to(norm.dtype).mean(),
                     (hit * told).sum() / told.sum(),
                     loss.advantage.pow(2).mean(),
                     norm,

@@ -14,12 +14,12 @@ from hardattn import storage as checkpoint
 from hardattn.agents import AGENTS, BACKBONES, NETS, RAM, SCRIPTS, FullView, Scripted, SoftAgent
 from hardattn.blocks.se import SE
 from hardattn.data import load
-from hardattn.distributions import Places, Somewhere, Stop
+from hardattn.distributions import LocationDistribution, Stop, Uniform
 from hardattn.estimators import ESTIMATORS
 from hardattn.layers import CORES
 from hardattn.maps import Map, recorded
 from hardattn.rollout import Decision, Trajectory, greedy, rollout, sample
-from hardattn.scenes import Scenes, frozen, translated
+from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import SENSORS, Affine, Cells, GaussianWindow, Pairs, Retina, Whole
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
@@ -65,7 +65,7 @@ EVERYONE += [
 
 @lru_cache
 def scenes() -> Scenes:
-    made = frozen(partial(translated, canvas=SIDE), load("digits").train, 0)
+    made = fixed_scenes(partial(translated, canvas=SIDE), load("digits").train, 0)
     return made.slice(0, 12)
 
 
@@ -231,7 +231,7 @@ def flat(value: Any) -> list[Tensor]:
     """All tensors in a structure, those that make up a distribution among them."""
     if isinstance(value, Tensor):
         return [value.detach()]
-    if isinstance(value, Places):
+    if isinstance(value, LocationDistribution):
         try:
             return [value.mode.detach(), value.entropy().detach()]
         except NotImplementedError:
@@ -289,7 +289,7 @@ def test_what_a_script_is_told_its_observer_is_not() -> None:
 
         def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
             nought = seen.step
-            return state, Decision(Somewhere(seen.location), nought[:, None], nought, nought)
+            return state, Decision(Uniform(seen.location), nought[:, None], nought, nought)
 
     told = torch.rand(len(scenes()), 2)
     agent = Scripted(Asked(), "oracle", 3)
@@ -507,9 +507,11 @@ def test_a_trajectory_is_what_was_drawn(each: bool, halts: bool) -> None:
     torch.manual_seed(3)
     world = World(Retina(2), Classify(CLASSES, each, bonus=0.5), looks)
     agent = Tiny(4, CLASSES, "gaussian", halts)
-    drawn: list[tuple[Places, Tensor]] = []
+    drawn: list[tuple[LocationDistribution, Tensor]] = []
 
-    def recording(places: Places, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def recording(
+        places: LocationDistribution, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
         value, log_prob = sample(places, generator)
         drawn.append((places, value))
         return value, log_prob

@@ -15,7 +15,7 @@ from hardattn.agents.scal import SCAL
 from hardattn.agents.show_attend_tell import ShowAttendTell
 from hardattn.agents.variational import Variational, VariationalDirichlet
 from hardattn.data import load
-from hardattn.distributions import Choice, Places, Simplex
+from hardattn.distributions import Categorical, Dirichlet, LocationDistribution
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.estimators.critic import SelfCriticalAttention
 from hardattn.estimators.variational import VariationalPathwise, divergence
@@ -23,7 +23,7 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.layers import CellFeatures, attend, spatial_basis
 from hardattn.rollout import Draw, greedy, rollout, sample, soft
-from hardattn.scenes import Scenes, frozen, translated
+from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Cells
 from hardattn.stochastic.cell_attention import Alignment, CategoricalAlignment, DirichletAlignment
 from hardattn.tasks import Classify
@@ -54,7 +54,7 @@ def make(canvas: int) -> Callable[..., Scenes]:
 
 
 def some(count: int = 6, canvas: int = 12) -> Scenes:
-    return frozen(make(canvas), load("digits").train, 0).slice(0, count)
+    return fixed_scenes(make(canvas), load("digits").train, 0).slice(0, count)
 
 
 def build(
@@ -74,7 +74,9 @@ def small(name: str, looks: int | None = None, **how: Any) -> tuple[Any, World]:
     return build(name, looks=looks, **{**SMALL[name], **how})
 
 
-def anywhere(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+def anywhere(
+    places: LocationDistribution, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """The random-look control: any cell, whatever the agent decides."""
     cells = places.event_shape[0]
     cell = torch.randint(cells, places.batch_shape, generator=generator)
@@ -158,8 +160,8 @@ def test_soft_becomes_hard_as_the_weights_become_sharp(name: str) -> None:
     if name == "scal":
         agent, world = small(name, attention="spatial")
 
-    def sharp(places: Choice, generator: Any = None) -> tuple[Tensor, Tensor]:
-        return soft(Choice(1e6 * places.logits))
+    def sharp(places: Categorical, generator: Any = None) -> tuple[Tensor, Tensor]:
+        return soft(Categorical(1e6 * places.logits))
 
     hard = rollout(agent, world, some(), greedy)
     assert torch.allclose(rollout(agent, world, some(), sharp).logits, hard.logits, atol=1e-4)
@@ -242,7 +244,7 @@ def test_the_penalty_spreads_soft_attention() -> None:
 class Posed(nn.Module):
     """The agent with another posterior."""
 
-    def __init__(self, agent: Variational, posterior: Callable[..., Choice]):
+    def __init__(self, agent: Variational, posterior: Callable[..., Categorical]):
         super().__init__()
         self.agent, self.posterior = agent, posterior
 
@@ -252,7 +254,7 @@ class Posed(nn.Module):
     def step(self, state: Any, seen: Any) -> Any:
         return self.agent.step(state, seen)
 
-    def guide(self, state: Any, target: Tensor) -> Choice:
+    def guide(self, state: Any, target: Tensor) -> Categorical:
         return self.posterior(state, target)
 
 
@@ -274,7 +276,7 @@ def alignment() -> tuple[Variational, World, Tensor, Tensor]:
 
 
 def exact_posterior(agent: Variational) -> Posed:
-    return Posed(agent, lambda state, target: Choice(sum(by_hand(agent, state, target))))
+    return Posed(agent, lambda state, target: Categorical(sum(by_hand(agent, state, target))))
 
 
 def value(name: str, agent: nn.Module, world: World) -> float:
@@ -293,11 +295,11 @@ def test_the_bounds_are_ordered() -> None:
 
     exact = exact_posterior(agent)
     assert value("variational_enumerated", exact, world) == pytest.approx(marginal, abs=1e-5)
-    same = Posed(agent, lambda state, target: Choice(by_hand(agent, state, target)[0]))
+    same = Posed(agent, lambda state, target: Categorical(by_hand(agent, state, target)[0]))
     assert value("variational_enumerated", same, world) == pytest.approx(hard, abs=1e-5)
     for seed in range(5):
         way = torch.randn(12, generator=torch.Generator().manual_seed(seed))
-        other = Posed(agent, lambda state, target, way=way: Choice(state.features @ way))
+        other = Posed(agent, lambda state, target, way=way: Categorical(state.features @ way))
         assert value("variational_enumerated", other, world) > marginal + 1e-3
     assert value("variational_enumerated", agent, world) > marginal
 
@@ -343,7 +345,7 @@ def test_the_guide_sees_the_label_and_is_not_asked_in_use(name: str, monkeypatch
     one, other = (agent.guide(state, torch.full((6,), label)).mean for label in (1, 2))
     assert not torch.allclose(one, other, atol=1e-4)
 
-    def refuse(*given: Any) -> Choice:
+    def refuse(*given: Any) -> Categorical:
         raise AssertionError("the guide was asked")
 
     monkeypatch.setattr(agent, "guide", refuse)
@@ -408,8 +410,8 @@ def test_relaxed_alignment_is_soft_attention_where_its_draws_are_sure() -> None:
     """Weights drawn from large concentrations are their mean, and the mean is that of soft."""
     agent, world = small("variational_dirichlet")
 
-    def sure(places: Simplex, generator: Any = None) -> tuple[Tensor, Tensor]:
-        return sample(Simplex(1e6 * places.concentration), generator)
+    def sure(places: Dirichlet, generator: Any = None) -> tuple[Tensor, Tensor]:
+        return sample(Dirichlet(1e6 * places.concentration), generator)
 
     drawn = rollout(agent, world, some(), sure, seeded(0))
     mean = rollout(agent, world, some(), soft)
@@ -549,7 +551,9 @@ def test_scal_says_what_it_cannot_be() -> None:
 # Learning: digits of 8x8 anywhere on a canvas with cells of 4x4.
 
 
-def everywhere(places: Places, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+def everywhere(
+    places: LocationDistribution, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """The control of soft attention, and what it is before it has learned: all cells alike."""
     cells = places.event_shape[0]
     weights = torch.full((*places.batch_shape, cells), 1 / cells)
@@ -598,7 +602,9 @@ def measured(
 ) -> float:
     agent, world = build(name, canvas=canvas, grid=canvas // 4, seed=seed, **how)
     learn(agent, world, estimator, images, canvas, rate, seed)
-    return error(evaluate(agent, world, frozen(make(canvas), load("digits").test, 1, 4), draw))
+    return error(
+        evaluate(agent, world, fixed_scenes(make(canvas), load("digits").test, 1, 4), draw)
+    )
 
 
 QUICK: dict[str, Any] = dict(images=12_800, canvas=16, rate=1e-2)
@@ -646,7 +652,7 @@ def test_relaxed_attention_learns() -> None:
     """By the paper's algorithm: the policy's own draws first, then those of the guide."""
     agent, world = build("variational_dirichlet", canvas=24, grid=6)
     learn(agent, world, VariationalPathwise(agent, world, pretraining=100), 38_400)
-    test = frozen(make(24), load("digits").test, 1, 4)
+    test = fixed_scenes(make(24), load("digits").test, 1, 4)
     looked = measured("variational_dirichlet", by(anywhere), anywhere, 38_400)
     assert error(evaluate(agent, world, test, soft)) < looked - 0.25
 
@@ -657,6 +663,6 @@ def test_hard_attention_learns() -> None:
     estimator = partial(ESTIMATORS["moving_average"].make, soft=0.5)
     agent, world = build("show_attend_tell", canvas=24, grid=6)
     learn(agent, world, estimator(agent, world), 51_200)
-    test = frozen(make(24), load("digits").test, 1, 4)
+    test = fixed_scenes(make(24), load("digits").test, 1, 4)
     looked = measured("show_attend_tell", by(anywhere), anywhere, 51_200)
     assert error(evaluate(agent, world, test)) < looked - 0.25

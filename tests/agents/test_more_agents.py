@@ -18,7 +18,7 @@ from hardattn.estimators.variational import Guided, divergence
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.rollout import greedy, pathwise, rollout, sample
-from hardattn.scenes import Scenes, frozen, translated
+from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Filterbank, Retina, Sensor, Zoom
 from hardattn.tasks import Classify
 from hardattn.world import World
@@ -32,7 +32,7 @@ MAKE = partial(translated, canvas=SIDE)
 
 @lru_cache
 def scenes() -> Scenes:
-    return frozen(MAKE, load("digits").train, 0).slice(0, 12)
+    return fixed_scenes(MAKE, load("digits").train, 0).slice(0, 12)
 
 
 def generator(seed: int = 0) -> torch.Generator:

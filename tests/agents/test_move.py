@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from hardattn.agents import AGENTS, Scripted
 from hardattn.data import Split
-from hardattn.distributions import Fixed
+from hardattn.distributions import Delta
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.evaluation.metrics import figures
+from hardattn.evaluation.metrics import compute
 from hardattn.problem import SCENES
 from hardattn.rollout import Decision, rollout, sample
-from hardattn.scenes import Scenes, circle_square, frozen
+from hardattn.scenes import Scenes, circle_square, fixed_scenes
 from hardattn.sensors import Crop
 from hardattn.tasks import Classify
 from hardattn.training.metrics import TrainingMetrics
@@ -192,7 +192,7 @@ class Climber(nn.Module):
         glimpse, steps = seen.glimpse[:, 0], torch.arange(5.0) - 2
         slope = torch.stack([(glimpse * steps).sum((1, 2)), (glimpse.mT * steps).sum((1, 2))], 1)
         move = 0.2 * slope / slope.norm(dim=1, keepdim=True).clamp_min(1e-3)
-        place, nought = Fixed(seen.location + move), torch.zeros(len(glimpse))
+        place, nought = Delta(seen.location + move), torch.zeros(len(glimpse))
         return state, Decision(place, torch.zeros(len(glimpse), 2), nought, nought)
 
 
@@ -214,7 +214,7 @@ def test_every_way_of_learning_goes_through(name: str) -> None:
     tally.add(loss, torch.zeros(()), some, here)
     assert all(math.isfinite(value) for value in tally.means().values())
     assert agent.locator.weight.grad.abs().max() > 0
-    found = figures(evaluate(agent, here, some))
+    found = compute(evaluate(agent, here, some))
     assert len(found["error_after"]) == 16 and found["error_after"][-1] == found["error"]
 
 
@@ -322,6 +322,6 @@ def test_its_scenes_are_those_of_ap_gym() -> None:
 
 
 def test_frozen_scenes_are_the_same_for_everyone() -> None:
-    once, again = (frozen(circle_square, SPLIT, 1, 3) for _ in range(2))
+    once, again = (fixed_scenes(circle_square, SPLIT, 1, 3) for _ in range(2))
     assert len(once) == 120
     assert all(torch.equal(*pair) for pair in zip(once, again, strict=True))

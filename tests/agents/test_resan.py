@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.agents import ReSAN, Scripted
-from hardattn.distributions import Choice, Mask
+from hardattn.distributions import Categorical, IndependentBernoulli
 from hardattn.estimators import ESTIMATORS, Loss, leave_one_out
 from hardattn.estimators.score_function import credit, surrogate
 from hardattn.estimators.three_phases import ThreePhases, everything
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.evaluation.metrics import figures
+from hardattn.evaluation.metrics import compute
 from hardattn.rollout import greedy, rollout, sample
 from hardattn.scenes import Scenes
 from hardattn.sensors import Pairs, Retina
@@ -232,7 +232,7 @@ def test_masks_learn_by_the_exact_gradient_and_planted_bugs_do_not() -> None:
     told = partial(z_scores, agent=agent, world=world, scenes=some, exact=exact, copies=16)
     assert told(estimator).abs().max() < UNBIASED
 
-    def crossed(places: Mask, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def crossed(places: IndependentBernoulli, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Each selector is told how the other's mask did."""
         value, _ = sample(places, generator)
         return value, places.log_prob(torch.cat(value.chunk(2, 1)[::-1], 1))
@@ -270,8 +270,8 @@ def test_a_run_that_is_taken_up_is_in_the_same_phase() -> None:
 
 
 def test_who_has_no_masks_is_told() -> None:
-    with pytest.raises(ValueError, match="of a mask of patches, not of Choice"):
-        everything(Choice(torch.zeros(1, 2)))
+    with pytest.raises(ValueError, match="of a mask of patches, not of Categorical"):
+        everything(Categorical(torch.zeros(1, 2)))
     with pytest.raises(ValueError, match="no updates or more"):
         ThreePhases(build(), WORLD, phases=(-1, 0))
     assert ESTIMATORS["three_phases"].make is ThreePhases
@@ -308,7 +308,7 @@ def test_what_it_looked_at_is_either_mask() -> None:
         heads, dependents = rollout(agent, WORLD, some, greedy).location[1].chunk(2, 1)
     either = torch.maximum(heads, dependents)
     assert torch.equal(columns.density.flatten(1), either)
-    assert figures(columns)["kept"] == pytest.approx(either.mean().item())
+    assert compute(columns)["kept"] == pytest.approx(either.mean().item())
     assert not torch.equal(heads, dependents)
 
 
@@ -368,4 +368,6 @@ def test_a_mask_is_drawn_of_both_selectors() -> None:
     wanted = torch.cat([agent.heads(tokens), agent.dependents(tokens)], 1)
     torch.testing.assert_close(state, wanted)
     _, decision = agent.step(state, WORLD.observe(WORLD.open(some), WORLD.first(some), 0))
-    assert isinstance(decision.location, Mask) and torch.equal(decision.location.logits, state)
+    assert isinstance(decision.location, IndependentBernoulli) and torch.equal(
+        decision.location.logits, state
+    )

@@ -17,7 +17,7 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments.run import controlled, together
 from hardattn.maps import CONTROLS, KINDS, charge, charged, recorded, replaced
 from hardattn.rollout import Decision, rollout, soft
-from hardattn.scenes import Scenes, frozen, translated
+from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Whole
 from hardattn.tasks import Classify
 from hardattn.world import World
@@ -29,7 +29,7 @@ WORLD = World(Whole(), Classify(CLASSES), 1, first="centre")
 @lru_cache
 def scenes(count: int = COUNT) -> Scenes:
     make = partial(translated, canvas=SIDE, zoom=2)
-    return frozen(make, load("digits").train, 0).slice(0, count)
+    return fixed_scenes(make, load("digits").train, 0).slice(0, count)
 
 
 def build(seed: int = 0, image: tuple[int, ...] = (1, SIDE, SIDE), **options: Any) -> SoftAgent:

@@ -12,7 +12,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import hardattn.envs
-from hardattn.envs import CATALOGUE, GlimpseEnv, GlimpseVectorEnv, Problem, document, named
+from hardattn.envs import CATALOGUE, GlimpseEnv, GlimpseVectorEnv, Problem, document, problem_of
 from tests.support.envs import IDS, OFFLINE, needs, same
 
 HEADINGS = [
@@ -133,22 +133,22 @@ def test_documents_say_what_the_environment_has(name: str) -> None:
 def test_every_setting_in_the_catalogue_is_one(name: str) -> None:
     """And can be set: what is said of it is what the world then has."""
     needs(name)
-    one = named(name, "validation", looks=CATALOGUE[name].settings["looks"])
+    one = problem_of(name, "validation", looks=CATALOGUE[name].settings["looks"])
     assert isinstance(one, Problem)
     assert len(one.answers) in (0, one.world.task.classes)
     with pytest.raises(TypeError, match=f"{name} got an unexpected keyword argument 'canvass'"):
-        named(name, canvass=3)
+        problem_of(name, canvass=3)
 
 
 def test_names_and_splits_that_are_none() -> None:
     with pytest.raises(ValueError, match="perhaps DigitsPlain"):
-        named("DigitPlain")
+        problem_of("DigitPlain")
     with pytest.raises(ValueError, match="train, validation or test"):
-        named("DigitsPlain", "exam")
+        problem_of("DigitsPlain", "exam")
     with pytest.raises(ValueError, match="train, validation or test"):
-        named("CircleSquare", "exam")
+        problem_of("CircleSquare", "exam")
     with pytest.raises(ValueError, match="no sensor 'eye': there are retina"):
-        named("DigitsPlain", sensor="eye")
+        problem_of("DigitsPlain", sensor="eye")
 
 
 def test_settings_reach_the_world() -> None:
@@ -157,7 +157,7 @@ def test_settings_reach_the_world() -> None:
     env.reset(seed=0)
     assert env.unwrapped.scenes.image.shape == (1, 1, 30, 30)
     assert [env.step(env.action_space.sample())[2] for _ in range(3)] == [False, False, True]
-    zoomed = named("DigitsTranslated", sensor="zoom", size=7)
+    zoomed = problem_of("DigitsTranslated", sensor="zoom", size=7)
     assert zoomed.world.sensor.places == 3
 
 

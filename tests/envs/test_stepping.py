@@ -17,10 +17,10 @@ from hardattn.catch import Catch
 from hardattn.data import Split
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv, stepping
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.evaluation.metrics import figures
+from hardattn.evaluation.metrics import compute
 from hardattn.rng import apart, mix
 from hardattn.rollout import greedy, rollout
-from hardattn.scenes import frozen
+from hardattn.scenes import fixed_scenes
 from hardattn.sensors import Retina, Zoom
 from hardattn.tasks import Classify, Cluster, Sequence
 from hardattn.world import World
@@ -220,7 +220,7 @@ def test_one_pass_shows_every_image_once_and_in_order(
         return action
 
     columns = env.one_pass(act)
-    scenes = frozen(one.make, one.split, 1)
+    scenes = fixed_scenes(one.make, one.split, 1)
     wanted = evaluate(Memoryless(10, stop), one.world, scenes, greedy)
     assert torch.equal(columns["index"], torch.arange(64))
     assert torch.equal(columns["label"], wanted.target)
@@ -228,7 +228,7 @@ def test_one_pass_shows_every_image_once_and_in_order(
     assert torch.equal(columns["answer"], wanted.prediction[:, -1])
     assert torch.allclose(columns["loss"], wanted.nll[:, -1], atol=1e-6)
     error = 1 - (columns["answer"] == columns["label"]).double().mean().item()
-    assert error == figures(wanted)["error"]
+    assert error == compute(wanted)["error"]
     right = (columns["answer"] == columns["label"]).float()
     assert torch.allclose(columns["return"], right - columns["loss"], atol=1e-6)
     assert looks == columns["looks"].max() and (columns["looks"].min() < looks) == stop

@@ -10,7 +10,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
-from hardattn.envs import CATALOGUE, GlimpseEnv, GlimpseVectorEnv, named
+from hardattn.envs import CATALOGUE, GlimpseEnv, GlimpseVectorEnv, problem_of
 from hardattn.envs.rendering import SIDE
 from hardattn.rng import mix
 from hardattn.viz.pictures import RIGHT, path_picture
@@ -25,9 +25,9 @@ def test_arguments_that_there_are_not_are_a_type_error_that_names_them() -> None
         "render_fps": (lambda **given: gymnasium.make_vec(id, num_envs=2, **given), {}),
         "num_stack": (lambda **given: GlimpseVectorEnv(name, 2, **given), {}),
         "noop": (lambda **given: GlimpseEnv(name, **given), {}),
-        "canvas": (lambda **given: GlimpseVectorEnv(named(name), 2, **given), {}),
+        "canvas": (lambda **given: GlimpseVectorEnv(problem_of(name), 2, **given), {}),
         "num_envs": (lambda **given: gymnasium.make(id, **given), {"looks": 3}),
-        "tensors": (lambda **given: GlimpseEnv(named(name), **given), {}),
+        "tensors": (lambda **given: GlimpseEnv(problem_of(name), **given), {}),
     }
     for wrong, (make, right) in makers.items():
         with pytest.raises(TypeError, match=f"got an unexpected keyword argument '{wrong}'"):

@@ -16,12 +16,12 @@ from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute, trainers
 from hardattn.experiments.parse import parse
 from hardattn.experiments.recipe import RunOptions
-from hardattn.experiments.revive import Revival
+from hardattn.experiments.revive import RunLoader
 from hardattn.experiments.run import DRAWS_OF_CONTROLS, measure
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.rollout import greedy
-from hardattn.scenes import Scenes, frozen, translated
+from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.world import World
@@ -31,7 +31,7 @@ WORLD = World(Retina(4), Classify(10), 3)
 
 @pytest.fixture(scope="module")
 def scenes() -> Scenes:
-    return frozen(partial(translated, canvas=16), load("digits").test, 0).slice(0, 50)
+    return fixed_scenes(partial(translated, canvas=16), load("digits").test, 0).slice(0, 50)
 
 
 def random_looks() -> Any:
@@ -100,4 +100,4 @@ def test_a_control_s_figures_are_the_mean_of_its_draws(
     assert rows["ram"].difference and rows["ram"].difference.point == pytest.approx(gap)
     # And whoever makes it alive finds the same error.
     assert control.folder is not None
-    assert not Revival(RunOptions(device="cpu"))(control.folder, control.stored).differs
+    assert not RunLoader(RunOptions(device="cpu"))(control.folder, control.stored).differs

@@ -19,7 +19,7 @@ from hardattn.experiments.cli import main
 from hardattn.experiments.parse import parse
 from hardattn.experiments.recipe import Recipe, RunOptions, UsageError
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.revive import Revival, recipe_of
+from hardattn.experiments.revive import RunLoader, recipe_of
 from hardattn.experiments.words import Origin, as_words, named, origin_of
 from hardattn.report import format_1
 
@@ -97,7 +97,7 @@ def test_every_recipe_comes_back_from_its_result(name: str) -> None:
 
 
 def test_only_the_agent_of_the_result_will_do(runs: Path) -> None:
-    folder, revive = only(runs, "ram-digits"), Revival(RunOptions(device="cpu"))
+    folder, revive = only(runs, "ram-digits"), RunLoader(RunOptions(device="cpu"))
     result = result_of(folder)
     torch.manual_seed(5)
     before = torch.rand(1)
@@ -122,7 +122,7 @@ def test_clusters_err_as_often_as_their_result_says(tmp_path: Path) -> None:
     assert main(["train", *words]) == 0
     folder = only(tmp_path, "gat-cluster-digits")
     result = result_of(folder)
-    subject = Revival(RunOptions(device="cpu"))(folder, result)
+    subject = RunLoader(RunOptions(device="cpu"))(folder, result)
     told = result["figures"]["greedy"]["error"]  # type: ignore[index]
     assert error(evaluate(subject.agent, subject.setting.world, subject.test)) == told
     assert error(subject.columns) == told and not subject.differs
@@ -131,13 +131,13 @@ def test_clusters_err_as_often_as_their_result_says(tmp_path: Path) -> None:
 def test_weights_are_read_from_what_was_kept(runs: Path) -> None:
     """Not from the last checkpoint."""
     folder = only(runs, "ram-digits")
-    subject = Revival(RunOptions(device="cpu"))(folder, result_of(folder))
+    subject = RunLoader(RunOptions(device="cpu"))(folder, result_of(folder))
     kept = checkpoint.read(folder / "best.pt")["agent"]
     assert all(torch.equal(kept[name], value) for name, value in subject.agent.state_dict().items())
 
 
 def test_scenes_are_shared_by_runs_of_one_problem(runs: Path) -> None:
-    revive = Revival(RunOptions(device="cpu"))
+    revive = RunLoader(RunOptions(device="cpu"))
     one, other = (
         revive(folder, result_of(folder))
         for folder in (only(runs, "ram-digits"), only(runs, "random-digits"))
@@ -233,7 +233,7 @@ def test_an_agent_that_was_edited_so_that_it_raises_is_one_line(
     folder = only(runs, "ram-digits")
     monkeypatch.setattr("hardattn.agents.RAM.__init__", raising)
     with pytest.raises(UsageError) as fault:
-        Revival(RunOptions(device="cpu"))(folder, result_of(folder))
+        RunLoader(RunOptions(device="cpu"))(folder, result_of(folder))
     assert str(fault.value) == f"{folder}: cannot be made alive (AttributeError: no more)"
 
 

@@ -26,7 +26,7 @@ from hardattn.experiments.cli import main
 from hardattn.experiments.commands.sweep import every
 from hardattn.experiments.options import nearest
 from hardattn.experiments.parse import parse
-from hardattn.experiments.recipe import Problem, RunOptions, Spec, UsageError, choose_rows
+from hardattn.experiments.recipe import ProblemOptions, RunOptions, Spec, UsageError, choose_rows
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.words import command_for
 from hardattn.storage import CheckpointError
@@ -397,7 +397,7 @@ def test_a_share_of_the_labels_is_all_that_is_learned_from(
 def test_the_pathwise_estimator_runs(tiny: Path) -> None:
     recipe = dataclasses.replace(
         RECIPES[RAM_RECIPE],
-        problem=Problem(sensor=Spec("gaussian_window", size=4, sigma=1.0)),
+        problem=ProblemOptions(sensor=Spec("gaussian_window", size=4, sigma=1.0)),
         estimator=Spec("pathwise"),
         training=TrainOptions(images=16, batch_size=8),
     )

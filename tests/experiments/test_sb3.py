@@ -24,7 +24,7 @@ from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize
 
 from hardattn.agents.sb3 import SB3Agent
 from hardattn.data import Dataset, Split
-from hardattn.distributions import Choice, Fixed, Gaussian
+from hardattn.distributions import Categorical, Delta, Gaussian
 from hardattn.envs import CATALOGUE, GlimpseVectorEnv, Problem
 from hardattn.envs.sb3 import GlimpseVecEnv
 from hardattn.evaluation.evaluate import evaluate
@@ -38,7 +38,7 @@ from hardattn.experiments.recipes import RECIPES
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.rollout import sample
-from hardattn.scenes import Scenes, frozen, plain
+from hardattn.scenes import Scenes, fixed_scenes, plain
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.training.log import Log
@@ -264,7 +264,7 @@ def looked(model: Any, kind: dict[str, Any]) -> dict[str, Any]:
 
 
 def measured(model: Any, env: Any, kind: dict[str, Any], draw: Any = None) -> Any:
-    scenes = frozen(plain, given(kind).split, 1)
+    scenes = fixed_scenes(plain, given(kind).split, 1)
     options = {} if draw is None else {"draw": draw}
     return evaluate(SB3Agent(model, env), given(kind).world, scenes, batch=ENVS, **options)
 
@@ -301,7 +301,7 @@ def test_what_is_drawn_comes_from_the_policy(name: str) -> None:
     kind = KINDS[name]
     model, env = model_of(PPO, kind)
     agent, world = SB3Agent(model, env), given(kind).world
-    scenes = frozen(plain, given(kind).split, 1).slice(0, ENVS)
+    scenes = fixed_scenes(plain, given(kind).split, 1).slice(0, ENVS)
     view = world.open(scenes)
     seen = world.observe(view, torch.zeros(ENVS, 2), 0)
     with torch.no_grad():
@@ -320,7 +320,7 @@ def test_what_is_drawn_comes_from_the_policy(name: str) -> None:
         assert torch.equal(decision.logits.argmax(1), chosen.argmax(1))
         assert ((decision.logits.softmax(1) > 0.999).sum(1) == 1).all()
     else:
-        assert isinstance(decision.location, Choice)
+        assert isinstance(decision.location, Categorical)
         torch.testing.assert_close(decision.location.logits, parts[0].logits)
         torch.testing.assert_close(decision.logits.softmax(1), parts[1].probs)
     columns = measured(model, env, kind, sample)
@@ -332,10 +332,10 @@ def test_a_squashed_policy_looks_where_it_looks() -> None:
     greedy, drawn = measured(model, env, LOGITS), measured(model, env, LOGITS, sample)
     assert torch.equal(greedy.location, drawn.location) and not drawn.entropy.any()
     agent = SB3Agent(model, env)
-    scenes = frozen(plain, problem().split, 1).slice(0, 2)
+    scenes = fixed_scenes(plain, problem().split, 1).slice(0, 2)
     seen = problem().world.observe(problem().world.open(scenes), torch.zeros(2, 2), 0)
     _, decision = agent.step(agent.start(problem().world.context(scenes)), seen)
-    assert isinstance(decision.location, Fixed)
+    assert isinstance(decision.location, Delta)
 
 
 @pytest.mark.parametrize("algorithm", [PPO, RecurrentPPO])
@@ -353,7 +353,7 @@ def test_memory_is_carried_and_begins_anew() -> None:
     """A recurrent model answers by what it saw before; each episode starts from nothing."""
     model, env = model_of(RecurrentPPO, CELL)
     agent, world = SB3Agent(model, env), problem().world
-    scenes: Scenes = frozen(plain, problem().split, 1).slice(0, ENVS)
+    scenes: Scenes = fixed_scenes(plain, problem().split, 1).slice(0, ENVS)
     view, place = world.open(scenes), torch.zeros(ENVS, 2)
     begin = agent.start(world.context(scenes))
     state, first = agent.step(begin, world.observe(view, place, 0))
@@ -369,7 +369,7 @@ def test_a_context_is_seen_too() -> None:
     model = A2C("MlpPolicy", env, device="cpu")
     model.set_logger(Logger(None, []))
     model.learn(ENVS * 5)
-    scenes = frozen(plain, told.split, 1)
+    scenes = fixed_scenes(plain, told.split, 1)
     columns = evaluate(SB3Agent(model, env), told.world, scenes, batch=ENVS)
     test = GlimpseVectorEnv(told, ENVS, flat_actions=True, flat_observations=True, **CELL)
     found = test.one_pass(lambda shown: model.predict(shown, deterministic=True)[0])
@@ -487,7 +487,7 @@ def test_what_is_measured_is_what_was_kept(tiny: Path) -> None:
     named = Problem(setting.world, setting.make, setting.dataset.train, setting.answers)
     env = GlimpseVecEnv(named, 2, **recipe.agent.arguments())
     agent = SB3Agent(PPO.load(path.parent / "model.zip", device="cpu"), env)
-    test = frozen(setting.make, setting.dataset.test, recipe.problem.test_seed)
+    test = fixed_scenes(setting.make, setting.dataset.test, recipe.problem.test_seed)
     kept = torch.load(path.parent / "columns.pt", weights_only=True)["greedy"]
     assert torch.equal(
         evaluate(agent, setting.world, test).log_probability, kept["log_probability"]

@@ -20,9 +20,9 @@ from hardattn.experiments import build, run as execute, sources
 from hardattn.experiments.cli import attempt, main
 from hardattn.experiments.commands.train import Training, run as train
 from hardattn.experiments.parse import parse
-from hardattn.experiments.recipe import Problem, Recipe, RunOptions, Spec, UsageError
+from hardattn.experiments.recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.revive import Revival
+from hardattn.experiments.revive import RunLoader
 from hardattn.experiments.words import command_for
 from hardattn.report.page.page import page
 from hardattn.report.render.markdown import markdown
@@ -69,7 +69,7 @@ def recipe_of(folder: Path) -> Recipe:
     for name in ("my_agent", "my_layers"):
         sys.modules.pop(name, None)
     training = TrainOptions(images=64, batch_size=16, validate_every=32)
-    problem = Problem(sensor=Spec("whole"), looks=1, first="centre")
+    problem = ProblemOptions(sensor=Spec("whole"), looks=1, first="centre")
     return Recipe("mine", "", problem=problem, agent=Spec("my_agent:Mine"), training=training)
 
 
@@ -246,10 +246,10 @@ def test_weights_of_other_code_are_measured_with_a_word(
     (path,) = tmp_path.rglob("result.json")
     result = json.loads(path.read_text())
     capsys.readouterr()
-    Revival(RunOptions(device="cpu"))(path.parent, result)
+    RunLoader(RunOptions(device="cpu"))(path.parent, result)
     assert capsys.readouterr().err == ""
     result["sources"]["files"] |= {"hardattn.agents.full_view": "0" * 16, "gone.from_here": "1"}
-    revive = Revival(RunOptions(device="cpu"))
+    revive = RunLoader(RunOptions(device="cpu"))
     for _ in range(2):
         revive(path.parent, result)
     said = capsys.readouterr().err
@@ -263,7 +263,9 @@ def test_a_partial_a_class_and_an_object_have_the_sources_of_their_own() -> None
     found = sources.files(dataclasses.replace, torch.nn.Linear(1, 1), 3, None, "x", (1,))
     assert found == {}  # of libraries alone
     sensor = Spec("retina", size=3)
-    world, make, _ = build.built(Problem(scene=Spec("catch"), sensor=sensor), "ab", (1, 8, 8))
+    world, make, _ = build.built(
+        ProblemOptions(scene=Spec("catch"), sensor=sensor), "ab", (1, 8, 8)
+    )
     found = sources.files(world, make)
     assert "hardattn.sensors.sensor" in found and "hardattn.catch" in found
 
@@ -306,7 +308,7 @@ def grow(folder: Path, count: int) -> str:
 
 def on(folder: Path, out: Path, **named: Any) -> int:
     """Train on the images of a folder."""
-    problem = Problem(f"folder:{folder}", sensor=Spec("whole"), looks=1, first="centre")
+    problem = ProblemOptions(f"folder:{folder}", sensor=Spec("whole"), looks=1, first="centre")
     recipe = dataclasses.replace(recipe_of(out), problem=problem)
     return attempt(
         lambda: train(
@@ -354,10 +356,10 @@ def test_weights_are_not_measured_on_other_data(mine: Path) -> None:
     assert main(["train", *words, "--device", "cpu", "--out", str(mine / "runs")]) == 0
     (path,) = mine.rglob("result.json")
     result = json.loads(path.read_text())
-    Revival(RunOptions(device="cpu"))(path.parent, result)
+    RunLoader(RunOptions(device="cpu"))(path.parent, result)
     grow(mine / "pictures", 9)
     with pytest.raises(UsageError, match="not those that it was trained on"):
-        Revival(RunOptions(device="cpu"))(path.parent, result)
+        RunLoader(RunOptions(device="cpu"))(path.parent, result)
 
 
 def groups_of(

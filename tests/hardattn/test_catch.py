@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from hardattn.agents import AGENTS, Player, Scripted
 from hardattn.catch import Catch, Game, catch
 from hardattn.data import Split
-from hardattn.distributions import Both, Choice, Fixed, Gaussian, Somewhere
+from hardattn.distributions import Categorical, Delta, Gaussian, Product, Uniform
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.evaluate import Columns, evaluate
-from hardattn.evaluation.metrics import figures
+from hardattn.evaluation.metrics import compute
 from hardattn.rollout import Decision, branched, greedy, rollout, sample
-from hardattn.scenes import Scenes, frozen
+from hardattn.scenes import Scenes, fixed_scenes
 from hardattn.sensors import Cells, Crop, Retina
 from hardattn.training.metrics import TrainingMetrics
 from hardattn.world import Observation, World
@@ -130,18 +130,18 @@ class Perfect(nn.Module):
         action = action.where((self.down - state != 1), 0)  # its right pixel is there already
         nought = torch.zeros(len(state))
         place = torch.cat([torch.zeros(len(state), 2), action[:, None].float()], 1)
-        return state + action, Decision(Fixed(place), torch.zeros(len(state), 2), nought, nought)
+        return state + action, Decision(Delta(place), torch.zeros(len(state), 2), nought, nought)
 
 
 def test_who_knows_catches_every_ball() -> None:
     scenes = games(3_000)
     columns = evaluate(Perfect(scenes), Catch(Retina(6, 3)), scenes, batch=3_000)
     assert columns.correct[:, -1].all() and not columns.correct[:, :-1].any()
-    assert figures(columns)["error"] == 0
+    assert compute(columns)["error"] == 0
     # A look later would be too late for some.
     late = Perfect(scenes)
     late.down = (late.down + 2).clamp(max=23)
-    assert figures(evaluate(late, Catch(Retina(6, 3)), scenes, batch=3_000))["error"] > 0.9
+    assert compute(evaluate(late, Catch(Retina(6, 3)), scenes, batch=3_000))["error"] > 0.9
 
 
 class Careless(nn.Module):
@@ -152,7 +152,7 @@ class Careless(nn.Module):
 
     def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
         nought = torch.zeros_like(seen.step)
-        return state, Decision(Somewhere(seen.step, 3), torch.zeros(len(nought), 2), nought, nought)
+        return state, Decision(Uniform(seen.step, 3), torch.zeros(len(nought), 2), nought, nought)
 
 
 def slow_share(count: int) -> float:
@@ -167,7 +167,7 @@ def slow_share(count: int) -> float:
 
 def test_who_plays_at_random_catches_the_share_that_chance_does() -> None:
     scenes = games(6_000, seed=1)
-    error = figures(evaluate(Careless(), Catch(Retina(6, 3)), scenes))["error"]
+    error = compute(evaluate(Careless(), Catch(Retina(6, 3)), scenes))["error"]
     chance = slow_share(6_000)
     assert 0.07 < chance < 0.1
     assert abs(1 - error - chance) < 4 * math.sqrt(2 * chance * (1 - chance) / 6_000)
@@ -233,7 +233,7 @@ def test_what_was_won_reaches_eye_paddle_and_core(name: str) -> None:
 def test_its_columns_are_figures_and_json() -> None:
     columns = evaluate(player(), Catch(Retina(6, 3)), games(50))
     assert isinstance(columns, Columns) and columns.location.shape == (50, 24, 2)
-    found = figures(columns)
+    found = compute(columns)
     assert found["error_after"][:-1] == [1.0] * 23
     json.dumps(found, allow_nan=False)
 
@@ -259,10 +259,10 @@ def test_what_random_eyes_cost_and_not_random_play() -> None:
 def test_both_is_one_next_to_the_other() -> None:
     mean, logits = torch.randn(7, 2, generator=numbers(0)), torch.randn(7, 3, generator=numbers(1))
     actions = torch.tensor([[-1.0], [0.0], [1.0]])
-    eye, hand = Gaussian(mean, 0.3), Choice(logits, actions)
-    both = Both(eye, hand)
+    eye, hand = Gaussian(mean, 0.3), Categorical(logits, actions)
+    both = Product(eye, hand)
     assert both.event_shape == (3,) and both.batch_shape == (7,) and not both.has_rsample
-    assert Both(eye, eye).has_rsample
+    assert Product(eye, eye).has_rsample
     value = both.draw(numbers(2))
     again = numbers(2)
     assert torch.equal(value, torch.cat([eye.draw(again), hand.draw(again)], 1))
@@ -273,11 +273,11 @@ def test_both_is_one_next_to_the_other() -> None:
     assert torch.equal(both.mode, torch.cat([mean, actions[logits.argmax(1)]], 1))
     assert torch.allclose(both.mean[:, 2], logits.softmax(1) @ actions[:, 0])
     # Where one of them has no mode it is drawn, and the other is not.
-    half = Both(Somewhere(mean[:, 0]), hand)
+    half = Product(Uniform(mean[:, 0]), hand)
     with pytest.raises(NotImplementedError):
         _ = half.mode
     drawn, log_prob = greedy(half, numbers(3))
-    assert torch.equal(drawn[:, :2], Somewhere(mean[:, 0]).draw(numbers(3)))
+    assert torch.equal(drawn[:, :2], Uniform(mean[:, 0]).draw(numbers(3)))
     assert torch.equal(drawn[:, 2], both.mode[:, 2])
     assert torch.allclose(log_prob, half.log_prob(drawn))
 
@@ -316,5 +316,5 @@ def test_games_are_drawn_evenly_and_frozen_alike() -> None:
     assert ((counts - expected) ** 2 / expected).sum() < 50  # 23 degrees of freedom, p = 0.001
     paddle = torch.bincount(Catch(Retina(6, 3)).open(scenes).paddle, minlength=23)
     assert len(paddle) == 23 and ((paddle - 8_000 / 23) ** 2 / (8_000 / 23)).sum() < 50
-    once, again = (frozen(partial(catch, canvas=24), SPLIT, 1, 2) for _ in range(2))
+    once, again = (fixed_scenes(partial(catch, canvas=24), SPLIT, 1, 2) for _ in range(2))
     assert all(torch.equal(*pair) for pair in zip(once, again, strict=True))

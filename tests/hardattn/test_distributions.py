@@ -5,9 +5,22 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Beta, Categorical, Independent, Normal, kl_divergence
+from torch.distributions import (
+    Beta,
+    Independent,
+    Normal,
+    kl_divergence,
+)
 
-from hardattn.distributions import Choice, Fixed, Gaussian, Places, Simplex, Somewhere, Stop
+from hardattn.distributions import (
+    Categorical,
+    Delta,
+    Dirichlet,
+    Gaussian,
+    LocationDistribution,
+    Stop,
+    Uniform,
+)
 from hardattn.rollout import greedy, pathwise, sample
 
 
@@ -27,13 +40,13 @@ EVERY = {
     "gaussian, a std each": (lambda: Gaussian(normals(5, 3), normals(5, 3, seed=1).exp()), (3,)),
     "gaussian, a std for all": (lambda: Gaussian(normals(5, 2), torch.tensor([0.1, 2.0])), (2,)),
     "gaussian, float64": (lambda: Gaussian(normals(5, 2, dtype=torch.float64), 1), (2,)),
-    "cells": (lambda: Choice(normals(5, 12), GRID), (2,)),
-    "cells of masks": (lambda: Choice(normals(5, 7), torch.eye(7)), (7,)),
-    "weights": (lambda: Simplex(1 + normals(5, 7).exp()), (7,)),
-    "weights, nearly all on one": (lambda: Simplex(0.01 * normals(5, 7).exp()), (7,)),
-    "somewhere": (lambda: Somewhere(normals(5, 9)), (2,)),
-    "somewhere in 3": (lambda: Somewhere(normals(5, 9), 3), (3,)),
-    "fixed": (lambda: Fixed(normals(5, 2)), (2,)),
+    "cells": (lambda: Categorical(normals(5, 12), GRID), (2,)),
+    "cells of masks": (lambda: Categorical(normals(5, 7), torch.eye(7)), (7,)),
+    "weights": (lambda: Dirichlet(1 + normals(5, 7).exp()), (7,)),
+    "weights, nearly all on one": (lambda: Dirichlet(0.01 * normals(5, 7).exp()), (7,)),
+    "somewhere": (lambda: Uniform(normals(5, 9)), (2,)),
+    "somewhere in 3": (lambda: Uniform(normals(5, 9), 3), (3,)),
+    "fixed": (lambda: Delta(normals(5, 2)), (2,)),
     "stop": (lambda: Stop(normals(5)), ()),
 }
 
@@ -43,7 +56,7 @@ def test_every_distribution(name):
     """Shapes, and draws that are a function of the generator and touch no other."""
     make, event = EVERY[name]
     places = make()
-    assert isinstance(places, Places)
+    assert isinstance(places, LocationDistribution)
     assert places.batch_shape == (5,)
     assert places.event_shape == event
     state = torch.get_rng_state()
@@ -81,8 +94,8 @@ def test_draws_do_not_depend_on_strides():
     assert turned.stride() != values.stride()
     for make in (
         lambda x: Gaussian(x, 1.0),
-        lambda x: Choice(x, torch.eye(3)),
-        lambda x: Simplex(x.exp()),
+        lambda x: Categorical(x, torch.eye(3)),
+        lambda x: Dirichlet(x.exp()),
         Stop,
     ):
         assert torch.equal(make(values).draw(numbers(0)), make(turned).draw(numbers(0)))
@@ -136,11 +149,11 @@ def test_a_score_wants_a_detached_value():
 
 def test_cells_against_closed_forms():
     logits = normals(6, 12).requires_grad_()
-    cells = Choice(logits, GRID)
+    cells = Categorical(logits, GRID)
     chance = logits.softmax(-1)
     value, log_prob = sample(cells, numbers(0))
     drawn = torch.tensor([GRID.tolist().index(place) for place in value.tolist()])
-    assert torch.equal(log_prob, Categorical(logits=logits).log_prob(drawn))
+    assert torch.equal(log_prob, torch.distributions.Categorical(logits=logits).log_prob(drawn))
     assert torch.allclose(log_prob, chance[torch.arange(6), drawn].log(), atol=1e-6)
     assert torch.allclose(cells.entropy(), -(chance * chance.log()).sum(-1), atol=1e-6)
     assert torch.allclose(cells.mean, (chance[..., None] * GRID).sum(1), atol=1e-6)
@@ -152,7 +165,7 @@ def test_cells_against_closed_forms():
 
 
 def test_cells_log_prob_of_each_centre():
-    cells = Choice(normals(3, 12), GRID)
+    cells = Categorical(normals(3, 12), GRID)
     for number, centre in enumerate(GRID):
         wanted = cells.choice.logits[:, number]
         assert torch.equal(cells.log_prob(centre.expand(3, 2)), wanted)
@@ -162,7 +175,7 @@ def test_cells_log_prob_of_each_centre():
 def test_cells_close_together_are_told_apart():
     """torch.cdist rounds by 1e-3 or so once 25 points meet 25, unless it is forbidden to."""
     centres = 0.9 + torch.linspace(-1e-3, 1e-3, 40)[:, None].expand(40, 2)
-    cells = Choice(normals(100, 40), centres)
+    cells = Categorical(normals(100, 40), centres)
     value = cells.draw(numbers(0))
     drawn = (value[:, None] == centres).all(-1).int().argmax(-1)
     assert torch.equal(cells.log_prob(value), cells.choice.log_prob(drawn))
@@ -171,17 +184,19 @@ def test_cells_close_together_are_told_apart():
 def test_cells_ruled_out_are_never_drawn():
     logits = torch.zeros(2000, 4)
     logits[:, 1] = -math.inf
-    value = Choice(logits, torch.arange(4.0)[:, None]).draw(numbers(0))
+    value = Categorical(logits, torch.arange(4.0)[:, None]).draw(numbers(0))
     assert set(value.flatten().tolist()) == {0, 2, 3}
 
 
 def test_cells_take_a_time_axis():
     logits = normals(3, 5, 12)
-    cells = Choice(logits, GRID)
+    cells = Categorical(logits, GRID)
     value = cells.draw(numbers(0))
     assert value.shape == (3, 5, 2)
     for t in range(3):
-        assert torch.equal(cells.log_prob(value)[t], Choice(logits[t], GRID).log_prob(value[t]))
+        assert torch.equal(
+            cells.log_prob(value)[t], Categorical(logits[t], GRID).log_prob(value[t])
+        )
 
 
 def z_scores(observed: Tensor, chance: Tensor, count: int) -> Tensor:
@@ -190,7 +205,7 @@ def z_scores(observed: Tensor, chance: Tensor, count: int) -> Tensor:
 
 def test_cells_are_drawn_as_often_as_they_should():
     count, logits = 40_000, torch.tensor([0.0, 1.0, -2.0, 0.5, -1.0])
-    value = Choice(logits.expand(count, 5), torch.arange(5.0)[:, None]).draw(numbers(0))
+    value = Categorical(logits.expand(count, 5), torch.arange(5.0)[:, None]).draw(numbers(0))
     observed = torch.bincount(value[:, 0].long(), minlength=5) / count
     assert (z_scores(observed, logits.softmax(0), count) < 4).all()
 
@@ -226,7 +241,7 @@ def test_stop_stays_finite_when_sure():
 
 
 def test_somewhere_is_uniform():
-    places = Somewhere(torch.zeros(20_000, 1), 2)
+    places = Uniform(torch.zeros(20_000, 1), 2)
     value = places.draw(numbers(0))
     assert value.min() >= -1
     assert value.max() <= 1
@@ -239,7 +254,7 @@ def test_somewhere_is_uniform():
 
 def test_fixed_is_where_it_is():
     place = normals(5, 2).requires_grad_()
-    fixed = Fixed(place)
+    fixed = Delta(place)
     for value in (fixed.draw(numbers(0)), fixed.mode, fixed.mean):
         assert value is place
     value, log_prob = sample(fixed, numbers(0))
@@ -263,11 +278,11 @@ CONCENTRATIONS = {
 @pytest.mark.parametrize("name", CONCENTRATIONS)
 def test_weights_have_the_moments_of_a_dirichlet(name: str, dtype: torch.dtype) -> None:
     count, a = 100_000, torch.tensor(CONCENTRATIONS[name], dtype=dtype)
-    value = Simplex(a.expand(count, -1)).draw(numbers(0))
+    value = Dirichlet(a.expand(count, -1)).draw(numbers(0))
     assert value.dtype == dtype and value.min() >= 0
     assert torch.allclose(value.sum(-1), torch.ones(count, dtype=dtype), atol=1e-5)
     a, total, value = a.double(), a.double().sum(), value.double()
-    assert torch.allclose(Simplex(a).mean, a / total)
+    assert torch.allclose(Dirichlet(a).mean, a / total)
     second = a[:, None] * (a + torch.eye(len(a))) / (total * (total + 1))
     for found, wanted in (
         (value, a / total),
@@ -293,7 +308,7 @@ def slope(draw: Callable[[Tensor, torch.Generator], Tensor], a: list[float], dty
 @pytest.mark.parametrize("name", CONCENTRATIONS)
 def test_weights_have_a_pathwise_gradient(name: str, dtype: torch.dtype) -> None:
     a = CONCENTRATIONS[name]
-    assert slope(lambda many, g: pathwise(Simplex(many), g)[0], a, dtype) < 4
+    assert slope(lambda many, g: pathwise(Dirichlet(many), g)[0], a, dtype) < 4
 
 
 def test_weights_of_two_cells_against_quadrature() -> None:
@@ -303,12 +318,12 @@ def test_weights_of_two_cells_against_quadrature() -> None:
     integral = (Beta(a[0], a[1]).log_prob(x).exp() * torch.sin(5 * x)).mean()
     (wanted,) = torch.autograd.grad(integral, a)
     many = a.detach().repeat(100_000, 1).requires_grad_()
-    value = Simplex(many).draw(numbers(2))
+    value = Dirichlet(many).draw(numbers(2))
     (found,) = torch.autograd.grad(torch.sin(5 * value[:, 0]).sum(), many)
     z = (found.mean(0) - wanted) / (found.std(0) / len(found) ** 0.5)
     assert z.abs().max() < 4
     assert torch.allclose(
-        Simplex(a).log_prob(torch.stack([x, 1 - x], 1)), Beta(a[0], a[1]).log_prob(x)
+        Dirichlet(a).log_prob(torch.stack([x, 1 - x], 1)), Beta(a[0], a[1]).log_prob(x)
     )
 
 
@@ -350,7 +365,7 @@ def test_catches_a_wrong_pathwise_gradient(draw: Any, name: str) -> None:
 )
 def test_the_mode_of_weights(concentration: list[float], wanted: list[float]) -> None:
     a = torch.tensor([concentration, [5.0, 5.0, 5.0]], requires_grad=True)
-    mode = Simplex(a).mode
+    mode = Dirichlet(a).mode
     assert torch.allclose(mode, torch.tensor([wanted, [1 / 3] * 3]))
     (through,) = torch.autograd.grad(mode.square().sum(), a)
     assert through.isfinite().all()
@@ -360,7 +375,7 @@ def test_the_mode_of_weights(concentration: list[float], wanted: list[float]) ->
 def test_divergence_and_entropy_of_weights_by_monte_carlo(name: str) -> None:
     count, a = 100_000, torch.tensor(CONCENTRATIONS[name], dtype=torch.float64)
     b = 1.7 * a.flip(0)
-    q, p = Simplex(a.expand(count, -1)), Simplex(b.expand(count, -1))
+    q, p = Dirichlet(a.expand(count, -1)), Dirichlet(b.expand(count, -1))
     value = q.draw(numbers(3))
     for found, wanted in (
         (q.log_prob(value) - p.log_prob(value), kl_divergence(q.dirichlet, p.dirichlet)[0]),

@@ -15,7 +15,7 @@ from hardattn.data import load
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.export import Deployed, ExportError, programs, to_onnx
 from hardattn.rollout import Draw, greedy, sample, soft
-from hardattn.scenes import Scenes, frozen, translated
+from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Retina, Whole
 from hardattn.tasks import Classify
 from hardattn.world import World
@@ -33,7 +33,7 @@ TABLE = [
 
 @lru_cache
 def scenes() -> Scenes:
-    return frozen(partial(translated, canvas=SIDE), load("digits").test, 0).slice(0, 7)
+    return fixed_scenes(partial(translated, canvas=SIDE), load("digits").test, 0).slice(0, 7)
 
 
 def awake(agent: Any) -> Any:

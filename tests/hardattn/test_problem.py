@@ -14,12 +14,12 @@ from torch import Tensor
 from hardattn import scenes
 from hardattn.catch import Catch
 from hardattn.data import Dataset, Split, load
-from hardattn.envs import CATALOGUE, named
+from hardattn.envs import CATALOGUE, problem_of
 from hardattn.envs.catalogue import REWARDS, document
 from hardattn.experiments import build
-from hardattn.experiments.recipe import Problem as Said, UsageError, from_settings
+from hardattn.experiments.recipe import ProblemOptions as Said, UsageError, from_settings
 from hardattn.experiments.revive import recipe_of
-from hardattn.problem import ASKED, SCENES, Problem, problem, world_of
+from hardattn.problem import ASKED, SCENES, ProblemOptions, problem, world_of
 from hardattn.scenes import pairs
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify, Cluster, Localise, Sequence
@@ -51,12 +51,12 @@ def said_of(scene: str, **settings: Any) -> Said:
     return from_settings({"agent": "ram", "scene": scene, **settings}, scene).problem
 
 
-def both(scene: str, asked: dict[str, Any]) -> tuple[Problem, Any]:
+def both(scene: str, asked: dict[str, Any]) -> tuple[ProblemOptions, Any]:
     """As a recipe says it and as the catalogue does, with the same settings."""
     entry = CATALOGUE[ENVIRONMENTS[scene]]
     said = said_of(scene, **entry.settings | asked)
     taken = {key: value for key, value in asked.items() if key in SCENES[scene].asked}
-    theirs = named(ENVIRONMENTS[scene], "test", **taken)
+    theirs = problem_of(ENVIRONMENTS[scene], "test", **taken)
     # Of a dataset there is nothing in scenes that are invented but the number of channels.
     classes = digits().classes if entry.dataset else ()
     return build.built(said, classes, theirs.split.images.shape[1:]), theirs
@@ -100,13 +100,13 @@ def test_every_scene_is_an_environment_and_one_that_needs_telling_no_recipe() ->
     for name in cued:
         with pytest.raises(UsageError, match="no agent here is told"):
             build.built(said_of(name, canvas=48, size=6), digits().classes, IMAGE)
-        assert named(ENVIRONMENTS[name]).world.context_name == "cue"
+        assert problem_of(ENVIRONMENTS[name]).world.context_name == "cue"
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_what_a_row_says_of_its_scene_holds(name: str) -> None:
     kind, entry = SCENES[name], CATALOGUE[ENVIRONMENTS[name]]
-    one = named(ENVIRONMENTS[name], "test")
+    one = problem_of(ENVIRONMENTS[name], "test")
     made = one.make(one.split, torch.arange(200) % len(one.split), torch.Generator().manual_seed(0))
     assert kind.cued == (made.cue.numel() > 0)
     assert int(made.target.max()) < len(one.answers) == len(set(one.answers))
@@ -123,7 +123,7 @@ def test_what_a_row_says_of_its_scene_holds(name: str) -> None:
 def test_a_setting_that_a_task_does_not_take_is_none_of_its_environment() -> None:
     for name, setting in (("DigitsSequence", "each"), ("Catch", "each"), ("Catch", "bonus")):
         with pytest.raises((ValueError, TypeError), match=setting):
-            named(name, **{setting: 1})
+            problem_of(name, **{setting: 1})
 
 
 def overlap(one: Tensor, other: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 
 from hardattn.problem import SCENES
-from hardattn.rng import Streams, apart, below, mix, mixed, shuffled, uniform
+from hardattn.rng import CounterRNG, apart, below, mix, mixed, shuffled, uniform
 from tests.hardattn.scenes.test_makers import CANVASES, make_split
 
 CPU = torch.device("cpu")
@@ -26,7 +26,7 @@ def test_each_row_is_splitmix() -> None:
     # The published vector of the reference implementation.
     assert slow(1234567, 2) == [6457827717110365317, 3203168211198807973]
     keys = [1234567, 0, -5, 2**62]
-    stream = Streams(torch.tensor(keys))
+    stream = CounterRNG(torch.tensor(keys))
     drawn = torch.cat([stream.bits(4, 2, 3).flatten(1), stream.bits(4, 1), stream.bits(4, 30)], 1)
     for key, row in zip(keys, drawn.tolist(), strict=True):
         assert [each % 2**64 for each in row] == slow(key % 2**64, 37)
@@ -43,14 +43,14 @@ def test_seeds_that_are_apart_are_mixed_and_have_none_in_common() -> None:
 
 def test_a_row_knows_of_no_other() -> None:
     keys = mixed(torch.arange(9))
-    many, alone = Streams(keys), Streams(keys[4:5])
+    many, alone = CounterRNG(keys), CounterRNG(keys[4:5])
     for shape in ((2,), (), (5, 3)):
         assert torch.equal(many.bits(9, *shape)[4], alone.bits(1, *shape)[0])
 
 
 def test_draws_are_uniform() -> None:
     keys = mixed(torch.arange(20_000))
-    stream = Streams(keys)
+    stream = CounterRNG(keys)
     counts = below(7, (20_000, 5), stream, CPU).flatten().bincount()
     assert len(counts) == 7 and stats.chisquare(counts.numpy()).pvalue > 1e-3
     numbers = uniform(-1.0, 3.0, (20_000, 2), stream, CPU)
@@ -69,13 +69,13 @@ def test_episodes_of_one_environment_and_neighbours_do_not_resemble_each_other()
 
     start = mixed(torch.arange(200) + STEP)
     key = (start[:, None] + torch.arange(200) * EPISODE).flatten()
-    drawn = uniform(0.0, 1.0, (len(key), 3), Streams(key), CPU).view(200, 200, 3).double()
+    drawn = uniform(0.0, 1.0, (len(key), 3), CounterRNG(key), CPU).view(200, 200, 3).double()
     across = torch.corrcoef(torch.stack([drawn[:, :-1].flatten(), drawn[:, 1:].flatten()]))
     beside = torch.corrcoef(torch.stack([drawn[:-1].flatten(), drawn[1:].flatten()]))
     within = torch.corrcoef(drawn.view(-1, 3).T)
     for found in (across[0, 1], beside[0, 1], within[0, 1], within[1, 2]):
         assert abs(found) < 0.02
-    assert Streams(key).bits(len(key), 3).flatten().unique().numel() == 3 * len(key)
+    assert CounterRNG(key).bits(len(key), 3).flatten().unique().numel() == 3 * len(key)
 
 
 def test_without_streams_it_is_torch() -> None:
@@ -89,12 +89,12 @@ def test_without_streams_it_is_torch() -> None:
 def test_scenes_of_streams_depend_on_nothing_but_their_own(name: str) -> None:
     split, make = make_split(), SCENES[name].make
     keys, index = mixed(torch.arange(12)), torch.arange(12) % 9
-    many = make(split, index, Streams(keys), **CANVASES[name])
-    few = make(split, index[3:6], Streams(keys[3:6]), **CANVASES[name])
+    many = make(split, index, CounterRNG(keys), **CANVASES[name])
+    few = make(split, index[3:6], CounterRNG(keys[3:6]), **CANVASES[name])
     for whole, part in zip(many, few, strict=True):
         if len(whole):
             assert torch.equal(whole[3:6].nan_to_num(9), part.nan_to_num(9))
-    other = make(split, index, Streams(keys + 1), **CANVASES[name])
+    other = make(split, index, CounterRNG(keys + 1), **CANVASES[name])
     assert name == "plain" or not torch.equal(many.image, other.image)
 
 

@@ -14,10 +14,10 @@ from torch.nn import functional as F
 from hardattn.agents import RAM
 from hardattn.data import load
 from hardattn.estimators import leave_one_out
-from hardattn.evaluation.evaluate import Columns, evaluate, right
-from hardattn.evaluation.metrics import figures
+from hardattn.evaluation.evaluate import Columns, correct_so_far, evaluate
+from hardattn.evaluation.metrics import compute
 from hardattn.problem import SCENES, Problem
-from hardattn.scenes import frozen, pair, sequence
+from hardattn.scenes import fixed_scenes, pair, sequence
 from hardattn.sensors import Retina
 from hardattn.tasks import TASKS, Classify, Cluster, Localise, Sequence, Task
 from hardattn.training.log import Log
@@ -90,14 +90,14 @@ def test_sequence_is_told_how_many_looks_it_needs() -> None:
 def test_right_is_all_that_was_answered_so_far(each: int) -> None:
     for seed in range(5):
         answer = guesses(4 * each, seed).argmax(-1).T
-        found = right(answer, TARGET)
+        found = correct_so_far(answer, TARGET)
         for b in range(5):
             for t in range(4 * each):
                 before = [answer[b, s * each + each - 1].item() for s in range(t // each)]
                 said = torch.tensor([*before, answer[b, t].item()])
                 asked = TARGET[b, : len(said)]
                 assert found[b, t] == (said == asked)[asked >= 0].all()
-    assert right(torch.tensor([[1, 2]]), torch.tensor([2])).tolist() == [[False, True]]
+    assert correct_so_far(torch.tensor([[1, 2]]), torch.tensor([2])).tolist() == [[False, True]]
 
 
 def columns(logits: Tensor) -> Columns:
@@ -132,7 +132,7 @@ def test_figures_of_sequences(each: int, seed: int) -> None:
                 sure += given.max().item()
         assert made.answer[b].tolist() == said
         assert made.confidence[b, -1].item() == pytest.approx(math.exp(sure), rel=1e-4)
-    table = figures(made)
+    table = compute(made)
     assert table["error"] == pytest.approx(1 - sum(whole) / 5)
     assert table["brier"] is None and 0 <= table["ece"] <= 1  # type: ignore[operator]
 
@@ -278,7 +278,7 @@ def test_several_digits_go_through_both_doors(
     world = World(Retina(4, 2), task, looks=6)
     torch.manual_seed(0)
     agent = RAM((2, 4, 4), len(names), hidden=16, what=16, where=16)
-    validation = frozen(make, data.validation, 1).slice(0, 50)
+    validation = fixed_scenes(make, data.validation, 1).slice(0, 50)
     log = Log(tmp_path, "x", retina=(4, 2), classes=names, quiet=True)
     options = TrainOptions(128, batch_size=32, validate_every=64)
     estimator = partial(leave_one_out, samples=2)
@@ -292,4 +292,4 @@ def test_several_digits_go_through_both_doors(
         columns.correct[:, -1],
         (columns.target < 0).logical_or(columns.answer == columns.target).view(50, -1).all(1),
     )
-    assert 0.5 < figures(columns)["error"] <= 1  # type: ignore[operator]
+    assert 0.5 < compute(columns)["error"] <= 1  # type: ignore[operator]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hardattn.data import DataError
 from hardattn.distributions import Gaussian, Stop
-from hardattn.envs import CATALOGUE, Problem, named
+from hardattn.envs import CATALOGUE, Problem, problem_of
 from hardattn.problem import SCENES
 from hardattn.rollout import Decision
 from hardattn.sensors import Cells, Retina, Sensor, Zoom
@@ -25,7 +25,7 @@ OFFLINE = [name for name, entry in CATALOGUE.items() if entry.dataset in ("", "d
 def absent(name: str) -> str:
     """Why that environment cannot be made here; nothing if it can."""
     try:
-        named(name, "test")
+        problem_of(name, "test")
     except DataError as fault:
         return str(fault)
     return ""
@@ -76,7 +76,7 @@ def problem(
     **options: Any,
 ) -> Problem:
     """Digits on a canvas of 24 x 24, or what is said."""
-    base = named("DigitsPlain", "test")
+    base = problem_of("DigitsPlain", "test")
     world = kind(sensor or Retina(5, 2), task or Classify(10, bonus=1.0), looks, **options)
     maker = SCENES[scene].make
     make = partial(maker, canvas=24) if scene != "plain" else maker
@@ -96,7 +96,7 @@ def problems() -> dict[str, Problem]:
         "sequence": Problem(
             World(Retina(5, 2), Sequence(11), 8),
             partial(SCENES["sequence"].make, canvas=(12, 30)),
-            named("DigitsPlain", "test").split,
+            problem_of("DigitsPlain", "test").split,
             tuple("0123456789x"),
         ),
         "drifting": problem(Zoom(5), Classify(10, bonus=1.0), kind=Drifting),

@@ -7,7 +7,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Choice, Gaussian, Mask, Places, Simplex, Stop
+from hardattn.distributions import (
+    Categorical,
+    Dirichlet,
+    Gaussian,
+    IndependentBernoulli,
+    LocationDistribution,
+    Stop,
+)
 from hardattn.rollout import Decision, Trajectory, rollout
 from hardattn.scenes import Scenes
 from hardattn.world import Observation, World
@@ -47,33 +54,33 @@ class Tiny(nn.Module):
         place, cost = self.over(self.where(state)), 0.1 * state.pow(2).sum(1)
         return state, Decision(place, self.answer(state), value, cost, halt)
 
-    def guide(self, state: Tensor, target: Tensor) -> Places:
+    def guide(self, state: Tensor, target: Tensor) -> LocationDistribution:
         label = nn.functional.one_hot(target, self.classes).to(state.dtype)
         return self.over(self.posterior(torch.cat([state, label], 1)))
 
-    def over(self, where: Tensor) -> Places:
-        kinds: dict[str, Callable[[], Places]] = {
-            "points": lambda: Choice(2 * where, self.centres),
-            "cells": lambda: Choice(2 * where),
-            "mask": lambda: Mask(2 * where),
+    def over(self, where: Tensor) -> LocationDistribution:
+        kinds: dict[str, Callable[[], LocationDistribution]] = {
+            "points": lambda: Categorical(2 * where, self.centres),
+            "cells": lambda: Categorical(2 * where),
+            "mask": lambda: IndependentBernoulli(2 * where),
             "gaussian": lambda: Gaussian(0.5 * torch.tanh(where), 0.3),
-            "weights": lambda: Simplex(1.5 + where.exp()),
+            "weights": lambda: Dirichlet(1.5 + where.exp()),
         }
         return kinds[self.places]()
 
 
-def support(places: Places) -> tuple[Tensor, Tensor]:
+def support(places: LocationDistribution) -> tuple[Tensor, Tensor]:
     """Values (n, ...) that cover a distribution, and the log-volume that each stands for (n,).
 
     A Gaussian and weights are covered by grids fixed in space: the density carries the gradient.
     """
     if isinstance(places, Stop):
         return torch.tensor([0.0, 1.0]), torch.zeros(2)
-    if isinstance(places, Mask):
+    if isinstance(places, IndependentBernoulli):
         return torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 4), torch.zeros(16)
-    if isinstance(places, Choice):
+    if isinstance(places, Categorical):
         return places.centres, torch.zeros(len(places.centres))
-    if isinstance(places, Simplex):
+    if isinstance(places, Dirichlet):
         one = (torch.arange(1000) + 0.5) / 1000
         return torch.stack([one, 1 - one], 1), torch.full((1000,), math.log(1 / 1000))
     line = torch.linspace(-2.2, 2.2, 75)
@@ -88,7 +95,7 @@ def enumerate_episodes(agent: nn.Module, world: World, scenes: Scenes) -> tuple[
     """
     sizes: list[int] = []
 
-    def measure(places: Places, generator: object = None) -> tuple[Tensor, Tensor]:
+    def measure(places: LocationDistribution, generator: object = None) -> tuple[Tensor, Tensor]:
         values, _ = support(places)
         sizes.append(len(values))
         value = values[:1].expand(places.batch_shape + values.shape[1:])
@@ -100,7 +107,7 @@ def enumerate_episodes(agent: nn.Module, world: World, scenes: Scenes) -> tuple[
     turn = itertools.count()
     weight: list[Tensor] = []
 
-    def visit(places: Places, generator: object = None) -> tuple[Tensor, Tensor]:
+    def visit(places: LocationDistribution, generator: object = None) -> tuple[Tensor, Tensor]:
         i = next(turn)
         values, volume = support(places)
         which = (torch.arange(count) // strides[i] % sizes[i]).repeat(len(scenes))

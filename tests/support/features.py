@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hardattn.agents.soft import cnn, no_block
 from hardattn.data import load
-from hardattn.scenes import cluttered, frozen
+from hardattn.scenes import cluttered, fixed_scenes
 
 CHANNELS = 32  # of the recipe of soft attention
 SEEDS = range(20)
@@ -17,7 +17,7 @@ COUNT = 3
 @lru_cache
 def _images() -> Tensor:
     make = partial(cluttered, canvas=48, zoom=2, distractors=4, distractor_size=8)
-    return frozen(make, load("digits").train, 0).slice(0, COUNT).image.double() / 255
+    return fixed_scenes(make, load("digits").train, 0).slice(0, COUNT).image.double() / 255
 
 
 @lru_cache

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hardattn.distributions import Fixed
+from hardattn.distributions import Delta
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.rollout import Decision, rollout, sample
@@ -64,7 +64,7 @@ class Elsewhere(nn.Module):
     def step(self, state: Any, seen: Observation) -> tuple[Any, Decision]:
         state, decision = self.agent.step(state, seen)
         anywhere = torch.rand(len(seen.step), 2) * 2 - 1
-        return state, decision._replace(location=Fixed(self.sensor.at(anywhere)), halt=None)
+        return state, decision._replace(location=Delta(self.sensor.at(anywhere)), halt=None)
 
 
 def answering(

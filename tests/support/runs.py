@@ -13,7 +13,7 @@ from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import Split
 from hardattn.evaluation.cost import flops
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.evaluation.metrics import figures
+from hardattn.evaluation.metrics import compute
 from hardattn.experiments.run import controls
 from hardattn.report.results import Result, record
 from hardattn.rollout import greedy, sample
@@ -114,7 +114,7 @@ def _write(
     error: float | None,
     measured: dict[str, Any] | None = None,
 ) -> Path:
-    found: dict[str, Any] = {draw: figures(one) for draw, one in kept.items()}
+    found: dict[str, Any] = {draw: compute(one) for draw, one in kept.items()}
     passes = 1 if world.sensor.everything else 10  # soft attention draws nothing
     found["averaged"] = {**found["sampled"], "passes": passes}
     if error is not None:

@@ -17,7 +17,7 @@ from hardattn.data import Dataset, load
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.evaluation.evaluate import Columns
 from hardattn.problem import Problem
-from hardattn.scenes import Scenes, frozen, translated
+from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.training import checkpoint
@@ -41,7 +41,7 @@ def digits() -> Dataset:
 def problem() -> tuple[World, Callable[..., Scenes], Scenes]:
     make = partial(translated, canvas=12)
     world = World(Retina(4, 2), Classify(10, each=True), 3)
-    return world, make, frozen(make, digits().validation, 1).slice(0, 60)
+    return world, make, fixed_scenes(make, digits().validation, 1).slice(0, 60)
 
 
 def agent_of(seed: int) -> RAM:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from hardattn.agents import PATH
-from hardattn.evaluation.swap import looked
+from hardattn.evaluation.swap import own_looks
 from hardattn.rollout import DRAWS
 from hardattn.sensors.grid import Patches
 
 from ...parse import TRAIN
 from ...recipe import Recipe, Spec
-from ...revive import Revival, Trained
+from ...revive import LoadedRun, RunLoader
 from ...run import script_of
 from ...trainers import execute
 from ...words import Origin, as_words, named, origin_of, overrides
@@ -22,7 +22,7 @@ from ...words import Origin, as_words, named, origin_of, overrides
 ORDERS = ("centre", "raster", "mean")  # that ignore the image
 
 
-def retrained(folder: Path, result: dict[str, Any], revive: Revival) -> dict[str, Any] | None:
+def retrained(folder: Path, result: dict[str, Any], revive: RunLoader) -> dict[str, Any] | None:
     """Train for each fixed order; of the best on validation its order, test error and folder.
 
     Each is an ordinary run beside the agent's, which goes on where it was stopped. The folder is
@@ -59,15 +59,15 @@ def retrained(folder: Path, result: dict[str, Any], revive: Revival) -> dict[str
     }
 
 
-def path_of(alive: Trained) -> str:
+def path_of(alive: LoadedRun) -> str:
     """The script of the agent's mean path over the validation scenes, to three digits."""
     world, draw = alive.setting.world, DRAWS[alive.recipe.problem.draw]
-    own = looked(alive.agent, world, alive.setting.validation, draw)
+    own = own_looks(alive.agent, world, alive.setting.validation, draw)
     points = world.sensor.point(own.place[1:].mean(1))
     return PATH + ",".join(f"{number:.3f}" for number in points.flatten().tolist())
 
 
-def ordered(alive: Trained, script: str) -> Recipe:
+def ordered(alive: LoadedRun, script: str) -> Recipe:
     """The agent's recipe with its looks by that script, and as many episodes.
 
     Nothing is learned of where to look, so "reinforce" serves every agent; an agent that also acts
@@ -76,7 +76,7 @@ def ordered(alive: Trained, script: str) -> Recipe:
     recipe, world = alive.recipe, alive.setting.world
     agent = recipe.agent.but(script=script)
     if isinstance(world.sensor, Patches):  # places are masks
-        share = looked(alive.agent, world, alive.setting.validation).place[1:].mean().item()
+        share = own_looks(alive.agent, world, alive.setting.validation).place[1:].mean().item()
         agent = agent.but(share=max(0.01, round(share, 2)))
     assert recipe.estimator is not None
     estimator, training = recipe.estimator, recipe.training

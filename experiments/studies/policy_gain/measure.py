@@ -15,10 +15,10 @@ from rich.table import Table
 from hardattn import rollout
 from hardattn.agents import Following
 from hardattn.data.memory import at_once
-from hardattn.evaluation.evaluate import Columns, columns, episodes, finished, joined
+from hardattn.evaluation.evaluate import Columns, columns, concatenate, episodes, finished
 from hardattn.evaluation.metrics import error, nll
 from hardattn.evaluation.scanpath import hit
-from hardattn.evaluation.swap import DRAWS, SWAPS, Meaningless, looked, paths
+from hardattn.evaluation.swap import DRAWS, SWAPS, Meaningless, own_looks, paths
 from hardattn.maps import CONTROLS
 from hardattn.report.column import estimate_text
 from hardattn.report.controls import script
@@ -32,7 +32,7 @@ from hardattn.storage import CheckpointError, read, replace_text, write
 from ... import sources
 from ...folder import locked
 from ...recipe import RunOptions, UsageError
-from ...revive import Revival
+from ...revive import RunLoader
 from ...run import controlled
 from .fixed_order import retrained
 
@@ -52,7 +52,7 @@ def gains(
     paths without runs, CheckpointError where nothing can be written, Busy; in training NotFinite,
     Stopped.
     """
-    revive = Revival(RunOptions(device=device, root=root))
+    revive = RunLoader(RunOptions(device=device, root=root))
 
     def measured(folder: Path | None, source: Path, result: dict[str, Any]) -> tuple[Any, Any]:
         if folder is None:
@@ -162,7 +162,7 @@ def swapped_columns(
 
     Of a swap that is drawn those of all its draws, one after the other. seed: of the training.
     """
-    own = looked(agent, world, scenes, draw)
+    own = own_looks(agent, world, scenes, draw)
     columns, left_out = {"own": own.columns}, {}
     for name in SWAPS:
         try:
@@ -170,7 +170,7 @@ def swapped_columns(
         except Meaningless as fault:
             left_out[name] = str(fault)
             continue
-        columns[name] = joined([followed(agent, world, scenes, way, draw) for way in ways])
+        columns[name] = concatenate([followed(agent, world, scenes, way, draw) for way in ways])
     maps, missing = {}, "it looks a place at a time: shuffled is its like"
     if world.sensor.everything:
         maps = controlled(agent, world, scenes, draw)

@@ -1,6 +1,6 @@
 """What can be changed under a trained agent, or asked of it: `CHANGES`, one function each.
 
-Each takes a `Trained` and returns plain values; most are a curve: `at` (of `x`; `trained` is what
+Each takes a `LoadedRun` and returns plain values; most are a curve: `at` (of `x`; `trained` is what
 the agent learned with), and at each point the figures of one greedy pass over the frozen test
 scenes. Raises NoMeaning, with the reason, where a scene or an agent has nothing to change.
 """
@@ -23,11 +23,11 @@ from hardattn.problem import SCENES
 from hardattn.report.controls import script
 from hardattn.report.results import record
 from hardattn.rollout import DRAWS, rollout
-from hardattn.scenes import MakeScenes, Scenes, frozen, strewn
+from hardattn.scenes import MakeScenes, Scenes, add_clutter, fixed_scenes
 from hardattn.scenes.transforms import contrast, noise, occluded, shifted
 
 from ...build import built
-from ...revive import Trained
+from ...revive import LoadedRun
 
 PIECES = (0, 1, 2, 4, 8, 16)
 FEW, MANY = 4, 16  # distractors in training, and in the test of generalisation
@@ -46,12 +46,12 @@ class NoMeaning(Exception):
     """This cannot be asked of that agent or that scene; says why."""
 
 
-def clutter(subject: Trained) -> dict[str, Any]:
+def clutter(subject: LoadedRun) -> dict[str, Any]:
     """Error against the number of pieces; targets stay where they are, pieces are added."""
     return _cluttered(subject, PIECES)
 
 
-def distractors(subject: Trained) -> dict[str, Any]:
+def distractors(subject: LoadedRun) -> dict[str, Any]:
     """From the 4 pieces that it learned with to 16."""
     trained = _pieces(subject)
     if trained != FEW:
@@ -59,7 +59,7 @@ def distractors(subject: Trained) -> dict[str, Any]:
     return _cluttered(subject, (FEW, MANY))
 
 
-def size(subject: Trained) -> dict[str, Any]:
+def size(subject: LoadedRun) -> dict[str, Any]:
     """Error against the size of the target; clutter keeps its own."""
     problem = subject.recipe.problem
     if not {"zoom", "canvas"} <= _options(subject):
@@ -78,7 +78,7 @@ def size(subject: Trained) -> dict[str, Any]:
     return _curve("side of the target, pixels", list(makes), points, trained)
 
 
-def position(subject: Trained) -> dict[str, Any]:
+def position(subject: LoadedRun) -> dict[str, Any]:
     """Error against how far the target is from the centre: fifths of the test scenes."""
     columns = subject.columns
     if columns.box.shape[1] != 1:
@@ -93,19 +93,19 @@ def position(subject: Trained) -> dict[str, Any]:
     return _curve("distance from the centre, % of half a side", at, points)
 
 
-def contrasts(subject: Trained) -> dict[str, Any]:
+def contrasts(subject: LoadedRun) -> dict[str, Any]:
     """Error against contrast."""
     points = _changed(subject, lambda factor, _: partial(contrast, factor=factor), CONTRASTS)
     return _curve("contrast, %", _percent(CONTRASTS), points, 100.0)
 
 
-def noises(subject: Trained) -> dict[str, Any]:
+def noises(subject: LoadedRun) -> dict[str, Any]:
     """Error against noise on the pixels."""
     points = _changed(subject, lambda std, drawn: partial(noise, std=std, generator=drawn), NOISES)
     return _curve("noise, % of white", _percent(NOISES), points, 0.0)
 
 
-def occlusion(subject: Trained) -> dict[str, Any]:
+def occlusion(subject: LoadedRun) -> dict[str, Any]:
     """Error against the share of the target that is blanked."""
     _boxed(subject)
 
@@ -116,7 +116,7 @@ def occlusion(subject: Trained) -> dict[str, Any]:
     return _curve("target blanked, %", _percent(OCCLUSIONS), points, 0.0)
 
 
-def canvas(subject: Trained) -> dict[str, Any]:
+def canvas(subject: LoadedRun) -> dict[str, Any]:
     """Error against the size of the canvas; targets and clutter keep theirs."""
     problem = subject.recipe.problem
     if "canvas" not in _options(subject):
@@ -133,7 +133,7 @@ def canvas(subject: Trained) -> dict[str, Any]:
     return _curve("side of the canvas, pixels", at, points, float(trained))
 
 
-def shift(subject: Trained) -> dict[str, Any]:
+def shift(subject: LoadedRun) -> dict[str, Any]:
     """What one pixel changes, mean over four directions: answers, error, looks, maps."""
     _still(subject)
     height, width = subject.test.image.shape[2:]
@@ -155,7 +155,7 @@ def shift(subject: Trained) -> dict[str, Any]:
     return means
 
 
-def randomisation(subject: Trained) -> dict[str, Any]:
+def randomisation(subject: LoadedRun) -> dict[str, Any]:
     """Whether maps, or else looks, know the weights: layers are drawn anew from the last on.
 
     Adebayo et al. (2018, arXiv:1810.03292): rank correlation with those before.
@@ -190,7 +190,7 @@ def randomisation(subject: Trained) -> dict[str, Any]:
     }
 
 
-def sparsity(subject: Trained) -> dict[str, Any]:
+def sparsity(subject: LoadedRun) -> dict[str, Any]:
     """Error against the share of every map that is kept: its largest entries."""
     with torch.no_grad(), recorded(subject.agent) as maps:
         rollout(subject.agent, subject.setting.world, subject.test.slice(0, 1), _draw(subject))
@@ -203,7 +203,7 @@ def sparsity(subject: Trained) -> dict[str, Any]:
     return _curve("cells kept, %", _percent(SHARES), points, 100.0)
 
 
-CHANGES: dict[str, Callable[[Trained], dict[str, Any]]] = {
+CHANGES: dict[str, Callable[[LoadedRun], dict[str, Any]]] = {
     "clutter": clutter,
     "distractors": distractors,
     "size": size,
@@ -233,7 +233,7 @@ def _curve(
     }
 
 
-def _boxed(subject: Trained) -> None:
+def _boxed(subject: LoadedRun) -> None:
     if not has_target(subject.columns).all():
         scene = subject.recipe.problem.scene.name
         raise NoMeaning(f"nobody knows where the target is in {scene} scenes")
@@ -247,7 +247,7 @@ def _percent(shares: Iterable[float]) -> list[float]:
     return [100 * share for share in shares]
 
 
-def _cluttered(subject: Trained, counts: tuple[int, ...]) -> dict[str, Any]:
+def _cluttered(subject: LoadedRun, counts: tuple[int, ...]) -> dict[str, Any]:
     problem, split = subject.recipe.problem, subject.setting.dataset.test.to("cpu")
     trained = _pieces(subject)
     zoom = problem.scene.get("zoom") or 1
@@ -264,7 +264,7 @@ def _cluttered(subject: Trained, counts: tuple[int, ...]) -> dict[str, Any]:
     there, points = 0, []
     for count in counts:
         add = partial(
-            strewn,
+            add_clutter,
             split=split,
             generator=drawn,
             distractors=count - there,
@@ -276,7 +276,7 @@ def _cluttered(subject: Trained, counts: tuple[int, ...]) -> dict[str, Any]:
     return _curve("pieces of clutter", [*map(float, counts)], points, float(trained))
 
 
-def _pieces(subject: Trained) -> int:
+def _pieces(subject: LoadedRun) -> int:
     """How many pieces it learned with. Raises NoMeaning for scenes that clutter would not fit."""
     problem = subject.recipe.problem
     kind = SCENES[problem.scene.name]
@@ -289,7 +289,7 @@ def _pieces(subject: Trained) -> int:
 
 
 def _changed(
-    subject: Trained,
+    subject: LoadedRun,
     change: Callable[[float, torch.Generator], Callable[[Scenes], Scenes]],
     levels: Iterable[float],
 ) -> list[Columns]:
@@ -302,7 +302,7 @@ def _changed(
     return points
 
 
-def _still(subject: Trained) -> None:
+def _still(subject: LoadedRun) -> None:
     if subject.setting.world.changes:
         raise NoMeaning("its scenes change while they are looked at")
 
@@ -313,26 +313,26 @@ def _by_parts(scenes: Scenes, change: Callable[[Scenes], Scenes]) -> Scenes:
     return Scenes(*(torch.cat(field) for field in zip(*parts, strict=True)))
 
 
-def _maker(subject: Trained, **options: Any) -> MakeScenes:
+def _maker(subject: LoadedRun, **options: Any) -> MakeScenes:
     problem = subject.recipe.problem
     problem = dataclasses.replace(problem, scene=problem.scene.but(**options))
     dataset = subject.setting.dataset
     return built(problem, dataset.classes, dataset.test.images.shape[1:]).make
 
 
-def _frozen(subject: Trained, make: MakeScenes) -> Scenes:
+def _frozen(subject: LoadedRun, make: MakeScenes) -> Scenes:
     problem = subject.recipe.problem
-    return frozen(make, subject.setting.dataset.test, problem.test_seed, problem.test_draws)
+    return fixed_scenes(make, subject.setting.dataset.test, problem.test_seed, problem.test_draws)
 
 
-def _options(subject: Trained) -> set[str]:
+def _options(subject: LoadedRun) -> set[str]:
     """What the function of its scene takes."""
     if subject.setting.world.changes:
         return set()
     return set(SCENES[subject.recipe.problem.scene.name].options)
 
 
-def _possible(subject: Trained, **options: Any) -> MakeScenes | None:
+def _possible(subject: LoadedRun, **options: Any) -> MakeScenes | None:
     """What makes such scenes; None if there are none: what is too large for a canvas is refused."""
     split = subject.setting.dataset.test.to("cpu")
     try:
@@ -343,7 +343,7 @@ def _possible(subject: Trained, **options: Any) -> MakeScenes | None:
     return make
 
 
-def _sees(subject: Trained, make: MakeScenes) -> bool:
+def _sees(subject: LoadedRun, make: MakeScenes) -> bool:
     """Whether the agent's layers take such scenes."""
     split = subject.setting.dataset.test
     scene = make(split.to("cpu"), torch.arange(1), torch.Generator().manual_seed(0))
@@ -356,5 +356,5 @@ def _sees(subject: Trained, make: MakeScenes) -> bool:
     return True
 
 
-def _draw(subject: Trained) -> Any:
+def _draw(subject: LoadedRun) -> Any:
     return DRAWS[subject.recipe.problem.draw]

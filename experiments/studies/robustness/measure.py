@@ -14,7 +14,7 @@ from ...parallel import sweep
 from ...parse import parse
 from ...recipe import RunOptions, UsageError
 from ...recipes import RECIPES
-from ...revive import Revival, Trained, recipe_of
+from ...revive import LoadedRun, RunLoader, recipe_of
 from ...words import as_words, origin_of
 from .changes import CHANGES, NoMeaning
 
@@ -31,7 +31,7 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: RunOptions) ->
 
     Raises ReportError for paths without runs, CheckpointError and DataError.
     """
-    faults, revive = [], Revival(run)
+    faults, revive = [], RunLoader(run)
     for one in (one for group in read(paths) for one in group.runs):
         if one.folder is None:
             faults.append(f"{one.source}: committed figures, without the agent's weights")
@@ -61,7 +61,7 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: RunOptions) ->
     return faults
 
 
-def _measure(subject: Trained, name: str, found: dict[str, Any]) -> None:
+def _measure(subject: LoadedRun, name: str, found: dict[str, Any]) -> None:
     try:
         found["found"][name] = CHANGES[name](subject)
     except NoMeaning as reason:

@@ -28,7 +28,7 @@ from hardattn.experiments.recipe import Spec, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import plain
 from hardattn.export import Deployed
-from hardattn.scenes import frozen
+from hardattn.scenes import fixed_scenes
 from hardattn.tasks import Localise
 from tests.agents.test_agents import EVERYONE, build
 
@@ -70,7 +70,7 @@ def seen_in_test() -> Any:
     problem = dataclasses.replace(problem, test_draws=1)
     digits = load("digits")
     make = built(problem, digits.classes, digits.test.images.shape[1:]).make
-    return frozen(make, digits.test, problem.test_seed, 1)
+    return fixed_scenes(make, digits.test, problem.test_seed, 1)
 
 
 def test_loaded_it_is_the_same_to_the_bit(run: Path, deployed: Path) -> None:

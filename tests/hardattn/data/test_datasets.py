@@ -17,7 +17,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
-from hardattn.data import DataError, Dataset, Split, datasets, deal, fewer, load
+from hardattn.data import DataError, Dataset, Split, datasets, load, stratified_split, subsample
 from hardattn.data.idx import PUBLISHED, digest
 from tests.support.pictures import deep_png
 
@@ -104,7 +104,7 @@ def test_digits_are_scikit_learns_scaled_to_bytes():
     dataset = load("digits")
     check(dataset, 1, 8)
     bunch = load_digits()
-    parts = deal(bunch.target, 0.2, 0.2)
+    parts = stratified_split(bunch.target, 0.2, 0.2)
     assert sorted(np.concatenate(parts)) == list(range(1797))
     assert [len(part) for part in parts] == [1079, 359, 359]
     for split, part in zip((dataset.train, dataset.validation, dataset.test), parts, strict=True):
@@ -125,7 +125,7 @@ def test_digits_are_scikit_learns_scaled_to_bytes():
 @settings(max_examples=60, deadline=None)
 def test_deal_is_a_partition_with_each_class_in_each_share(labels, shares):
     labels = np.array(labels)
-    parts = deal(labels, *shares)
+    parts = stratified_split(labels, *shares)
     assert len(parts) == 1 + len(shares)
     assert sorted(np.concatenate(parts)) == list(range(len(labels)))
     for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
@@ -832,23 +832,23 @@ def test_fewer_is_stratified_nested_and_fixed_by_the_seed():
         (0.5, [16, 2, 10]),
         (1, [32, 3, 20]),
     ):
-        part = fewer(split, share, seed=4)
+        part = subsample(split, share, seed=4)
         assert part.labels.bincount().tolist() == counts
         images = part.images.flatten().tolist()
         assert images == sorted(images) and before <= set(images)
         assert torch.equal(part.labels, split.labels[images])
         before = set(images)
-    some = [fewer(split, 0.25, seed).images.flatten().tolist() for seed in (4, 4, 5)]
+    some = [subsample(split, 0.25, seed).images.flatten().tolist() for seed in (4, 4, 5)]
     assert some[0] == some[1] != some[2]
-    assert torch.equal(fewer(split, 1, 0).images, split.images)
+    assert torch.equal(subsample(split, 1, 0).images, split.images)
 
 
 def test_shares_that_are_whole_numbers_are_not_rounded_up():
     split = numbered([0] * 30 + [1] * 70)
-    assert fewer(split, 0.1, 0).labels.bincount().tolist() == [3, 7]
+    assert subsample(split, 0.1, 0).labels.bincount().tolist() == [3, 7]
 
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan")])
 def test_no_such_share(share):
     with pytest.raises(ValueError, match="share"):
-        fewer(numbered([0, 1]), share, 0)
+        subsample(numbered([0, 1]), share, 0)

@@ -17,7 +17,7 @@ from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import execute
 from hardattn.rollout import sample
-from hardattn.scenes import Scenes, cluttered, frozen, plain, translated
+from hardattn.scenes import Scenes, cluttered, fixed_scenes, plain, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.world import World
@@ -54,7 +54,9 @@ def test_small_scenes_are_made_in_thousands_as_ever(make: Any) -> None:
     generator = torch.Generator().manual_seed(7)
     parts = [torch.arange(1000), torch.arange(1000, 1100)]
     chunks = [make(SPLIT, part, generator) for _ in range(2) for part in parts]
-    for found, wanted in zip(frozen(make, SPLIT, 7, 2), zip(*chunks, strict=True), strict=True):
+    for found, wanted in zip(
+        fixed_scenes(make, SPLIT, 7, 2), zip(*chunks, strict=True), strict=True
+    ):
         exact: dict[str, Any] = {"rtol": 0, "atol": 0, "equal_nan": True}  # boxes of plain are none
         torch.testing.assert_close(found, torch.cat(wanted), **exact)
 
@@ -77,7 +79,7 @@ def test_no_chunk_of_large_scenes_is_larger_than_the_bound(monkeypatch: pytest.M
             return super().open(images)
 
     few = Split(SPLIT.images[:50], SPLIT.labels[:50])
-    scenes = frozen(make, few, 1, 2)
+    scenes = fixed_scenes(make, few, 1, 2)
     assert len(scenes) == 100 and max(made) <= 10_000 and sum(made) == 101 * 1600
     world = World(Watched(4), Classify(3), 2)
     agent = Scripted(
@@ -98,10 +100,10 @@ def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(memory, "free", lambda device: 2_000_000)
     with pytest.raises(ValueError, match="1,100 scenes of 1x40x40 pixels need"):
-        frozen(make, SPLIT, 1)
+        fixed_scenes(make, SPLIT, 1)
     assert made == [1]
     monkeypatch.setattr(memory, "free", lambda device: None)  # nobody says: it is tried
-    assert len(frozen(make, SPLIT, 1)) == 1100
+    assert len(fixed_scenes(make, SPLIT, 1)) == 1100
 
 
 def test_there_is_some_memory_and_not_without_end() -> None:

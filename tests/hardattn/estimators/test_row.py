@@ -38,7 +38,7 @@ def scenes() -> Scenes:
 
 
 def player() -> Setting:
-    """Places and moves at once, drawn from two distributions."""
+    """LocationDistribution and moves at once, drawn from two distributions."""
     torch.manual_seed(5)
     world = World(Zoom(4), Classify(CLASSES), 2, first="centre")
     return Player((1, 4, 4), CLASSES, hidden=4, what=4, where=4), world

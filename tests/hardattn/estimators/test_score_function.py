@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hardattn.distributions import Places
+from hardattn.distributions import LocationDistribution
 from hardattn.estimators import ESTIMATORS, Loss, reinforce
 from hardattn.estimators.score_function import credit, surrogate
 from hardattn.rollout import greedy, rollout, sample, soft
@@ -165,12 +165,16 @@ def test_baselines_lower_the_variance(scenes: Scenes) -> None:
 # Planted bugs: each is in well-known code.
 
 
-def undetached(places: Places, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+def undetached(
+    places: LocationDistribution, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
     value = places.draw(generator)
     return value, places.log_prob(value)
 
 
-def squashed(places: Places, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+def squashed(
+    places: LocationDistribution, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
     value = places.draw(generator).detach()
     return value, places.log_prob(torch.tanh(value))
 
@@ -220,7 +224,7 @@ def test_catches_the_extra_draw_after_the_last_look(scenes: Scenes) -> None:
     """It biases nothing, it is noise: the variance gives it away."""
 
     def planted(agent: Tiny, world: World, scenes: Scenes, generator: torch.Generator) -> Loss:
-        made: list[Places] = []
+        made: list[LocationDistribution] = []
 
         class Listening(Tiny):
             def step(self, state, seen):  # type: ignore[no-untyped-def]

@@ -29,7 +29,7 @@ from hardattn.evaluation.cost import (
     operations,
 )
 from hardattn.rollout import greedy, rollout
-from hardattn.scenes import Scenes, frozen, translated
+from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Retina, Whole
 from hardattn.tasks import Classify
 from hardattn.world import World
@@ -38,13 +38,13 @@ from tests.agents.test_agents import EVERYONE, OTHERS, build
 
 @pytest.fixture(scope="module")
 def scenes() -> Scenes:
-    return frozen(partial(translated, canvas=16), load("digits").test, 0).slice(0, 3)
+    return fixed_scenes(partial(translated, canvas=16), load("digits").test, 0).slice(0, 3)
 
 
 @pytest.fixture(scope="module")
 def small() -> Scenes:
     """For the agents of tests/test_agents.py: images of 12x12."""
-    return frozen(partial(translated, canvas=12), load("digits").test, 0).slice(0, 3)
+    return fixed_scenes(partial(translated, canvas=12), load("digits").test, 0).slice(0, 3)
 
 
 LOOKS = World(Retina(4, 2), Classify(10), 5)
@@ -358,7 +358,7 @@ def test_bytes_by_hand() -> None:
 
 
 def test_memory_of_an_mlp_by_hand() -> None:
-    scenes = frozen(partial(translated, canvas=16), load("digits").test, 0).slice(0, 8)
+    scenes = fixed_scenes(partial(translated, canvas=16), load("digits").test, 0).slice(0, 8)
     agent = FullView((1, 16, 16), 10, net="mlp").eval()
     weights = 4 * (256 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10)
     given = 8 * (256 + 8 + 4 * 4 + 8)  # a byte a pixel, target, box, index

@@ -13,14 +13,14 @@ from hardattn import clustering
 from hardattn.agents import RAM, SCRIPTS, FullView, Scripted
 from hardattn.clustering import matched
 from hardattn.data import load
-from hardattn.distributions import Fixed, Stop
+from hardattn.distributions import Delta, Stop
 from hardattn.evaluation import metrics
 from hardattn.evaluation.evaluate import Columns, average, evaluate
-from hardattn.evaluation.metrics import METRICS, error, figures
-from hardattn.evaluation.swap import looked
+from hardattn.evaluation.metrics import METRICS, compute, error
+from hardattn.evaluation.swap import own_looks
 from hardattn.experiments.studies.policy_gain.measure import followed
 from hardattn.rollout import Decision, greedy, sample
-from hardattn.scenes import Scenes, frozen, plain, translated
+from hardattn.scenes import Scenes, fixed_scenes, plain, translated
 from hardattn.sensors import Retina, Whole
 from hardattn.tasks import TASKS, Classify, Cluster, Sequence
 from hardattn.viz.pictures import verdict
@@ -44,7 +44,7 @@ class Written(nn.Module):
         row = round(seen.step[0].item() * len(self.logits))
         nought = torch.zeros_like(seen.step)
         halt = None if self.halts is None else Stop(1e4 * (self.halts[row] - 0.5))
-        return state, Decision(Fixed(self.place[row]), self.logits[row], nought, nought, halt)
+        return state, Decision(Delta(self.place[row]), self.logits[row], nought, nought, halt)
 
 
 def blank(count: int) -> Scenes:
@@ -83,7 +83,7 @@ def test_the_border_of_a_box_is_inside() -> None:
 
 def test_one_look_was_chosen_by_nobody() -> None:
     world = World(Retina(2), Classify(2), 1)
-    found = figures(evaluate(Written(torch.zeros(1, 5, 2), torch.zeros(1, 5, 2)), world, blank(5)))
+    found = compute(evaluate(Written(torch.zeros(1, 5, 2), torch.zeros(1, 5, 2)), world, blank(5)))
     assert found["hit"] is found["spread"] is found["entropy"] is None
     assert found["looks"] == 1 and len(found["error_after"]) == 1  # type: ignore[arg-type]
 
@@ -98,7 +98,7 @@ class Reading(nn.Module):
         number = (255 * seen.glimpse.flatten(1)[:, 0]).round().long()
         nought = torch.zeros_like(seen.step)
         logits = 5.0 * nn.functional.one_hot(number, 3).float()
-        return state, Decision(Fixed(torch.zeros_like(seen.location)), logits, nought, nought)
+        return state, Decision(Delta(torch.zeros_like(seen.location)), logits, nought, nought)
 
 
 def test_clusters_are_named_over_all_scenes_whoever_asks_and_however_they_are_dealt() -> None:
@@ -114,8 +114,8 @@ def test_clusters_are_named_over_all_scenes_whoever_asks_and_however_they_are_de
     said = evaluate(agent, classes, scenes)
     assert torch.equal(said.prediction[:, -1], cluster) and error(said) > 0.5
     found = [evaluate(agent, world, scenes, batch=batch) for batch in (90, 30, 7)]
-    found += [looked(agent, world, scenes).columns]
-    path = looked(agent, world, scenes).place
+    found += [own_looks(agent, world, scenes).columns]
+    path = own_looks(agent, world, scenes).place
     found += [followed(agent, world, scenes, path, greedy, batch=batch) for batch in (90, 30, 7)]
     for one in found:
         assert error(one) == pytest.approx(wrong.double().mean().item())
@@ -141,7 +141,7 @@ def test_every_other_task_has_nothing_to_finish(name: str) -> None:
 @lru_cache
 def scenes(canvas: int = 16) -> Scenes:
     data = load("digits")
-    return frozen(partial(translated, canvas=canvas), data.test, 3).slice(0, 60)
+    return fixed_scenes(partial(translated, canvas=canvas), data.test, 3).slice(0, 60)
 
 
 def looker(script: str | None = None, looks: int = 4, **world: Any) -> tuple[Any, World]:
@@ -176,7 +176,7 @@ def test_the_batch_size_changes_nothing_for_whole_images() -> None:
         part = evaluate(agent, world, scenes(), batch=batch)
         assert torch.allclose(part.log_probability, whole.log_probability, atol=1e-5)
     assert whole.location.isnan().all() and not whole.hit.any()
-    found = figures(whole)
+    found = compute(whole)
     assert found["hit"] is found["spread"] is found["entropy"] is None
 
 
@@ -263,13 +263,13 @@ def test_average_is_the_mean_probability() -> None:
 
 
 def test_the_oracle_always_hits() -> None:
-    found = figures(evaluate(*looker("oracle", context="target", first="target"), scenes()))
+    found = compute(evaluate(*looker("oracle", context="target", first="target"), scenes()))
     assert found["hit"] == 1.0
 
 
 def test_the_centre_is_always_the_centre() -> None:
     found = evaluate(*looker("centre"), scenes())
-    assert (found.location[:, 1:] == 0).all() and figures(found)["spread"] == 0
+    assert (found.location[:, 1:] == 0).all() and compute(found)["spread"] == 0
 
 
 @pytest.mark.parametrize("looks", range(2, 13))
@@ -295,7 +295,7 @@ def test_a_random_look_is_not_the_first_again() -> None:
 
 
 def test_random_is_uniform() -> None:
-    many = frozen(plain, load("digits").train, 0)
+    many = fixed_scenes(plain, load("digits").train, 0)
     found = evaluate(*looker("random"), many).location[:, 1:].flatten(0, 1)
     assert len(found) > 3000
     cells = ((found + 1) * 4).long().clamp(max=7)

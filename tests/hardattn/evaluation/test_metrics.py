@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hardattn.evaluation import localisation
 from hardattn.evaluation.evaluate import NOWHERE
-from hardattn.evaluation.metrics import METRICS, figures, looked_and_answered, references
+from hardattn.evaluation.metrics import METRICS, compute, looked_and_answered, references
 from tests.support.handmade import MAPS, columns, looking, mapped
 
 CHOSEN = [(0, 0), (1, 0), (0, 0.5), (1, 0.5)]
@@ -64,13 +64,13 @@ def test_by_hand(name: str) -> None:
 
 def test_by_hand_where_agents_stopped() -> None:
     """Two stopped after the first look: what they would have looked at next counts nowhere."""
-    found = figures(columns(looks=torch.tensor([2, 1, 2, 1])))
+    found = compute(columns(looks=torch.tensor([2, 1, 2, 1])))
     assert found["looks"] == 1.5 and found["hit"] == 0.0 and found["entropy"] == 2.0
     assert found["spread"] == pytest.approx((0.0 + 0.25) / 2)
     assert found["diversity"] == pytest.approx(0.5) and found["coverage"] == 2 / 4 / 64
     assert found["saccade"] == pytest.approx((math.hypot(0.9, 0.9) + math.hypot(0.9, 0.4)) / 2)
     assert found["centre_distance"] == pytest.approx((0 + 0.5) / 2) and found["looked"] == 0.0
-    nobody = figures(columns(looks=torch.ones(4, dtype=torch.long)))
+    nobody = compute(columns(looks=torch.ones(4, dtype=torch.long)))
     names = "hit spread entropy diversity saccade coverage revisits centre_distance".split()
     assert all(nobody[name] is None for name in names)
 
@@ -84,15 +84,15 @@ def test_columns_by_hand() -> None:
 
 
 def test_figures_are_json_even_from_a_diverged_net() -> None:
-    found = figures(columns(log_probability=torch.full((4, 2, 4), torch.nan)))
+    found = compute(columns(log_probability=torch.full((4, 2, 4), torch.nan)))
     json.dumps(found, allow_nan=False)
     assert found["nll"] is None and found["n"] == 4 and found["error"] == 1
     lost = torch.full((4, 5, 5), torch.nan)
-    found = figures(columns(density=lost, activation=lost))
+    found = compute(columns(density=lost, activation=lost))
     json.dumps(found, allow_nan=False)
     assert found["energy"] is None and found["box_accuracy"] == 0.0
     sure = torch.tensor([0.0, -math.inf, -math.inf, -math.inf]).expand(4, 2, 4)
-    found = figures(columns(log_probability=sure))
+    found = compute(columns(log_probability=sure))
     assert found["nll"] is None and found["error"] == 0.5 and found["brier"] == 1.0
     json.dumps(found, allow_nan=False)
 
@@ -108,7 +108,7 @@ def test_images_without_a_target_do_not_count() -> None:
     density = torch.tensor([[[3.0, 1.0]]]).expand(3, -1, -1)  # points at the left half
     found = mapped(density, torch.tensor([[LEFT], [NOTHING], [POINT]]))
     alone = mapped(density[:1], torch.tensor([[LEFT]]))
-    names = [*(set(figures(found)) & set(BY_HAND) - {"error", "error_after"})]
+    names = [*(set(compute(found)) & set(BY_HAND) - {"error", "error_after"})]
     for name in names:
         assert METRICS[name](found) == pytest.approx(METRICS[name](alone), nan_ok=True), name
     assert METRICS["pointing"](found) == 1.0 and METRICS["energy"](found) == 0.75
@@ -116,11 +116,11 @@ def test_images_without_a_target_do_not_count() -> None:
         empty = mapped(density, torch.tensor([[nowhere]]).expand(3, -1, -1))
         for name in ("pointing", "energy", "pxap", "box_accuracy_v2", "mass_iou", "looked"):
             assert METRICS[name](empty) is None, name
-        json.dumps(figures(empty), allow_nan=False)
+        json.dumps(compute(empty), allow_nan=False)
 
 
 def test_columns_without_boxes_still_tell_of_the_rest() -> None:
-    found = figures(columns(box=NOWHERE))
+    found = compute(columns(box=NOWHERE))
     assert found["hit"] == 0.25 and found["map_entropy"] == pytest.approx(BY_HAND["map_entropy"])
     assert found["looked"] is found["pointing"] is found["pxap"] is None
 
@@ -183,7 +183,7 @@ def test_what_several_figures_come_from_is_computed_once(monkeypatch: pytest.Mon
     overlaps = localisation.overlaps
     monkeypatch.setattr(localisation, "overlaps", noting)
     made = columns(density=torch.tensor(MAPS))._replace(activation=torch.tensor(MAPS[::-1]))
-    figures(made)
+    compute(made)
     assert len(seen) == 2 and seen[0] is made.density and seen[1] is made.activation
 
 
@@ -211,5 +211,5 @@ def test_figures_hardly_go_from_image_to_image() -> None:
         maps = torch.rand(count, 14, 14, generator=generator)
         place = 2 * torch.rand(count, 8, 2, generator=generator) - 1
         made = looking(place)._replace(density=maps, activation=maps.flip(0))
-        found.append(calls(partial(figures, made)))
+        found.append(calls(partial(compute, made)))
     assert found[2] - found[1] < 20 * 500

@@ -11,20 +11,20 @@ from torch import Tensor, nn
 from hardattn.agents import Player, Scripted, SoftAgent
 from hardattn.attention import BLOCKS
 from hardattn.data import Split, load
-from hardattn.distributions import Fixed
+from hardattn.distributions import Delta
 from hardattn.evaluation import swap
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.evaluation.scanpath import hit
-from hardattn.evaluation.swap import SWAPS, Meaningless, Own, looked, partners, paths, swapped
+from hardattn.evaluation.swap import SWAPS, Meaningless, Own, own_looks, partners, paths, swapped
 from hardattn.experiments.build import agent as agent_of, built
-from hardattn.experiments.recipe import Problem, Spec
+from hardattn.experiments.recipe import ProblemOptions, Spec
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import controlled
 from hardattn.experiments.studies.policy_gain.measure import followed, swapped_columns
 from hardattn.maps import CONTROLS
 from hardattn.rollout import DRAWS, Decision, greedy
-from hardattn.scenes import Scenes, frozen, plain
+from hardattn.scenes import Scenes, fixed_scenes, plain
 from hardattn.sensors import Cells, Retina, Whole
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
@@ -50,7 +50,7 @@ class Reader(nn.Module):
         brightest = torch.maximum(brightest, seen.glimpse.flatten(1).amax(1))
         logits = torch.stack([torch.full_like(brightest, 0.6), brightest], 1)
         nought = torch.zeros_like(brightest)
-        return (brightest, goal), Decision(Fixed(goal), logits, nought, nought)
+        return (brightest, goal), Decision(Delta(goal), logits, nought, nought)
 
 
 def pointers(times: int) -> tuple[World, Scenes]:
@@ -139,7 +139,7 @@ def points(looks: int = 5, count: int = 6) -> tuple[Own, World, Scenes]:
 
         def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
             nought = torch.zeros_like(seen.step)
-            return state, Decision(Fixed(seen.location), nought[:, None], nought, nought)
+            return state, Decision(Delta(seen.location), nought[:, None], nought, nought)
 
     columns = evaluate(Still(), world, scenes)
     return Own(place, columns), world, scenes
@@ -268,11 +268,11 @@ KINDS = (
 
 def untrained(name: str, **changes: Any) -> tuple[Any, World, Scenes, Any]:
     """The agent of a recipe, its world, some scenes, and how it looks."""
-    problem: Problem = RECIPES[name].problem
+    problem: ProblemOptions = RECIPES[name].problem
     split = load("digits").test
     split = Split(split.images[:24], split.labels[:24])
     world, make, _ = built(problem, load("digits").classes, split.images.shape[1:])
-    scenes = frozen(make, split, 1, 2)
+    scenes = fixed_scenes(make, split, 1, 2)
     image = tuple(scenes.image.shape[1:])
     torch.manual_seed(0)
     recipe = RECIPES[name].agent.but(**changes)
@@ -283,7 +283,7 @@ def untrained(name: str, **changes: Any) -> tuple[Any, World, Scenes, Any]:
 @pytest.mark.parametrize("name", KINDS)
 def test_following_the_own_path_changes_nothing(name: str) -> None:
     agent, world, scenes, draw = untrained(name)
-    own = looked(agent, world, scenes, draw)
+    own = own_looks(agent, world, scenes, draw)
     path = followed(agent, world, scenes, own.place, draw, batch=20)
     for key, one in own.columns._asdict().items():
         if key != "entropy":
@@ -353,13 +353,13 @@ def test_stopping_stays_the_agents() -> None:
 
 def test_playing_stays_the_agents() -> None:
     sensor = Spec("retina", size=4, scales=2)
-    problem = Problem(scene=Spec("catch", canvas=12), sensor=sensor, looks=12)
+    problem = ProblemOptions(scene=Spec("catch", canvas=12), sensor=sensor, looks=12)
     split = load("digits").test
     world, make, _ = built(problem, load("digits").classes, split.images.shape[1:])
-    scenes = frozen(make, Split(split.images[:30], split.labels[:30]), 1)
+    scenes = fixed_scenes(make, Split(split.images[:30], split.labels[:30]), 1)
     torch.manual_seed(0)
     agent: Any = Player((2, 4, 4), 2, hidden=12, what=9, where=7)
-    own = looked(agent, world, scenes)
+    own = own_looks(agent, world, scenes)
     assert own.place.shape == (12, 30, 2)
     path = followed(agent, world, scenes, own.place, greedy)
     assert torch.equal(path.log_probability, own.columns.log_probability)

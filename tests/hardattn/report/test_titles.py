@@ -9,7 +9,7 @@ import torch
 
 from hardattn.experiments.build import world
 from hardattn.experiments.parse import parse
-from hardattn.experiments.recipe import Problem, Spec
+from hardattn.experiments.recipe import ProblemOptions, Spec
 from hardattn.experiments.recipes import RECIPES
 from hardattn.report.controls import sees
 from hardattn.report.rows import tables
@@ -146,7 +146,7 @@ def test_a_single_look_of_a_retina_shows_what_it_says(size: int, scales: int) ->
 def test_a_scene_that_changes_is_not_pieced_together() -> None:
     def sees(scene: str, scales: int) -> str:
         sensor = Spec("retina", size=6, scales=scales)
-        problem = Problem(scene=Spec(scene), sensor=sensor, looks=24)
+        problem = ProblemOptions(scene=Spec(scene), sensor=sensor, looks=24)
         return world(problem, 2, (1, 24, 24)).sees((1, 24, 24))
 
     assert sees("catch", 1) == NEVER

@@ -10,17 +10,17 @@ from hardattn.data import Split
 from hardattn.problem import SCENES
 from hardattn.scenes import (
     Scenes,
+    affine_transform,
     cluttered,
-    frozen,
+    fixed_scenes,
     inside,
-    jittered,
     localise,
     pair,
     plain,
+    random_affine,
     search,
     sequence,
     translated,
-    warped,
 )
 from hardattn.scenes.pairs import of_pair
 
@@ -248,10 +248,10 @@ def test_frozen_scenes_depend_on_the_seed_alone(name):
     split = make_split(count=1100, height=4, width=4)
     make = partial(SCENES[name].make, **CANVASES[name])
     torch.manual_seed(1)
-    once = frozen(make, split, seed=7)
+    once = fixed_scenes(make, split, seed=7)
     torch.manual_seed(2)
     state = torch.get_rng_state()
-    twice = frozen(make, split, seed=7, draws=2)
+    twice = fixed_scenes(make, split, seed=7, draws=2)
     assert torch.equal(torch.get_rng_state(), state)
     assert len(once) == 1100
     assert len(twice) == 2200
@@ -260,7 +260,7 @@ def test_frozen_scenes_depend_on_the_seed_alone(name):
         assert torch.equal(field.nan_to_num(9), wanted.nan_to_num(9))
     if name != "plain":
         assert not torch.equal(twice.slice(1100, 2200).image, once.image)
-        assert not torch.equal(frozen(make, split, seed=8).image, once.image)
+        assert not torch.equal(fixed_scenes(make, split, seed=8).image, once.image)
 
 
 def test_repeat_and_slice_keep_rows_together():
@@ -525,7 +525,7 @@ def test_what_is_moved_by_whole_pixels_is_the_same_pixels():
     height, width, some = 6, 8, boxed(6, 8)
     right, down = 2 / width, 2 / height  # of one pixel, in locations
     one, other = [[1, 0, 2 * right], [0, 1, down]], [[1, 0, 0], [0, 1, -3 * down]]
-    found = warped(some, matrices(one, other))
+    found = affine_transform(some, matrices(one, other))
     wanted = torch.zeros_like(some.image)
     wanted[0, :, 1:, 2:] = some.image[0, :, :-1, :-2]
     wanted[1, :, :-3] = some.image[1, :, 3:]
@@ -538,7 +538,7 @@ def test_what_is_moved_by_whole_pixels_is_the_same_pixels():
 
 def test_a_quarter_turn_and_a_doubling_are_exact():
     some = boxed(6, 6)
-    found = warped(some, matrices([[0, -1, 0], [1, 0, 0]], [[2, 0, 0], [0, 2, 0]]))
+    found = affine_transform(some, matrices([[0, -1, 0], [1, 0, 0]], [[2, 0, 0], [0, 2, 0]]))
     # y points down, so that x -> y is clockwise on the screen.
     assert torch.equal(found.image[0], some.image[0].rot90(-1, (1, 2)))
     assert pixels_of(found.box[0, 0], 6, 6) == [3, 2, 5, 5]
@@ -558,7 +558,7 @@ def test_jitter_keeps_the_target_in_its_box(height, width):
     edges = torch.tensor([8.0, 6.0, 14.0, 9.0]) / torch.tensor([width, height, width, height])
     box = (edges * 2 - 1).expand(200, 1, 4)
     some = Scenes(image, torch.zeros(200).long(), box, torch.arange(200))
-    found = jittered(some, numbers(1), turn=30, stretch=1.2, shift=0.2)
+    found = random_affine(some, numbers(1), turn=30, stretch=1.2, shift=0.2)
     size = torch.tensor([width, height, width, height])
     edges = (found.box[:, 0] + 1) / 2 * size
     for one, (x0, y0, x1, y1) in zip(found.image[:, 0], edges.tolist(), strict=True):
@@ -575,15 +575,15 @@ def test_jitter_keeps_the_target_in_its_box(height, width):
 
 def test_jitter_draws_from_its_generator_and_as_far_as_it_may():
     some = boxed(6, 8)
-    still = jittered(some, numbers(0), turn=0, stretch=1, shift=0)
+    still = random_affine(some, numbers(0), turn=0, stretch=1, shift=0)
     assert torch.equal(still.image, some.image)
     assert torch.allclose(still.box, some.box, equal_nan=True)
     far = dict(turn=15, stretch=1.1, shift=0.1)
-    one, again, other = (jittered(some, numbers(seed), **far) for seed in (1, 1, 2))
+    one, again, other = (random_affine(some, numbers(seed), **far) for seed in (1, 1, 2))
     assert torch.equal(one.image, again.image) and not torch.equal(one.image, other.image)
     middle = torch.tensor([-0.5, -0.5, 0.25, 0.25]).expand(4000, 1, 4)  # which stays inside
     many = Scenes(*boxed(4, 4, 4000)[:2], middle, torch.arange(4000))
-    moved = jittered(many, numbers(3), turn=0, stretch=1, shift=0.3).centre - many.centre
+    moved = random_affine(many, numbers(3), turn=0, stretch=1, shift=0.3).centre - many.centre
     assert moved.abs().max() <= 0.3 + 1e-5
     for axis in moved.double().T:
         assert stats.kstest(axis.numpy(), stats.uniform(-0.3, 0.6).cdf).pvalue > 1e-4
@@ -660,6 +660,6 @@ def test_a_cue_goes_where_its_scene_goes():
         assert torch.equal(field, whole[order])
     plainly = plain(split, torch.arange(6))
     assert plainly.rows(order).cue.numel() == 0 and plainly.slice(1, 2).cue.numel() == 0
-    assert jittered(scenes, numbers(0), turn=9, stretch=1.1, shift=0.1).cue is scenes.cue
+    assert random_affine(scenes, numbers(0), turn=9, stretch=1.1, shift=0.1).cue is scenes.cue
     make = partial(search, canvas=(20, 24))
-    assert frozen(make, split, 1).cue.shape == (12, 10)
+    assert fixed_scenes(make, split, 1).cue.shape == (12, 10)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hardattn.data import Split
-from hardattn.scenes import Scenes, cluttered, strewn
+from hardattn.scenes import Scenes, add_clutter, cluttered
 from hardattn.scenes.transforms import contrast, noise, occluded, shifted
 
 
@@ -118,13 +118,13 @@ def test_strewn_scenes_keep_their_target_and_are_cluttered_scenes() -> None:
     drawn = seeded(5)
     steps = [bare]
     for more in (1, 0, 2):
-        steps.append(strewn(steps[-1], split, drawn, distractors=more, distractor_size=3))
+        steps.append(add_clutter(steps[-1], split, drawn, distractors=more, distractor_size=3))
     assert torch.equal(steps[1].image, steps[2].image)
     for before, after in pairwise(steps):
         assert (after.image >= before.image).all()
         only_the_image_changed(before, after)
     assert ((steps[1].image.int() - bare.image).flatten(1) > 0).sum(1).tolist() == [9, 9, 9]
-    most = strewn(steps[3], split, drawn, distractors=30, distractor_size=3)
+    most = add_clutter(steps[3], split, drawn, distractors=30, distractor_size=3)
     assert most.image.max() == 255
     with pytest.raises(ValueError, match="a piece of 5"):
-        strewn(bare, split, drawn, distractors=1, distractor_size=5)
+        add_clutter(bare, split, drawn, distractors=1, distractor_size=5)

@@ -15,16 +15,16 @@ import torch
 from hardattn import storage as checkpoint
 from hardattn.agents import RAM, Scripted
 from hardattn.data import Dataset, Split, load
-from hardattn.envs import GlimpseVectorEnv, Problem as Env, named
+from hardattn.envs import GlimpseVectorEnv, Problem as Env, problem_of
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.failure_modes import states
-from hardattn.evaluation.metrics import METRICS, OF_BOXES, figures, references
-from hardattn.evaluation.swap import Meaningless, looked, swapped
+from hardattn.evaluation.metrics import METRICS, OF_BOXES, compute, references
+from hardattn.evaluation.swap import Meaningless, own_looks, swapped
 from hardattn.experiments import handed_on as deploy, recipe as config, run as execute
 from hardattn.experiments.cli import main
 from hardattn.experiments.commands import tables as table
-from hardattn.experiments.recipe import Problem, UsageError
+from hardattn.experiments.recipe import ProblemOptions, UsageError
 from hardattn.experiments.recipes.cluttered import CLUTTERED_60
 from hardattn.experiments.recipes.mnist import MNIST
 from hardattn.experiments.studies.policy_gain import measure as gain
@@ -36,7 +36,7 @@ from hardattn.report.page.page import page
 from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
-from hardattn.scenes import frozen, plain, translated
+from hardattn.scenes import fixed_scenes, plain, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.training.log import Log, read_metrics
@@ -52,7 +52,7 @@ def test_what_cannot_be_said_without_a_box_is_in_the_table() -> None:
     """Over all metrics: None is what depends on boxes, and nothing else."""
     made = columns()
     nowhere = made._replace(box=torch.full_like(made.box, torch.nan), hit=made.hit & False)
-    before, after = figures(made), figures(nowhere)
+    before, after = compute(made), compute(nowhere)
     assert {name for name in METRICS if after[name] is None and before[name] is not None} == {
         *OF_BOXES
     }
@@ -176,19 +176,22 @@ TOLD = [{"first": "target"}, {"context": "target"}, {"first": "target", "context
 def test_nobody_is_told_a_place_that_nobody_knows(told: dict[str, Any], tmp_path: Path) -> None:
     """In one line each: recipes, evaluation, training, environments."""
     with pytest.raises(UsageError, match="nobody knows where the target is in plain scenes") as one:
-        Problem(scene=config.Spec("plain"), **told)
+        ProblemOptions(scene=config.Spec("plain"), **told)
     assert "\n" not in str(one.value)
-    Problem(scene=config.Spec("translated", canvas=48), **told)
+    ProblemOptions(scene=config.Spec("translated", canvas=48), **told)
     world = World(Retina(4), Classify(3), 2, **told)
     agent = RAM((1, 4, 4), 3, hidden=8, what=8, where=8)
     split, where = make_split(), "scenes without a box"
     with pytest.raises(ValueError, match=where):
-        evaluate(agent, world, frozen(plain, split, 1))
-    assert len(evaluate(agent, world, frozen(partial(translated, canvas=12), split, 1)).looks) == 48
+        evaluate(agent, world, fixed_scenes(plain, split, 1))
+    assert (
+        len(evaluate(agent, world, fixed_scenes(partial(translated, canvas=12), split, 1)).looks)
+        == 48
+    )
     data = Dataset("noise", split, split, split, ("a", "b", "c"))
     with pytest.raises(ValueError, match=where):
         here = Built(world, plain, data.classes)
-        given = agent, here, ESTIMATORS["reinforce"].make, data, frozen(plain, split, 1)
+        given = agent, here, ESTIMATORS["reinforce"].make, data, fixed_scenes(plain, split, 1)
         train(*given, tmp_path, TrainOptions(8))
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match=where):
@@ -232,7 +235,7 @@ def test_training_notes_no_hits(tmp_path: Path) -> None:
         log = Log(folder, name, quiet=True)
         train(
             *(agent, Built(world, make, data.classes), ESTIMATORS["reinforce"].make, data),
-            *(frozen(make, split, 1), folder),
+            *(fixed_scenes(make, split, 1), folder),
             TrainOptions(64, batch_size=16, validate_every=32),
             log=log,
         )
@@ -245,18 +248,18 @@ def test_training_notes_no_hits(tmp_path: Path) -> None:
 
 
 def test_changes_and_swaps_that_need_a_box_say_so() -> None:
-    problem = Problem(sensor=config.Spec("retina", size=4), looks=3)
+    problem = ProblemOptions(sensor=config.Spec("retina", size=4), looks=3)
     setting = execute.prepare(problem, config.RunOptions())
     agent = RAM((1, 4, 4), 10, hidden=8, what=8, where=8)
     test = setting.validation.slice(0, 40)
-    from hardattn.experiments.revive import Trained
+    from hardattn.experiments.revive import LoadedRun
 
     recipe = config.Recipe("", "", problem=problem)
-    subject = Trained({"recipe": {}}, recipe, setting, agent, test)
+    subject = LoadedRun({"recipe": {}}, recipe, setting, agent, test)
     for name in ("occlusion", "position"):
         with pytest.raises(changes.NoMeaning, match="nobody knows where the target is in plain"):
             changes.CHANGES[name](subject)
-    own = looked(agent, setting.world, test)
+    own = own_looks(agent, setting.world, test)
     with pytest.raises(Meaningless, match="without the box"):
         swapped("oracle", own, setting.world, test)
     random = Scripted(agent, "random", 3)
@@ -279,7 +282,7 @@ def test_gains_that_counted_false_hits_are_measured_again(framed: Path) -> None:
 
 
 def test_an_environment_of_plain_scenes_has_no_box() -> None:
-    env = GlimpseVectorEnv(named("DigitsPlain", "test"), 3)
+    env = GlimpseVectorEnv(problem_of("DigitsPlain", "test"), 3)
     env.reset(seed=0)
     assert env.scenes.box.isnan().all()
     assert load("digits").test.images.shape[2:] == (8, 8)

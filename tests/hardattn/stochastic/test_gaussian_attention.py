@@ -21,10 +21,10 @@ from hardattn.estimators import Loss
 from hardattn.estimators.clustering import gat_cluster, related
 from hardattn.estimators.score_function import reinforce
 from hardattn.evaluation.evaluate import Columns, evaluate
-from hardattn.evaluation.metrics import error, figures
+from hardattn.evaluation.metrics import compute, error
 from hardattn.maps import charge, recorded, replaced
 from hardattn.problem import Problem
-from hardattn.scenes import Scenes, frozen, jittered, plain, translated
+from hardattn.scenes import Scenes, fixed_scenes, plain, random_affine, translated
 from hardattn.sensors import Whole
 from hardattn.stochastic.gaussian_attention import GaussianAttention
 from hardattn.tasks import Classify, Cluster
@@ -226,7 +226,7 @@ def double() -> Iterator[None]:
 def test_the_losses_equal_the_slow_ones() -> None:
     """Each alone, with the weights of the paper, and with others."""
     agent = decided()
-    moved = jittered(scenes(), seeded(3), turn=20, stretch=1.25, shift=0.4)
+    moved = random_affine(scenes(), seeded(3), turn=20, stretch=1.25, shift=0.4)
     terms = slow_terms(*both(agent, moved), both(agent, scenes())[1].detach())
     for given in ({}, MIXED, *(OFF | {name: 1.0} for name in OFF)):
         loss = gat_cluster(agent, WORLD, scenes(), seeded(3), **given)
@@ -381,7 +381,7 @@ def test_clusters_under_other_names_are_a_perfect_classifier() -> None:
     given = columns((3 * target + 2) % 5, target, 5)
     assert error(given) > 0.7
     found = clustering.matched(given)
-    assert error(found) == 0 and figures(found)["nll"] < figures(given)["nll"]  # type: ignore
+    assert error(found) == 0 and compute(found)["nll"] < compute(given)["nll"]  # type: ignore
     assert clustering.nmi(given) == pytest.approx(1) and clustering.ari(given) == pytest.approx(1)
     # A part of a class in a cluster of its own is wrong, however pure.
     finer = columns(torch.where(torch.arange(50) % 10 == 0, 5, target), target, 6)
@@ -447,7 +447,7 @@ def test_what_cannot_be_matched_is_refused() -> None:
 def test_it_is_trained_and_measured_as_all_are(tmp_path: Path) -> None:
     data, make = digits(), partial(translated, canvas=SIDE)
     world = World(Whole(), Cluster(10), 1, first="centre")
-    validation = frozen(make, data.validation, 1).slice(0, 60)
+    validation = fixed_scenes(make, data.validation, 1).slice(0, 60)
     torch.manual_seed(0)
     agent = GATCluster((1, SIDE, SIDE), 10, width=8)
     log = Log(tmp_path, "x", classes=data.classes, quiet=True)

@@ -22,7 +22,7 @@ from tensorboard.plugins.scalar import scalars_plugin
 from hardattn.agents import RAM, FullView, MeanPool, ShowAttendTell, SoftAgent, no_block
 from hardattn.attention import BLOCKS
 from hardattn.evaluation.evaluate import Columns, evaluate
-from hardattn.evaluation.metrics import figures
+from hardattn.evaluation.metrics import compute
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, Retina, Whole
 from hardattn.tasks import Classify
@@ -82,8 +82,8 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
         log.start(0, 200)
         for seen in (100, 200):
             log.training(seen, seen / 50, {"loss": 1.5})
-            log.validation(seen, {"loss": 1.5}, figures(found), found, scenes())
-        table = figures(found)
+            log.validation(seen, {"loss": 1.5}, compute(found), found, scenes())
+        table = compute(found)
         measured = {f"test/{k}": v for k, v in table.items() if isinstance(v, float | list)}
         log.finish({"lr": 0.01, "agent": kind} | UNSET, measured, {"lr", "agent", *UNSET})
         log.close()
@@ -119,7 +119,7 @@ def test_curves_have_one_name_whoever_looks(top: Path) -> None:
 
 
 def test_the_error_after_each_look_has_looks_across(top: Path) -> None:
-    wanted = figures(watched("hard")[0])["error_after"]
+    wanted = compute(watched("hard")[0])["error_after"]
     assert isinstance(wanted, list)
     events = read(top / "hard").Scalars("test/error_after")
     assert [event.step for event in events] == [1, 2, 3]
@@ -137,7 +137,7 @@ def test_settings_stand_beside_the_final_figures(top: Path) -> None:
     found = read(top / "soft")
     assert {"_hparams_/experiment", "_hparams_/session_start_info"} <= set(found.summary_metadata)
     (final,) = found.Scalars("test/error")
-    assert final.value == pytest.approx(figures(watched("soft")[0])["error"])
+    assert final.value == pytest.approx(compute(watched("soft")[0])["error"])
     table = found.Tensors("settings/text_summary")[0].tensor_proto.string_val[0].decode()
     for name, value in {"lr": 0.01, "agent": "soft", **UNSET}.items():
         assert f"| {name} | {value} |" in table
@@ -298,6 +298,6 @@ def test_a_diverged_net_is_drawn_too(tmp_path: Path) -> None:
     lost = columns(log_probability=torch.full((4, 2, 4), torch.nan))
     log = Log(tmp_path, quiet=True)
     log.start(0, 10)
-    log.validation(10, {"loss": float("nan")}, figures(lost), lost, scenes(4))
+    log.validation(10, {"loss": float("nan")}, compute(lost), lost, scenes(4))
     log.close()
     assert "reliability" in read(tmp_path).Tags()["images"]

@@ -19,7 +19,7 @@ from hardattn.data import Split
 from hardattn.estimators import ESTIMATORS, Loss
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.problem import Problem
-from hardattn.scenes import Scenes, frozen, translated
+from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.training import checkpoint, loop
@@ -303,7 +303,7 @@ def accuracy_on_digits(folder: Path, estimator: str, script: str | None = None) 
     agent: Any = RAM((3, 6, 6), 10, core="gru", hidden=64, what=64, where=64, std=0.2)
     if script is not None:
         agent = Scripted(agent, script, world.looks)
-    validation = frozen(make, digits().validation, 1, 3)
+    validation = fixed_scenes(make, digits().validation, 1, 3)
     options = dict(images=64_000, lr=4e-3)
     how = ESTIMATORS[estimator].build(agent, world)
     return learned(folder, agent, world, how, make, validation, options)

@@ -20,7 +20,7 @@ from hardattn.experiments.cli import main
 from hardattn.experiments.parse import parse
 from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.revive import Trained
+from hardattn.experiments.revive import LoadedRun
 from hardattn.experiments.studies.policy_gain import fixed_order as retrain, measure as gain
 from hardattn.experiments.studies.policy_gain.measure import gains, swapped_columns
 from hardattn.experiments.studies.policy_gain.tables import markdown, save
@@ -346,7 +346,7 @@ def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
     agent = build.agent(
         recipe.agent, setting.world.sensor.shape(setting.image), setting.world, setting.image
     )
-    alive = Trained({}, recipe, setting, agent, setting.validation)
+    alive = LoadedRun({}, recipe, setting, agent, setting.validation)
     new = retrain.ordered(alive, retrain.path_of(alive))
     times = recipe.estimator.get("samples") or 1
     assert new.training.images == times * recipe.training.images
