@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.rollout import DRAWS
@@ -122,10 +122,10 @@ class RunLoader:
             print(f"{folder}: {since}; this is what the code now makes of it", file=sys.stderr)
         agent = built(recipe, setting.world, setting.image).to(setting.device)
         try:
-            weights = checkpoint.read(folder / "best.pt", setting.device)["agent"]
+            weights = storage.read(folder / "best.pt", setting.device)["agent"]
             agent.load_state_dict(weights)
         except (KeyError, RuntimeError) as fault:
-            if isinstance(fault, checkpoint.CheckpointError):
+            if isinstance(fault, storage.CheckpointError):
                 raise
             raise UsageError(
                 f"{folder / 'best.pt'}: not the weights of {result['name']}: run it again"

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.clustering import ari, nmi
 from hardattn.data import Dataset, load, subsample
 from hardattn.data.memory import at_once
@@ -101,7 +101,7 @@ def execute(name: str, recipe: Recipe, run: RunOptions, command: str, work: Work
         with failing(folder):
             result = work(name, recipe, run, command, folder) | sources.noted(folder)
             result |= origin(name, recipe)
-            checkpoint.replace_text(done, json.dumps(result, indent=1) + "\n")
+            storage.replace_text(done, json.dumps(result, indent=1) + "\n")
         return result
 
 
@@ -240,11 +240,11 @@ def conclude(
     result["figures"]["averaged"]["passes"] = 1 if once else PASSES
     kinds = [kind for kind in measured if kind != "averaged"]
     columns = {kind: measured[kind]._asdict() for kind in kinds}
-    checkpoint.write(folder / "columns.pt", columns)
+    storage.write(folder / "columns.pt", columns)
     wrong = failures(measured["greedy"], FAILURES)
     few, failed = test.slice(0, EXAMPLES), test.rows(wrong.to(test.image.device))
     kept = _pictures(few) | {"failures": {"index": wrong, **_pictures(failed)}}
-    checkpoint.write(folder / "examples.pt", kept)
+    storage.write(folder / "examples.pt", kept)
     return result
 
 
@@ -439,8 +439,8 @@ def _claim(folder: Path, name: str, recipe: Recipe, run: RunOptions, command: st
             )
         return
     told = settings | origin(name, recipe)
-    checkpoint.replace_text(path, json.dumps(told, indent=1) + "\n")
-    checkpoint.replace_text(folder / "command.txt", command + "\n")
+    storage.replace_text(path, json.dumps(told, indent=1) + "\n")
+    storage.replace_text(folder / "command.txt", command + "\n")
 
 
 def _commit() -> str | None:

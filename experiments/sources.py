@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 
 from .folder import clear, resumable
 from .recipe import UsageError
@@ -93,7 +93,7 @@ def begin(folder: Path, things: Iterable[Any], data: str, commit: str | None, ag
                 f"{before['commit'] or 'unknown'}; --again begins anew",
                 file=sys.stderr,
             )
-    checkpoint.replace_text(path, json.dumps(now, indent=1) + "\n")
+    storage.replace_text(path, json.dumps(now, indent=1) + "\n")
 
 
 def noted(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.data.memory import at_once
 from hardattn.evaluation.evaluate import Columns
 from hardattn.evaluation.scanpath import chosen
@@ -79,7 +79,7 @@ class Log:
         if kept:
             self.error = kept[-1]["validation"]["error"]
         lines = "".join(json.dumps(entry) + "\n" for entry in kept)
-        checkpoint.replace_text(self.folder / "metrics.jsonl", lines)
+        storage.replace_text(self.folder / "metrics.jsonl", lines)
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.agents import AGENTS, BACKBONES, NETS, RAM, SCRIPTS, FullView, Scripted, SoftAgent
 from hardattn.blocks.se import SE
 from hardattn.data import load
@@ -246,8 +246,8 @@ def test_survives_a_checkpoint(who: str, tmp_path: Path) -> None:
     first = world.first(scenes(), torch.Generator().manual_seed(0))
     wanted = quiet(agent.eval(), world, scenes(), first)
     assert not torch.equal(quiet(other.eval(), world, scenes(), first).logits, wanted.logits)
-    checkpoint.write(tmp_path / "agent.pt", agent.state_dict())
-    other.load_state_dict(checkpoint.read(tmp_path / "agent.pt"))
+    storage.write(tmp_path / "agent.pt", agent.state_dict())
+    other.load_state_dict(storage.read(tmp_path / "agent.pt"))
     found = quiet(other, world, scenes(), first)
     assert all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.evaluation import cost
 from hardattn.experiments import run as execute
 from hardattn.experiments.cli import main
@@ -50,7 +50,7 @@ def test_they_show_all_classes_and_the_same_images_for_all_agents(
         0,
         0,
     ]
-    kept = [checkpoint.read(path) for path in (tmp_path / "runs").rglob("examples.pt")]
+    kept = [storage.read(path) for path in (tmp_path / "runs").rglob("examples.pt")]
     assert [one["target"][:4].tolist() for one in kept] == [[0, 1, 2, 3]] * 2
     assert torch.equal(kept[0]["image"], kept[1]["image"])
     assert watched and all(targets[:4] == [0, 1, 2, 3] for targets in watched)

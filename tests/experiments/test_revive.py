@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.data import load
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import evaluate
@@ -132,7 +132,7 @@ def test_weights_are_read_from_what_was_kept(runs: Path) -> None:
     """Not from the last checkpoint."""
     folder = only(runs, "ram-digits")
     subject = RunLoader(RunOptions(device="cpu"))(folder, result_of(folder))
-    kept = checkpoint.read(folder / "best.pt")["agent"]
+    kept = storage.read(folder / "best.pt")["agent"]
     assert all(torch.equal(kept[name], value) for name, value in subject.agent.state_dict().items())
 
 
@@ -153,7 +153,7 @@ def test_what_is_measured_again_is_what_was_measured_first(runs: Path) -> None:
         cut["figures"] = {"greedy": dict(cut["figures"]["greedy"])}
         del cut["figures"]["greedy"]["nll"]  # as if from a version that did not measure so much
         path.write_text(json.dumps(cut))
-        checkpoint.write(path.parent / "columns.pt", {})
+        storage.write(path.parent / "columns.pt", {})
     assert main(["evaluate", str(runs), "--device", "cpu"]) == 0
     assert len(before) == 3
     for path, first in before.items():
@@ -164,7 +164,7 @@ def test_what_is_measured_again_is_what_was_measured_first(runs: Path) -> None:
         assert again["training"] == {**of_then, **first["training"]}
         assert again["cost"].keys() == first["cost"].keys()
         drawn = {"drawn"} if "random" in path.parent.parent.name else set()
-        kept = checkpoint.read(path.parent / "columns.pt").keys()
+        kept = storage.read(path.parent / "columns.pt").keys()
         assert kept == {"greedy", "sampled"} | drawn
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.agents import BACKBONES
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import DataError, Dataset, Split, load
@@ -325,7 +325,7 @@ def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[
     files = {path.name for path in folder.iterdir()}
     assert {"best.pt", "checkpoints", "columns.pt", "examples.pt", "metrics.jsonl"} <= files
     assert {"recipe.json", "command.txt"} <= files
-    kept, columns = (checkpoint.read(folder / name) for name in ("examples.pt", "columns.pt"))
+    kept, columns = (storage.read(folder / name) for name in ("examples.pt", "columns.pt"))
     failed = kept["failures"]
     assert torch.equal(failed["target"], columns["greedy"]["target"][failed["index"]])
     assert len(failed["image"]) == len(failed["index"]) <= execute.FAILURES

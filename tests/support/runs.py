@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.agents import RAM, FullView, MeanPool, Scripted, ShowAttendTell, SoftAgent, no_block
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import Split
@@ -148,10 +148,10 @@ def _write(
     }
     folder = top / name / f"seed-{seed}"
     folder.mkdir(parents=True)
-    checkpoint.write(folder / "columns.pt", {draw: one._asdict() for draw, one in kept.items()})
+    storage.write(folder / "columns.pt", {draw: one._asdict() for draw, one in kept.items()})
     few = scenes().slice(0, 8)
     examples = {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
-    checkpoint.write(folder / "examples.pt", examples)
+    storage.write(folder / "examples.pt", examples)
     (folder / "result.json").write_text(json.dumps(result))
     return folder
 

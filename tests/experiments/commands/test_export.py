@@ -15,7 +15,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.agents import ReSAN, SoftAgent
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import load
@@ -75,10 +75,10 @@ def seen_in_test() -> Any:
 
 def test_loaded_it_is_the_same_to_the_bit(run: Path, deployed: Path) -> None:
     agent, world = deploy.load(deployed)
-    kept = checkpoint.read(run / "best.pt")["agent"]
+    kept = storage.read(run / "best.pt")["agent"]
     assert agent.state_dict().keys() == kept.keys() and not agent.training
     assert all(torch.equal(value, kept[name]) for name, value in agent.state_dict().items())
-    columns = checkpoint.read(run / "columns.pt")["greedy"]
+    columns = storage.read(run / "columns.pt")["greedy"]
     again = evaluate(agent, world, seen_in_test())._asdict()
     for name in ("log_probability", "location", "looks", "target"):
         assert torch.equal(again[name], columns[name]), name
@@ -86,7 +86,7 @@ def test_loaded_it_is_the_same_to_the_bit(run: Path, deployed: Path) -> None:
 
 def test_the_graphs_answer_what_was_measured(run: Path, deployed: Path) -> None:
     _, world = deploy.load(deployed)
-    columns = checkpoint.read(run / "columns.pt")["greedy"]
+    columns = storage.read(run / "columns.pt")["greedy"]
     again = evaluate(Deployed(deployed), world, seen_in_test())._asdict()
     for name in ("log_probability", "location"):
         torch.testing.assert_close(again[name], columns[name], atol=1e-5, rtol=0)
@@ -133,8 +133,8 @@ def test_who_may_read_it_is_for_the_umask_to_say(run: Path, tmp_path: Path) -> N
     before = os.umask(0o027)
     try:
         deploy.deploy(run, tmp_path / "there")
-        checkpoint.write(tmp_path / "a.pt", {})
-        checkpoint.replace_text(tmp_path / "a.txt", "a")
+        storage.write(tmp_path / "a.pt", {})
+        storage.replace_text(tmp_path / "a.txt", "a")
     finally:
         os.umask(before)
     for path in (*(tmp_path / "there").iterdir(), *tmp_path.glob("a.*")):
@@ -202,7 +202,7 @@ def of_a_stranger(run: Path, to: Path) -> Path:
 
 def of_another(run: Path, to: Path) -> Path:
     folder = copied(run, to)
-    checkpoint.write(folder / "best.pt", {"agent": {"a": torch.zeros(1)}})
+    storage.write(folder / "best.pt", {"agent": {"a": torch.zeros(1)}})
     return folder
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.experiments.cli import main
 from hardattn.experiments.commands import tables as table
 from hardattn.report.faults import Fault, spared
@@ -55,9 +55,9 @@ def _column(name: str) -> Callable[[Path], None]:
     """Of one column there are three rows only."""
 
     def spoil(folder: Path) -> None:
-        stored = checkpoint.read(folder / "columns.pt")
+        stored = storage.read(folder / "columns.pt")
         stored["greedy"][name] = stored["greedy"][name][:3].clone()
-        checkpoint.write(folder / "columns.pt", stored)
+        storage.write(folder / "columns.pt", stored)
 
     return spoil
 
@@ -68,10 +68,10 @@ def _curve(folder: Path) -> None:
 
 
 def _failures(folder: Path) -> None:
-    stored = checkpoint.read(folder / "examples.pt")
+    stored = storage.read(folder / "examples.pt")
     few = {key: stored[key][:1] for key in ("image", "target", "box")}
     stored["failures"] = {"index": torch.tensor([999]), **few}
-    checkpoint.write(folder / "examples.pt", stored)
+    storage.write(folder / "examples.pt", stored)
 
 
 def _second(folder: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.evaluation.evaluate import Columns
 from hardattn.evaluation.failure_modes import states
 from hardattn.evaluation.metrics import looked_and_answered
@@ -277,7 +277,7 @@ def test_the_gain_of_one_seed_is_over_its_images(runs: Path) -> None:
     assert said == "With random looks the same observer errs 50.0 points more (no interval)."
     own = torch.arange(40) % 4 != 0
     right = {"own": own, "random": ~own, "index": torch.arange(40), "weights": ""}
-    checkpoint.write(folder / "gain.pt", right)
+    storage.write(folder / "gain.pt", right)
     row = by_name(only(folder))["ram"]
     assert row.gain is not None and (row.gain.unit, row.gain.n) == ("image", 40)
     assert row.gain.point == pytest.approx(50) and row.gain.low > 0
@@ -314,11 +314,11 @@ def test_the_surest_wrong_answers_are_kept_and_shown(runs: Path) -> None:
     assert torch.equal(older.image, run.examples["image"][older.scene])
     assert not seen.correct[older.scene, -1].any()
 
-    stored = checkpoint.read(runs / "ram" / "seed-0" / "examples.pt")
+    stored = storage.read(runs / "ram" / "seed-0" / "examples.pt")
     parts = {"target": seen.target[index], "box": seen.box[index]}
     image = torch.zeros(5, 1, 12, 15, dtype=torch.uint8)
     stored["failures"] = {"index": index, "image": image, **parts}
-    checkpoint.write(runs / "ram" / "seed-0" / "examples.pt", stored)
+    storage.write(runs / "ram" / "seed-0" / "examples.pt", stored)
     found = failures.failures(read([runs / "ram"])[0].runs[0])
     assert found.all and torch.equal(found.scene, index)
     text = failures.gallery(only(runs / "ram"))
@@ -354,13 +354,13 @@ def test_a_map_of_a_failure_stands_beside_it(tmp_path: Path) -> None:
 def test_who_is_never_wrong_has_no_failures(runs: Path) -> None:
     for name in ("ram", "random", "whole"):
         path = runs / name / "seed-0" / "columns.pt"
-        stored = checkpoint.read(path)
+        stored = storage.read(path)
         found = stored["greedy"]
         truth = torch.nn.functional.one_hot(found["target"], 4)[:, None].expand_as(
             found["log_probability"]
         )
         found["log_probability"] = torch.log(truth * 0.96 + 0.01)
-        checkpoint.write(path, stored)
+        storage.write(path, stored)
     assert failures.gallery(only(runs)) == ""
     assert len(kept_failures(Columns(**found), 12)) == 0
     assert "Where they were wrong" not in page(read([runs]))
@@ -380,10 +380,10 @@ def test_looked_and_answered_is_the_mean_over_seeds(made: Path) -> None:
 def test_symptoms_are_shown_as_means_over_seeds(tmp_path: Path) -> None:
     for seed in range(2):
         folder = write_run(tmp_path, "ram", seed)
-        stored = checkpoint.read(folder / "columns.pt")
+        stored = storage.read(folder / "columns.pt")
         place = stored["greedy"]["location"]
         place[:] = torch.tensor([0.5, 0.5]) if seed else torch.tensor([1.0, -1.0])
-        checkpoint.write(folder / "columns.pt", stored)
+        storage.write(folder / "columns.pt", stored)
     (row,) = only(tmp_path).rows
     cells = re.findall(r"<td>(.*?)</td>", symptoms.symptoms(only(tmp_path)))
     found = [states(run.columns["greedy"]) for run in row.group.runs if run.columns]

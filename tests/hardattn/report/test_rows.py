@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.agents import RAM
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments import committed as collect
@@ -303,7 +303,7 @@ def spoil_columns_away(runs: Path) -> str:
 
 
 def spoil_columns_foreign(runs: Path) -> str:
-    checkpoint.write(runs / "whole" / "seed-0" / "columns.pt", {"greedy": {"a": 1}})
+    storage.write(runs / "whole" / "seed-0" / "columns.pt", {"greedy": {"a": 1}})
     return "columns.pt: not the columns"
 
 
@@ -317,8 +317,8 @@ def spoil_count(runs: Path) -> str:
 
 def spoil_examples(runs: Path) -> str:
     path = runs / "whole" / "seed-0" / "examples.pt"
-    stored = checkpoint.read(path)
-    checkpoint.write(path, {**stored, "image": stored["image"].flip(0)})
+    stored = storage.read(path)
+    storage.write(path, {**stored, "image": stored["image"].flip(0)})
     return "their examples differ"
 
 
@@ -356,9 +356,9 @@ def test_wrong_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_difference_refuses_other_scenes(runs: Path) -> None:
     path = runs / "random" / "seed-0" / "columns.pt"
-    stored = checkpoint.read(path)
+    stored = storage.read(path)
     stored["greedy"]["target"] = (stored["greedy"]["target"] + 1) % CLASSES
-    checkpoint.write(path, stored)
+    storage.write(path, stored)
     ram, random = read([runs / "ram" / "seed-0", runs / "random" / "seed-0"])
     with pytest.raises(ReportError, match="targets differ"):
         difference(ram, random)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.agents import RAM, Scripted
 from hardattn.data import Dataset, Split, load
 from hardattn.envs import GlimpseVectorEnv, Problem as Env, problem_of
@@ -269,7 +269,7 @@ def test_changes_and_swaps_that_need_a_box_say_so() -> None:
 def test_gains_that_counted_false_hits_are_measured_again(framed: Path) -> None:
     folder = framed / "ram" / "seed-0"
     (folder / "best.pt.sha256").write_text("abc  best.pt\n")
-    checkpoint.write(folder / "gain.pt", {"weights": "abc"})
+    storage.write(folder / "gain.pt", {"weights": "abc"})
     result = json.loads((folder / "result.json").read_text())
     for hit, known in ((1.0, False), (None, True)):
         found = {

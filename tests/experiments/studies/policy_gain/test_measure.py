@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.agents import RAM, Scripted
 from hardattn.estimators import reinforce
 from hardattn.evaluation import swap
@@ -151,7 +151,7 @@ def test_the_files_hold_what_they_should_and_are_made_once(
     greedy = result["figures"]["greedy"]
     assert found["own"] == {key: greedy[key] for key in ("error", "hit")}
     assert found["retrained"] is None and set(found["left_out"]) == {"foreign"}
-    kept = checkpoint.read(folder / "gain.pt")
+    kept = storage.read(folder / "gain.pt")
     for name, one in found["swaps"].items():
         assert set(one) == {"error", "hit", "nll"}
         drawn = name in ("random", "shuffled")
@@ -167,9 +167,9 @@ def test_the_files_hold_what_they_should_and_are_made_once(
     again = capsys.readouterr()
     assert again.out == said.out and "looking again" not in again.err
     assert (folder / "gain.json").stat().st_mtime_ns == stamp
-    weights = checkpoint.read(folder / "best.pt")
+    weights = storage.read(folder / "best.pt")
     weights["agent"]["critic.bias"] += 1
-    checkpoint.write(folder / "best.pt", weights)
+    storage.write(folder / "best.pt", weights)
     with pytest.raises(TypeError):  # but of other weights it is
         gains([folder])
 
@@ -257,10 +257,10 @@ def test_runs_that_cannot_be_made_alive_are_one_line(
     folder = Path(shutil.copytree(source, tmp_path / "a" / "seed-0"))
     refused(capsys, "best.pt: missing", write_run(tmp_path / "b", "ram", 0))
     (folder / "gain.json").write_text("{")
-    checkpoint.write(folder / "gain.pt", {})
+    storage.write(folder / "gain.pt", {})
     refused(capsys, "delete it", folder)
     (folder / "gain.json").unlink()
-    checkpoint.write(folder / "best.pt", {"agent": {"a": torch.zeros(1)}})
+    storage.write(folder / "best.pt", {"agent": {"a": torch.zeros(1)}})
     refused(capsys, "not the weights", folder)
     (folder / "best.pt").unlink()
     refused(capsys, "best.pt: missing", folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.experiments.studies import comparison as compare
 from hardattn.report.render.csv import by_agent, by_seed
 from hardattn.report.render.latex import latex, tex
@@ -124,7 +124,7 @@ def test_a_metric_that_came_later_needs_no_new_run(
     folder = write_run(tmp_path, "ram", 0)
     (run,) = read([folder])[0].runs
     stored = run.result.greedy
-    columns = checkpoint.read(folder / "columns.pt")["greedy"]
+    columns = storage.read(folder / "columns.pt")["greedy"]
     monkeypatch.setitem(metrics.METRICS, "mean_target", lambda c: c.target.double().mean().item())
     monkeypatch.setitem(metrics.METRICS, "broken", lambda c: c.box[:, 5].sum().item())
     wanted = columns["target"].double().mean().item()

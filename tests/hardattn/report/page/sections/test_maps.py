@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hardattn import storage as checkpoint
+from hardattn import storage
 from hardattn.experiments import committed as collect
 from hardattn.report.columns import columns
 from hardattn.report.controls import control
@@ -318,8 +318,8 @@ def test_the_gallery_has_a_row_an_agent(runs: Path) -> None:
 
 def test_the_gallery_refuses_other_scenes(runs: Path) -> None:
     path = runs / "soft" / "seed-0" / "examples.pt"
-    stored = checkpoint.read(path)
-    checkpoint.write(path, {**stored, "image": stored["image"].flip(0)})
+    stored = storage.read(path)
+    storage.write(path, {**stored, "image": stored["image"].flip(0)})
     with pytest.raises(ReportError, match="examples differ"):
         page(read([runs]))
 

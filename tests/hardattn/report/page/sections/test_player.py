@@ -159,13 +159,13 @@ def test_hard_is_seated_beside_soft_else_beside_its_control(made: Path) -> None:
 
 
 def test_a_stopped_agent_has_the_looks_it_took(made: Path, tmp_path: Path) -> None:
-    from hardattn import storage as checkpoint
+    from hardattn import storage
 
     write_run(tmp_path, "ram", 0)
     path = tmp_path / "ram" / "seed-0" / "columns.pt"
-    stored = checkpoint.read(path)
+    stored = storage.read(path)
     stored["greedy"]["looks"][:] = torch.tensor(2)
-    checkpoint.write(path, stored)
+    storage.write(path, stored)
     play = film(tmp_path)["agents"][0]["plays"][0]
     assert [len(play[part]) for part in ("at", "belief", "says", "right", "sure")] == [2] * 5
     assert pixels(play["seen"]).shape == (8, 2 * 8)
