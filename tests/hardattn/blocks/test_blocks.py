@@ -4,6 +4,8 @@ import copy
 import io
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,29 +14,7 @@ from torch import Tensor, nn
 from hardattn.attention import BLOCKS, HEADS, Entry
 from hardattn.maps import CONTROLS, KINDS, AttentionMap, Map, charged, recorded, replaced
 from hardattn.noise import noise_from
-from tests.hardattn.blocks import (
-    test_blocks_arithmetic,
-    test_blocks_channel,
-    test_blocks_pooling,
-    test_blocks_self,
-    test_blocks_spatial,
-)
-from tests.hardattn.stochastic import (
-    test_bayesian as test_stochastic_bayesian,
-    test_gaussian_attention as test_stochastic_gaussian,
-    test_uncertainty_aware as test_stochastic_pooling,
-)
 
-FAMILIES = (
-    test_blocks_channel,
-    test_blocks_spatial,
-    test_blocks_self,
-    test_blocks_arithmetic,
-    test_blocks_pooling,
-    test_stochastic_bayesian,
-    test_stochastic_gaussian,
-    test_stochastic_pooling,
-)
 CLASSES = 5
 CHANNELS = (16, 32, 48)
 SIZES = ((8, 8), (7, 9), (12, 10))  # even, odd, not square
@@ -90,11 +70,16 @@ def again(block: nn.Module, x: Tensor) -> Tensor:
     return block(x)
 
 
-# Of a new row a formula is welcome and not asked for: that weights are there and learn, is.
+# Of a new row a formula is welcome, as WEIGHTS in its own test file, and not asked for: that
+# weights are there and learn, is.
 FORMULAS: dict[str, Callable[..., int]] = {}
-for family in FAMILIES:
-    assert not FORMULAS.keys() & family.WEIGHTS.keys()
-    FORMULAS |= family.WEIGHTS
+for room in ("blocks", "stochastic"):
+    for path in sorted((Path(__file__).parents[1] / room).glob("test_*.py")):
+        if path != Path(__file__):
+            module = import_module(f"tests.hardattn.{room}.{path.stem}")
+            family: dict[str, Callable[..., int]] = getattr(module, "WEIGHTS", {})
+            assert not FORMULAS.keys() & family.keys()
+            FORMULAS |= family
 
 
 def test_a_formula_is_of_a_row_that_there_is():

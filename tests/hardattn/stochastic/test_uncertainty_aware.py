@@ -16,7 +16,7 @@ from hardattn.maps import Map, recorded
 from hardattn.noise import dropout, noise_from, normal
 from hardattn.stochastic.harmonious_regions import HarmoniousRegions
 from hardattn.stochastic.uncertainty_aware import UncertaintyAware
-from tests.hardattn.blocks.test_blocks_spatial import read
+from tests.support.blocks import read
 
 
 def linear(inputs: int, outputs: int) -> int:
@@ -57,9 +57,6 @@ def maps_of(head: nn.Module, x: Tensor) -> list[Map]:
     with recorded(head) as maps:
         head(x)
     return maps
-
-
-# Uncertainty-aware attention.
 
 
 def drawn(head: nn.Module, x: Tensor, times: int) -> tuple[Tensor, list[Map]]:
@@ -231,9 +228,6 @@ def test_sampled_predictions_average_to_the_quadrature(
     error = said.std(0) / math.sqrt(len(said))
     assert bool(((said.mean(0) - exact).abs() < 4 * error).all()) == right
     assert ((head(x).softmax(1)[0] - exact).abs() > 20 * error).any(), "its mean says the same"
-
-
-# Harmonious attention's regions.
 
 
 def centred(*corners: tuple[int, int], size: tuple[int, int], whole: tuple[int, int]) -> Tensor:
