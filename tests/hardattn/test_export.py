@@ -19,7 +19,7 @@ from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Retina, Whole
 from hardattn.tasks import Classify
 from hardattn.world import World
-from tests.agents.test_agents import CLASSES, SIDE, SMALL, build
+from tests.support.agents import CLASSES, SIDE, SMALL, build
 
 NAMED = {"ram": "ram gru", "full_view": "net cnn", "soft": "backbone vit"}
 # One of each kind: two states, places to choose from, a stop, everything at once.

@@ -30,7 +30,7 @@ from hardattn.experiments.run import plain
 from hardattn.export import Deployed
 from hardattn.scenes import fixed_scenes
 from hardattn.tasks import Localise
-from tests.agents.test_agents import EVERYONE, build
+from tests.support.agents import EVERYONE, build
 
 TINY = ["--images", "64", "--batch-size", "32", "--validate-every", "64", "--test-draws", "1"]
 

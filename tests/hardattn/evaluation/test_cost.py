@@ -33,7 +33,7 @@ from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Retina, Whole
 from hardattn.tasks import Classify
 from hardattn.world import World
-from tests.agents.test_agents import EVERYONE, OTHERS, build
+from tests.support.agents import EVERYONE, OTHERS, build
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def scenes() -> Scenes:
 
 @pytest.fixture(scope="module")
 def small() -> Scenes:
-    """For the agents of tests/test_agents.py: images of 12x12."""
+    """For the agents of tests/support/agents.py: images of 12x12."""
     return fixed_scenes(partial(translated, canvas=12), load("digits").test, 0).slice(0, 3)
 
 
@@ -51,7 +51,7 @@ LOOKS = World(Retina(4, 2), Classify(10), 5)
 ONCE = World(Whole(), Classify(10), 1, first="centre")
 
 
-# Below, multiplications by hand, from the papers' layers at the sizes of tests/test_agents.py:
+# Below, multiplications by hand, from the papers' layers at the sizes of tests/support/agents.py:
 # images of 12x12, three looks, ten classes. An operation is half of a multiplication with its sum.
 H, WHAT, WHERE, K, T, CELLS = 12, 9, 7, 10, 3, 9
 

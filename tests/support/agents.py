@@ -1,0 +1,119 @@
+"""All agents there are, small, each with a world for it."""
+
+from functools import lru_cache, partial
+from typing import Any
+
+import torch
+
+from hardattn.agents import AGENTS, BACKBONES, NETS, RAM, SCRIPTS, FullView, Scripted, SoftAgent
+from hardattn.blocks.se import SE
+from hardattn.data import load
+from hardattn.layers import CORES
+from hardattn.maps import Map, recorded
+from hardattn.rollout import Decision
+from hardattn.scenes import Scenes, fixed_scenes, translated
+from hardattn.sensors import SENSORS, Affine, Cells, Pairs, Retina, Whole
+from hardattn.tasks import Classify
+from hardattn.world import Observation, World
+
+CLASSES, SIDE = 10, 12
+
+
+SMALL: dict[str, Any] = dict(hidden=12, what=9, where=7)
+
+
+# Who needs more than a retina: the options, the sensor and what is told before the first look.
+GRID: dict[str, Any] = dict(sensor=Cells(3, 3), context="whole")
+
+
+TOKENS = dict(features=8, hidden=12, groups=2, prior=0.5)
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "dram": dict(hidden=12, features=9, filters=4, sensor=Retina(5, 2), context="coarse"),
+    "edram": dict(hidden=12, features=9, filters=4, sensor=Affine(6), context="coarse"),
+    "dt_ram": dict(SMALL, sensor=Retina(3, 2)),
+    "mram": dict(SMALL, sensor=Retina(3, 2), joint=True),
+    "show_attend_tell": dict(GRID, features=8, hidden=12),
+    "variational": dict(GRID, features=8, hidden=12),
+    "variational_dirichlet": dict(GRID, features=8, hidden=12),
+    "sequential": dict(GRID, hidden=12, keys=4, values=6),
+    "scal": dict(GRID, features=16, hidden=12, reduction=2, attention="both"),
+    "draw": dict(SMALL, sensor=SENSORS["filterbank"](4)),
+    "zoom_ram": dict(SMALL, sensor=SENSORS["zoom"](4), joint=True),
+    "spread_ram": dict(SMALL, sensor=Retina(3, 2), joint=True),
+    "move_ram": dict(SMALL, sensor=SENSORS["crop"](4, 0.4), joint=True),
+    "player": dict(SMALL, sensor=SENSORS["zoom"](4), joint=True),
+    "guided_ram": dict(SMALL, sensor=Retina(3, 2), joint=True),
+    "glance_focus": dict(sensor=Retina(6), context="coarse", hidden=12, features=9),
+    "temporal": dict(SMALL, sensor=Retina(3, 2), joint=True, attention=5),
+    "kalman": dict(SMALL, sensor=Retina(3, 2), joint=True),
+    "gat_cluster": dict(sensor=Whole(), width=8),
+    "reinforced": dict(sensor=Pairs(3, 3), context="whole", grid=(3, 3), **TOKENS),
+}
+
+
+EVERYONE = [f"ram {core}" for core in CORES]
+
+
+EVERYONE += [f"agent {name}" for name in OTHERS]
+
+
+EVERYONE += [
+    "ram joint",
+    *(f"script {name}" for name in SCRIPTS),
+    *(f"net {name}" for name in NETS),
+    *(f"backbone {name}" for name in BACKBONES),
+]
+
+
+@lru_cache
+def scenes() -> Scenes:
+    made = fixed_scenes(partial(translated, canvas=SIDE), load("digits").train, 0)
+    return made.slice(0, 12)
+
+
+def build(who: str, looks: int = 3, seed: int = 0) -> tuple[Any, World]:
+    """An agent, and a world for it."""
+    kind, name = who.split()
+    torch.manual_seed(seed)
+    if kind == "net":
+        world = World(Whole(), Classify(CLASSES, each=True), looks, first="centre")
+        return FullView((1, SIDE, SIDE), CLASSES, net=name), world
+    if kind == "backbone":
+        world = World(Whole(), Classify(CLASSES, each=True), looks, first="centre")
+        # With fewer hidden units a gate is dead for a whole batch in many seeds: the mean over
+        # places, which it sees, hardly depends on the image after a transformer.
+        block = partial(SE, reduction=1)
+        return SoftAgent((1, SIDE, SIDE), CLASSES, backbone=name, width=8, block=block), world
+    if kind == "agent":
+        given = dict(OTHERS[name])
+        sensor, told = given.pop("sensor"), given.pop("context", "none")
+        world = World(sensor, Classify(CLASSES, each=name != "dt_ram"), looks, context=told)
+        if told != "none":
+            given["context"] = world.context_shape((1, SIDE, SIDE))
+        if name in ("show_attend_tell", "temporal"):
+            given["looks"] = looks
+        return AGENTS[name].make(sensor.shape((1, SIDE, SIDE)), CLASSES, **given), world
+    sensor = Retina(3, 2)
+    context = "target" if name == "oracle" else "none"
+    world = World(sensor, Classify(CLASSES, each=True), looks, context=context)
+    options: dict[str, Any] = dict(joint=True) if name == "joint" else {}
+    if name in CORES:
+        options["core"] = name
+    agent = RAM(sensor.shape((1, SIDE, SIDE)), CLASSES, **SMALL, **options)
+    return (Scripted(agent, name, looks) if kind == "script" else agent), world
+
+
+def looked(agent: Any, world: World, looks: int) -> tuple[list[Any], list[Decision], list[Map]]:
+    """States, decisions and maps of looks at the same places, in float64."""
+    generator = torch.Generator().manual_seed(0)
+    view = world.open(scenes())
+    state, states, decisions = agent.start(world.context(scenes()).double()), [], []
+    with torch.no_grad(), recorded(agent) as maps:
+        for look in range(looks):
+            seen = world.observe(view, world.first(scenes(), generator), look)
+            state, decision = agent.step(state, Observation(*(each.double() for each in seen)))
+            states.append(state)
+            decisions.append(decision)
+    return states, decisions, maps
