@@ -50,7 +50,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, (ram, random) in enumerate([(0.10, 0.30), (0.12, 0.36), (0.14, 0.33)]):
         write_run(top, "ram", seed, ram)
         write_run(top, "random", seed, random)
-    write_run(top, "whole", 0)
+    write_run(top, "whole", 0, 0.05)
     return top
 
 
