@@ -21,7 +21,7 @@ from hardattn.experiments.studies.robustness.changes import CHANGES
 from hardattn.experiments.studies.robustness.measure import NAME, stored
 from hardattn.report.render.print import Curves, inline, printed
 from hardattn.report.runs import read
-from tests.experiments.test_run import small
+from tests.support.commands import small
 
 TINY = ["--images", "16", "--batch-size", "8", "--validate-every", "16", "--test-draws", "1"]
 RUNS = {
