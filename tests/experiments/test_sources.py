@@ -24,13 +24,8 @@ from hardattn.experiments.recipe import ProblemOptions, Recipe, RunOptions, Spec
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import RunLoader
 from hardattn.experiments.words import command_for
-from hardattn.report.page.page import page
-from hardattn.report.render.markdown import markdown
-from hardattn.report.rows import tables
-from hardattn.report.runs import read
 from hardattn.training.log import Log
 from hardattn.training.options import TrainOptions
-from tests.support.runs import change, write_run
 
 MINE = '''
 """An agent from outside, with a module of its own for what it is made of."""
@@ -46,6 +41,8 @@ class Mine(FullView):
 
 
 '''
+
+
 LAYERS = "from torch import nn\n\n\nclass Wide(nn.Linear):\n    pass\n"
 
 
@@ -292,9 +289,6 @@ def test_a_run_that_fails_before_it_did_anything_leaves_no_folder(
     capsys.readouterr()
 
 
-# The data.
-
-
 def grow(folder: Path, count: int) -> str:
     """A folder of two classes of so many images each; the name of its dataset."""
     for number in range(count):
@@ -360,59 +354,6 @@ def test_weights_are_not_measured_on_other_data(mine: Path) -> None:
     grow(mine / "pictures", 9)
     with pytest.raises(UsageError, match="not those that it was trained on"):
         RunLoader(RunOptions(device="cpu"))(path.parent, result)
-
-
-def groups_of(
-    folder: Path, words: str, *data: str | None
-) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Groups of seeds of one recipe on scenes of one name, with these hashes of data."""
-    for seed, one in enumerate(data):
-        file = write_run(folder, "ram", seed) / "result.json"
-        change(file, scenes=words, **({} if one is None else {"data": one}))
-    return [(group.scenes, group.name, group.seeds) for group in read([folder])]
-
-
-@pytest.mark.parametrize("words", ["folder:my pictures plain, test seed 1", "digits plain"])
-def test_seeds_on_different_data_are_not_one_row(tmp_path: Path, words: str) -> None:
-    found = groups_of(tmp_path, words, "abc", "def", "abc")
-    assert found == [
-        (f"{words}, data abc", "ram", (0, 2)),
-        (f"{words}, data def", "ram", (1,)),
-    ]
-    done = tables(read([tmp_path]))
-    assert [table.scenes for table in done] == [f"{words}, data {one}" for one in ("abc", "def")]
-    assert "measured on the same" not in page(read([tmp_path]), None, "", [], "")
-
-
-def test_results_of_before_there_were_hashes_stay_together(tmp_path: Path) -> None:
-    folder, digits = "folder:pictures plain", "digits plain"
-    assert groups_of(tmp_path / "a", folder, None, None) == [(folder, "ram", (0, 1))]
-    assert groups_of(tmp_path / "b", digits, None, None) == [(digits, "ram", (0, 1))]
-    # What a folder held then is not known; digits are the same everywhere.
-    assert groups_of(tmp_path / "c", digits, None, "abc") == [(digits, "ram", (0, 1))]
-    assert groups_of(tmp_path / "d", folder, None, "abc", None) == [
-        (f"{folder}, data abc", "ram", (1,)),
-        (f"{folder}, data unknown", "ram", (0, 2)),
-    ]
-
-
-def test_the_report_says_where_seeds_are_of_different_code(tmp_path: Path) -> None:
-    folders = [write_run(tmp_path, "ram", seed) for seed in (0, 1)]
-    write_run(tmp_path, "random", 0)
-
-    def noted(one: dict[str, Any], other: dict[str, Any]) -> str:
-        for folder, given in zip(folders, (one, other), strict=True):
-            change(folder / "result.json", sources={"changed": [], **given})
-        return markdown(tables(read([tmp_path])))
-
-    words = "more than one version of the code"
-    alike = {"files": {"a.b": "1", "a.c": "2"}}
-    assert words not in markdown(tables(read([tmp_path]))) and words not in noted(alike, alike)
-    assert "RAM (a.c)" in noted(alike, {"files": {"a.b": "1", "a.c": "3"}})
-    assert "RAM (a.c)" in noted(alike, {"files": {"a.b": "1"}})
-    text = noted(alike, alike | {"changed": ["a.d"]})
-    assert words in text and "RAM (a.d)" in text
-    assert "under changed code" in page(read([tmp_path]), None, "", [], "")
 
 
 OWN = """

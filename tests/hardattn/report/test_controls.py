@@ -1,0 +1,109 @@
+"""Who is whose control, and who does not beat it."""
+
+import json
+import re
+from pathlib import Path
+
+from hardattn.report.controls import control
+from hardattn.report.findings import findings
+from hardattn.report.render.markdown import markdown
+from hardattn.report.rows import tables
+from hardattn.report.runs import Group, Run, read
+from tests.support.runs import SCENES, change, rewritten, told as told_by
+
+
+def test_a_control_is_the_same_agent_at_random(runs: Path) -> None:
+    ram, random = runs / "ram", runs / "random"
+    rewritten(ram, runs, "dram", 0.40, agent="Dram", balance=0.1)
+    rewritten(random, runs, "random-dram", 0.20, agent="Dram", balance=0.1)
+    rewritten(ram, runs, "spread", 0.20, agent="SpreadRam", floor=0.03)
+    rewritten(ram, runs, "wide", 0.20, agent="Ram", lr=1.0)
+    rewritten(random, runs, "random-wide", 0.25, agent="Ram", lr=1.0)
+    rewritten(random, runs, "centre", 0.50, script="centre")
+    rewritten(ram, runs, "four", 0.20)
+    for file in (runs / "four").rglob("result.json"):
+        change(file, world={**json.loads(file.read_text())["world"], "looks": 4})
+    groups = {group.name: group for group in read([runs])}
+    found = {name: control(group, [*groups.values()]) for name, group in groups.items()}
+    assert {name: other and other.name for name, other in found.items()} == {
+        "ram": "random",
+        "centre": "random",
+        # A variant of RAM has all its settings; those of Dram and of `wide` it lacks one of.
+        "spread": "random",
+        "dram": "random-dram",
+        "wide": "random-wide",
+        # Another world, and nobody at random in it.
+        "four": None,
+        "whole": None,
+        "random": None,
+        "random-dram": None,
+        "random-wide": None,
+    }
+    # Somebody else's observer is no control, though its settings be fewer.
+    del groups["random-dram"]
+    assert control(groups["dram"], [*groups.values()]) is None
+    del groups["random"], groups["random-wide"]
+    assert control(groups["ram"], [*groups.values()]) is None
+
+
+OWN = "dram mram edram draw zoom-ram kalman-ram glance-focus s3ta scal".split()
+
+
+SHARED = {"sat-soft": "sat", "sat-hard": "sat"} | {
+    f"variational-{one}": "variational"
+    for one in ("soft", "hard", "exact", "marginal", "enumerated", "sampled")
+}
+
+
+RAMS = "ram ram-reinforce ram-self-critical ram-leave-one-out"
+
+
+RAMS += " dt-ram spread-ram guided-ram ws-ram temporal-ram"
+
+
+def test_every_recipe_that_learns_to_look_has_its_control() -> None:
+    """Told from what a result holds: nothing but settings, world and sight."""
+    from hardattn.experiments import build
+    from hardattn.experiments.recipes import RECIPES
+    from hardattn.experiments.run import _world, plain
+
+    wanted: dict[str, str | None] = {f"{name}-digits": f"random-{name}-digits" for name in OWN}
+    wanted |= {f"{name}-digits": f"random-{other}-digits" for name, other in SHARED.items()}
+    wanted |= {f"{name}-digits": "random-digits" for name in RAMS.split()}
+    wanted |= {f"{name}-digits": None for name in ("oracle", "mlp", "cnn", "conv-2014", "random")}
+    groups = []
+    for name in {*wanted, *filter(None, wanted.values())}:
+        recipe = RECIPES[name]
+        world = build.world(recipe.problem, 10, (1, 8, 8))
+        result = {
+            "recipe": plain(recipe.settings()),
+            "sees": world.sees((1, 48, 48)),
+            "world": _world(recipe.problem.sensor.name, world, ("a", "b"), (1, 48, 48)),
+        }
+        groups.append(Group(SCENES, name, (Run(told_by(**result), Path(name), None),)))
+    for group in groups:
+        found = control(group, groups)
+        assert (found.name if found else None) == wanted.get(group.name), group.name
+
+
+def test_whoever_does_not_beat_its_control_is_named(runs: Path) -> None:
+    rewritten(runs / "ram", runs, "worse", 0.60)
+    rewritten(runs / "ram", runs, "even", 0.32)
+    (one,) = tables(read([runs]))
+    verdicts = {row.group.name: row.verdict for row in one.rows}
+    assert verdicts == {"ram": "yes", "even": "no", "worse": "worse", "random": "", "whole": ""}
+    text = markdown([one])
+    assert re.search(r"\| even \|.*\| \*\*no\*\* \|", text)
+    assert re.search(r"\| worse \|.*\| \*\*worse\*\* \|", text)
+    assert "Not ahead of their controls: even; worse." in findings(one)[0].caution
+
+
+def test_several_controls_have_a_column(runs: Path) -> None:
+    assert "its control" not in markdown(tables(read([runs])))
+    rewritten(runs / "ram", runs, "dram", 0.20, agent="Dram", balance=0.1)
+    rewritten(runs / "random", runs, "random-dram", 0.30, agent="Dram", balance=0.1)
+    (one,) = tables(read([runs]))
+    text = markdown([one])
+    assert "| minus its control | beats it |" in text
+    assert re.search(r"\| dram \| dram \|.*\| random-dram \|", text)
+    assert re.search(r"\| RAM \| ram \|.*\| random \|", text)
