@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,9 @@ from hardattn.agents import RAM, Scripted
 from hardattn.estimators import reinforce
 from hardattn.evaluation import swap
 from hardattn.evaluation.metrics import error
-from hardattn.experiments import build, run as execute
 from hardattn.experiments.cli import main
-from hardattn.experiments.parse import parse
-from hardattn.experiments.recipe import RunOptions
-from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.revive import LoadedRun
-from hardattn.experiments.studies.policy_gain import fixed_order as retrain, measure as gain
+from hardattn.experiments.studies.policy_gain import measure as gain
 from hardattn.experiments.studies.policy_gain.measure import gains, swapped_columns
-from hardattn.experiments.studies.policy_gain.tables import markdown, save
-from hardattn.experiments.words import Origin, as_words, overrides
 from hardattn.report.policy_gain import Gain, verdict
 from hardattn.rng import mix
 from hardattn.rollout import greedy
@@ -33,44 +26,8 @@ from hardattn.sensors import Retina
 from hardattn.stats import Estimate
 from hardattn.tasks import Classify
 from hardattn.world import World
+from tests.support.policy_gain import only
 from tests.support.runs import write_run
-
-SMALL = (
-    *("--canvas", "16", "--zoom", "1", "--size", "6", "--scales", "1", "--looks", "4"),
-    *("--hidden", "16", "--what", "16", "--where", "16", "--test-draws", "2"),
-    *("--images", "1280", "--batch-size", "128", "--validate-every", "1280"),
-)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A run that learns to look, and one that looks at random."""
-    top = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "tune", lambda threads: "default")
-        patch.setattr(execute, "PASSES", 1)
-        for more in ([], ["--script", "random"]):
-            words = ["ram-digits", *SMALL, *more, "--device", "cpu", "--out", str(top)]
-            assert main(["train", *words]) == 0
-        yield top
-
-
-@pytest.fixture
-def runs(made: Path, tmp_path: Path) -> Path:
-    """A copy to measure and to spoil."""
-    return Path(shutil.copytree(made, tmp_path / "runs"))
-
-
-def only(runs: Path, script: str | None) -> Path:
-    """The folder of the run whose script begins so, or that has none."""
-    (found,) = (
-        path.parent
-        for path in runs.glob("*/seed-0/recipe.json")
-        for given in [json.loads(path.read_text())["script"]]
-        if (given is None if script is None else (given or "").startswith(script))
-    )
-    return found
-
 
 WORLD = World(Retina(3), Classify(2), 4)
 
@@ -292,114 +249,3 @@ def test_another_versions_error_is_said(runs: Path, capsys: pytest.CaptureFixtur
     (folder / "result.json").write_text(json.dumps(result))
     gains([folder])
     assert "another version" in capsys.readouterr().err
-
-
-def test_the_observer_is_retrained_for_the_best_order(
-    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(execute, "PASSES", 1)
-    folder = only(runs, None)
-    assert main(["swap", str(folder), "--retrain", "--device", "cpu"]) == 0
-    said = capsys.readouterr().out
-    found = json.loads((folder / "gain.json").read_text())["retrained"]
-    validated, tests = {}, {}
-    for order, start in zip(retrain.ORDERS, ("centre", "raster", "path:"), strict=True):
-        there = only(runs, start) / "result.json"
-        result = json.loads(there.read_text())
-        assert result["recipe"]["estimator"] == "reinforce" and result["recipe"]["images"] == 1280
-        validated[order] = min(point for _, point in result["training"]["curve"])
-        tests[order] = result["figures"]["greedy"]["error"]
-        # It is had again by its own command.
-        name, recipe, _ = parse(result["command"].split()[2:])
-        assert name == result["name"]
-        assert json.loads(json.dumps(execute.plain(recipe.settings()))) == result["recipe"]
-        if order == found["order"]:
-            assert (folder / found["folder"]).resolve() == there.parent.resolve()
-    assert validated[found["order"]] == min(validated.values())
-    assert found["error"] == tests[found["order"]]
-    assert "the best fixed order" in said and f"({found['order']}, observer retrained)" in said
-
-    monkeypatch.setattr(retrain, "retrained", None)  # nothing is trained a second time
-    assert main(["swap", str(folder), "--retrain", "--device", "cpu"]) == 0
-    assert capsys.readouterr().out == said
-    capsys.readouterr()
-
-
-def test_nothing_is_retrained_where_no_looking_was_learned(
-    runs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = only(runs, "random")
-    gains([folder], retrain=True)
-    assert "no looking was learned" in capsys.readouterr().err
-    assert json.loads((folder / "gain.json").read_text())["retrained"] is None
-
-
-@pytest.mark.parametrize(
-    "name", ["ram-leave-one-out-digits", "sat-soft-digits", "reinforced-digits", "edram-digits"]
-)
-def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
-    """As many episodes, by an estimator that any looks go with, in a command that says so."""
-    recipe = RECIPES[name]
-    run = RunOptions(device="cpu")
-    setting = execute.prepare(recipe.problem, run)
-    setting = setting._replace(validation=setting.validation.slice(0, 20))
-    agent = build.agent(
-        recipe.agent, setting.world.sensor.shape(setting.image), setting.world, setting.image
-    )
-    alive = LoadedRun({}, recipe, setting, agent, setting.validation)
-    new = retrain.ordered(alive, retrain.path_of(alive))
-    times = recipe.estimator.get("samples") or 1
-    assert new.training.images == times * recipe.training.images
-    assert new.training.images // new.training.batch_size == recipe.training.images // (
-        recipe.training.batch_size
-    )
-    words = as_words(Origin(name, overrides(name, new)))
-    assert parse(words)[1].settings() == new.settings()
-    shape = setting.world.sensor.shape(setting.image)
-    build.agent(new.agent, shape, setting.world, setting.image)
-
-
-def entry(name: str, own: list[float], swaps: dict[str, list[float]]) -> Gain:
-    """An agent with these errors."""
-
-    def one(error: float) -> dict[str, float | None]:
-        return {"error": error, "hit": None, "nll": None}
-
-    found = [
-        {
-            "own": one(error),
-            "swaps": {key: one(errors[at]) for key, errors in swaps.items()},
-            "left_out": {"raster": "a reason"},
-            "retrained": {"order": "centre", "error": 0.5, "folder": "there"} if at else None,
-        }
-        for at, error in enumerate(own)
-    ]
-    return Gain(name, f"the {name}", tuple(range(len(own))), tuple(found), ())
-
-
-def test_the_committed_table_says_what_the_seeds_say(tmp_path: Path) -> None:
-    done = [
-        entry("unsure", [0.1, 0.2], {"random": [0.3, 0.5], "oracle": [0.05, 0.15]}),
-        entry("sure", [0.10, 0.11, 0.12], {"random": [0.60, 0.61, 0.62], "mean": [0.1, 0.1, 0.1]}),
-        entry("alone", [0.1], {"random": [0.9]}),
-        entry("control", [0.3, 0.3], {"random": [0.4, 0.4]})._replace(script="random"),
-        entry("soft", [0.2, 0.2], {"mean": [0.1, 0.1], "foreign": [0.4, 0.4]}),
-    ]
-    save(done, tmp_path / "gain.json")
-    found = json.loads((tmp_path / "gain.json").read_text())
-    assert [one["seeds"] for one in found["agents"]] == [[0, 1], [0, 1, 2], [0], [0, 1], [0, 1]]
-    assert found["agents"][0]["retrained"] == [None, {"order": "centre", "error": 0.5}]
-    _, _, *lines, blank, said = markdown(found).splitlines()
-    assert blank == "" and "one draw that all agents and seeds share" in said
-    for agent in found["agents"]:
-        agent["draws"] = 5
-    assert markdown(found).splitlines()[-1].startswith("Random looks, and the paths of other")
-    assert "mean of 5 draws" in markdown(found) and "one draw" not in markdown(found)
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    assert [row[1] for row in cells] == ["`sure`", "`unsure`", "`soft`"]  # one seed has no interval
-    sure, unsure, soft = cells
-    assert sure[4:6] == ["+50.0 [+50.0, +50.0]", "better than random"] and sure[2] == "3"
-    # 20 and 30 points: no more than two seeds can tell.
-    assert unsure[4].startswith("+25.0 [−38.5, ") and unsure[5] == "no better than random"
-    assert unsure[11] == "−5.0" and unsure[6] == "–"
-    assert soft[5] == "worse than the mean map" and soft[12] == "+20.0"
