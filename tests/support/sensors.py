@@ -1,0 +1,48 @@
+"""Images to look at, and a small sensor of each kind."""
+
+import numpy as np
+import torch
+from hypothesis import settings, strategies as st
+from torch import Tensor
+
+EXAMPLES = {
+    "retina": dict(size=5, scales=3),
+    "gaussian_window": dict(size=4, stride=1.5),
+    "affine": dict(size=4),
+    "crop": dict(size=4, cover=0.4),
+    "cells": dict(rows=2, columns=3),
+    "patches": dict(rows=2, columns=3),
+    "pairs": dict(rows=2, columns=3),
+    "filterbank": dict(size=4),
+    "zoom": dict(size=4),
+}
+
+
+FUZZ = settings(max_examples=80, deadline=None, derandomize=True)
+
+
+ALONG = st.one_of(st.sampled_from([-1.0, 1.0]), st.floats(-1, 1, width=32))
+
+
+def pictures(count: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(256, (count, channels, height, width), generator=generator).byte()
+
+
+def place_of(centre: Tensor, height: int, width: int) -> Tensor:
+    """(B, 2) centres (x, y) in pixels -> places."""
+    return 2 * centre.float() / torch.tensor([width, height]) - 1
+
+
+def patch(image: np.ndarray, left: int, top: int, size: int, square: int) -> np.ndarray:
+    """The slow reference: pad with zeros, cut, average squares. (C, H, W) -> (C, size, size)."""
+    channels, height, width = image.shape
+    margin = 2 * size * square + 2
+    padded = np.zeros((channels, height + 2 * margin, width + 2 * margin))
+    padded[:, margin : margin + height, margin : margin + width] = image / 255
+    out = np.zeros((channels, size, size))
+    for row in range(size):
+        for column in range(size):
+            y, x = margin + top + row * square, margin + left + column * square
+            out[:, row, column] = padded[:, y : y + square, x : x + square].mean((1, 2))
+    return out
