@@ -1,36 +1,21 @@
 """One stepping: the rollout, Gymnasium's vectors of singles and our vectors agree to the bit."""
 
 import copy
-import math
 import pickle
-from dataclasses import replace
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torch import Tensor
 
-from hardattn.catch import Catch
-from hardattn.data import Split
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv, stepping
-from hardattn.evaluation.evaluate import evaluate
-from hardattn.evaluation.metrics import compute
-from hardattn.rng import apart, mix
-from hardattn.rollout import greedy, rollout
-from hardattn.scenes import fixed_scenes
-from hardattn.sensors import Retina, Zoom
-from hardattn.tasks import Classify, Cluster, Sequence
-from hardattn.world import World
-from tests.support.envs import OFFLINE, PROBLEMS, Drifting, Wanderer, problem, same
-
-MODES = list(AutoresetMode)
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from hardattn.rng import apart
+from hardattn.rollout import rollout
+from hardattn.sensors import Zoom
+from tests.support.envs import PROBLEMS, Wanderer, problem, same
+from tests.support.stepping import MODES, generator
 
 
 @pytest.mark.parametrize("name, stops", [*((name, False) for name in PROBLEMS), ("each", True)])
@@ -195,79 +180,6 @@ def test_what_has_ended_stays_as_it_is() -> None:
         assert (reward == 0).all() and terminated.all() and "loss" not in info
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("count, stop", [(5, False), (7, True), (1, False), (200, False)])
-def test_one_pass_shows_every_image_once_and_in_order(
-    mode: AutoresetMode, count: int, stop: bool
-) -> None:
-    """As `evaluate` shows them: the columns are those of the same agent in the harness."""
-    whole = problem()
-    one = replace(whole, split=Split(whole.split.images[:64], whole.split.labels[:64]))
-    env = GlimpseVectorEnv(
-        one, count, autoreset_mode=mode, stop=stop, tensors=True, answer="logits"
-    )
-    env.reset(seed=9)
-    before = env.scenes.image.clone()
-    agent, looks = Wanderer(10, stop), one.world.looks
-
-    def act(seen: dict[str, Tensor]) -> dict[str, Tensor]:
-        # An agent's state is a sum here, which an observation cannot hold: look at it afresh.
-        state = agent.start(seen["location"][:, :0])
-        decision = agent.step(state, Seen(seen))[1]
-        action = {"location": decision.location.mode, "answer": decision.logits}
-        if stop:
-            action["stop"] = decision.halt.mode.bool()
-        return action
-
-    columns = env.one_pass(act)
-    scenes = fixed_scenes(one.make, one.split, 1)
-    wanted = evaluate(Memoryless(10, stop), one.world, scenes, greedy)
-    assert torch.equal(columns["index"], torch.arange(64))
-    assert torch.equal(columns["label"], wanted.target)
-    assert torch.equal(columns["looks"], wanted.looks)
-    assert torch.equal(columns["answer"], wanted.prediction[:, -1])
-    assert torch.allclose(columns["loss"], wanted.nll[:, -1], atol=1e-6)
-    error = 1 - (columns["answer"] == columns["label"]).double().mean().item()
-    assert error == compute(wanted)["error"]
-    right = (columns["answer"] == columns["label"]).float()
-    assert torch.allclose(columns["return"], right - columns["loss"], atol=1e-6)
-    assert looks == columns["looks"].max() and (columns["looks"].min() < looks) == stop
-    # Afterwards it goes on where it was.
-    env.reset()
-    other = GlimpseVectorEnv(one, count, tensors=True)
-    other.reset(seed=9)
-    assert torch.equal(other.scenes.image, before)
-    for _ in range(2):
-        other.reset()
-    assert torch.equal(other.scenes.image, env.scenes.image)
-
-
-class Seen:
-    """An observation of an environment, as agents have it."""
-
-    def __init__(self, fields: dict[str, Tensor]):
-        self.glimpse, self.location = fields["glimpse"], fields["location"]
-        self.step = fields["step"][:, 0]
-
-
-class Memoryless(Wanderer):
-    def step(self, state: Tensor, seen: Any) -> Any:
-        return state, super().step(torch.zeros_like(state), seen)[1]
-
-
-def test_the_single_face_passes_over_a_split_too() -> None:
-    env = GlimpseEnv("DigitsPlain", split="test", looks=1)
-    count = len(env.vector.problem)
-    _, info = env.reset(options={"one_pass": True})
-    shown = []
-    while info["valid"]:
-        *_, terminated, _, info = env.step({"location": [0.0, 0.0], "answer": 0})
-        shown.append(info["index"])
-        assert terminated
-        _, info = env.reset()
-    assert shown == list(range(count))
-
-
 @pytest.mark.parametrize("tensors", [False, True])
 def test_states_survive_pickle_and_copies(tensors: bool) -> None:
     env = GlimpseVectorEnv("DigitsTranslated", 3, tensors=tensors, split="test", canvas=24)
@@ -316,161 +228,3 @@ def test_a_device_that_must_not_be_asked_does_the_same(
     for one, other in zip(*runs, strict=True):
         for left, right in zip(one, other, strict=True):
             same(left, right, close=name == "drifting")
-
-
-def test_images_can_be_chosen() -> None:
-    env = GlimpseVectorEnv("DigitsPlain", 3, split="test", reveal=True)
-    _, info = env.reset(seed=0, options={"index": [5, 0, 5]})
-    assert info["index"].tolist() == [5, 0, 5]
-    _, info = env.reset(options={"index": 8})
-    assert info["index"].tolist() == [8, 8, 8]
-    _, info = env.reset()
-    assert info["index"].tolist() != [8, 8, 8]
-    disabled = {"autoreset_mode": "Disabled", "reveal": True}
-    env = GlimpseVectorEnv("DigitsPlain", 3, split="test", **disabled)
-    env.reset(seed=0)
-    mask = np.array([False, True, False])
-    _, info = env.reset(options={"index": 8, "reset_mask": mask})
-    assert (info["index"] == 8).tolist() == mask.tolist()
-    for wrong in (-1, 359, [1, 2], 1.0, True):
-        with pytest.raises(ValueError, match=r"options\['index'\]"):
-            env.reset(options={"index": wrong})
-
-
-def test_resets_refuse_what_they_do_not_know() -> None:
-    env = GlimpseVectorEnv(problem(), 2)
-    with pytest.raises(gymnasium.error.ResetNeeded):
-        env.step(env.action_space.sample())
-    with pytest.raises(gymnasium.error.ResetNeeded):
-        env.reset(options={"reset_mask": np.array([True, False])})
-    env.reset(seed=[3, None])
-    for options, kind in (
-        ({"indx": 1}, ValueError),
-        ({"reset_mask": [True, False]}, TypeError),
-        ({"reset_mask": np.array([1, 0])}, TypeError),
-        ({"reset_mask": np.array([True])}, ValueError),
-        ({"reset_mask": np.array([False, False])}, ValueError),
-        ({"reset_mask": np.array([True, False]), "one_pass": True}, ValueError),
-        ({"index": 0, "one_pass": True}, ValueError),
-    ):
-        with pytest.raises(kind):
-            env.reset(options=options)
-    for seeds in ([1], [1, -1], -3):
-        with pytest.raises((ValueError, gymnasium.error.Error)):
-            env.reset(seed=seeds)
-    with pytest.raises(ValueError, match="at least"):
-        GlimpseVectorEnv(problem(), 0)
-    single = GlimpseEnv(problem(looks=1))
-    single.reset(seed=0)
-    single.step({"location": [0, 0], "answer": 0})
-    with pytest.raises(gymnasium.error.ResetNeeded):
-        single.step({"location": [0, 0], "answer": 0})
-
-
-def test_seeds_reach_their_environments() -> None:
-    env = GlimpseVectorEnv(problem(), 3, tensors=True, autoreset_mode="Disabled")
-    env.reset(seed=11)
-    image = env.scenes.image.clone()
-    env.reset(seed=[11, mix(11, 1), 2**64 + mix(11, 2)])
-    assert torch.equal(env.scenes.image, image)
-    env.reset()
-    second = env.scenes.image.clone()
-    assert not torch.equal(second, image)
-    env.reset(seed=[11, None, None])
-    assert torch.equal(env.scenes.image[0], image[0])
-    assert not torch.equal(env.scenes.image[1:], second[1:])
-    mask = torch.tensor([False, True, False])
-    env.reset(seed=[0, mix(11, 1), 0], options={"reset_mask": mask})
-    assert torch.equal(env.scenes.image[1], image[1])
-    env.reset()
-    assert torch.equal(env.scenes.image[:2], second[:2])
-    other = GlimpseVectorEnv(problem(), 3, tensors=True)
-    other.reset()
-    assert len({each.numpy().tobytes() for each in other.scenes.image}) == 3
-
-
-def likelier(logits: Tensor, label: Tensor, looks: int) -> float:
-    """Nats by which answers, (T, K), make the truth likelier than where all are alike.
-
-    By hand, from probabilities; a symbol of those that share the looks has the last answer where
-    its own did not come.
-    """
-    said = logits.double().softmax(-1)
-    symbols = label.tolist() if label.dim() else [int(label)]
-    alike, gained = 1 / said.shape[1], 0.0
-    for number, symbol in enumerate(symbols):
-        look = min((number + 1) * looks // len(symbols), len(said)) - 1
-        gained += math.log(said[look, symbol] / alike) if symbol >= 0 else 0.0
-    return gained
-
-
-@pytest.mark.parametrize("stop", [False, True])
-@pytest.mark.parametrize("name", [*PROBLEMS, *OFFLINE, "clusters"])
-def test_shaping_pays_for_the_likelihood_of_all_that_was_asked(name: str, stop: bool) -> None:
-    """Over an episode, in every world: beside what is paid without, and to whoever stops early."""
-    one: Any = PROBLEMS.get(name, name)
-    if name == "clusters":
-        one = problem(task=Cluster(10))
-    options: dict[str, Any] = {"action": "place", "answer": "logits", "stop": stop, "tensors": True}
-    bare, shaped = (
-        GlimpseVectorEnv(one, 3, **options, shaping=shaping, autoreset_mode="Disabled", reveal=True)
-        for shaping in (0.0, 0.7)
-    )
-    label = shaped.reset(seed=5)[1]["label"]
-    bare.reset(seed=5)
-    looks = shaped.world.looks
-    drawn = generator()
-    said: list[list[Tensor]] = [[], [], []]
-    paid, over = torch.zeros(3), torch.zeros(3, dtype=torch.bool)
-    for look in range(looks):
-        action: dict[str, Tensor] = {
-            "location": torch.rand(3, shaped.world.places, generator=drawn),
-            "answer": 3 * torch.randn(3, shaped.world.task.classes, generator=drawn),
-        }
-        if stop:  # at the first look, in the middle, and never
-            action["stop"] = torch.tensor([look == 0, look == looks // 2, False])
-        for row in (~over).nonzero()[:, 0].tolist():
-            said[row].append(action["answer"][row])
-        step = shaped.step(action)
-        paid += step[1] - bare.step(action)[1]
-        over = torch.as_tensor(step[2])
-    assert over.all()
-    for row in range(3):
-        gained = likelier(torch.stack(said[row]), label[row], looks) if name != "clusters" else 0.0
-        assert paid[row].item() == pytest.approx(0.7 * gained, abs=1e-4)
-
-
-def test_who_judges_in_its_own_way_says_when() -> None:
-    """Or an environment would ask only at the end what is paid before."""
-    for name in ("outcome", "answers"):
-        with pytest.raises(TypeError, match="judged_at_end"):
-            type("Silent", (World,), {name: lambda self, *given: given})
-    for kind, when in ((World, True), (Drifting, False), (Catch, False)):
-        task = () if kind is Catch else (Classify(10),)
-        assert kind(Retina(5), *task, 4).judged_at_end is when  # type: ignore[call-arg,arg-type]
-    assert not World(Retina(5), Sequence(11), 4).judged_at_end
-
-
-def test_rewards_are_what_they_say() -> None:
-    """By hand, on two looks: the task, the way, and what likelihood was gained."""
-    one = problem(Retina(5), Classify(10, each=True, bonus=2.0), looks=2)
-    given = {"answer": "logits", "move_cost": 0.5, "shaping": 3.0, "reveal": True}
-    env = GlimpseVectorEnv(one, 1, tensors=True, **given)
-    seen, info = env.reset(seed=0)
-    label, start = int(info["label"]), seen["location"]
-    logits = torch.zeros(1, 10)
-    logits[0, label] = 2.0
-    nll = torch.nn.functional.cross_entropy(logits, info["label"])
-    goal = torch.tensor([[0.3, -0.4]])
-    seen, reward, *_ = env.step({"location": goal, "answer": logits})
-    way = (goal - start).norm()
-    gained = torch.log(torch.tensor(10.0)) - nll
-    assert torch.allclose(reward, 0.5 * (2 - nll) - 0.5 * way + 3 * gained)
-    wrong = -logits
-    worse = torch.nn.functional.cross_entropy(wrong, info["label"])
-    *_, reward, terminated, _, info = env.step({"location": goal, "answer": wrong})
-    assert torch.allclose(reward, -0.5 * worse + 3 * (nll - worse)) and terminated.all()
-    total = 0.5 * (2 - nll) - 0.5 * way + 3 * gained - 0.5 * worse + 3 * (nll - worse)
-    assert torch.allclose(info["final_info"]["return"], total)
-    with pytest.raises(ValueError, match="logits"):
-        GlimpseVectorEnv(one, 1, shaping=1.0)
