@@ -6,7 +6,7 @@ from scipy import stats
 
 from hardattn.problem import SCENES
 from hardattn.rng import CounterRNG, apart, below, mix, mixed, shuffled, uniform
-from tests.hardattn.scenes.test_makers import CANVASES, make_split
+from tests.support.scenes import CANVASES, make_split
 
 CPU = torch.device("cpu")
 

@@ -5,11 +5,13 @@ from itertools import pairwise
 
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor
 
 from hardattn.data import Split
-from hardattn.scenes import Scenes, add_clutter, cluttered
+from hardattn.scenes import Scenes, add_clutter, affine_transform, cluttered, random_affine
 from hardattn.scenes.transforms import contrast, noise, occluded, shifted
+from tests.support.scenes import numbers, pixels_of
 
 
 def made(image: Tensor, *boxes: tuple[float, float, float, float]) -> Scenes:
@@ -128,3 +130,84 @@ def test_strewn_scenes_keep_their_target_and_are_cluttered_scenes() -> None:
     assert most.image.max() == 255
     with pytest.raises(ValueError, match="a piece of 5"):
         add_clutter(bare, split, drawn, distractors=1, distractor_size=5)
+
+
+def matrices(*rows: list[list[float]]) -> Tensor:
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+def boxed(height: int, width: int, count: int = 2) -> Scenes:
+    """Noise of two channels, with one box of whole pixels and one that is not there."""
+    image = torch.randint(256, (count, 2, height, width), generator=numbers(3)).byte()
+    edges = torch.tensor([2.0, 1.0, 5.0, 3.0]) / torch.tensor([width, height, width, height])
+    box = torch.stack([edges * 2 - 1, torch.full((4,), torch.nan)]).expand(count, 2, 4)
+    return Scenes(image, torch.arange(count), box, torch.arange(count) + 7)
+
+
+def test_what_is_moved_by_whole_pixels_is_the_same_pixels():
+    """Each image by its own matrix; what leaves the image is gone, and what comes in is 0."""
+    height, width, some = 6, 8, boxed(6, 8)
+    right, down = 2 / width, 2 / height  # of one pixel, in locations
+    one, other = [[1, 0, 2 * right], [0, 1, down]], [[1, 0, 0], [0, 1, -3 * down]]
+    found = affine_transform(some, matrices(one, other))
+    wanted = torch.zeros_like(some.image)
+    wanted[0, :, 1:, 2:] = some.image[0, :, :-1, :-2]
+    wanted[1, :, :-3] = some.image[1, :, 3:]
+    assert found.image.dtype == torch.uint8 and torch.equal(found.image, wanted)
+    assert torch.equal(found.target, some.target) and torch.equal(found.index, some.index)
+    assert pixels_of(found.box[0, 0], height, width) == [4, 2, 7, 4]
+    assert pixels_of(found.box[1, 0], height, width) == [2, 0, 5, 0]  # it has left
+    assert found.box[:, 1].isnan().all() and found.box.shape == some.box.shape
+
+
+def test_a_quarter_turn_and_a_doubling_are_exact():
+    some = boxed(6, 6)
+    found = affine_transform(some, matrices([[0, -1, 0], [1, 0, 0]], [[2, 0, 0], [0, 2, 0]]))
+    # y points down, so that x -> y is clockwise on the screen.
+    assert torch.equal(found.image[0], some.image[0].rot90(-1, (1, 2)))
+    assert pixels_of(found.box[0, 0], 6, 6) == [3, 2, 5, 5]
+    assert pixels_of(found.box[1, 0], 6, 6) == [1, 0, 6, 3]
+    # The centre of pixel 3 comes from a quarter of a pixel short of that of pixel 3.
+    near = some.image[1, :, 2:4, 2:4].double()
+    share = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    read = torch.einsum("cij,i,j->c", near, share, share)
+    assert torch.equal(found.image[1, :, 3, 3], read.round().byte())
+    assert torch.equal(some.image, boxed(6, 6).image)
+
+
+@pytest.mark.parametrize("height, width", [(20, 20), (16, 28)])
+def test_jitter_keeps_the_target_in_its_box(height, width):
+    image = torch.zeros(200, 1, height, width, dtype=torch.uint8)
+    image[:, :, 6:9, 8:14] = 255
+    edges = torch.tensor([8.0, 6.0, 14.0, 9.0]) / torch.tensor([width, height, width, height])
+    box = (edges * 2 - 1).expand(200, 1, 4)
+    some = Scenes(image, torch.zeros(200).long(), box, torch.arange(200))
+    found = random_affine(some, numbers(1), turn=30, stretch=1.2, shift=0.2)
+    size = torch.tensor([width, height, width, height])
+    edges = (found.box[:, 0] + 1) / 2 * size
+    for one, (x0, y0, x1, y1) in zip(found.image[:, 0], edges.tolist(), strict=True):
+        rows, columns = (one > 140).nonzero().unbind(1)
+        # The centres of what is brighter than half lie in the box, and reach its sides.
+        assert y0 - 0.1 <= rows.min() + 0.5 and rows.max() + 0.5 <= y1 + 0.1
+        assert x0 - 0.1 <= columns.min() + 0.5 and columns.max() + 0.5 <= x1 + 0.1
+        assert rows.min() - y0 < 1.5 and x1 - columns.max() - 1 < 1.5
+    # Its area is that of the box of old, times the square of the magnification.
+    area = found.image.double().sum((1, 2, 3)) / 255 / 18
+    assert 1 / 1.2**2 - 0.1 < area.min() < 0.8 and 1.25 < area.max() < 1.2**2 + 0.1
+    assert len({tuple(each) for each in found.box[:, 0].tolist()}) == 200
+
+
+def test_jitter_draws_from_its_generator_and_as_far_as_it_may():
+    some = boxed(6, 8)
+    still = random_affine(some, numbers(0), turn=0, stretch=1, shift=0)
+    assert torch.equal(still.image, some.image)
+    assert torch.allclose(still.box, some.box, equal_nan=True)
+    far = dict(turn=15, stretch=1.1, shift=0.1)
+    one, again, other = (random_affine(some, numbers(seed), **far) for seed in (1, 1, 2))
+    assert torch.equal(one.image, again.image) and not torch.equal(one.image, other.image)
+    middle = torch.tensor([-0.5, -0.5, 0.25, 0.25]).expand(4000, 1, 4)  # which stays inside
+    many = Scenes(*boxed(4, 4, 4000)[:2], middle, torch.arange(4000))
+    moved = random_affine(many, numbers(3), turn=0, stretch=1, shift=0.3).centre - many.centre
+    assert moved.abs().max() <= 0.3 + 1e-5
+    for axis in moved.double().T:
+        assert stats.kstest(axis.numpy(), stats.uniform(-0.3, 0.6).cdf).pvalue > 1e-4
