@@ -1,8 +1,11 @@
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
 from hypothesis import given, settings, strategies as st
 
+from hardattn.data import Split, stratified_split, subsample
 from hardattn.data.splits import deal_by_content, interleaved
 
 HASH = st.integers(0, 2**64 - 1)
@@ -99,3 +102,58 @@ def test_classes_take_turns(labels: list[int]) -> None:
         kinds = len(set(rest))
         assert len(set(rest[:kinds])) == kinds
         rest = rest[kinds:]
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=200),
+    st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=0, max_size=3),
+)
+@settings(max_examples=60, deadline=None)
+def test_deal_is_a_partition_with_each_class_in_each_share(labels, shares):
+    labels = np.array(labels)
+    parts = stratified_split(labels, *shares)
+    assert len(parts) == 1 + len(shares)
+    assert sorted(np.concatenate(parts)) == list(range(len(labels)))
+    for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
+        for part, share in zip(parts[1:], shares, strict=True):
+            here = int((labels[part] == label).sum())
+            if count >= 10:
+                assert here == max(1, round(share * count))
+        if count > len(shares) and count < 5:
+            assert all((labels[part] == label).any() for part in parts)
+
+
+def numbered(labels):
+    """Images that are their own numbers."""
+    return Split(torch.arange(len(labels)).view(-1, 1, 1, 1), torch.tensor(labels))
+
+
+def test_fewer_is_stratified_nested_and_fixed_by_the_seed():
+    split = numbered([0] * 32 + [2] * 20 + [1] * 3)
+    before = set()
+    for share, counts in (
+        (1 / 16, [2, 1, 2]),
+        (0.1, [4, 1, 2]),
+        (0.5, [16, 2, 10]),
+        (1, [32, 3, 20]),
+    ):
+        part = subsample(split, share, seed=4)
+        assert part.labels.bincount().tolist() == counts
+        images = part.images.flatten().tolist()
+        assert images == sorted(images) and before <= set(images)
+        assert torch.equal(part.labels, split.labels[images])
+        before = set(images)
+    some = [subsample(split, 0.25, seed).images.flatten().tolist() for seed in (4, 4, 5)]
+    assert some[0] == some[1] != some[2]
+    assert torch.equal(subsample(split, 1, 0).images, split.images)
+
+
+def test_shares_that_are_whole_numbers_are_not_rounded_up():
+    split = numbered([0] * 30 + [1] * 70)
+    assert subsample(split, 0.1, 0).labels.bincount().tolist() == [3, 7]
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan")])
+def test_no_such_share(share):
+    with pytest.raises(ValueError, match="share"):
+        subsample(numbered([0, 1]), share, 0)
