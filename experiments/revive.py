@@ -16,9 +16,10 @@ from hardattn.scenes import Scenes, fixed_scenes
 from hardattn.world import World
 
 from . import sources
+from .measure import measure
 from .recipe import ProblemOptions, Recipe, RunOptions, UsageError, from_settings
 from .recipes import sb3
-from .run import Setting, measure, prepare
+from .run import Setting, prepare
 from .trainers import TRAINERS
 
 APART = 0.005  # of the error, by which another machine's arithmetic may change it

@@ -1,38 +1,27 @@
 """One run from recipe to result: the folder, its lock, the training, the measuring."""
 
-import importlib.metadata
 import json
 import math
-import os
-import platform
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from hardattn import storage
-from hardattn.clustering import ari, nmi
 from hardattn.data import Dataset, load, subsample
-from hardattn.data.memory import at_once
 from hardattn.device import choose, tune
 from hardattn.estimators import refuse
 from hardattn.evaluation import cost
-from hardattn.evaluation.evaluate import Columns, average, concatenate, evaluate
-from hardattn.evaluation.metrics import compute
-from hardattn.maps import CONTROLS, recorded, replaced
+from hardattn.evaluation.evaluate import Columns
 from hardattn.problem import Problem as Built
 from hardattn.report import format_1
-from hardattn.rollout import DRAWS, Draw, greedy, rollout, sample
+from hardattn.rollout import DRAWS, rollout
 from hardattn.scenes import MakeScenes, Scenes, fixed_scenes
 from hardattn.sensors import Retina
-from hardattn.tasks import Cluster, Task
 from hardattn.training.interrupt import Stopped
 from hardattn.training.log import Log
 from hardattn.training.loop import TrainingResult, train
@@ -42,11 +31,12 @@ from hardattn.world import World
 from . import sources, timing
 from .build import agent as build_agent, built, estimator as build_estimator
 from .folder import Busy, failing, kept_if_used, locked
+from .machine import commit, made_with
+from .measure import controls, figures_of, measure
 from .recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
 from .recipes import RECIPES
 from .words import overrides
 
-PASSES = 10  # of the sampled policy, for the averaged figures
 DRAWS_OF_CONTROLS = 5  # of random looks: one alone would be luck that all are compared with
 EXAMPLES = 24  # test scenes kept as pictures
 FAILURES = 12  # and as many that were answered wrong
@@ -123,7 +113,7 @@ def begin(
 ) -> None:
     """The training of a run begins, or goes on: see `sources.begin`. Everything is built by now."""
     made_of = things(recipe, setting, agent, estimator)
-    sources.begin(folder, made_of, setting.data, _commit(), run.again)
+    sources.begin(folder, made_of, setting.data, commit(), run.again)
 
 
 def things(recipe: Recipe, setting: Setting, agent: Any, estimator: Any = None) -> tuple[Any, ...]:
@@ -231,13 +221,11 @@ def conclude(
         "parameters": costs["parameters"],
         "flops": costs["flops"],
         "cost": costs,
-        "figures": _figures(measured, world.task),
+        "figures": figures_of(measured, world.task),
         "training": training,
         "made_with": made,
         "controls": changed,
     }
-    once = measured["averaged"] is measured["greedy"]
-    result["figures"]["averaged"]["passes"] = 1 if once else PASSES
     kinds = [kind for kind in measured if kind != "averaged"]
     columns = {kind: measured[kind]._asdict() for kind in kinds}
     storage.write(folder / "columns.pt", columns)
@@ -285,96 +273,6 @@ def compared(recipe: Recipe, recipes: dict[str, Recipe]) -> list[str]:
 def script_of(recipe: Recipe) -> str | None:
     """The script that looks instead of its agent, if one does."""
     return recipe.agent.get("script") if isinstance(recipe.agent, Spec) else None
-
-
-def measure(
-    agent: Any, world: World, scenes: Scenes, draw: Draw = greedy, seed: int = 0, draws: int = 1
-) -> dict[str, Columns]:
-    """One pass as in use, greedy or soft; one of sampled looks and maps; the average of several.
-
-    All three are one and the same for an agent that sees everything and draws nothing. seed: of the
-    training, for draws of its own; first looks are the world's, the same of all. draws: of an agent
-    whose looks are drawn in use, too; if several, "drawn" holds them all, one after the other.
-    """
-
-    def look(draw: Draw, number: int, first: int) -> Columns:
-        place = world.first(scenes, torch.Generator().manual_seed(first))
-        apart = (seed * 1000 + number) % 2**62
-        return evaluate(agent, world, scenes, draw, apart, first=place)
-
-    use, one = look(draw, 0, 0), look(sample, 0, 0)
-    if world.sensor.everything and torch.equal(one.log_probability, use.log_probability):
-        return {"greedy": use, "sampled": use, "averaged": use}
-    passes = [one, *(look(sample, number, number) for number in range(1, PASSES))]
-    found = {"greedy": use, "sampled": passes[0], "averaged": average(passes)}
-    if draws > 1:
-        found["drawn"] = concatenate([use, *(look(draw, number, 0) for number in range(1, draws))])
-    return found
-
-
-def _figures(measured: dict[str, Columns], task: Task) -> dict[str, Any]:
-    """The figures of each kind; those of one and the same pass are computed once."""
-    once = {id(columns): columns for columns in measured.values()}
-    known: dict[int, dict[str, Any]] = {key: compute(columns) for key, columns in once.items()}
-    if isinstance(task, Cluster):
-        for key, columns in once.items():
-            known[key] |= {"nmi": nmi(columns), "ari": ari(columns)}
-    found = {kind: dict(known[id(columns)]) for kind, columns in measured.items()}
-    if "drawn" in found:
-        count = found["greedy"]["n"]
-        drawn = found.pop("drawn")
-        found["greedy"] = drawn | {"n": count, "draws": drawn["n"] // count}
-    return found
-
-
-def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, Any]:
-    """The figures of `controlled`."""
-    return {key: compute(one) for key, one in controlled(agent, world, scenes, draw).items()}
-
-
-def controlled(
-    agent: Any, world: World, scenes: Scenes, draw: Draw, most: int | None = None
-) -> dict[str, Columns]:
-    """What happens with each map replaced, by the mean map or another image's: did it matter?
-
-    Empty where the agent declares no map that could be replaced, and for a scene alone, which has
-    no other's. A map comes from the scene before, of the same batch; means are over batches of
-    `most`, by default 1,000 and fewer of large images, or a few less: no scene is alone in one.
-    """
-    if len(scenes) < 2:
-        return {}
-    with torch.no_grad(), recorded(agent) as maps:
-        rollout(agent, world, scenes.slice(0, 1), draw)
-    if all(one.kind == "gradient" for one in maps):
-        return {}
-    found = {}
-    batch = together(len(scenes), most or max(2, at_once(scenes.image)))
-    for name, change in CONTROLS.items():
-        with replaced(agent, change):
-            found[name] = evaluate(agent, world, scenes, draw, batch=batch)
-    return found
-
-
-def together(count: int, most: int) -> int:
-    """The largest batch, of `most` at most, by which none of so many scenes is left alone."""
-    return next(batch for batch in range(most, 1, -1) if count % batch != 1)
-
-
-def made_with(device: torch.device, threads: int, product: str) -> dict[str, Any]:
-    """Versions, commit and machine: what a figure depends on beside its recipe."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    return {
-        "hardattn": importlib.import_module("hardattn").__version__,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "device": device.type,
-        "processor": name,
-        "threads": threads,
-        "matmul": product,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
 
 
 def plain(settings: dict[str, Any]) -> dict[str, Any]:
@@ -441,27 +339,3 @@ def _claim(folder: Path, name: str, recipe: Recipe, run: RunOptions, command: st
     told = settings | origin(name, recipe)
     storage.replace_text(path, json.dumps(told, indent=1) + "\n")
     storage.replace_text(folder / "command.txt", command + "\n")
-
-
-def _commit() -> str | None:
-    """The checkout's commit, with + where files differ from it; None outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        commit, changes = (
-            subprocess.run(
-                ["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=10
-            ).stdout.strip()
-            for words in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain"])
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return commit + ("+" if changes else "")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"

@@ -20,7 +20,7 @@ from hardattn.device import tune
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv
 
 from ..committed import STUDIES
-from ..run import made_with
+from ..machine import made_with
 from .sb3 import ENVS, LOOKS, Naive, adapters, problem
 
 SAVED = STUDIES / "envs.json"

@@ -24,8 +24,8 @@ from hardattn.training.optimizers import OPTIMIZERS
 
 from .. import build
 from ..committed import STUDIES
+from ..machine import made_with
 from ..recipes import RECIPES
-from ..run import made_with
 
 SAVED = STUDIES / "benchmark.json"
 ROUNDS = 7

@@ -43,7 +43,7 @@ def run(given: Options) -> int:
     from hardattn.device import tune
     from hardattn.storage import replace_text
 
-    from ..run import made_with
+    from ..machine import made_with
     from ..studies.estimators import SAVED, measure, picture
 
     product = tune(threads=1)

@@ -14,7 +14,7 @@ from hardattn.blocks.sagan import SAGAN
 from hardattn.data import load
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.experiments.run import controlled, together
+from hardattn.experiments.measure import controlled, together
 from hardattn.maps import CONTROLS, KINDS, charge, charged, recorded, replaced
 from hardattn.rollout import Decision, rollout, soft
 from hardattn.scenes import Scenes, fixed_scenes, translated

@@ -8,7 +8,7 @@ import torch
 
 from hardattn.data import Dataset, load
 from hardattn.evaluation import cost
-from hardattn.experiments import run as execute
+from hardattn.experiments import measure, run as execute
 from tests.support.commands import small
 
 
@@ -23,7 +23,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 
     monkeypatch.setattr(execute, "load", few)
     monkeypatch.setattr(execute, "tune", lambda threads: "default")
-    monkeypatch.setattr(execute, "PASSES", 2)
+    monkeypatch.setattr(measure, "PASSES", 2)
     monkeypatch.setattr(execute, "EXAMPLES", 4)
     monkeypatch.setattr(cost, "SECONDS", 0.0)
     yield tmp_path

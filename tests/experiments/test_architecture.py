@@ -12,6 +12,8 @@ EXPERIMENTS_MAY = {
     "options": "",
     "recipe": "options",
     "folder": "",
+    "machine": "",
+    "measure": "",
     "recipes": "options recipe",
     "parse": "options recipe recipes",
     "build": "options recipe",
@@ -21,18 +23,18 @@ EXPERIMENTS_MAY = {
     "sources": "folder recipe",
     "states": "recipe",
     "committed": "recipe recipes",
-    "run": "build folder recipe recipes sources timing words",
+    "run": "build folder machine measure recipe recipes sources timing words",
     "sb3": "recipe run timing",
     "trainers": "options recipe run sb3",
-    "revive": "recipe recipes run sources trainers",
+    "revive": "measure recipe recipes run sources trainers",
     "parallel": "folder parse recipe revive timing",
     "handed_on": "build committed folder recipe revive sources",
-    "benchmarks": "build committed recipes run",
-    "studies": "build committed folder parallel parse recipe recipes revive run sources trainers "
-    "words",
+    "benchmarks": "build committed machine recipes run",
+    "studies": "build committed folder measure parallel parse recipe recipes revive run sources "
+    "trainers words",
     "completion": "recipe recipes",
-    "commands": "command options parse recipe recipes words committed handed_on parallel run "
-    "states studies benchmarks trainers",
+    "commands": "command options parse recipe recipes words committed handed_on machine parallel "
+    "run states studies benchmarks trainers",
     "cli": "command commands completion folder options",
     "__main__": "cli",
 }

@@ -12,7 +12,7 @@ from PIL import Image
 
 from hardattn import storage
 from hardattn.evaluation import cost
-from hardattn.experiments import run as execute
+from hardattn.experiments import measure, run as execute
 from hardattn.experiments.cli import main
 from hardattn.report.page.sections.player import player
 from hardattn.report.rows import tables
@@ -28,7 +28,7 @@ def test_they_show_all_classes_and_the_same_images_for_all_agents(
 ) -> None:
     """What is kept for the page, what stands in the player, and what TensorBoard is given."""
     monkeypatch.setattr(execute, "tune", lambda threads: "default")
-    monkeypatch.setattr(execute, "PASSES", 2)
+    monkeypatch.setattr(measure, "PASSES", 2)
     monkeypatch.setattr(execute, "EXAMPLES", 8)
     monkeypatch.setattr(cost, "SECONDS", 0.0)
     watched: list[list[int]] = []

@@ -13,11 +13,12 @@ from hardattn.data import load
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import error
-from hardattn.experiments import run as execute, trainers
+from hardattn.experiments import trainers
+from hardattn.experiments.measure import measure
 from hardattn.experiments.parse import parse
 from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.revive import RunLoader
-from hardattn.experiments.run import DRAWS_OF_CONTROLS, measure
+from hardattn.experiments.run import DRAWS_OF_CONTROLS
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.rollout import greedy
@@ -46,7 +47,7 @@ def parts(columns: Columns) -> list[Columns]:
 
 
 def test_each_seed_has_draws_of_its_own(scenes: Scenes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute, "PASSES", 3)
+    monkeypatch.setattr("hardattn.experiments.measure.PASSES", 3)
     agent = random_looks()
     one, again, other = (measure(agent, WORLD, scenes, seed=seed, draws=4) for seed in (0, 0, 1))
     assert torch.equal(one["drawn"].location, again["drawn"].location)
@@ -75,7 +76,7 @@ def test_a_control_s_figures_are_the_mean_of_its_draws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cost, "SECONDS", 0.0)
-    monkeypatch.setattr(execute, "PASSES", 2)
+    monkeypatch.setattr("hardattn.experiments.measure.PASSES", 2)
     small = ["--images", "12800", "--batch-size", "64", "--lr", "0.01", "--warmup", "10"]
     small += ["--canvas", "12", "--zoom", "1", "--hidden", "16", "--validate-every", "12800"]
     small += ["--test-draws", "1", "--device", "cpu", "--seed", "4", "--out", str(tmp_path)]

@@ -14,7 +14,7 @@ from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import Dataset
 from hardattn.estimators import refuse
 from hardattn.evaluation.metrics import METRICS
-from hardattn.experiments import build, run as execute, trainers
+from hardattn.experiments import build, measure, run as execute, trainers
 from hardattn.experiments.commands.sweep import every
 from hardattn.experiments.parse import parse
 from hardattn.experiments.recipe import ProblemOptions, RunOptions, Spec, UsageError
@@ -58,13 +58,13 @@ def test_every_recipe_has_an_estimator_that_suits(tiny: Path, name: str) -> None
 def test_measuring_leaves_the_weights_alone(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Statistics of batch norm are weights too: all that is measured is measured on the same."""
     seen: list[dict[str, torch.Tensor]] = []
-    real = execute.evaluate
+    real = measure.evaluate
 
     def watched(agent: Any, *rest: Any, **options: Any) -> Any:
         seen.append({name: value.clone() for name, value in agent.state_dict().items()})
         return real(agent, *rest, **options)
 
-    monkeypatch.setattr(execute, "evaluate", watched)
+    monkeypatch.setattr(measure, "evaluate", watched)
     assert go(tiny, "soft", "--block", "se", *TINY) == 0
     assert len(seen) == 4  # as it is, sampled, and with each control
     for later in seen[1:]:

@@ -21,7 +21,7 @@ from hardattn.envs import Problem
 from hardattn.envs.sb3 import GlimpseVecEnv
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
-from hardattn.experiments import run as execute
+from hardattn.experiments import measure, run as execute
 from hardattn.experiments.benchmarks import sb3 as sb3_benchmark
 from hardattn.experiments.cli import main
 from hardattn.experiments.parse import parse
@@ -54,7 +54,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     given = Dataset("digits", **few, classes=whole.classes)
     monkeypatch.setattr(execute, "load", lambda *rest: given)
     monkeypatch.setattr(execute, "tune", lambda threads: "default")
-    monkeypatch.setattr(execute, "PASSES", 2)
+    monkeypatch.setattr(measure, "PASSES", 2)
     return tmp_path
 
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from hardattn.evaluation import cost
-from hardattn.experiments import build, run as execute, sources
+from hardattn.experiments import build, measure, run as execute, sources
 from hardattn.experiments.cli import attempt, main
 from hardattn.experiments.commands.train import Training, run as train
 from hardattn.experiments.parse import parse
@@ -54,7 +54,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(execute, "tune", lambda threads: "default")
-    monkeypatch.setattr(execute, "PASSES", 1)
+    monkeypatch.setattr(measure, "PASSES", 1)
     monkeypatch.setattr(cost, "SECONDS", 0.0)
     yield tmp_path
     for name in ("my_agent", "my_layers", "my_notes"):
@@ -237,7 +237,7 @@ def test_weights_of_other_code_are_measured_with_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By all that make runs alive again: swap, robustness, evaluate."""
-    monkeypatch.setattr(execute, "PASSES", 1)
+    monkeypatch.setattr(measure, "PASSES", 1)
     tiny = ["--images", "32", "--batch-size", "16", "--validate-every", "32", "--test-draws", "1"]
     assert main(["train", "cnn-digits", *tiny, "--device", "cpu", "--out", str(tmp_path)]) == 0
     (path,) = tmp_path.rglob("result.json")

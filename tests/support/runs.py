@@ -14,7 +14,7 @@ from hardattn.data import Split
 from hardattn.evaluation.cost import flops
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import compute
-from hardattn.experiments.run import controls
+from hardattn.experiments.measure import controls
 from hardattn.report.results import Result, record
 from hardattn.rollout import greedy, sample
 from hardattn.scenes import Scenes, plain

@@ -31,9 +31,9 @@ from hardattn.storage import CheckpointError, read, replace_text, write
 
 from ... import sources
 from ...folder import locked
+from ...measure import controlled
 from ...recipe import RunOptions, UsageError
 from ...revive import RunLoader
-from ...run import controlled
 from .fixed_order import retrained
 
 FORMAT = 1

@@ -41,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cost, "SECONDS", 0.0)
-        patch.setattr("hardattn.experiments.run.PASSES", 1)
+        patch.setattr("hardattn.experiments.measure.PASSES", 1)
         patch.setattr("hardattn.experiments.run.tune", lambda threads: "default")
         words = ["ram-digits", *TINY, "--hidden", "16", "--std", "0.3", "--device", "cpu"]
         assert main(["train", *words, "--out", str(top)]) == 0

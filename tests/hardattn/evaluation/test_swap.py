@@ -18,9 +18,9 @@ from hardattn.evaluation.metrics import error
 from hardattn.evaluation.scanpath import hit
 from hardattn.evaluation.swap import SWAPS, Meaningless, Own, own_looks, partners, paths, swapped
 from hardattn.experiments.build import agent as agent_of, built
+from hardattn.experiments.measure import controlled
 from hardattn.experiments.recipe import ProblemOptions, Spec
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.run import controlled
 from hardattn.experiments.studies.policy_gain.measure import followed, swapped_columns
 from hardattn.maps import CONTROLS
 from hardattn.rollout import DRAWS, Decision, greedy

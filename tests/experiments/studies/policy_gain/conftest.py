@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hardattn.experiments import run as execute
+from hardattn.experiments import measure, run as execute
 from hardattn.experiments.cli import main
 from tests.support.policy_gain import SMALL
 
@@ -17,7 +17,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     top = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execute, "tune", lambda threads: "default")
-        patch.setattr(execute, "PASSES", 1)
+        patch.setattr(measure, "PASSES", 1)
         for more in ([], ["--script", "random"]):
             words = ["ram-digits", *SMALL, *more, "--device", "cpu", "--out", str(top)]
             assert main(["train", *words]) == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hardattn.experiments import build, run as execute
+from hardattn.experiments import build, measure, run as execute
 from hardattn.experiments.cli import main
 from hardattn.experiments.parse import parse
 from hardattn.experiments.recipe import RunOptions
@@ -20,7 +20,7 @@ from tests.support.policy_gain import only
 def test_the_observer_is_retrained_for_the_best_order(
     runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execute, "PASSES", 1)
+    monkeypatch.setattr(measure, "PASSES", 1)
     folder = only(runs, None)
     assert main(["swap", str(folder), "--retrain", "--device", "cpu"]) == 0
     said = capsys.readouterr().out

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hardattn.data import Dataset
-from hardattn.experiments import run as execute
+from hardattn.experiments import measure, run as execute
 from hardattn.experiments.cli import main
 from hardattn.experiments.parse import parse
 from hardattn.experiments.studies.comparison import compare
@@ -41,7 +41,7 @@ def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(execute, "load", few)
     monkeypatch.setattr(execute, "tune", lambda threads: "default")
-    monkeypatch.setattr(execute, "PASSES", 2)
+    monkeypatch.setattr(measure, "PASSES", 2)
     monkeypatch.setattr(execute, "EXAMPLES", 4)
 
 
