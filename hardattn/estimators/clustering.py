@@ -72,26 +72,32 @@ def gat_cluster(
         raise ValueError(f"{name} has no answer without attention: use agents.GATCluster")
     with torch.no_grad():
         _, unattended = _answered(agent, world, scenes, generator)
-        now = unattended.softmax(1)
-        shared = now / (now.sum(0) + EPSILON)
-        even, sharp = _rows(shared), _rows(now * shared)
-        together = related(sharp)
     moved = random_affine(scenes, generator, turn=turn, stretch=stretch, shift=shift)
-    path, unattended = _answered(agent, world, moved, generator)
-    p, a = unattended.softmax(1), path.logits[-1].softmax(1)
+    path, answered = _answered(agent, world, moved, generator)
+    attended = path.logits[-1].softmax(1)
+    weights = (invariance, balance, relation, attention)
+    each = _tasks(unattended.softmax(1), answered.softmax(1), attended, weights)
+    path = path._replace(loss=each.expand_as(path.loss) / len(path.loss))
+    return Loss((path.loss + path.cost).sum(0).mean(), path, torch.zeros_like(path.loss))
 
+
+def _tasks(q: Tensor, p: Tensor, a: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
+    """(): the four tasks of `gat_cluster` by (B, K) answers, with its four weights."""
+    invariance, balance, relation, attention = weights
+    with torch.no_grad():
+        shared = q / (q.sum(0) + EPSILON)
+        even, sharp = _rows(shared), _rows(q * shared)
+        together = related(sharp)
     unit = F.normalize(p, dim=1)
     # Of two images that are alike to the last bit the logarithm of 1 - cos is not finite.
     cosine = (unit @ unit.T).clamp(EPSILON, 1 - EPSILON)
     row, column = torch.tril_indices(len(p), len(p), device=p.device)
-    each = (
+    return (
         -invariance * (p * even).sum(1).mean()
         - balance * (_evenness(p) + _evenness(a))
         + relation * F.binary_cross_entropy(cosine[row, column], together[row, column])
         + attention * F.binary_cross_entropy(a, sharp)
     )
-    path = path._replace(loss=each.expand_as(path.loss) / len(path.loss))
-    return Loss((path.loss + path.cost).sum(0).mean(), path, torch.zeros_like(path.loss))
 
 
 def related(points: Tensor, steps: int = 10) -> Tensor:
