@@ -73,7 +73,7 @@ def bootstrap_interval(
       "expanded percentile"). Below 8 seeds of one task it is still too narrow.
 
     For 3 to 20 seeds these hold the truth 94 to 97 % of the time when values are normal; when they
-    are skewed less often, 88 % for the mean of 3 exponential values (tests/test_stats.py).
+    are skewed less often, 88 % for the mean of 3 exponential values (tests/hardattn/test_stats.py).
 
     One seed has no interval. ValueError: no values, or one that is not finite, by its index.
     """

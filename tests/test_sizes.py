@@ -9,12 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("hardattn", "envs", "agents", "experiments", "tests")
 FILE, FUNCTION = 400, 60  # lines, at most
 # What is longer. Nothing may be added; whoever shortens one takes it out.
-LONG_FILES = {
-    "experiments/run.py",
-}
-LONG_FUNCTIONS: set[str] = {
-    "hardattn/estimators/clustering.py::gat_cluster",
-}
+LONG_FILES: set[str] = set()
+LONG_FUNCTIONS: set[str] = set()
 
 
 def functions(text: str) -> dict[str, int]:
