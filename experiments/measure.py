@@ -54,8 +54,7 @@ def figures_of(measured: dict[str, Columns], task: Task) -> dict[str, Any]:
         count = found["greedy"]["n"]
         drawn = found.pop("drawn")
         found["greedy"] = drawn | {"n": count, "draws": drawn["n"] // count}
-    once = measured["averaged"] is measured["greedy"]
-    found["averaged"]["passes"] = 1 if once else PASSES
+    found["averaged"]["passes"] = 1 if measured["averaged"] is measured["greedy"] else PASSES
     return found
 
 

@@ -19,7 +19,7 @@ from hardattn.envs.catalogue import REWARDS, document
 from hardattn.experiments import build
 from hardattn.experiments.recipe import ProblemOptions as Said, UsageError, from_settings
 from hardattn.experiments.revive import recipe_of
-from hardattn.problem import ASKED, SCENES, ProblemOptions, problem, world_of
+from hardattn.problem import ASKED, SCENES, Problem, problem, world_of
 from hardattn.scenes import pairs
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify, Cluster, Localise, Sequence
@@ -51,7 +51,7 @@ def said_of(scene: str, **settings: Any) -> Said:
     return from_settings({"agent": "ram", "scene": scene, **settings}, scene).problem
 
 
-def both(scene: str, asked: dict[str, Any]) -> tuple[ProblemOptions, Any]:
+def both(scene: str, asked: dict[str, Any]) -> tuple[Problem, Any]:
     """As a recipe says it and as the catalogue does, with the same settings."""
     entry = CATALOGUE[ENVIRONMENTS[scene]]
     said = said_of(scene, **entry.settings | asked)
