@@ -9,6 +9,8 @@ from hardattn.rollout import Agent, Trajectory, rollout, sample
 from hardattn.scenes import Scenes
 from hardattn.world import World
 
+Drawn = tuple[Tensor, Tensor]  # values, and their log-probabilities
+
 
 def a2c(
     agent: Agent,
@@ -81,9 +83,7 @@ def ppo(
     first = world.first(scenes, generator)
     drawn: list[Tensor] = []
 
-    def remember(
-        places: LocationDistribution, noise: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
+    def remember(places: LocationDistribution, noise: torch.Generator | None) -> Drawn:
         value, log_prob = sample(places, noise)
         drawn.append(value)
         return value, log_prob
@@ -104,9 +104,7 @@ def ppo(
     def again(left: int) -> Loss:
         values = iter(drawn)
 
-        def replay(
-            places: LocationDistribution, noise: torch.Generator | None
-        ) -> tuple[Tensor, Tensor]:
+        def replay(places: LocationDistribution, noise: torch.Generator | None) -> Drawn:
             value = next(values)
             return value, places.log_prob(value)
 
