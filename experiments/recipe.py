@@ -278,8 +278,9 @@ def _agree(training: TrainOptions) -> None:
         raise UsageError(f"optimizer {training.optimizer!r} takes no rho: that is for sam")
     if training.momentum >= 1:
         raise UsageError(f"momentum must be below 1, not {training.momentum}")
-    if not 0 <= training.curriculum <= 1:
-        raise UsageError(f"curriculum must be between 0 and 1, not {training.curriculum}")
+    for name in ("curriculum", "led"):
+        if not 0 <= getattr(training, name) <= 1:
+            raise UsageError(f"{name} must be between 0 and 1, not {getattr(training, name)}")
 
 
 def said(row: str) -> str:

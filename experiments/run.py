@@ -143,7 +143,10 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
         dataset = replace(dataset, train=subsample(dataset.train, share, run.seed))
     agent = build(recipe, world, setting.image, run.seed).to(setting.device)
     assert recipe.estimator is not None
-    refuse(recipe.estimator.name, agent, world, setting.validation, recipe.training.curriculum)
+    training = recipe.training
+    refuse(
+        recipe.estimator.name, agent, world, setting.validation, training.curriculum, training.led
+    )
     estimator = build_estimator(recipe.estimator, agent, world)
     begin(folder, recipe, run, setting, agent, estimator)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)

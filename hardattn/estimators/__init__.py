@@ -183,6 +183,7 @@ def refuse(
     world: World,
     scenes: Scenes | None = None,
     curriculum: float = 0.0,
+    led: float = 0.0,
 ) -> None:
     """Raise ValueError, one line, if the estimator of that name cannot train this agent here.
 
@@ -192,8 +193,9 @@ def refuse(
         name: A row of ESTIMATORS.
         scenes: Any scenes of the world; with them, what the agent draws from is looked at as well.
         curriculum: Whether, and for which share of training, there are fewer looks at first.
+        led: Whether, and for which share of training, looks are led at first.
     """
     row = ESTIMATORS.get(name)
-    reason = row.refusal(agent, world, scenes, curriculum) if row is not None else ""
+    reason = row.refusal(agent, world, scenes, curriculum, led) if row is not None else ""
     if reason:
         raise ValueError(f"estimator {name!r} {reason}")

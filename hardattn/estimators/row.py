@@ -58,10 +58,12 @@ class Row(NamedTuple):
         world: World,
         scenes: Scenes | None = None,
         curriculum: float = 0.0,
+        led: float = 0.0,
     ) -> str:
         """Why it cannot train this agent in this world, as the rest of a sentence; empty: it can.
 
         Args:
+            led: For which share of training looks are led, see `Led`.
             scenes: Any scenes of the world. With them, the agent takes one step with the first of
                 them, so that it is known which distribution it draws places from.
             curriculum: Whether, and for which share of training, there are fewer looks at first.
@@ -73,6 +75,10 @@ class Row(NamedTuple):
             return f"needs a world of two looks, whose second is drawn, not of {world.looks}"
         if self.one_draw and curriculum:
             return "needs its two looks from the first update on: use curriculum=0"
+        if led and (self.draws or self.pathwise or self.smooth or self.needs):
+            return "needs looks that the agent draws, and led ones are not its own: use led=0"
+        if led and world.sensor.places != 2:
+            return f"has looks led to points alone, not to {world.sensor.places} numbers: use led=0"
         if not self.rewards and world.task.rewarding:
             return "has no place for a reward: use bonus=0"
         if self.smooth and not world.sensor.differentiable:

@@ -16,6 +16,7 @@ from torch import nn
 from hardattn import storage
 from hardattn.data import Dataset
 from hardattn.estimators import Loss
+from hardattn.estimators.led import Led, boxed
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import compute, error
 from hardattn.problem import Problem
@@ -84,6 +85,8 @@ class Training:
         torch.manual_seed(mix(self.seed, number, 1))
         self.generator.manual_seed(mix(self.seed, number, 2))
         share = number / self.updates
+        if hasattr(self.agent, "anneal"):
+            self.agent.anneal(share)
         rate = optimizers.SCHEDULES[options.schedule](share)
         rate *= min(1.0, (number + 1) / (options.warmup + 1))
         for group in self.optimizer.param_groups:
@@ -93,8 +96,9 @@ class Training:
         index = shuffled(len(self.split), number, size, self.seed, device)
         scenes = self.problem.make(self.split, index, self.generator)
         here = world.upto(looks_after(share, options.curriculum, world.looks))
+        looker = self.agent if share >= options.led else Led(self.agent, scenes, options.led_by)
         look: Callable[[], Loss] | None
-        look = partial(self.estimator, self.agent, here, scenes, self.generator)
+        look = partial(self.estimator, looker, here, scenes, self.generator)
         while look is not None:
             loss = self.gradient(look, self.learners.values(), self.generator)
             norm = nn.utils.clip_grad_norm_(self.weights, options.max_grad_norm)
@@ -186,6 +190,8 @@ def train(
     a non-finite update, Stopped after a signal, CheckpointError.
     """
     problem.world.check(validation)
+    if options.led and options.led_by == "target":
+        boxed(validation)
     run = Training(agent, problem, estimator, dataset, folder, options, seed)
     run.resume()
     log = log or Log(folder)

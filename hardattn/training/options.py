@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class TrainOptions:
     curriculum: float = 0.0
     """Share of training over which the looks grow from one to all of the world, see `looks_after`;
     0: all from the start. Validation always has them all."""
+    led: float = 0.0
+    """Share of training, its first, over which looks are led and the policy rests, so that there is
+    an observer to please before anybody learns to please it; 0: none."""
+    led_by: Literal["random", "target"] = "random"
+    """Where led looks fall: random, anywhere; target, around it, which is privileged, because
+    training then tells where the target is."""
     validate_every: int = 100_000
     """Scenes between validations, which are also checkpoints; rounded up to whole batches."""
     keep: str = "best"
