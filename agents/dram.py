@@ -11,6 +11,8 @@ from hardattn.layers import Core
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
+from .narrowing import Narrowing
+
 
 class WhatWhere(nn.Module):
     """What times where: g = relu(Lin(convs(glimpse))) * relu(Lin(place)).
@@ -84,7 +86,7 @@ def context_net(context: tuple[int, ...], outputs: int, filters: int) -> Context
     return ContextNet(context, outputs, filters)
 
 
-class DRAM(nn.Module):
+class DRAM(Narrowing):
     """Two stacked LSTMs: the lower one answers, the upper one, told the context, says where.
 
     g = G_image(glimpse) * G_loc(place);  r1' = LSTM(g, r1);  r2' = LSTM(r1', r2);
@@ -93,7 +95,8 @@ class DRAM(nn.Module):
     context (0,), as in the paper's "DRAM without context", r2_0 = 0. The policy's gradient trains
     all that it reaches: emission, context net, both LSTMs, glimpse net.
 
-    context: the shape that the world's has, (0,) or (C, h, w). std: of the Gaussian policy.
+    context: the shape that the world's has, (0,) or (C, h, w). std: of the Gaussian policy, fixed
+    as in the paper, or where it begins to fall to std_end, see `Narrowing`.
     balance: the paper's lambda, what the policy's gradient is multiplied by on its way below the
     emission, which alone learns at full rate (under Adam a factor there would do nothing).
     filters: channels of the first of three convolutions, in the glimpse net and the context net.
@@ -112,6 +115,8 @@ class DRAM(nn.Module):
         features: Units of the glimpse's product of what and where.
         filters: Channels of the first of three convolutions.
         std: Standard deviation of the Gaussian policy, in half-sides of the image.
+        std_end: What it falls to while the agent is trained; by default it stays.
+        std_from: The share of training after which it begins to fall.
         balance: What the policy's gradient is multiplied by below the emission (the paper's
             lambda).
     """
@@ -126,10 +131,13 @@ class DRAM(nn.Module):
         features: int = 256,
         filters: int = 16,
         std: float = 0.17,
+        std_end: float | None = None,
+        std_from: float = 0.0,
         balance: float = 1.0,
     ):
         super().__init__()
-        self.std, self.balance = std, balance
+        self.spread_from(std, std_end, std_from)
+        self.balance = balance
         self.glimpse = WhatWhere(glimpse, 2, features, filters)
         self.lower = Core("lstm", features, hidden)
         self.upper = Core("lstm", hidden, hidden)

@@ -130,6 +130,8 @@ class SpreadRAM(RAM):
     ):
         if not 0 < floor < std:
             raise ValueError(f"the floor must lie between 0 and std={std}, not be {floor}")
+        if options.get("std_end") is not None:
+            raise ValueError("a spread that is learned does not fall by itself: use no std_end")
         super().__init__(glimpse, classes, hidden=hidden, std=std, **options)  # type: ignore[arg-type]
         self.floor = floor
         self.spread = nn.Linear(hidden, 2)

@@ -8,12 +8,15 @@ from hardattn.layers import Core, CoreKind, GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
+from .narrowing import Narrowing
 
-class RAM(nn.Module):
+
+class RAM(Narrowing):
     """A glimpse net, a recurrent core, and three linear heads: answer, next place, return.
 
-    glimpse: the shape of one glimpse. std: of the Gaussian policy. joint: let the gradient of the
-    policy reach the core; the paper, and the default, trains the locator alone with it.
+    glimpse: the shape of one glimpse. std: of the Gaussian policy, fixed as in the paper, or where
+    it begins to fall to std_end, see `Narrowing`. joint: let the gradient of the policy reach the
+    core; the paper, and the default, trains the locator alone with it.
 
     Departures: the mean of the policy is bounded by tanh, where the paper leaves it linear (a mean
     that wanders off the image gets no signal to return). The answer is given after every look; the
@@ -25,6 +28,8 @@ class RAM(nn.Module):
         what: Units between the glimpse and the features.
         where: Units between the place and the features.
         std: Standard deviation of the Gaussian policy, in half-sides of the image.
+        std_end: What it falls to while the agent is trained; by default it stays.
+        std_from: The share of training after which it begins to fall.
         joint: Let the policy's gradient train the core as well.
     """
 
@@ -38,10 +43,13 @@ class RAM(nn.Module):
         what: int = 128,
         where: int = 128,
         std: float = 0.17,
+        std_end: float | None = None,
+        std_from: float = 0.0,
         joint: bool = False,
     ):
         super().__init__()
-        self.std, self.joint = std, joint
+        self.spread_from(std, std_end, std_from)
+        self.joint = joint
         self.glimpse = GlimpseNet(torch.Size(glimpse).numel(), 2, what, where, hidden)
         self.core = Core(core, hidden, hidden)
         self.classifier = nn.Linear(hidden, classes)
