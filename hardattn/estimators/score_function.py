@@ -55,6 +55,51 @@ def misfit(path: Trajectory, guess: Tensor, target: Tensor) -> Tensor:
     return ((guess - target)[1:] ** 2 * path.alive[1:]).sum(0).mean()
 
 
+def partly_greedy(share: float, scenes: Scenes, generator: torch.Generator | None) -> Draw:
+    """A draw of which that share of episodes takes none, but looks where it is likeliest to.
+
+    Their log-probability is 0, so that they teach the answer, in the looks that it will be asked
+    for in use, and the critic, and move no policy.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"greedy is a share of episodes, from 0 to 1, not {share}")
+    if not share:
+        return sample
+    uniform = torch.rand(len(scenes), generator=generator, device=scenes.image.device)
+    calm = uniform < share
+
+    def draw(places: LocationDistribution, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        value, log_prob = sample(places, noise)
+        still = calm.view(-1, *(1 for _ in places.event_shape))
+        value = torch.where(still, places.mode_or_draw(noise).detach(), value)
+        return value, torch.where(calm, torch.zeros_like(log_prob), log_prob)
+
+    return draw
+
+
+def distillation(path: Trajectory) -> Tensor:
+    """() cross-entropy of the answers on the way against the last, which teaches and is not moved.
+
+    (BYOT, Zhang et al. 2019, arXiv:1905.08094, whose layers are looks here.) Summed over looks,
+    each divided by how many there could be, as a loss after each look is.
+    """
+    last = path.alive.sum(0).long() - 1
+    taught = path.logits.detach().softmax(-1)
+    teacher = taught[last, torch.arange(len(last), device=last.device)]
+    told = -(teacher * path.logits.log_softmax(-1)).sum(-1)
+    before = torch.arange(len(told), device=last.device)[:, None] < last
+    return (told * before).sum(0).mean() / len(told)
+
+
+def _helped(loss: Loss, scenes: Scenes, distil: float) -> Loss:
+    """The loss, and what the last answer teaches those before it."""
+    if not distil:
+        return loss
+    if scenes.target.dim() != 1:
+        raise ValueError("answers that are not to the same question teach each other nothing")
+    return loss._replace(total=loss.total + distil * distillation(loss.path))
+
+
 def _against_critic(path: Trajectory, signal: Tensor) -> Loss:
     """The critic's guess as the baseline, and its fit to the signal."""
     guess = expected(path)
@@ -87,18 +132,24 @@ def learned_baseline(
     generator: torch.Generator | None = None,
     *,
     reward_only: bool = False,
+    greedy: float = 0.0,
+    distil: float = 0.0,
 ) -> Loss:
     """REINFORCE with a learned value as the baseline, as in RAM (Mnih et al. 2014). Unbiased.
 
     The baseline of row t is the value after look t - 1: it has seen everything but look t. The
     value is fitted to the return by squared error; an agent detaches what it is computed from, so
-    that the fit moves the critic alone.
+    that the fit moves the critic alone. Biased with a share of greedy episodes, or a distillation,
+    for a loss of which these are a part.
 
     Args:
         reward_only: Let looks learn from the reward alone, as RAM was published.
+        greedy: Share of episodes that look where it is likeliest, and teach the answer alone.
+        distil: Weight of what the last answer teaches those before it.
     """
-    path = rollout(agent, world, scenes, sample, generator)
-    return _against_critic(path, credit(path, reward_only))
+    draw = partly_greedy(greedy, scenes, generator)
+    path = rollout(agent, world, scenes, draw, generator)
+    return _helped(_against_critic(path, credit(path, reward_only)), scenes, distil)
 
 
 def self_critical(
@@ -179,6 +230,9 @@ def per_look_gain(
     generator: torch.Generator | None = None,
     *,
     discount: float = 0.7,
+    ent_coef: float = 0.0,
+    greedy: float = 0.0,
+    distil: float = 0.0,
 ) -> Loss:
     """Looks are paid what each adds to the belief in the truth (GFNet, arXiv:2010.05300). Biased.
 
@@ -188,8 +242,12 @@ def per_look_gain(
 
     Args:
         discount: Of later gains.
+        ent_coef: Weight of the entropy of each look.
+        greedy: Share of episodes that look where it is likeliest, and teach the answer alone.
+        distil: Weight of what the last answer teaches those before it.
     """
-    path = rollout(agent, world, scenes, sample, generator)
+    draw = partly_greedy(greedy, scenes, generator)
+    path = exploring(rollout(agent, world, scenes, draw, generator), ent_coef)
     belief = world.task.belief(path.logits.detach(), scenes.target)
     before = torch.cat([torch.full_like(belief[:1], 1 / world.task.classes), belief[:-1]])
     gain, signal = (belief - before) * path.alive, torch.zeros_like(belief)
@@ -197,7 +255,7 @@ def per_look_gain(
     for look in reversed(range(world.looks)):
         running = discount * running - gain[look]
         signal[look] = running
-    return _against_critic(path, signal)
+    return _helped(_against_critic(path, signal), scenes, distil)
 
 
 class MovingAverage(nn.Module):
