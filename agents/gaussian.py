@@ -85,6 +85,8 @@ class ZoomRAM(RAM):
         hidden: Units of the recurrent state.
         what: Units between the glimpse and the features.
         where: Units between the place and the features.
+        filters: Channels of a 3x3 convolution that glimpses go through first; by default none.
+        filter_stride: Its stride, in pixels of the glimpse.
     """
 
     def __init__(
@@ -96,11 +98,14 @@ class ZoomRAM(RAM):
         hidden: int = 256,
         what: int = 128,
         where: int = 128,
+        filters: int | None = None,
+        filter_stride: int = 1,
         **options: object,
     ):
         sizes: dict[str, int] = dict(hidden=hidden, what=what, where=where)
-        super().__init__(glimpse, classes, **sizes, **options)  # type: ignore[arg-type]
-        self.glimpse = GlimpseNet(torch.Size(glimpse).numel(), places, what, where, hidden)
+        options |= sizes | dict(filters=filters, filter_stride=filter_stride)
+        super().__init__(glimpse, classes, **options)  # type: ignore[arg-type]
+        self.glimpse = GlimpseNet(glimpse, places, what, where, hidden, filters, filter_stride)
         self.locator = nn.Linear(hidden, places)
 
 

@@ -28,6 +28,8 @@ class Player(MoveRAM):
         where: Units between the place and the features.
         reach: How far a look may fall from the one before, in half-sides of the image.
         joint: Let what was won train the core; nothing else does.
+        filters: Channels of a 3x3 convolution that glimpses go through first; by default none.
+        filter_stride: Its stride, in pixels of the glimpse.
     """
 
     actions: Tensor
@@ -43,11 +45,14 @@ class Player(MoveRAM):
         where: int = 128,
         reach: float = 0.5,
         joint: bool = True,
+        filters: int | None = None,
+        filter_stride: int = 1,
         **options: object,
     ):
-        sizes = dict(hidden=hidden, what=what, where=where)
-        super().__init__(glimpse, classes, reach=reach, joint=joint, **sizes, **options)
-        self.glimpse = GlimpseNet(torch.Size(glimpse).numel(), 3, what, where, hidden)
+        options |= dict(hidden=hidden, what=what, where=where)
+        options |= dict(filters=filters, filter_stride=filter_stride)
+        super().__init__(glimpse, classes, reach=reach, joint=joint, **options)
+        self.glimpse = GlimpseNet(glimpse, 3, what, where, hidden, filters, filter_stride)
         self.actor = nn.Linear(hidden, actions)
         self.register_buffer("actions", torch.linspace(-1, 1, actions)[:, None], persistent=False)
 

@@ -14,9 +14,10 @@ from .narrowing import Narrowing
 class RAM(Narrowing):
     """A glimpse net, a recurrent core, and three linear heads: answer, next place, return.
 
-    glimpse: the shape of one glimpse. std: of the Gaussian policy, fixed as in the paper, or where
-    it begins to fall to std_end, see `Narrowing`. joint: let the gradient of the policy reach the
-    core; the paper, and the default, trains the locator alone with it.
+    glimpse: the shape of one glimpse. It goes through two linear layers, as in the paper, or with
+    `filters` through a convolution before them. std: of the Gaussian policy, fixed as in the paper,
+    or where it begins to fall to std_end, see `Narrowing`. joint: let the gradient of the policy
+    reach the core; the paper, and the default, trains the locator alone with it.
 
     Departures: the mean of the policy is bounded by tanh, where the paper leaves it linear (a mean
     that wanders off the image gets no signal to return). The answer is given after every look; the
@@ -31,6 +32,8 @@ class RAM(Narrowing):
         std_end: What it falls to while the agent is trained; by default it stays.
         std_from: The share of training after which it begins to fall.
         joint: Let the policy's gradient train the core as well.
+        filters: Channels of a 3x3 convolution that glimpses go through first; by default none.
+        filter_stride: Its stride, in pixels of the glimpse.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class RAM(Narrowing):
         std_end: float | None = None,
         std_from: float = 0.0,
         joint: bool = False,
+        filters: int | None = None,
+        filter_stride: int = 1,
     ):
         super().__init__()
         self.spread_from(std, std_end, std_from)
         self.joint = joint
-        self.glimpse = GlimpseNet(torch.Size(glimpse).numel(), 2, what, where, hidden)
+        self.glimpse = GlimpseNet(glimpse, 2, what, where, hidden, filters, filter_stride)
         self.core = Core(core, hidden, hidden)
         self.classifier = nn.Linear(hidden, classes)
         self.locator = nn.Linear(hidden, 2)

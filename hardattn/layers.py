@@ -20,21 +20,39 @@ def contrast(glimpse: Tensor, floor: float = 0.02) -> Tensor:
 class GlimpseNet(nn.Module):
     """What and where, added: g = relu(Lin(relu(Lin(glimpse))) + Lin(relu(Lin(place)))).
 
-    Mnih et al. (2014, arXiv:1406.6247), whose sizes are the defaults.
+    Mnih et al. (2014, arXiv:1406.6247), whose sizes are the defaults. filters: relu(Conv(glimpse))
+    in place of the glimpse, 3x3, of so many channels and, by its stride, the same or smaller sides;
+    the scales of a glimpse are its channels.
+    glimpse: the shape of one, or how many numbers it has.
     (B, ...) glimpses, (B, P) places -> (B, features).
     """
 
     def __init__(
-        self, pixels: int, places: int = 2, what: int = 128, where: int = 128, features: int = 256
+        self,
+        glimpse: int | tuple[int, ...],
+        places: int = 2,
+        what: int = 128,
+        where: int = 128,
+        features: int = 256,
+        filters: int | None = None,
+        filter_stride: int = 1,
     ):
         super().__init__()
-        self.what = nn.Linear(pixels, what)
+        shape = (glimpse,) if isinstance(glimpse, int) else tuple(glimpse)
+        self.convolution: nn.Module = nn.Identity()
+        if filters:
+            if len(shape) != 3:
+                raise ValueError(f"filters are for glimpses of (C, G, G), not {shape}: use none")
+            convolution = nn.Conv2d(shape[0], filters, 3, filter_stride, padding=1)
+            self.convolution = nn.Sequential(convolution, nn.ReLU())
+            shape = (filters, *(-(-side // filter_stride) for side in shape[1:]))
+        self.what = nn.Linear(math.prod(shape), what)
         self.where = nn.Linear(places, where)
         self.from_what = nn.Linear(what, features)
         self.from_where = nn.Linear(where, features)
 
     def forward(self, glimpse: Tensor, place: Tensor) -> Tensor:
-        what = F.relu(self.what(glimpse.flatten(1)))
+        what = F.relu(self.what(self.convolution(glimpse).flatten(1)))
         where = F.relu(self.where(place))
         return F.relu(self.from_what(what) + self.from_where(where))
 
