@@ -37,9 +37,12 @@ LEAST = {
     **dict.fromkeys(("samples", "population"), 2),
     "width": 8,
 }
-NEVER_NEGATIVE = ("price", "sparsity", "doubly", "weight_decay", "momentum")
+NEVER_NEGATIVE = (
+    *("price", "sparsity", "doubly", "weight_decay", "momentum"),
+    *("led", "greedy", "distil", "std_from"),
+)
 POSITIVE = (
-    *("std", "guide_std", "sigma", "stride", "cover", "reach", "lr", "rho", "floor"),
+    *("std", "std_end", "guide_std", "sigma", "stride", "cover", "reach", "lr", "rho", "floor"),
     *("max_grad_norm", "train_fraction"),
 )
 UNBOUNDED = ("max_grad_norm",)
