@@ -5,9 +5,9 @@ from . import cells, digits
 from .catch import CATCH_RECIPES
 from .circle_square import CIRCLE_SQUARE_RECIPES
 from .clustering import CLUSTERING
-from .cluttered import CLUTTERED, CLUTTERED_60
+from .cluttered import CLUTTERED
 from .expected import expecting
-from .mnist import MNIST
+from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
 from .pairs import PAIRS
 from .sb3 import SB3
 from .soft import AT_ONCE
@@ -22,7 +22,9 @@ _ALL: dict[str, Recipe] = {
     **CLUTTERED,
     **SB3,
     **MNIST.members("mnist"),
-    **CLUTTERED_60.members("cluttered-60"),
+    **TRANSLATED_60.members("translated-60"),
+    **FASHION.members("fashion"),
+    **MRAM,
     **PAIRS,
     **CIRCLE_SQUARE_RECIPES,
     **CATCH_RECIPES,

@@ -6,6 +6,7 @@ from typing import Any
 from hardattn.training.options import TrainOptions
 
 from ..recipe import ProblemOptions, Recipe, Spec
+from .family import PUBLISHED
 
 CIRCLE_SQUARE = Recipe(
     title="",
@@ -102,10 +103,44 @@ CIRCLE_SQUARE_RECIPES: dict[str, Recipe] = {
         Spec("ram", core="gru", hidden=128, joint=True, std=0.3),
         **WIDELY,
     ),
+    "ram-published-circle-square": replace(
+        _circle_square(
+            "RAM, as published",
+            PUBLISHED,
+            Spec("ram", std=0.3),
+            estimator=Spec("learned_baseline", reward_only=True),
+            optimizer="sgd",
+            schedule="linear",
+            lr=0.03,
+        ),
+        problem=replace(CIRCLE_SQUARE.problem, each=False, bonus=1.0),
+    ),
     "random-circle-square": _circle_square(
         "random looks",
         "The observer of RAM that moves, trained for looks that set out for anywhere.",
         MOVING.but(script="random"),
         **WIDELY,
+    ),
+    "centre-circle-square": _circle_square(
+        "centre look",
+        "The observer of RAM that moves, trained for looks that set out for the centre.",
+        MOVING.but(script="centre"),
+        **WIDELY,
+    ),
+    "raster-circle-square": _circle_square(
+        "raster looks",
+        "The observer of RAM that moves, trained for looks that set out for one cell of a grid "
+        "after another, line by line.",
+        MOVING.but(script="raster"),
+        **WIDELY,
+    ),
+    "oracle-circle-square": replace(
+        _circle_square(
+            "oracle look",
+            "The observer of RAM that moves, trained for looks that set out for the shape.",
+            MOVING.but(script="oracle"),
+            **WIDELY,
+        ),
+        problem=replace(CIRCLE_SQUARE.problem, context="target"),
     ),
 }

@@ -1,9 +1,11 @@
 """A problem, with all that is to be compared on it, and how it is trained.
 
-A family's members are RAM with each baseline, its controls (the same observer under a script,
-trained for it) and classifiers that see the whole image.
+A family's members are RAM as well as we can, RAM as it was published, RAM by one estimator and
+another, controls (the observer of the first under a script, trained for it), and classifiers that
+see the whole image.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +13,27 @@ from typing import Any
 from hardattn.training.options import TrainOptions
 
 from ..recipe import UNBOXED, ProblemOptions, Recipe, Spec
+
+# What learns best here has these, and the paper of RAM none of them: `Family.ram`.
+GAIN = Spec("per_look_gain", discount=0.7)
+DEPARTS = (
+    "Departs from the paper: a look is paid for what it adds to the belief in the truth, and "
+    "teaches the core as well; an answer is learned after every look; the core is a GRU or an "
+    "LSTM; a glimpse goes through a convolution first; draws narrow while it learns; the mean of "
+    "the policy is bounded; Adam."
+)
+# What there is to know of RAM as it was published, and what had to be chosen.
+PUBLISHED = (
+    "RAM as it was published (Mnih et al. 2014): a plain rectified core, the answer read after the "
+    "last look alone, a reward of 1 for a right one, from which alone the looks learn, and with "
+    "them no more than the locator; SGD with momentum 0.9, its rate falling linearly to 0. Departs "
+    "from the paper: the mean of the policy is bounded by tanh; spread, rate and batch, which the "
+    "paper searched for or did not say, are ours."
+)
+APART = (
+    "Departs from the paper: an answer is learned after every look, and looks learn from its "
+    "cross-entropy, not from a reward; the mean of the policy is bounded; Adam."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +54,15 @@ class Family:
     problem: ProblemOptions
     scene: str
     ram: Spec
+    """RAM as well as we can, by `GAIN`; its observer is that of the controls."""
     training: TrainOptions
+    """Of that RAM and of the controls."""
+    plain: Spec | None = None
+    """RAM whose policy trains the locator alone, of which the estimators are compared, if any."""
+    apart: TrainOptions | None = None
+    """Of the latter; by default as of the former."""
+    published: Mapping[str, Any] = field(default_factory=dict)
+    """Of RAM as it was published: its spread (std), and changes of its training."""
     whole: Mapping[str, TrainOptions] = field(default_factory=dict)  # by net
 
     def recipe(self, title: str, about: str, agent: Spec, **changes: Any) -> Recipe:
@@ -61,38 +92,79 @@ class Family:
         }
 
     def _given(self) -> dict[str, Member]:
-        return self._baselines() | self._controls() | self._classifiers()
+        return self._rams() | self._baselines() | self._controls() | self._classifiers()
 
-    def _baselines(self) -> dict[str, Member]:
-        """RAM by one estimator and another."""
+    def _rams(self) -> dict[str, Member]:
+        """RAM as well as we can, and as it was published."""
+        training = dict(self.published)
+        std = training.pop("std", 0.17)
         return {
             "ram": Member(
-                title="RAM, learned baseline",
-                about="RAM (Mnih et al. 2014) by REINFORCE with a learned baseline.",
+                title="RAM",
+                about=f"RAM (Mnih et al. 2014) as well as we can. {DEPARTS}",
                 agent=self.ram,
+                changes={"estimator": GAIN},
+            ),
+            "ram-published": Member(
+                title="RAM, as published",
+                about=PUBLISHED,
+                agent=Spec("ram", std=std),
+                changes={
+                    "estimator": Spec("learned_baseline", reward_only=True),
+                    "each": False,
+                    "bonus": 1.0,
+                    "optimizer": "sgd",
+                    "schedule": "linear",
+                    "batch_size": 64,
+                    "lr": 0.03,
+                    **training,
+                },
+            ),
+        }
+
+    def _baselines(self) -> dict[str, Member]:
+        """RAM by one estimator and another, the core apart; and the random control of these."""
+        if self.plain is None:
+            return {}
+        apart = self.apart or self.training
+        given = {each.name: getattr(apart, each.name) for each in dataclasses.fields(apart)}
+        fewer = {
+            name: given[name] // 4 for name in ("batch_size", "images", "validate_every")
+        }  # scenes, of four episodes each: as many episodes as the others
+        return {
+            "ram-learned-baseline": Member(
+                title="RAM, learned baseline",
+                about=f"RAM by REINFORCE with a learned baseline. {APART}",
+                agent=self.plain,
+                changes=given,
             ),
             "ram-reinforce": Member(
                 title="RAM, no baseline",
-                about="RAM by REINFORCE with no baseline.",
-                agent=self.ram,
-                changes={"estimator": Spec("reinforce")},
+                about=f"RAM by REINFORCE with no baseline. {APART}",
+                agent=self.plain,
+                changes={"estimator": Spec("reinforce"), **given},
             ),
             "ram-self-critical": Member(
                 title="RAM, self-critical",
-                about="RAM by REINFORCE, the greedy episode as the baseline.",
-                agent=self.ram,
-                changes={"estimator": Spec("self_critical")},
+                about=f"RAM by REINFORCE, the greedy episode as the baseline. {APART}",
+                agent=self.plain,
+                changes={"estimator": Spec("self_critical"), **given},
             ),
             "ram-leave-one-out": Member(
                 title="RAM, leave-one-out",
-                about="RAM by REINFORCE, four episodes a scene, each against the other three.",
-                agent=self.ram,
-                changes={
-                    "estimator": Spec("leave_one_out", samples=4),
-                    "batch_size": self.training.batch_size // 4,
-                    "images": self.training.images // 4,
-                    "validate_every": self.training.validate_every // 4,
-                },
+                about=(
+                    "RAM by REINFORCE, four episodes a scene, each against the other three; as "
+                    "many episodes as by other estimators, so a quarter of the images. "
+                    f"{APART}"
+                ),
+                agent=self.plain,
+                changes={"estimator": Spec("leave_one_out", samples=4), **given, **fewer},
+            ),
+            "random-ram-learned-baseline": Member(
+                title="random looks, RAM, learned baseline",
+                about="Its observer, trained for looks that fall anywhere.",
+                agent=self.plain.but(script="random"),
+                changes=given,
             ),
         }
 
@@ -125,8 +197,8 @@ class Family:
         }
 
     def _classifiers(self) -> dict[str, Member]:
-        """Those that see the whole image."""
-        return {
+        """Those that see the whole image, of those that the family trains."""
+        found = {
             "mlp": Member(
                 title="MLP, whole image",
                 about="Two layers of 256 units that see everything.",
@@ -143,3 +215,4 @@ class Family:
                 agent=Spec("full_view", net="cnn"),
             ),
         }
+        return {name: one for name, one in found.items() if one.agent.options["net"] in self.whole}

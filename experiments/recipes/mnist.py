@@ -1,15 +1,21 @@
-"""Recipes for MNIST as it is: the family alone."""
+"""Recipes for MNIST and Fashion-MNIST as they are, and for digits of MNIST on a blank canvas."""
+
+from dataclasses import replace
 
 from hardattn.training.options import TrainOptions
 
-from ..recipe import ProblemOptions, Spec
+from ..recipe import ProblemOptions, Recipe, Spec
+from .digits import RAM
 from .family import Family
 
 MNIST = Family(
     problem=ProblemOptions(dataset="mnist", sensor=Spec("retina", size=8, scales=1), looks=6),
     scene="MNIST as it is, 28x28; six looks of 8x8, one scale.",
-    ram=Spec("ram", std=0.1),
-    training=TrainOptions(images=18_000_000, batch_size=512, lr=2e-3, validate_every=500_000),
+    ram=RAM.but(std=0.15, std_end=0.03),
+    training=TrainOptions(images=6_000_000, batch_size=256, lr=3e-3, validate_every=200_000),
+    plain=Spec("ram", std=0.1),
+    apart=TrainOptions(images=18_000_000, batch_size=512, lr=2e-3, validate_every=500_000),
+    published={"std": 0.1},
     whole={
         "mlp": TrainOptions(images=3_000_000, batch_size=128, lr=1e-3, validate_every=100_000),
         "conv_2014": TrainOptions(
@@ -18,3 +24,32 @@ MNIST = Family(
         "cnn": TrainOptions(images=600_000, batch_size=128, lr=2e-3, validate_every=50_000),
     },
 )
+
+FASHION = replace(
+    MNIST,
+    problem=replace(MNIST.problem, dataset="fashion_mnist", looks=12),
+    plain=None,
+    scene="Fashion-MNIST as it is, 28x28; twelve looks of 8x8, one scale.",
+)
+
+TRANSLATED_60 = replace(
+    MNIST,
+    problem=ProblemOptions(
+        dataset="mnist",
+        scene=Spec("translated", canvas=60),
+        sensor=Spec("retina", size=12, scales=3),
+        looks=8,
+    ),
+    scene="MNIST anywhere on a blank 60x60 canvas; eight looks of 12x12, 3 scales.",
+    ram=RAM.but(filter_stride=2),
+    plain=None,
+    published={"std": 0.2},
+)
+
+MRAM: dict[str, Recipe] = {
+    "mram-fashion": FASHION.recipe(
+        "MRAM",
+        "MRAM (Pan et al. 2025): two layers, the lower one looks; the paper has 8.2 %.",
+        Spec("mram", std=0.05),
+    ),
+}
