@@ -39,7 +39,7 @@ LEAST = {
 }
 NEVER_NEGATIVE = (
     *("price", "sparsity", "doubly", "weight_decay", "momentum"),
-    *("led", "greedy", "distil", "std_from"),
+    *("growing", "led", "greedy", "distil", "std_from"),
 )
 POSITIVE = (
     *("std", "std_end", "guide_std", "sigma", "stride", "cover", "reach", "lr", "rho", "floor"),

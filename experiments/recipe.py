@@ -278,7 +278,7 @@ def _agree(training: TrainOptions) -> None:
         raise UsageError(f"optimizer {training.optimizer!r} takes no rho: that is for sam")
     if training.momentum >= 1:
         raise UsageError(f"momentum must be below 1, not {training.momentum}")
-    for name in ("curriculum", "led"):
+    for name in ("curriculum", "growing", "led"):
         if not 0 <= getattr(training, name) <= 1:
             raise UsageError(f"{name} must be between 0 and 1, not {getattr(training, name)}")
 

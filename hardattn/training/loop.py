@@ -24,6 +24,7 @@ from hardattn.rng import mix, shuffled
 from hardattn.rollout import Agent, Draw, greedy
 from hardattn.scenes import Scenes
 from hardattn.training import checkpoint, optimizers
+from hardattn.training.growing import growable, grown
 from hardattn.training.interrupt import Stopped, signals
 from hardattn.training.log import Log
 from hardattn.training.metrics import Stopwatch, TrainingMetrics
@@ -94,7 +95,10 @@ class Training:
 
         size, device = options.batch_size, self.device
         index = shuffled(len(self.split), number, size, self.seed, device)
-        scenes = self.problem.make(self.split, index, self.generator)
+        make = self.problem.make
+        if options.growing:
+            make = grown(make, share / options.growing, options.grows)
+        scenes = make(self.split, index, self.generator)
         here = world.upto(looks_after(share, options.curriculum, world.looks))
         looker = self.agent if share >= options.led else Led(self.agent, scenes, options.led_by)
         look: Callable[[], Loss] | None
@@ -190,6 +194,8 @@ def train(
     a non-finite update, Stopped after a signal, CheckpointError.
     """
     problem.world.check(validation)
+    if options.growing:
+        growable(problem.make, options.grows)
     if options.led and options.led_by == "target":
         boxed(validation)
     run = Training(agent, problem, estimator, dataset, folder, options, seed)

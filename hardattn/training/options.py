@@ -32,6 +32,11 @@ class TrainOptions:
     curriculum: float = 0.0
     """Share of training over which the looks grow from one to all of the world, see `looks_after`;
     0: all from the start. Validation always has them all."""
+    growing: float = 0.0
+    """Share of training over which scenes grow into what they are; 0: they are it from the start.
+    Validation always has them as they are."""
+    grows: Literal["clutter", "canvas", "both"] = "both"
+    """What of them: how many pieces of clutter there are, how large the canvas is, or both."""
     led: float = 0.0
     """Share of training, its first, over which looks are led and the policy rests, so that there is
     an observer to please before anybody learns to please it; 0: none."""

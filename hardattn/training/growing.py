@@ -1,0 +1,73 @@
+"""Scenes that grow into what they are while an agent learns: a canvas, and the clutter on it.
+
+What is small and tidy can be answered before anybody knows where to look (a curriculum, Bengio et
+al. 2009, doi:10.1145/1553374.1553380).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from hardattn.data import Split
+from hardattn.scenes import MakeScenes, cluttered, pair, translated
+
+# Who makes scenes that can grow, and beside how many images of its own size a target may lie.
+GROWING: dict[Callable[..., Any], int] = {translated: 1, cluttered: 1, pair: 2}
+WHAT = ("clutter", "canvas", "both")
+
+
+def grown(make: MakeScenes, done: float, what: str) -> MakeScenes:
+    """The maker of the scenes of a training of which that share of the growth is over.
+
+    The canvas grows from the size of its images, which lie beside each other where there are two,
+    side by side, pixel by pixel; the pieces of clutter, from none to all, in equal shares.
+    """
+    if done >= 1:
+        return make
+    options = _options(make, what)
+
+    def made(split: Split, index: Any, generator: Any) -> Any:
+        changed: dict[str, Any] = {}
+        if what != "clutter":
+            changed["canvas"] = _sides(make, split, done)
+        if what != "canvas" and options.get("distractors"):
+            changed["distractors"] = int(done * (options["distractors"] + 1))
+        return partial(make, **changed)(split, index, generator)
+
+    return made
+
+
+def growable(make: MakeScenes, what: str) -> None:
+    """Raise ValueError where these scenes cannot grow so."""
+    _options(make, what)
+
+
+def _options(make: MakeScenes, what: str) -> dict[str, Any]:
+    """Those of a maker whose scenes can grow so. Raises ValueError."""
+    if what not in WHAT:
+        raise ValueError(f"scenes grow in {', '.join(WHAT)}, not in {what!r}: see grows")
+    if not isinstance(make, partial) or make.func not in GROWING:
+        raise ValueError(
+            "these scenes cannot grow: only a canvas with one or two images can. Use growing=0"
+        )
+    options = dict(make.keywords)
+    if make.func is cluttered:
+        options.setdefault("distractors", 4)
+    if what == "clutter" and not options.get("distractors"):
+        raise ValueError("there is no clutter that could grow in number: use grows=canvas")
+    return options
+
+
+def _sides(make: Any, split: Split, done: float) -> tuple[int, int]:
+    """Height and width of the canvas, between those of its images and those that it will have."""
+    options = make.keywords
+    zoom = max(options.get("zooms") or (options.get("zoom", 1),))
+    full = options["canvas"]
+    full = (full, full) if isinstance(full, int) else full
+    # A piece of clutter is cut from an image, so it fits as well.
+    least = [GROWING[make.func] * zoom * side for side in split.images.shape[-2:]]
+    height, width = (
+        min(most, small) + round(done * (most - min(most, small)))
+        for most, small in zip(full, least, strict=True)
+    )
+    return height, width
