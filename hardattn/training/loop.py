@@ -193,11 +193,7 @@ def train(
     Raises ValueError where the world tells where targets are and nobody knows it, NotFinite before
     a non-finite update, Stopped after a signal, CheckpointError.
     """
-    problem.world.check(validation)
-    if options.growing:
-        growable(problem.make, options.grows)
-    if options.led and options.led_by == "target":
-        boxed(validation)
+    check(problem, validation, options)
     run = Training(agent, problem, estimator, dataset, folder, options, seed)
     run.resume()
     log = log or Log(folder)
@@ -224,6 +220,18 @@ def train(
             raise Stopped(f"stopped after {run.seen:,} images; the same command goes on", asked[0])
     agent.load_state_dict(storage.read(folder / "best.pt", run.device)["agent"])
     return TrainingResult(run.images, run.watch, run.kept, run.curve)
+
+
+def check(problem: Problem, validation: Scenes, options: TrainOptions) -> None:
+    """Raise ValueError, one line, for what of a problem a training is told to use and is not there.
+
+    Reads the boxes, for which a GPU is waited for.
+    """
+    problem.world.check(validation)
+    if options.growing:
+        growable(problem.make, options.grows)
+    if options.led and options.led_by == "target":
+        boxed(validation)
 
 
 def looks_after(done: float, curriculum: float, looks: int) -> int:
