@@ -86,8 +86,8 @@ class Training:
         torch.manual_seed(mix(self.seed, number, 1))
         self.generator.manual_seed(mix(self.seed, number, 2))
         share = number / self.updates
-        if hasattr(self.agent, "anneal"):
-            self.agent.anneal(share)
+        if callable(anneal := getattr(self.agent, "anneal", None)):
+            anneal(share)
         rate = optimizers.SCHEDULES[options.schedule](share)
         rate *= min(1.0, (number + 1) / (options.warmup + 1))
         for group in self.optimizer.param_groups:
@@ -100,7 +100,8 @@ class Training:
             make = grown(make, share / options.growing, options.grows)
         scenes = make(self.split, index, self.generator)
         here = world.upto(looks_after(share, options.curriculum, world.looks))
-        looker = self.agent if share >= options.led else Led(self.agent, scenes, options.led_by)
+        agent = cast(Agent, self.agent)
+        looker = agent if share >= options.led else Led(agent, scenes, options.led_by)
         look: Callable[[], Loss] | None
         look = partial(self.estimator, looker, here, scenes, self.generator)
         while look is not None:
