@@ -18,6 +18,8 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 
 from hardattn.report.format_1 import RENAMED
 
+from . import signatures
+
 PARTS = ("scene", "sensor", "agent", "estimator", "block", "head")
 # What whoever builds a row gives it, so that nobody can choose it.
 GIVEN = {
@@ -80,96 +82,127 @@ class Option(NamedTuple):
         return tuple(each for kind in _several(self.kind) for each in _words(kind))
 
 
-def takes(call: Callable[..., Any], skip: Iterable[str] = ()) -> dict[str, Option]:
+Place = tuple[str, str]  # a module, and the name of something in it
+
+
+def takes(place: Place, skip: Iterable[str] = ()) -> dict[str, Option]:
     """What can be set of a function or class, by name: all it takes but `skip`.
 
     A constructor that passes on what it does not know (**options) takes what its bases take.
+    Raises UsageError for what is not written out where it is said to be.
     """
-    helps = _helps(call)
+    helps: dict[str, str] = {}
     found: dict[str, Option] = {}
-    for function in _chain(call):
-        hints = get_type_hints(function)
-        passes_on = False
-        for each in inspect.signature(function).parameters.values():
-            passes_on |= each.kind is each.VAR_KEYWORD
-            named = each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD)
-            if named and each.name not in ("self", *found, *skip):
-                kind = hints.get(each.name, str)
-                told = helps.get(each.name, "")
-                found[each.name] = Option(each.name, kind, each.default, told)
+    for each in reversed(_written(signatures.bases, place)):
+        helps |= _explained(signatures.docstring(each))
+    for function in _written(signatures.constructors, place):
+        asked, passes_on = signatures.parameters(function)
+        for one in asked:
+            if one.name not in (*found, *skip):
+                told = helps.get(one.name, "")
+                found[one.name] = Option(one.name, one.kind, one.default, told)
         if not passes_on:
             break
     return found
 
 
-def _chain(call: Callable[..., Any]) -> list[Callable[..., Any]]:
-    """The function, or the constructors of a class and its bases."""
-    if not inspect.isclass(call):
-        return [call]
-    mine = [vars(each)["__init__"] for each in call.__mro__ if "__init__" in vars(each)]
-    return [each for each in mine if each is not object.__init__]
+def _written(
+    read: Callable[[signatures.Definition], list[signatures.Definition]], place: Place
+) -> list[signatures.Definition]:
+    module, name = place
+    try:
+        return read(signatures.find(module, name))
+    except signatures.Unread as fault:
+        raise UsageError(
+            f"{module}:{name} takes nobody knows what ({fault}): give a function or class that is "
+            "written out in a module"
+        ) from fault
 
 
-def _helps(call: Callable[..., Any]) -> dict[str, str]:
-    """What docstrings say of each parameter, the nearest first: in Args, or below a field."""
+def _explained(text: str) -> dict[str, str]:
+    """What a docstring says of each parameter, in its Args."""
     import docstring_parser
 
-    helps: dict[str, str] = {}
-    for each in call.__mro__ if inspect.isclass(call) else (call,):
-        if each.__module__ == "builtins" or each.__module__.startswith("torch."):
-            continue
-        if dataclasses.is_dataclass(each):
-            parsed = docstring_parser.parse_from_object(each)
-        else:
-            text = inspect.cleandoc(each.__doc__ or "")
-            parsed = docstring_parser.google.parse(text)
-        for one in parsed.params:
-            helps.setdefault(one.arg_name, " ".join((one.description or "").split()))
-    return helps
+    parsed = docstring_parser.google.parse(text)
+    return {one.arg_name: " ".join((one.description or "").split()) for one in parsed.params}
+
+
+def fields(record: type[Any], skip: Iterable[str] = ()) -> dict[str, Option]:
+    """The fields of a dataclass but `skip`, each explained by the docstring below it."""
+    import docstring_parser
+
+    kinds = get_type_hints(record)
+    told = {
+        one.arg_name: " ".join((one.description or "").split())
+        for each in reversed(record.__mro__)
+        if dataclasses.is_dataclass(each)
+        for one in docstring_parser.parse_from_object(each).params
+    }
+    return {
+        each.name: Option(each.name, kinds[each.name], _default(each), told.get(each.name, ""))
+        for each in dataclasses.fields(record)
+        if each.init and each.name not in skip
+    }
+
+
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    empty = inspect.Parameter.empty
+    return empty if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 @cache
 def _named() -> Mapping[str, tuple[str, ...]]:
     """The words that options choose from whose tables no type tells, by the option's name."""
-    from hardattn.training.loop import KEEP
-    from hardattn.training.optimizers import OPTIMIZERS, SCHEDULES
-    from hardattn.world import CONTEXTS, FIRST_LOOKS
-
-    tables: dict[str, Iterable[str]] = {
-        "optimizer": OPTIMIZERS,
-        "schedule": SCHEDULES,
-        "keep": KEEP,
+    tables = {
+        "optimizer": ("hardattn.training.optimizers", "OPTIMIZERS"),
+        "schedule": ("hardattn.training.optimizers", "SCHEDULES"),
+        "keep": ("hardattn.training.loop", "KEEP"),
+        "first": ("hardattn.world", "FIRST_LOOKS"),
+        "context": ("hardattn.world", "CONTEXTS"),
     }
-    tables |= {"first": FIRST_LOOKS, "context": CONTEXTS}
-    return {name: tuple(table) for name, table in tables.items()}
+    return {name: signatures.words(*where) for name, where in tables.items()}
+
+
+TABLES: dict[str, Place] = {
+    "scene": ("hardattn.problem", "SCENES"),
+    "sensor": ("hardattn.sensors", "SENSORS"),
+    "agent": ("hardattn.agents", "AGENTS"),
+    "estimator": ("hardattn.estimators", "ESTIMATORS"),
+    "block": ("hardattn.attention", "BLOCKS"),
+    "head": ("hardattn.attention", "HEADS"),
+}
+# What stands in no table.
+BESIDE: dict[str, dict[str, Place]] = {
+    "block": {"none": ("hardattn.agents.soft", "no_block")},
+    "head": {"mean": ("hardattn.agents.soft", "MeanPool")},
+}
 
 
 @cache
-def rows(part: str) -> Mapping[str, Callable[..., Any]]:
-    """The rows that a part of a recipe can be: functions and classes, by name."""
-    from hardattn import agents, attention, estimators, problem, sensors
-
-    tables: dict[str, Mapping[str, Any]] = {
-        "scene": problem.SCENES,
-        "sensor": sensors.SENSORS,
-        "agent": agents.AGENTS,
-        "estimator": estimators.ESTIMATORS,
-        "block": {"none": agents.no_block, **attention.BLOCKS},
-        "head": {"mean": agents.MeanPool, **attention.HEADS},
-    }
-    return {name: getattr(one, "make", one) for name, one in tables[part].items()}
+def rows(part: str) -> Mapping[str, Place]:
+    """The rows that a part of a recipe can be: where each is written, by name."""
+    return BESIDE.get(part, {}) | signatures.table(*TABLES[part])
 
 
-def row(part: str, name: str) -> Callable[..., Any]:
-    """The row of that name; or what is called so in a module, "package.module:Name".
+def place(part: str, name: str) -> Place:
+    """Where a row of that name is written; or what is called so, "package.module:Name".
 
     Raises UsageError.
     """
     if ":" not in name or part == "scene":
-        return choose(part, rows(part), name)
-    module, _, attribute = name.partition(":")
+        found: Place = choose(part, rows(part), name)
+        return found
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # an installed command does not look there by itself
+    module, _, attribute = name.partition(":")
+    return module, attribute
+
+
+def row(part: str, name: str) -> Callable[..., Any]:
+    """The row of that name itself, imported. Raises UsageError."""
+    module, attribute = place(part, name)
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as fault:
@@ -181,28 +214,28 @@ def row(part: str, name: str) -> Callable[..., Any]:
 
 def options_of(part: str, name: str) -> Mapping[str, Option]:
     """What can be set of a row; of an agent that chooses its looks, also the script instead."""
-    return _options_of(part, row(part, name), part == "agent" and name not in _seeing_all())
+    looks = part == "agent" and name not in signatures.words("hardattn.agents", "SEE_ALL")
+    return _options_of(part, place(part, name), looks)
 
 
 @cache
-def _options_of(part: str, call: Callable[..., Any], looks: bool) -> Mapping[str, Option]:
-    found = takes(call, GIVEN[part])
+def _options_of(part: str, place: Place, looks: bool) -> Mapping[str, Option]:
+    found = takes(place, GIVEN[part])
     if looks:
         found |= {each.name: each for each in _scripting() if each.name not in found}
     return found
 
 
-def _seeing_all() -> tuple[str, ...]:
-    from hardattn.agents import SEE_ALL
-
-    return SEE_ALL
+def given_to(part: str, name: str) -> list[str]:
+    """What whoever builds a row gives it, of all that could be given."""
+    taken = takes(place(part, name))
+    return [each for each in GIVEN[part] if each in taken]
 
 
 def _scripting() -> Iterator[Option]:
     """The script that looks instead of an agent, and its options: by default none."""
-    from hardattn.agents import Scripted
-
-    for each in takes(Scripted, ("observer", "looks", "sensor")).values():
+    taken = takes(("hardattn.agents", "Scripted"), ("observer", "looks", "sensor"))
+    for each in taken.values():
         none = each._replace(kind=each.kind | None, default=None)
         yield none if each.needed else each
 

@@ -154,7 +154,9 @@ def _made_of(base: Recipe, given: Mapping[str, list[str]]) -> Recipe:
             if len(given[part]) != 1:
                 raise UsageError(f"--{part} takes one name, not {' '.join(given[part])!r}")
             names[part] = given[part][0]
-            options.row(part, names[part])
+            if ":" in names[part]:
+                options.row(part, names[part])  # or say why it cannot be imported
+            options.place(part, names[part])
     of_problem = {
         name: options.read(option, given[name])
         for name, option in fields(ProblemOptions).items()

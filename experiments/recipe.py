@@ -1,11 +1,10 @@
 """What a recipe says, as plain values; and how a command line, or a file, says it.
 
-Nothing here imports torch before a recipe is looked into, so that recipes can be listed quickly.
-What can be set of a row of a table is the row's to say: see `options`.
+Nothing here imports torch, so that recipes can be listed, and told of, quickly. What can be set of
+a row of a table is the row's to say: see `options`.
 """
 
 import dataclasses
-import inspect
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -134,7 +133,7 @@ def fields(kind: type[Any]) -> Mapping[str, Option]:
 def _fields(kind: Hashable) -> Mapping[str, Option]:
     assert isinstance(kind, type)
     rows = [each.name for each in dataclasses.fields(kind) if each.type in (Spec, "Spec")]
-    found = options.takes(kind, rows)
+    found = options.fields(kind, rows)
     return {name: option._replace(listed=True) for name, option in found.items()}
 
 
@@ -180,9 +179,9 @@ class Recipe:
         if self.estimator is not None:
             found["estimator"] = self.estimator
         if isinstance(self.agent, Spec):
-            parameters = inspect.signature(options.row("agent", self.agent.name)).parameters
+            given = options.given_to("agent", self.agent.name)
             for part in ("block", "head"):
-                if part in parameters:
+                if part in given:
                     held = self.agent.get(part, PLAIN[part])
                     found[part] = held if isinstance(held, Spec) else Spec(held)
         return found

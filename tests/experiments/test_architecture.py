@@ -9,7 +9,8 @@ from tests.support.imports import CORE, ROOT, dotted, imports, python_files, run
 # The same of the experiments, whose rooms are files and folders. Each line of it may import those
 # above, as its row says.
 EXPERIMENTS_MAY = {
-    "options": "",
+    "signatures": "",
+    "options": "signatures",
     "recipe": "options",
     "folder": "",
     "machine": "",
@@ -41,7 +42,7 @@ EXPERIMENTS_MAY = {
 
 
 # What must be there before it is known what is to be done: it imports no torch.
-LIGHT = "options recipe recipes parse command words completion commands cli".split()
+LIGHT = "signatures options recipe recipes parse command words completion commands cli".split()
 
 
 QUICK = {"tyro", *sys.stdlib_module_names}
