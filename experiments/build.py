@@ -3,17 +3,31 @@
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
+
+from torch import nn
 
 from hardattn.agents import PATH, SCRIPTS, Scripted
+from hardattn.estimators import Loss
 from hardattn.problem import ASKED, SCENES, Problem as Built, problem, world_of
+from hardattn.rollout import Agent
+from hardattn.sensors import Sensor
 from hardattn.world import World
 
+from .kinds import Settings
 from .options import choose, row
 from .recipe import PLAIN, ProblemOptions, Spec, UsageError
 
 Shape = tuple[int, ...]
 Image = tuple[int, int, int]
+Estimator = Callable[..., Loss]
+
+
+class Learner(nn.Module, Agent):
+    """What is trained and measured: a module with the two methods of an agent.
+
+    So it is called by those who take one; agents inherit nothing.
+    """
 
 
 def built(given: ProblemOptions, classes: Sequence[str], image: Sequence[int]) -> Built:
@@ -28,7 +42,7 @@ def world(given: ProblemOptions, answers: int, image: Sequence[int]) -> World:
     return world_of(given.scene.name, sensor, answers, image, **settings)
 
 
-def _chosen(given: ProblemOptions) -> tuple[Any, dict[str, Any]]:
+def _chosen(given: ProblemOptions) -> tuple[Sensor, Settings]:
     """The sensor, and what else a problem is built from. Raises UsageError."""
     kind = choose("scene", SCENES, given.scene.name)
     if kind.cued:
@@ -53,10 +67,10 @@ def made(part: str, spec: Spec) -> "partial[Any]":
     return partial(found, **spec.options)
 
 
-def told(function: Callable[..., Any], world: World, image: Image) -> dict[str, Any]:
+def told(function: Callable[..., object], world: World, image: Image) -> Settings:
     """What an agent takes from its world, by the names of its arguments."""
     sensor: Any = world.sensor
-    there: dict[str, Any] = {
+    there: Settings = {
         "context": lambda: world.context_shape(image),
         "looks": lambda: world.looks,
         "reach": lambda: world.reach,
@@ -69,7 +83,7 @@ def told(function: Callable[..., Any], world: World, image: Image) -> dict[str, 
     return {name: value for name, value in found.items() if value is not None}
 
 
-def agent(spec: Any, glimpse: Shape, world: World, image: Image) -> Any:
+def agent(spec: Spec, glimpse: Shape, world: World, image: Image) -> Learner:
     """The agent, for glimpses of that shape; or its observer, under a script."""
     options = dict(spec.options)
     script, share = options.pop("script", None), options.pop("share", None)
@@ -79,14 +93,14 @@ def agent(spec: Any, glimpse: Shape, world: World, image: Image) -> Any:
     function = made("agent", Spec(spec.name, **options))
     found = function(glimpse, world.task.classes, **told(function.func, world, image))
     if script is None:
-        return found
+        return cast(Learner, found)
     if not script.startswith(PATH):
         choose("script", SCRIPTS, script)
     sensor = None if world.sensor.places == 2 else world.sensor
-    return Scripted(found, script, world.looks, sensor, share)
+    return cast(Learner, Scripted(found, script, world.looks, sensor, share))
 
 
-def estimator(spec: Spec | None, agent: Any, world: World) -> Callable[..., Any]:
+def estimator(spec: Spec | None, agent: Agent, world: World) -> Estimator:
     """The estimator with its options; made for this agent and world if it is a module."""
     assert spec is not None, "of a trainer that has none"
     found = made("estimator", spec)

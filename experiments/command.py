@@ -47,7 +47,7 @@ class OnRuns:
         some(self.paths, "PATH")
 
 
-def some(given: Sequence[Any], what: str) -> None:
+def some(given: Sequence[object], what: str) -> None:
     """Raise UsageError where a list of arguments is empty."""
     if not given:
         raise UsageError(f"at least one {what} is needed")

@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from hardattn.report.results import upgraded
 from hardattn.report.runs import ReportError, read, unfinished
 from hardattn.storage import replace_text
 
+from .kinds import Json
 from .recipe import UsageError
 from .recipes import RECIPES
 from .recipes.expected import FILE, expectation
@@ -77,14 +77,14 @@ def expected() -> str:
     return pretty({name: one for name, one in found.items() if name in RECIPES}) + "\n"
 
 
-def absolute(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def absolute(result: Json) -> Iterator[tuple[str, str]]:
     """Where in a result there is a path that means something on one machine only, and the text."""
     for where, text in _strings(result, ""):
         if ABSOLUTE.search(text) or str(Path.home()) in text:
             yield where, text
 
 
-def pretty(value: Any, indent: int = 0) -> str:
+def pretty(value: object, indent: int = 0) -> str:
     """JSON with sorted keys, where lists of plain values, and of such lists, stay on one line."""
     inner = "  " * (indent + 1)
     if isinstance(value, dict) and value:
@@ -96,7 +96,7 @@ def pretty(value: Any, indent: int = 0) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _strings(value: Any, where: str) -> Iterator[tuple[str, str]]:
+def _strings(value: object, where: str) -> Iterator[tuple[str, str]]:
     """Every string in nested plain values, keys too, with where it is."""
     if isinstance(value, str):
         yield where, value

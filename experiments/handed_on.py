@@ -8,13 +8,13 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
+from torch import nn
 
 from hardattn import __version__, agents, export, storage
 from hardattn.attention import BLOCKS, HEADS
@@ -24,11 +24,13 @@ from hardattn.report.results import as_known, entropy, record
 from hardattn.report.titles import title
 from hardattn.rollout import DRAWS
 from hardattn.scenes import Scenes
+from hardattn.world import World
 
 from . import sources
-from .build import world as world_of
+from .build import Learner, world as world_of
 from .committed import absolute
 from .folder import kept_if_used
+from .kinds import Json
 from .recipe import UsageError
 from .revive import built, recipe_of
 
@@ -72,7 +74,7 @@ def deploy(run: Path, out: Path | None = None) -> Path:
     return out
 
 
-def public(result: dict[str, Any], run: Path) -> dict[str, Any]:
+def public(result: Json, run: Path) -> Json:
     """The result without the path of a folder of images, of which the last name stays.
 
     Raises UsageError for any other absolute path in it: what is handed on is for everybody.
@@ -93,7 +95,7 @@ def public(result: dict[str, Any], run: Path) -> dict[str, Any]:
     return result
 
 
-def save(state: dict[str, Any], path: Path) -> None:
+def save(state: Json, path: Path) -> None:
     """Write a state_dict as the Hub has weights."""
     from safetensors.torch import save as in_bytes
 
@@ -102,7 +104,7 @@ def save(state: dict[str, Any], path: Path) -> None:
     path.write_bytes(in_bytes(whole, {"format": "pt"}))
 
 
-def load(folder: Path | str) -> tuple[Any, Any]:
+def load(folder: Path | str) -> tuple[Learner, World]:
     """The agent as it was, in evaluation mode, and its world. Raises UsageError."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -121,7 +123,7 @@ def load(folder: Path | str) -> tuple[Any, Any]:
     return agent, world
 
 
-def build(result: dict[str, Any], where: Path | str) -> tuple[Any, Any]:
+def build(result: Json, where: Path | str) -> tuple[Learner, World]:
     """Agent, untrained, and world of a result.json or config.json. Raises UsageError."""
     recipe, seen = recipe_of(result, where), result["world"]
     # Of old results that do not say how large the images are whose scenes these were, no world
@@ -134,13 +136,13 @@ def build(result: dict[str, Any], where: Path | str) -> tuple[Any, Any]:
     return built(recipe, world, tuple(seen["image"])).eval(), world
 
 
-def blank(image: tuple[int, ...]) -> Any:
+def blank(image: tuple[int, ...]) -> Scenes:
     """Three scenes of that shape on which nothing is, for shapes."""
     nothing = torch.zeros(3, dtype=torch.int64)
     return Scenes(torch.zeros(3, *image, dtype=torch.uint8), nothing, torch.zeros(3, 1, 4), nothing)
 
 
-def card(result: dict[str, Any], files: list[str], reason: str | None) -> str:
+def card(result: Json, files: list[str], reason: str | None) -> str:
     """The model card: YAML for the Hub, then what is in result.json, and nothing else."""
     result = as_known(result)
     greedy, world = dict(result["figures"]["greedy"]), result["world"]
@@ -215,19 +217,19 @@ ABOUT = {
 }
 
 
-def _spent(training: dict[str, Any]) -> str:
+def _spent(training: Json) -> str:
     """How long it took; by the wall others may have had a share in it."""
     worked = training.get("cpu_seconds")
     wall = f"{training['seconds']:,.0f} s by the wall"
     return f"{worked:,.0f} s of the processor, {wall}," if worked else wall
 
 
-def costs(result: dict[str, Any]) -> dict[str, Any]:
+def costs(result: Json) -> Json:
     """What a result says of costs, by name; older ones say less.
 
     Times are there where they were taken by a clock that other programs do not lengthen.
     """
-    found: dict[str, Any] = {"weights": result["parameters"]}
+    found: Json = {"weights": result["parameters"]}
     if "flops" in result:
         found["floating-point operations"] = result["flops"]
     if "cost" in result:
@@ -250,18 +252,18 @@ def costs(result: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _table(head: tuple[str, str], rows: Any) -> str:
+def _table(head: tuple[str, str], rows: Iterable[tuple[str, object]]) -> str:
     lines = [f"| {head[0]} | {head[1]} |", "| --- | --- |"]
     return "\n".join([*lines, *(f"| {name} | {_shown(value)} |" for name, value in rows)])
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _graphs(agent: Any, world: Any, config: dict[str, Any], folder: Path) -> str | None:
+def _graphs(agent: Learner, world: World, config: Json, folder: Path) -> str | None:
     """Write the graphs there can be; returns why there are none, or no ONNX."""
     reason = not_exported(agent)
     if reason:
@@ -279,25 +281,25 @@ def _graphs(agent: Any, world: Any, config: dict[str, Any], folder: Path) -> str
     return reason
 
 
-def not_exported(agent: Any) -> str | None:
+def not_exported(agent: nn.Module) -> str | None:
     """Why torch.export cannot take an agent, by the tables; None where it can."""
-    reasons: dict[Any, str] = {row.make: row.export for row in agents.AGENTS.values()}
+    reasons: dict[object, str] = {row.make: row.export for row in agents.AGENTS.values()}
     reasons |= {row.make: row.export for row in (*BLOCKS.values(), *HEADS.values())}
     return _reason(agent, reasons)
 
 
-def not_in_onnx(agent: Any) -> str | None:
+def not_in_onnx(agent: nn.Module) -> str | None:
     """Why an agent that torch.export takes cannot become ONNX; None where it can."""
     return _reason(agent, {row.make: row.onnx for row in (*BLOCKS.values(), *HEADS.values())})
 
 
-def _reason(agent: Any, reasons: Mapping[Any, str]) -> str | None:
+def _reason(agent: nn.Module, reasons: Mapping[object, str]) -> str | None:
     """The first reason that there is for a part of the agent."""
     found = (reasons.get(type(part)) for part in agent.modules())
     return next((why for why in found if why), None)
 
 
-def _result(run: Path) -> dict[str, Any]:
+def _result(run: Path) -> Json:
     if not run.is_dir():
         raise UsageError(f"{run}: no such folder; give that of one run, runs/NAME/seed-N")
     if not (run / "result.json").exists():
@@ -312,7 +314,7 @@ def _ours(out: Path) -> bool:
     return (out / CONFIG).exists() and (out / WEIGHTS).exists()
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Json:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as fault:

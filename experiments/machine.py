@@ -6,13 +6,14 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
+from .kinds import Json
 
-def made_with(device: torch.device, threads: int, product: str) -> dict[str, Any]:
+
+def made_with(device: torch.device, threads: int, product: str) -> Json:
     """Versions, commit and machine: what a figure depends on beside its recipe."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {

@@ -1,7 +1,5 @@
 """What a run measures: an agent's passes over test scenes, their figures, its maps replaced."""
 
-from typing import Any
-
 import torch
 
 from hardattn.clustering import ari, nmi
@@ -9,16 +7,18 @@ from hardattn.data.memory import at_once
 from hardattn.evaluation.evaluate import Columns, average, concatenate, evaluate
 from hardattn.evaluation.metrics import compute
 from hardattn.maps import CONTROLS, recorded, replaced
-from hardattn.rollout import Draw, greedy, rollout, sample
+from hardattn.rollout import Agent, Draw, greedy, rollout, sample
 from hardattn.scenes import Scenes
 from hardattn.tasks import Cluster, Task
 from hardattn.world import World
+
+from .kinds import Json
 
 PASSES = 10  # of the sampled policy, for the averaged figures
 
 
 def measure(
-    agent: Any, world: World, scenes: Scenes, draw: Draw = greedy, seed: int = 0, draws: int = 1
+    agent: Agent, world: World, scenes: Scenes, draw: Draw = greedy, seed: int = 0, draws: int = 1
 ) -> dict[str, Columns]:
     """One pass as in use, greedy or soft; one of sampled looks and maps; the average of several.
 
@@ -42,10 +42,10 @@ def measure(
     return found
 
 
-def figures_of(measured: dict[str, Columns], task: Task) -> dict[str, Any]:
+def figures_of(measured: dict[str, Columns], task: Task) -> Json:
     """The figures of each kind; those of one and the same pass are computed once."""
     once = {id(columns): columns for columns in measured.values()}
-    known: dict[int, dict[str, Any]] = {key: compute(columns) for key, columns in once.items()}
+    known: dict[int, Json] = {key: compute(columns) for key, columns in once.items()}
     if isinstance(task, Cluster):
         for key, columns in once.items():
             known[key] |= {"nmi": nmi(columns), "ari": ari(columns)}
@@ -54,17 +54,18 @@ def figures_of(measured: dict[str, Columns], task: Task) -> dict[str, Any]:
         count = found["greedy"]["n"]
         drawn = found.pop("drawn")
         found["greedy"] = drawn | {"n": count, "draws": drawn["n"] // count}
-    found["averaged"]["passes"] = 1 if measured["averaged"] is measured["greedy"] else PASSES
+    alike = measured["averaged"] is measured["greedy"]
+    found["averaged"]["passes"] = 1 if alike else PASSES
     return found
 
 
-def controls(agent: Any, world: World, scenes: Scenes, draw: Draw) -> dict[str, Any]:
+def controls(agent: Agent, world: World, scenes: Scenes, draw: Draw) -> Json:
     """The figures of `controlled`."""
     return {key: compute(one) for key, one in controlled(agent, world, scenes, draw).items()}
 
 
 def controlled(
-    agent: Any, world: World, scenes: Scenes, draw: Draw, most: int | None = None
+    agent: Agent, world: World, scenes: Scenes, draw: Draw, most: int | None = None
 ) -> dict[str, Columns]:
     """What happens with each map replaced, by the mean map or another image's: did it matter?
 

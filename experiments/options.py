@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from hardattn.report.format_1 import RENAMED
 
@@ -82,6 +82,7 @@ class Option(NamedTuple):
         return tuple(each for kind in _several(self.kind) for each in _words(kind))
 
 
+Row = TypeVar("Row")
 Place = tuple[str, str]  # a module, and the name of something in it
 
 
@@ -127,7 +128,7 @@ def _explained(text: str) -> dict[str, str]:
     return {one.arg_name: " ".join((one.description or "").split()) for one in parsed.params}
 
 
-def fields(record: type[Any], skip: Iterable[str] = ()) -> dict[str, Option]:
+def fields(record: type, skip: Iterable[str] = ()) -> dict[str, Option]:
     """The fields of a dataclass but `skip`, each explained by the docstring below it."""
     import docstring_parser
 
@@ -192,8 +193,7 @@ def place(part: str, name: str) -> Place:
     Raises UsageError.
     """
     if ":" not in name or part == "scene":
-        found: Place = choose(part, rows(part), name)
-        return found
+        return choose(part, rows(part), name)
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # an installed command does not look there by itself
     module, _, attribute = name.partition(":")
@@ -240,7 +240,7 @@ def _scripting() -> Iterator[Option]:
         yield none if each.needed else each
 
 
-def choose(what: str, table: Mapping[str, Any], name: str) -> Any:
+def choose(what: str, table: Mapping[str, Row], name: str) -> Row:
     """`table[name]`, or a UsageError with the nearest name."""
     if name in table:
         return table[name]
@@ -363,21 +363,21 @@ def renamed(name: str) -> str:
     return RENAMED.get(name, "")
 
 
-def at_least(config: Any, least: int, *names: str) -> None:
+def at_least(config: object, least: int, *names: str) -> None:
     """Raise UsageError if one of these fields is set to less."""
     for name in names:
         if not getattr(config, name) >= least:
             raise UsageError(f"{name} must be at least {least}, not {getattr(config, name)}")
 
 
-def positive(config: Any, *names: str) -> None:
+def positive(config: object, *names: str) -> None:
     """Raise UsageError if one of these fields is zero, less, or NaN."""
     for name in names:
         if not getattr(config, name) > 0:
             raise UsageError(f"{name} must be positive, not {getattr(config, name)}")
 
 
-def finite(config: Any, *names: str) -> None:
+def finite(config: object, *names: str) -> None:
     """Raise UsageError if one of these fields is infinity or NaN."""
     for name in names:
         if not abs(getattr(config, name)) < float("inf"):

@@ -12,6 +12,7 @@ from hardattn.report import format_1
 from hardattn.report.titles import titled
 
 from . import options
+from .kinds import Settings
 from .options import GIVEN, PARTS, Option, UsageError, nearest
 from .recipe import (
     ProblemOptions,
@@ -78,7 +79,7 @@ def called(name: str, base: Recipe, recipe: Recipe) -> tuple[str, Recipe]:
     return label, dataclasses.replace(recipe, title=title)
 
 
-def changes(base: Recipe, recipe: Recipe) -> dict[str, Any]:
+def changes(base: Recipe, recipe: Recipe) -> Settings:
     """The settings in which a recipe differs from the one that it was made of.
 
     Not those that other rows bring with them, which are as by default.
@@ -86,7 +87,7 @@ def changes(base: Recipe, recipe: Recipe) -> dict[str, Any]:
     before = {part: spec.name for part, spec in base.specs().items()}
     after = {part: spec.name for part, spec in recipe.specs().items()}
     was = {(flag.part, flag.name): flag.value for flag in base.flags()}
-    found: dict[str, Any] = {part: row for part, row in after.items() if row != before.get(part)}
+    found: Settings = {part: row for part, row in after.items() if row != before.get(part)}
     for flag in recipe.flags():
         default = None if flag.option.needed else flag.option.default
         old = was.get((flag.part, flag.name), default)
@@ -214,7 +215,7 @@ def _parser(recipe: Recipe, program: str) -> argparse.ArgumentParser:
         parts.add_argument(
             f"--{part}", metavar="NAME", help=_escaped(f"{', '.join(names)} (default: {spec.name})")
         )
-    groups: dict[str, Any] = {}
+    groups: dict[str, argparse._ArgumentGroup] = {}
     for flag in recipe.flags():
         if flag.part not in groups:
             row = f" {recipe.specs()[flag.part].name}" if flag.part in recipe.specs() else ""
@@ -223,7 +224,7 @@ def _parser(recipe: Recipe, program: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add(group: Any, name: str, option: Option, value: Any) -> None:
+def _add(group: argparse._ArgumentGroup, name: str, option: Option, value: Any) -> None:
     choices = f" One of {', '.join(map(str, option.choices))}." if option.choices else ""
     default = "" if option.needed and value is None else f" (default: {_shown(value)})"
     group.add_argument(

@@ -15,6 +15,7 @@ from hardattn.report import format_1
 from hardattn.training.options import TrainOptions
 
 from . import options
+from .kinds import Settings
 from .options import PARTS, Option, UsageError as UsageError, check
 
 UNBOXED = ("plain",)  # whose rows of SCENES are not boxed; a copy, as those import torch
@@ -124,7 +125,7 @@ class RunOptions:
     """Begin anew, although there is a finished or a stopped run; --again alone will do."""
 
 
-def fields(kind: type[Any]) -> Mapping[str, Option]:
+def fields(kind: type) -> Mapping[str, Option]:
     """The fields of a record that are plain values."""
     return _fields(cast(Hashable, kind))
 
@@ -189,11 +190,11 @@ class Recipe:
     def having(self, part: str, spec: Spec, **problem: Any) -> "Recipe":
         """The same with another row for a part; a scene may need other fields of the problem."""
         if part in ("scene", "sensor"):
-            changes: dict[str, Any] = {part: spec, **problem}
+            changes: Settings = {part: spec, **problem}
             return dataclasses.replace(self, problem=dataclasses.replace(self.problem, **changes))
         if part in PLAIN:
             return dataclasses.replace(self, agent=self.agent.but(**{part: spec}))
-        whole: dict[str, Any] = {part: spec}
+        whole: Settings = {part: spec}
         return dataclasses.replace(self, **whole)
 
     def flags(self) -> Iterator[Flag]:
@@ -215,14 +216,14 @@ class Recipe:
                 value = spec.get(name, None if option.needed else option.default)
                 yield Flag(flat, part, option, value, name in spec.options)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Settings:
         """Everything that the result depends on, flat: {"dataset": ..., "std": ..., "lr": ...}.
 
         An option of a row that the recipe does not set is as by default, and left out; those of an
         agent are all there.
         """
         specs = self.specs()
-        flat: dict[str, Any] = {"agent": type(self.agent).__name__}
+        flat: Settings = {"agent": type(self.agent).__name__}
         flat |= {part: spec.name for part, spec in specs.items()}
         if "agent" in specs:
             flat["agent"] = said(specs["agent"].name)
@@ -233,9 +234,9 @@ class Recipe:
             flag.name: flag.value for flag in self.flags() if flag.given or flag.part == "agent"
         }
 
-    def changed(self, values: Mapping[str, Any]) -> "Recipe":
+    def changed(self, values: Settings) -> "Recipe":
         """The same with these flags set. Raises UsageError for a value that cannot be meant."""
-        sets: dict[str, dict[str, Any]] = {}
+        sets: dict[str, Settings] = {}
         for flag in self.flags():
             if flag.name in values:
                 value = values[flag.name]
@@ -288,7 +289,7 @@ def said(row: str) -> str:
 
 
 def choose_rows(
-    recipe: Recipe, names: Mapping[str, str], problem: Mapping[str, Any] | None = None
+    recipe: Recipe, names: Mapping[str, str], problem: Settings | None = None
 ) -> Recipe:
     """The same made of other rows; of the options that were set those stay that these take, too.
 
@@ -313,7 +314,7 @@ def choose_rows(
 
 
 def from_settings(
-    given: Mapping[str, Any], where: object, title: str = "", of: Recipe | None = None
+    given: Settings, where: object, title: str = "", of: Recipe | None = None
 ) -> Recipe:
     """The recipe with these settings; what they do not name is as by default.
 

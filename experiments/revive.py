@@ -4,18 +4,19 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from hardattn import storage
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import error
-from hardattn.rollout import DRAWS
+from hardattn.rollout import DRAWS, Agent
 from hardattn.scenes import Scenes, fixed_scenes
 from hardattn.world import World
 
 from . import sources
+from .build import Learner
+from .kinds import Json
 from .measure import measure
 from .recipe import ProblemOptions, Recipe, RunOptions, UsageError, from_settings
 from .recipes import sb3
@@ -29,10 +30,10 @@ APART = 0.005  # of the error, by which another machine's arithmetic may change 
 class LoadedRun:
     """What a run was trained and measured with; the agent is in evaluation mode."""
 
-    result: dict[str, Any]
+    result: Json
     recipe: Recipe
     setting: Setting
-    agent: Any
+    agent: Learner
     test: Scenes
 
     @cached_property
@@ -53,12 +54,12 @@ class LoadedRun:
             return ""
         return f"its error is {100 * now:.1f} % here, and {100 * told:.1f} % in result.json"
 
-    def look(self, scenes: Scenes, agent: Any = None) -> Columns:
+    def look(self, scenes: Scenes, agent: Agent | None = None) -> Columns:
         """One pass over other scenes, or of a relative of the agent, from the same first looks."""
         world = self.setting.world
         return evaluate(agent or self.agent, world, scenes, DRAWS[self.recipe.problem.draw])
 
-    def fresh(self, seed: int) -> Any:
+    def fresh(self, seed: int) -> Learner:
         """The same agent with weights drawn anew."""
         setting = self.setting
         agent = built(self.recipe, setting.world, setting.image, seed)
@@ -78,7 +79,7 @@ class RunLoader:
         self.test: Scenes
         self.told: set[str] = set()  # what changed since, which is said once
 
-    def __call__(self, folder: Path, result: dict[str, Any]) -> LoadedRun:
+    def __call__(self, folder: Path, result: Json) -> LoadedRun:
         """The run in that folder, after a line where its code has changed since.
 
         Raises UsageError, naming the folder, where it cannot be made alive: of this version there
@@ -98,7 +99,7 @@ class RunLoader:
                 why = f"{type(fault).__name__}: {why}"
             raise UsageError(f"{folder}: cannot be made alive ({why})") from fault
 
-    def _alive(self, folder: Path, result: dict[str, Any]) -> LoadedRun:
+    def _alive(self, folder: Path, result: Json) -> LoadedRun:
         recipe = recipe_of(result, folder)
         if not (folder / "best.pt").exists():
             raise UsageError(f"{folder / 'best.pt'}: missing, so there is no agent: run it again")
@@ -134,7 +135,7 @@ class RunLoader:
         return LoadedRun(result, recipe, setting, agent.eval(), self.test)
 
 
-def recipe_of(result: dict[str, Any], where: Path | str) -> Recipe:
+def recipe_of(result: Json, where: Path | str) -> Recipe:
     """The recipe of a result; a setting that it does not name is as by default.
 
     Raises UsageError.
@@ -145,7 +146,7 @@ def recipe_of(result: dict[str, Any], where: Path | str) -> Recipe:
     return from_settings(given, where, result["title"], of)
 
 
-def built(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Any:
+def built(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Learner:
     """The recipe's agent with weights of that seed; nobody else's random numbers are used up."""
     with torch.random.fork_rng(devices=[]):
         return TRAINERS[recipe.trainer].build(recipe, world, image, seed)

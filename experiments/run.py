@@ -19,7 +19,7 @@ from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import Columns
 from hardattn.problem import Problem as Built
 from hardattn.report import format_1
-from hardattn.rollout import DRAWS, rollout
+from hardattn.rollout import DRAWS, Agent, rollout
 from hardattn.scenes import MakeScenes, Scenes, fixed_scenes
 from hardattn.sensors import Retina
 from hardattn.training.interrupt import Stopped
@@ -29,8 +29,9 @@ from hardattn.training.metrics import NotFinite
 from hardattn.world import World
 
 from . import sources, timing
-from .build import agent as build_agent, built, estimator as build_estimator
+from .build import Estimator, Learner, agent as build_agent, built, estimator as build_estimator
 from .folder import Busy, failing, kept_if_used, locked
+from .kinds import Json
 from .machine import commit, made_with
 from .measure import controls, figures_of, measure
 from .recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
@@ -42,7 +43,7 @@ EXAMPLES = 24  # test scenes kept as pictures
 FAILURES = 12  # and as many that were answered wrong
 
 
-Work = Callable[[str, Recipe, RunOptions, str, Path], dict[str, Any]]
+Work = Callable[[str, Recipe, RunOptions, str, Path], Json]
 
 
 class Setting(NamedTuple):
@@ -74,7 +75,7 @@ class Setting(NamedTuple):
         return (sensor.size, sensor.scales) if isinstance(sensor, Retina) else None
 
 
-def execute(name: str, recipe: Recipe, run: RunOptions, command: str, work: Work) -> dict[str, Any]:
+def execute(name: str, recipe: Recipe, run: RunOptions, command: str, work: Work) -> Json:
     """Train and measure, or take up where a stopped run was, or read what was already found.
 
     Says so where it was found before; `run.again` begins anew. work: trains and measures in a
@@ -95,7 +96,7 @@ def execute(name: str, recipe: Recipe, run: RunOptions, command: str, work: Work
         return result
 
 
-def origin(name: str, recipe: Recipe) -> dict[str, Any]:
+def origin(name: str, recipe: Recipe) -> Json:
     """Which recipe it is, and what was changed in it, as data, to run it again from; {} of none."""
     base = name.partition(",")[0]
     if base not in RECIPES:
@@ -108,15 +109,17 @@ def begin(
     recipe: Recipe,
     run: RunOptions,
     setting: Setting,
-    agent: Any,
-    estimator: Any = None,
+    agent: Learner,
+    estimator: Estimator | None = None,
 ) -> None:
     """The training of a run begins, or goes on: see `sources.begin`. Everything is built by now."""
     made_of = things(recipe, setting, agent, estimator)
     sources.begin(folder, made_of, setting.data, commit(), run.again)
 
 
-def things(recipe: Recipe, setting: Setting, agent: Any, estimator: Any = None) -> tuple[Any, ...]:
+def things(
+    recipe: Recipe, setting: Setting, agent: Learner, estimator: Estimator | None = None
+) -> tuple[object, ...]:
     """What a run's figures are made by, whose sources count."""
     world = setting.world
     seen = (world, world.sensor, world.task, setting.make)
@@ -135,7 +138,7 @@ def prepare(problem: ProblemOptions, run: RunOptions) -> Setting:
     return Setting(device, product, dataset, make, world, answers, validation, image)
 
 
-def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path) -> dict[str, Any]:
+def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path) -> Json:
     """Train with `hardattn.training.loop.train`, and measure."""
     setting, share = prepare(recipe.problem, run), recipe.problem.train_fraction
     world, dataset = setting.world, setting.dataset
@@ -173,13 +176,13 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
         log.close()
 
 
-def build(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Any:
+def build(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Learner:
     """The recipe's agent with weights of that seed, untrained."""
     torch.manual_seed(seed)
     return build_agent(recipe.agent, world.sensor.shape(image), world, image)
 
 
-def estimator(recipe: Recipe, agent: Any, world: World) -> Callable[..., Any]:
+def estimator(recipe: Recipe, agent: Agent, world: World) -> Estimator:
     """The function that weights are found by."""
     return build_estimator(recipe.estimator, agent, world)
 
@@ -191,9 +194,9 @@ def conclude(
     run: RunOptions,
     command: str,
     folder: Path,
-    agent: Any,
-    training: dict[str, Any],
-) -> dict[str, Any]:
+    agent: Learner,
+    training: Json,
+) -> Json:
     """Measure the agent on the test scenes; leave columns and pictures; return the result.
 
     training: how it came about, see `record`.
@@ -246,13 +249,13 @@ def failures(columns: Columns, most: int) -> Tensor:
     return wrong[sure.argsort(descending=True, stable=True)[:most]]
 
 
-def _pictures(scenes: Scenes) -> dict[str, Any]:
+def _pictures(scenes: Scenes) -> Json:
     """What the report shows of scenes; copies, as a slice would be stored with all of its whole."""
     few = scenes.to("cpu")
     return {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
 
 
-def finish(log: Log, recipe: Recipe, run: RunOptions, result: dict[str, Any]) -> None:
+def finish(log: Log, recipe: Recipe, run: RunOptions, result: Json) -> None:
     """Tell TensorBoard what came of which settings."""
     greedy = result["figures"]["greedy"]
     log.finish(
@@ -278,7 +281,7 @@ def script_of(recipe: Recipe) -> str | None:
     return recipe.agent.get("script") if isinstance(recipe.agent, Spec) else None
 
 
-def plain(settings: dict[str, Any]) -> dict[str, Any]:
+def plain(settings: Json) -> Json:
     """The same as JSON has it everywhere: infinities as words, several values as a list."""
 
     def as_json(value: Any) -> Any:
@@ -291,7 +294,7 @@ def plain(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _world(
     sensor: str, world: World, answers: tuple[str, ...], image: tuple[int, int, int]
-) -> dict[str, Any]:
+) -> Json:
     look = {"size": None, "scales": None} | {
         key: value for key, value in vars(world.sensor).items() if isinstance(value, int | float)
     }
@@ -308,7 +311,7 @@ def _world(
     }
 
 
-def record(trained: TrainingResult) -> dict[str, Any]:
+def record(trained: TrainingResult) -> Json:
     """Of a training, what a result keeps."""
     return {
         "images": trained.images,

@@ -8,7 +8,7 @@ import math
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -28,13 +28,18 @@ from hardattn.training.metrics import NotFinite, Stopwatch
 from hardattn.world import World
 
 from . import timing
+from .build import Learner
+from .kinds import Json
 from .recipe import Recipe, RunOptions, UsageError
-from .run import begin, conclude, finish, prepare, record
+from .run import Setting, begin, conclude, finish, prepare, record
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
 
 DIVERGED = "a weight or an action is not finite: lower the learning rate (--lr)"
 
 
-def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path) -> dict[str, Any]:
+def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path) -> Json:
     """Train and measure: see `hardattn.experiments.run.execute`."""
     libraries()
     from stable_baselines3 import __version__
@@ -66,7 +71,7 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
         log.close()
 
 
-def build(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Any:
+def build(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Learner:
     """The recipe's agent with weights of that seed, untrained."""
     libraries()
     nothing = Split(torch.zeros(1, *image, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
@@ -89,7 +94,9 @@ def libraries() -> None:
         ) from fault
 
 
-def model_of(recipe: Recipe, problem: Problem, seed: int, device: torch.device) -> tuple[Any, Any]:
+def model_of(
+    recipe: Recipe, problem: Problem, seed: int, device: torch.device
+) -> "tuple[BaseAlgorithm, Learner]":
     """A model of the recipe's algorithm, untrained, and the agent that it is.
 
     They are imported here, as only these recipes need them: it takes a second and more.
@@ -108,9 +115,9 @@ def model_of(recipe: Recipe, problem: Problem, seed: int, device: torch.device) 
     }
     training = recipe.training
     algorithm, policy = algorithms[training.estimator]
-    env: Any = GlimpseVecEnv(problem, training.envs, **recipe.agent.arguments())
+    env = GlimpseVecEnv(problem, training.envs, **recipe.agent.arguments())
     try:
-        model: Any = algorithm(
+        model = algorithm(
             policy,
             env,
             learning_rate=training.falling,
@@ -123,21 +130,25 @@ def model_of(recipe: Recipe, problem: Problem, seed: int, device: torch.device) 
         raise UsageError(str(fault).splitlines()[0]) from fault
     if hasattr(recipe.agent, "std") and recipe.agent.action != "cell":
         # What a policy has no option for.
-        logits = env.actions.space.shape[0] - env.actions.wide
+        shape = env.actions.space.shape
+        assert shape is not None
+        logits = shape[0] - env.actions.wide
         stds = [recipe.agent.std] * env.actions.wide + [recipe.agent.doubt / FLAT] * logits
         with torch.no_grad():
             model.policy.log_std.copy_(torch.tensor(stds).log())
-    return model, SB3Agent(model, env).to(device)
+    return model, cast(Learner, SB3Agent(model, env).to(device))
 
 
 class Validations:
     """What a model calls after each step: validates at times, and keeps the best weights."""
 
-    def __init__(self, model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any):
+    def __init__(
+        self, model: "BaseAlgorithm", agent: Learner, setting: Setting, recipe: Recipe, log: Log
+    ):
         self.model, self.agent, self.setting, self.log = model, agent, setting, log
         self.training, self.draw = recipe.training, recipe.problem.draw
         self.curve: list[tuple[int, float]] = []
-        self.best: dict[str, Any] = {}
+        self.best: Json = {}
         self.spent = Stopwatch()
         self.steps = 0
 
@@ -145,7 +156,7 @@ class Validations:
     def images(self) -> int:
         return self.model.num_timesteps // self.setting.world.looks
 
-    def __call__(self, local: Any, everywhere: Any) -> bool:
+    def __call__(self, local: Json, everywhere: Json) -> bool:
         self.steps += 1
         if self.images >= (self.curve[-1][0] if self.curve else 0) + self.training.validate_every:
             self.validate()
@@ -178,8 +189,10 @@ class Validations:
         self.spent.start()
 
 
-def learn(model: Any, agent: Any, setting: Any, recipe: Recipe, log: Any) -> Any:
-    """The model with the best of its weights -> `TrainingResult`.
+def learn(
+    model: "BaseAlgorithm", agent: Learner, setting: Setting, recipe: Recipe, log: Log
+) -> TrainingResult:
+    """The model gets the best of its weights.
 
     Raises NotFinite for weights that are not, Stopped where somebody interrupts.
     """

@@ -12,11 +12,12 @@ import sys
 import types
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from hardattn import storage
 
 from .folder import clear, resumable
+from .kinds import Json
 from .recipe import UsageError
 
 NAME = "sources.json"
@@ -30,7 +31,7 @@ DIGITS = 16  # of a hash
 SCRIPT = "script "  # before the name of a file that is run and is no module
 
 
-def files(*things: Any) -> dict[str, str]:
+def files(*things: object) -> dict[str, str]:
     """Hashes of the source files, by module, that agents, worlds, functions, ... are made of.
 
     Those of their classes, of the parts of a network, and of what these modules use in turn: of
@@ -62,7 +63,9 @@ def changed(before: dict[str, str]) -> list[str]:
     return [name for name, hashed in here.items() if _hash(_file(name)) != hashed]
 
 
-def begin(folder: Path, things: Iterable[Any], data: str, commit: str | None, again: bool) -> None:
+def begin(
+    folder: Path, things: Iterable[object], data: str, commit: str | None, again: bool
+) -> None:
     """Write down what a run is made from; if it goes on, compare with what it began with.
 
     again: what an earlier run left in the folder is removed. Raises UsageError where it would go on
@@ -70,7 +73,7 @@ def begin(folder: Path, things: Iterable[Any], data: str, commit: str | None, ag
     """
     if again:
         clear(folder)
-    now: dict[str, Any] = {"commit": commit, "data": data, "files": files(*things), "changed": []}
+    now: Json = {"commit": commit, "data": data, "files": files(*things), "changed": []}
     path = folder / NAME
     if path.exists() and resumable(folder):
         before = json.loads(path.read_text())
@@ -96,7 +99,7 @@ def begin(folder: Path, things: Iterable[Any], data: str, commit: str | None, ag
     storage.replace_text(path, json.dumps(now, indent=1) + "\n")
 
 
-def noted(folder: Path) -> dict[str, Any]:
+def noted(folder: Path) -> Json:
     """What a result says of them: "data", and "sources", with those that changed on the way."""
     path = folder / NAME
     if not path.exists():
@@ -108,7 +111,7 @@ def noted(folder: Path) -> dict[str, Any]:
     }
 
 
-def since(result: dict[str, Any]) -> str:
+def since(result: Json) -> str:
     """What changed since a result was made, as a clause; "" where nothing did, or no one knows."""
     of = [each.get("sources") or {} for each in (result, result.get("training") or {})]
     differ = sorted({name for one in of for name in changed(one.get("files") or {})})
@@ -117,7 +120,7 @@ def since(result: dict[str, Any]) -> str:
     return f"{', '.join(differ)} {'have' if differ[1:] else 'has'} changed since"
 
 
-def used_again(folder: Path, result: dict[str, Any]) -> str:
+def used_again(folder: Path, result: Json) -> str:
     """One line: how old what is used again is, and how to have it anew."""
     made = result["made_with"]
     when = str(made.get("finished") or "an unknown day").replace("T", " ").replace("+00:00", " UTC")
@@ -126,7 +129,7 @@ def used_again(folder: Path, result: dict[str, Any]) -> str:
     return f"{folder}: {finished}{later and f', though {later}'}; --again runs it anew"
 
 
-def _modules(thing: Any) -> Iterator[str]:
+def _modules(thing: object) -> Iterator[str]:
     if isinstance(thing, functools.partial):
         for part in (thing.func, *thing.args, *thing.keywords.values()):
             yield from _modules(part)
@@ -135,7 +138,8 @@ def _modules(thing: Any) -> Iterator[str]:
     elif isinstance(thing, types.FunctionType):
         yield thing.__module__
     elif not isinstance(thing, str | int | float | tuple | list | dict | None):
-        parts = thing.modules() if callable(getattr(thing, "modules", None)) else (thing,)
+        modules = getattr(thing, "modules", None)
+        parts = modules() if callable(modules) else (thing,)
         for kind in {type(part) for part in parts}:
             yield from _modules(kind)
 
@@ -158,7 +162,7 @@ def _of_another_script(name: str) -> bool:
     return name.startswith(SCRIPT) and name != _called("__main__")
 
 
-def _loaded(name: str) -> Any:
+def _loaded(name: str) -> ModuleType | None:
     """The module of that name, None of one that is not imported."""
     return sys.modules["__main__"] if name == _called("__main__") else sys.modules.get(name)
 

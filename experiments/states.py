@@ -4,10 +4,11 @@ import fcntl
 import json
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hardattn.training.log import read_metrics
 
+from .kinds import Json
 from .recipe import UsageError
 
 
@@ -94,7 +95,7 @@ def ago(seconds: float) -> str:
     )
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Json:
     try:
         found = json.loads(path.read_text())
     except ValueError as fault:

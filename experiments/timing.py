@@ -11,14 +11,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
+from .kinds import Json
 from .recipe import Recipe
 
 TAUGHT = ("training", "estimator")  # parts of a recipe that an architecture has not
 
 
-def architecture(recipe: Recipe, made: dict[str, Any]) -> str:
+def architecture(recipe: Recipe, made: Json) -> str:
     """What has the same times: the agent's settings and its problem, whatever it learned by.
 
     made: with what, of `run.made_with`; other versions and machines are others.
@@ -30,7 +31,7 @@ def architecture(recipe: Recipe, made: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def work(folder: Path) -> Any:
+def work(folder: Path) -> TextIO:
     """A file that says, as long as it is open, that somebody trains or measures in a run's folder.
 
     Nobody times beside it meanwhile. Waits for whoever is timing, which takes a second or two.
@@ -52,7 +53,7 @@ def alone(folder: Path) -> Iterator[bool]:
         yield True
 
 
-def _open(folder: Path) -> Any:
+def _open(folder: Path) -> TextIO:
     """The lock of all runs that lie beside each other: those of FOLDER in FOLDER/NAME/seed-N."""
     top = folder.resolve().parent.parent
     top.mkdir(parents=True, exist_ok=True)

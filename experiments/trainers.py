@@ -1,9 +1,14 @@
 """Who can train: our own loop, and Stable-Baselines3. A recipe names one of them."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from hardattn.rollout import Agent
+from hardattn.world import World
 
 from . import run, sb3
+from .build import Estimator, Image, Learner
+from .kinds import Json
 from .options import choose
 from .recipe import Recipe, RunOptions
 
@@ -13,13 +18,13 @@ class Trainer(NamedTuple):
 
     work: run.Work
     """Trains and measures in a folder: see `run.execute`."""
-    build: Callable[..., Any]
+    build: Callable[[Recipe, World, Image, int], Learner]
     """recipe, world, image, seed -> the agent with weights of that seed, untrained."""
-    estimator: Callable[..., Any]
+    estimator: Callable[[Recipe, Agent, World], Estimator | None]
     """recipe, agent, world -> the function that weights are found by, or None."""
 
 
-def _by_itself(recipe: Recipe, agent: Any, world: Any) -> None:
+def _by_itself(recipe: Recipe, agent: Agent, world: World) -> None:
     """An algorithm that is no function of ours."""
 
 
@@ -29,8 +34,8 @@ TRAINERS: dict[str, Trainer] = {
 }
 
 
-def execute(name: str, recipe: Recipe, given: RunOptions, command: str) -> dict[str, Any]:
+def execute(name: str, recipe: Recipe, given: RunOptions, command: str) -> Json:
     """Train and measure by the trainer of the recipe: see `run.execute`."""
     trainer = choose("trainer", TRAINERS, recipe.trainer)
-    result: dict[str, Any] = run.execute(name, recipe, given, command, trainer.work)
+    result: Json = run.execute(name, recipe, given, command, trainer.work)
     return result

@@ -1,9 +1,10 @@
 """Recipes as words of a command line, written: `ram-digits --lr 1e-3 --seed 2`; see `parse`."""
 
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from .kinds import Json
 from .parse import TRAIN, called, changes
 from .recipe import Recipe, UsageError
 from .recipes import RECIPES
@@ -15,7 +16,7 @@ class Origin(NamedTuple):
     """Where a recipe came from: one of RECIPES, by its name, and what was changed in it."""
 
     recipe: str
-    overrides: dict[str, Any]
+    overrides: Json
 
 
 def named(name: str, recipe: Recipe) -> tuple[str, Recipe]:
@@ -23,7 +24,7 @@ def named(name: str, recipe: Recipe) -> tuple[str, Recipe]:
     return called(name, RECIPES[name], recipe)
 
 
-def overrides(name: str, recipe: Recipe) -> dict[str, Any]:
+def overrides(name: str, recipe: Recipe) -> Json:
     """The settings in which a recipe differs from the one of RECIPES that has this name."""
     return changes(RECIPES[name], recipe)
 
@@ -37,7 +38,7 @@ def as_words(origin: Origin) -> list[str]:
     return words
 
 
-def origin_of(result: Mapping[str, Any], recipe: Recipe) -> Origin:
+def origin_of(result: Json, recipe: Recipe) -> Origin:
     """Which recipe a finished run is of, as its result tells. Raises UsageError.
 
     Results that do not tell have it in the name of the run, before the first comma.

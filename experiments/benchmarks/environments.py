@@ -20,6 +20,7 @@ from hardattn.device import tune
 from hardattn.envs import GlimpseEnv, GlimpseVectorEnv
 
 from ..committed import STUDIES
+from ..kinds import Json
 from ..machine import made_with
 from .sb3 import ENVS, LOOKS, Naive, adapters, problem
 
@@ -43,7 +44,7 @@ def measure(save: bool) -> None:
         print(SAVED)
 
 
-def faces(count: int = ENVS, rounds: int = ROUNDS, least: float = LEAST) -> list[dict[str, Any]]:
+def faces(count: int = ENVS, rounds: int = ROUNDS, least: float = LEAST) -> list[Json]:
     """Rates of our faces and of naive ones; `ratio` is how many times as fast the first one is."""
     ours = problem(IMAGES)
     images, labels = ours.split.images[:, 0].numpy(), ours.split.labels.numpy()
@@ -96,7 +97,7 @@ def vector(env: Any, action: Any = None) -> Callable[[], None]:
     return episode
 
 
-def single(env: gymnasium.Env[Any, Any]) -> Callable[[], None]:
+def single(env: gymnasium.Env) -> Callable[[], None]:
     """An episode of one."""
     env.reset(seed=0)
     env.action_space.seed(0)

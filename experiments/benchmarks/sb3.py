@@ -4,12 +4,13 @@ Our adapter beside its own DummyVecEnv over the environment that one would write
 image each. The same scenes, glimpses, actions and rewards, side by side in one process.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from hardattn.data import Split
 from hardattn.device import tune
@@ -19,28 +20,32 @@ from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.world import World
 
+from ..kinds import Json
 from .throughput import compare
 
 SIDE, GLIMPSE, LOOKS, CLASSES = 28, 8, 6, 10
 ENVS = 256
+Numbers = NDArray[np.float32]
 
 
-class Naive(gymnasium.Env[Any, Any]):
+class Naive(gymnasium.Env[Numbers, Numbers]):
     """An image, six looks of 8x8 at places of a Box, and a class at the end."""
 
-    def __init__(self, images: Any, labels: Any):
+    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64]):
         self.images, self.labels = images, labels
         self.observation_space = spaces.Box(-1, 1, (GLIMPSE**2 + 3,), np.float32)
         self.action_space = spaces.Box(-1, 1, (2 + CLASSES,), np.float32)
 
-    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: Json | None = None
+    ) -> tuple[Numbers, Json]:
         super().reset(seed=seed)
         index = self.np_random.integers(len(self.images))
         self.image, self.label = np.pad(self.images[index] / 255.0, GLIMPSE), self.labels[index]
         self.place, self.looks = self.np_random.uniform(-1, 1, 2), 0
         return self._seen(), {}
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Numbers) -> tuple[Numbers, float, bool, bool, Json]:
         self.looks += 1
         if self.looks == LOOKS:
             right = float(action[2:].argmax() == self.label)
@@ -48,7 +53,7 @@ class Naive(gymnasium.Env[Any, Any]):
         self.place = np.clip(action[:2], -1, 1)
         return self._seen(), 0.0, False, False, {}
 
-    def _seen(self) -> Any:
+    def _seen(self) -> Numbers:
         x, y = np.floor((self.place + 1) / 2 * SIDE - GLIMPSE / 2 + 0.5).astype(int) + GLIMPSE
         glimpse = self.image[y : y + GLIMPSE, x : x + GLIMPSE]
         step = min(self.looks, LOOKS - 1) / LOOKS
@@ -64,19 +69,19 @@ def problem(count: int = 10_000) -> Problem:
     return Problem(world, plain, Split(images, labels), tuple(map(str, range(CLASSES))))
 
 
-def adapters(envs: int = ENVS) -> list[dict[str, Any]]:
+def adapters(envs: int = ENVS) -> list[Json]:
     """Rows of `hardattn.experiments.benchmarks.throughput`: steps a second, ours first."""
-    from stable_baselines3.common.vec_env import DummyVecEnv
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
     from hardattn.envs.sb3 import GlimpseVecEnv
 
     both = problem()
     images, labels = both.split.images[:, 0].numpy(), both.split.labels.numpy()
     actions = np.random.default_rng(0).uniform(-1, 1, (envs, 2 + CLASSES)).astype(np.float32)
-    ours: Any = GlimpseVecEnv(both, envs)
-    theirs: Any = DummyVecEnv([lambda: Naive(images, labels)] * envs)
+    ours = GlimpseVecEnv(both, envs)
+    theirs = DummyVecEnv([lambda: Naive(images, labels)] * envs)
 
-    def run(env: Any) -> Any:
+    def run(env: VecEnv) -> Callable[[], None]:
         env.seed(0)
         env.reset()
 

@@ -17,13 +17,14 @@ from torch.nn import functional as F
 from hardattn.data import Split
 from hardattn.device import choose, tune
 from hardattn.rollout import rollout
-from hardattn.scenes import cluttered, plain
+from hardattn.scenes import Scenes, cluttered, plain
 from hardattn.sensors import Retina
 from hardattn.training.metrics import TrainingMetrics
 from hardattn.training.optimizers import OPTIMIZERS
 
 from .. import build
 from ..committed import STUDIES
+from ..kinds import Json
 from ..machine import made_with
 from ..recipes import RECIPES
 
@@ -44,7 +45,7 @@ def measure(where: str, save: bool) -> None:
         print(SAVED)
 
 
-def training(device: torch.device, product: str) -> list[dict[str, Any]]:
+def training(device: torch.device, product: str) -> list[Json]:
     """Whole updates of the ram-mnist recipe on random pixels, against the default product."""
     recipe = RECIPES["ram-mnist"]
     batch, size = recipe.training.batch_size, (1, 28, 28)
@@ -80,7 +81,7 @@ def training(device: torch.device, product: str) -> list[dict[str, Any]]:
     return compare(ways, batch, "images/s", device)
 
 
-def glimpses(device: torch.device) -> list[dict[str, Any]]:
+def glimpses(device: torch.device) -> list[Json]:
     """The retina's index form against grid_sample with area averaging, the usual way."""
     rows = []
     for canvas, size, scales, pieces in ((28, 8, 1, 0), (60, 12, 3, 4), (100, 12, 4, 8)):
@@ -94,14 +95,14 @@ def glimpses(device: torch.device) -> list[dict[str, Any]]:
         retina = Retina(size, scales)
 
         def index_form(
-            retina: Retina = retina, scenes: Any = scenes, places: Tensor = places
+            retina: Retina = retina, scenes: Scenes = scenes, places: Tensor = places
         ) -> None:
             view = retina.open(scenes.image)
             for place in places:
                 retina.look(view, place)
 
         def usual(
-            size: int = size, scales: int = scales, scenes: Any = scenes, places: Tensor = places
+            size: int = size, scales: int = scales, scenes: Scenes = scenes, places: Tensor = places
         ) -> None:
             image = scenes.image.float() / 255
             for place in places:
@@ -135,7 +136,7 @@ def sampled_retina(image: Tensor, place: Tensor, size: int, scales: int) -> Tens
 
 def compare(
     ways: dict[str, tuple[Callable[[], None], str]], count: int, unit: str, device: torch.device
-) -> list[dict[str, Any]]:
+) -> list[Json]:
     """Rates of each way; `ratio` is how many times as fast as it the first one is."""
     best = dict.fromkeys(ways, float("inf"))
     for _ in range(ROUNDS):

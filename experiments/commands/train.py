@@ -7,9 +7,9 @@ a finished one it does not run again, unless --again is there.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..command import Command
+from ..kinds import Json
 from ..parse import parse
 from ..recipe import Recipe, RunOptions
 from ..words import command_for
@@ -48,7 +48,7 @@ def run(given: Training) -> int:
     return 0
 
 
-def summary(result: dict[str, Any], folder: Path) -> str:
+def summary(result: Json, folder: Path) -> str:
     """The figures of a finished run, in three lines."""
     greedy, sampled, averaged = (result["figures"][k] for k in ("greedy", "sampled", "averaged"))
     return (

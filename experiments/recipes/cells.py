@@ -1,12 +1,11 @@
 """Recipes for digits on a blank canvas: agents that attend to cells of features."""
 
-from typing import Any
-
+from ..kinds import Settings
 from ..recipe import Recipe, Spec
 from .digits import on_digits, random_looks
 
 # Agents that attend over a 6x6 grid of features of the whole image.
-CELLS: dict[str, Any] = {
+CELLS: Settings = {
     "sensor": Spec("cells", rows=6, columns=6),
     "context": "whole",
     "each": False,
@@ -16,7 +15,7 @@ CELLS: dict[str, Any] = {
     "max_grad_norm": 5.0,
     "validate_every": 12_800,
 }
-SOFT: dict[str, Any] = {"estimator": Spec("soft_attention"), "draw": "soft"}
+SOFT: Settings = {"estimator": Spec("soft_attention"), "draw": "soft"}
 ONE = "One step of attention over features (Deng et al. 2018)"
 
 ATTENDING: dict[str, Recipe] = {

@@ -5,6 +5,7 @@ from typing import Any
 
 from hardattn.training.options import TrainOptions
 
+from ..kinds import Settings
 from ..recipe import ProblemOptions, Recipe, Spec
 from .family import PUBLISHED
 
@@ -53,7 +54,7 @@ def _circle_square(
     )
 
 
-WIDELY: dict[str, Any] = {"batch_size": 128, "lr": 3e-3}
+WIDELY: Settings = {"batch_size": 128, "lr": 3e-3}
 CIRCLE_SQUARE_RECIPES: dict[str, Recipe] = {
     "pathwise-circle-square": _circle_square(
         "RAM that moves, pathwise",

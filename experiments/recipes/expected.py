@@ -7,14 +7,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from ..kinds import Json
 from ..recipe import Recipe
 
 FILE = Path(__file__).with_name("expected.json")
 
 
-def expectation(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def expectation(runs: Sequence[Json]) -> Json:
     """Of all seeds of a recipe, what `expecting` tells."""
     errors = [run["figures"]["greedy"]["error"] for run in runs]
     seconds = [run["training"]["seconds"] for run in runs]

@@ -12,6 +12,7 @@ from typing import Any
 
 from hardattn.training.options import TrainOptions
 
+from ..kinds import Settings
 from ..recipe import UNBOXED, ProblemOptions, Recipe, Spec
 
 # What learns best here has these, and the paper of RAM none of them: `Family.ram`.
@@ -43,7 +44,7 @@ class Member:
     title: str
     about: str
     agent: Spec
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    changes: Settings = field(default_factory=dict)
     """See `Family.recipe`."""
 
 

@@ -5,8 +5,9 @@ harness, so that the results stand in one table. A run that is stopped begins ag
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
+from ..kinds import Settings
 from ..options import UsageError, at_least, finite, positive
 from ..recipe import Recipe
 from .cluttered import CLUTTERED_DIGITS
@@ -32,13 +33,13 @@ class Feedforward:
         positive(self, "std", "doubt")
         finite(self, "std", "doubt")
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Settings:
         """What an environment is to be made with."""
         if self.action == "cell":
             return {"action": "cell", "cells": (self.grid, self.grid), "answer": "class"}
         return {"action": self.action, "answer": "logits"}
 
-    def policy(self) -> dict[str, Any]:
+    def policy(self) -> Settings:
         """What a policy is to be made with."""
         return {"net_arch": [self.hidden, self.hidden]}
 
@@ -54,7 +55,7 @@ class Recurrent(Feedforward):
         super().__post_init__()
         at_least(self, 1, "memory")
 
-    def policy(self) -> dict[str, Any]:
+    def policy(self) -> Settings:
         """What a policy is to be made with."""
         shared = {"shared_lstm": True, "enable_critic_lstm": False}
         return super().policy() | shared | {"lstm_hidden_size": self.memory}
@@ -72,11 +73,11 @@ class Squashed:
     def __post_init__(self) -> None:
         at_least(self, 1, "hidden")
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Settings:
         """What an environment is to be made with."""
         return {"action": self.action, "answer": "logits"}
 
-    def policy(self) -> dict[str, Any]:
+    def policy(self) -> Settings:
         """What a policy is to be made with."""
         return {"net_arch": [self.hidden, self.hidden]}
 
@@ -102,7 +103,7 @@ class Interaction:
             if not 0 <= getattr(self, name, 0.0) <= 1:
                 raise UsageError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Settings:
         """What the algorithm is to be made with."""
         raise NotImplementedError
 
@@ -131,7 +132,7 @@ class A2c(Interaction):
         at_least(self, 0, "ent_coef")
         positive(self, "max_grad_norm")
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Settings:
         """What the algorithm is to be made with."""
         return {
             "n_steps": self.steps,
@@ -162,7 +163,7 @@ class Ppo(A2c):
         at_least(self, 2, "batch_size")
         positive(self, "clip_range")
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Settings:
         """What the algorithm is to be made with."""
         more = {
             "batch_size": self.batch_size,
@@ -198,7 +199,7 @@ class Sac(Interaction):
         at_least(self, 1, "batch_size", "updates", "buffer")
         at_least(self, 0, "start")
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Settings:
         """What the algorithm is to be made with."""
         return {
             "gamma": self.discount,
@@ -209,7 +210,7 @@ class Sac(Interaction):
         }
 
 
-def _recipe(title: str, about: str, agent: Any, training: Any) -> Recipe:
+def _recipe(title: str, about: str, agent: Feedforward | Squashed, training: Interaction) -> Recipe:
     problem = replace(CLUTTERED_DIGITS.problem, bonus=1.0)
     return Recipe(
         title=title,
@@ -250,8 +251,12 @@ SB3: dict[str, Recipe] = {
 }
 
 # By the names that a result has them under.
-AGENTS: dict[str, Any] = {kind.__name__: kind for kind in (Feedforward, Recurrent, Squashed)}
-ALGORITHMS: dict[str, Any] = {kind.estimator: kind for kind in (A2c, Ppo, RecurrentPpo, Sac)}
+AGENTS: dict[str, type[Feedforward | Squashed]] = {
+    kind.__name__: kind for kind in (Feedforward, Recurrent, Squashed)
+}
+ALGORITHMS: dict[str, type[A2c | Sac]] = {
+    kind.estimator: kind for kind in (A2c, Ppo, RecurrentPpo, Sac)
+}
 
 
 def by_default(agent: str, estimator: str) -> Recipe:
@@ -259,5 +264,5 @@ def by_default(agent: str, estimator: str) -> Recipe:
     if estimator not in ALGORITHMS:
         raise UsageError(f"no algorithm of Stable-Baselines3 is called {estimator!r} here")
     training = ALGORITHMS[estimator]()
-    parts: dict[str, Any] = {"estimator": None, "training": training, "trainer": "sb3"}
+    parts: Settings = {"estimator": None, "training": training, "trainer": "sb3"}
     return Recipe(title="", about="", agent=AGENTS[agent](), **parts)

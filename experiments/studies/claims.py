@@ -10,14 +10,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hardattn.report.column import estimate_text
 from hardattn.stats import paired_difference, within
 
 from ..committed import RESULTS
+from ..kinds import Json
 
-Figure = Callable[[dict[str, Any]], float]
+Figure = Callable[[Json], float]
 
 
 def figure(name: str, kind: str = "greedy", times: float = 1.0) -> Figure:
@@ -25,7 +25,7 @@ def figure(name: str, kind: str = "greedy", times: float = 1.0) -> Figure:
     return lambda run: times * run["figures"][kind][name]
 
 
-def correct(run: dict[str, Any]) -> float:
+def correct(run: Json) -> float:
     """Share of right answers, in percent."""
     return 100 * (1 - float(run["figures"]["greedy"]["error"]))
 
@@ -221,7 +221,7 @@ def _row(one: Claim, results: Path) -> dict[str, str]:
     return {**said, "measured": measured, "seeds": str(len(seeds)), "verdict": verdict}
 
 
-def runs(results: Path, name: str) -> dict[int, dict[str, Any]]:
+def runs(results: Path, name: str) -> dict[int, Json]:
     """The committed runs of a name, by seed; none where there is no such file."""
     path = results / f"{name}.json"
     if not path.exists():

@@ -11,7 +11,6 @@ writes experiments/results/studies/gradients.json, from which the README's table
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import plotly.graph_objects as graph
 import torch
@@ -29,6 +28,7 @@ from hardattn.tasks import Classify
 from hardattn.world import Observation, World
 
 from ..committed import STUDIES
+from ..kinds import Json
 
 SAVED = STUDIES / "gradients.json"
 KINDS = ("cells", "mask", "point")
@@ -77,7 +77,7 @@ class Looker(nn.Module):
 
 def setting(kind: str) -> tuple[Looker, World]:
     """The agent and the world of two looks for one kind of place."""
-    sensors: dict[str, Callable[[], Any]] = {
+    sensors: dict[str, Callable[[], Sensor]] = {
         "cells": lambda: Cells(GRID, GRID),
         "mask": lambda: Patches(GRID, GRID),
         "point": lambda: GaussianWindow(CANVAS // GRID, sigma=0.7),
@@ -97,7 +97,7 @@ def names(kind: str) -> list[str]:
 
 def measure(
     kind: str, train: int, calls: int, batch: int, seed: int, say: Callable[[str], None]
-) -> list[dict[str, Any]]:
+) -> list[Json]:
     """One row an estimator: bias, noise and seconds of a gradient of `batch` scenes."""
     torch.manual_seed(seed)
     digits = load("digits").train
@@ -207,7 +207,7 @@ def figures(found: Tensor, exact: Tensor, seconds: float) -> dict[str, float | b
     }
 
 
-def line(row: dict[str, Any]) -> str:
+def line(row: Json) -> str:
     """One row of the printed table."""
     bias = f"{row['bias']:6.2f}" if row["bias_seen"] else "     -"
     return (
@@ -216,7 +216,7 @@ def line(row: dict[str, Any]) -> str:
     )
 
 
-def markdown(result: dict[str, Any]) -> str:
+def markdown(result: Json) -> str:
     """Make the README's table, least work first within a kind of place."""
     heads = {
         "cells": f"One of {GRID * GRID} cells",
@@ -248,7 +248,7 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n".join(text) + "\n"
 
 
-def picture(result: dict[str, Any]) -> str:
+def picture(result: Json) -> str:
     """A self-contained page: seconds until the noise is as long as the signal, a bar each."""
     titles = ("one of nine cells", "a mask of nine patches", "a point of the plane")
     page = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.16)

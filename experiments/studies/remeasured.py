@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hardattn.report.runs import read
 from hardattn.storage import replace_text
 
 from ..folder import locked
+from ..kinds import Json
 from ..recipe import RunOptions, UsageError
 from ..revive import RunLoader
 from ..run import conclude, things
@@ -39,7 +39,7 @@ def remeasure(paths: Sequence[str | Path], given: RunOptions) -> list[str]:
     return faults
 
 
-def _again(folder: Path, result: dict[str, Any], revive: RunLoader) -> dict[str, Any]:
+def _again(folder: Path, result: Json, revive: RunLoader) -> Json:
     with locked(folder):
         trained = revive(folder, result)
         of_then = {key: result[key] for key in ("made_with", "sources") if key in result}

@@ -2,11 +2,14 @@
 
 import copy
 from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from hardattn.evaluation.evaluate import Columns
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 def changed(one: Columns, other: Columns) -> float:
@@ -77,7 +80,7 @@ def ranked(rows: Tensor) -> Tensor:
     return (below + upto - 1).double() / 2
 
 
-def cascade(agent: nn.Module, fresh: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def cascade(agent: Net, fresh: nn.Module) -> Iterator[tuple[str, Net]]:
     """An agent with more and more layers replaced by those of `fresh`, from the last to the first.
 
     The cascading randomisation of Adebayo et al. (2018, arXiv:1810.03292). Yields the name of the

@@ -9,40 +9,43 @@ from tests.support.imports import CORE, ROOT, dotted, imports, python_files, run
 # The same of the experiments, whose rooms are files and folders. Each line of it may import those
 # above, as its row says.
 EXPERIMENTS_MAY = {
+    "kinds": "",
     "signatures": "",
     "options": "signatures",
-    "recipe": "options",
+    "recipe": "kinds options",
     "folder": "",
-    "machine": "",
-    "measure": "",
-    "recipes": "options recipe",
-    "parse": "options recipe recipes",
-    "build": "options recipe",
+    "machine": "kinds",
+    "measure": "kinds",
+    "recipes": "kinds options recipe",
+    "parse": "kinds options recipe recipes",
+    "build": "kinds options recipe",
     "command": "recipe",
-    "words": "parse recipe recipes",
-    "timing": "recipe",
-    "sources": "folder recipe",
-    "states": "recipe",
-    "committed": "recipe recipes",
-    "run": "build folder machine measure recipe recipes sources timing words",
-    "sb3": "recipe run timing",
-    "trainers": "options recipe run sb3",
-    "revive": "measure recipe recipes run sources trainers",
+    "words": "kinds parse recipe recipes",
+    "timing": "kinds recipe",
+    "sources": "folder kinds recipe",
+    "states": "kinds recipe",
+    "committed": "kinds recipe recipes",
+    "run": "build folder kinds machine measure recipe recipes sources timing words",
+    "sb3": "build kinds recipe run timing",
+    "trainers": "build kinds options recipe run sb3",
+    "revive": "build kinds measure recipe recipes run sources trainers",
     "parallel": "folder parse recipe revive timing",
-    "handed_on": "build committed folder recipe revive sources",
-    "benchmarks": "build committed machine recipes run",
-    "studies": "build committed folder measure parallel parse recipe recipes revive run sources "
-    "trainers words",
+    "handed_on": "build committed folder kinds recipe revive sources",
+    "benchmarks": "build committed kinds machine recipes run",
+    "studies": "build committed folder kinds measure parallel parse recipe recipes revive run "
+    "sources trainers words",
     "completion": "recipe recipes",
-    "commands": "command options parse recipe recipes words committed handed_on machine parallel "
-    "run states studies benchmarks trainers",
+    "commands": "benchmarks command committed handed_on kinds machine options parallel parse "
+    "recipe recipes run states studies trainers words",
     "cli": "command commands completion folder options",
     "__main__": "cli",
 }
 
 
 # What must be there before it is known what is to be done: it imports no torch.
-LIGHT = "signatures options recipe recipes parse command words completion commands cli".split()
+LIGHT = (
+    "kinds signatures options recipe recipes parse command words completion commands cli".split()
+)
 
 
 QUICK = {"tyro", *sys.stdlib_module_names}

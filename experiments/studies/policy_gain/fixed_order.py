@@ -5,13 +5,13 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hardattn.agents import PATH
 from hardattn.evaluation.swap import own_looks
 from hardattn.rollout import DRAWS
 from hardattn.sensors.grid import Patches
 
+from ...kinds import Json
 from ...parse import TRAIN
 from ...recipe import Recipe, Spec
 from ...revive import LoadedRun, RunLoader
@@ -22,7 +22,7 @@ from ...words import Origin, as_words, named, origin_of, overrides
 ORDERS = ("centre", "raster", "mean")  # that ignore the image
 
 
-def retrained(folder: Path, result: dict[str, Any], revive: RunLoader) -> dict[str, Any] | None:
+def retrained(folder: Path, result: Json, revive: RunLoader) -> Json | None:
     """Train for each fixed order; of the best on validation its order, test error and folder.
 
     Each is an ordinary run beside the agent's, which goes on where it was stopped. The folder is

@@ -5,21 +5,20 @@ import math
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from torch import Tensor
 
-from hardattn import rollout
 from hardattn.agents import Following
 from hardattn.data.memory import at_once
 from hardattn.evaluation.evaluate import Columns, columns, concatenate, episodes, finished
 from hardattn.evaluation.metrics import error, nll
 from hardattn.evaluation.scanpath import hit
 from hardattn.evaluation.swap import DRAWS, SWAPS, Meaningless, own_looks, paths
-from hardattn.maps import CONTROLS
+from hardattn.maps import CONTROLS, Map
 from hardattn.report.column import estimate_text
 from hardattn.report.controls import script
 from hardattn.report.policy_gain import RETRAINED, Gain
@@ -27,16 +26,21 @@ from hardattn.report.results import record
 from hardattn.report.rows import basis
 from hardattn.report.runs import read as read_runs
 from hardattn.report.titles import title
+from hardattn.rollout import DRAWS as LOOKING, Agent, Draw, Trajectory
+from hardattn.scenes import Scenes
 from hardattn.storage import CheckpointError, read, replace_text, write
+from hardattn.world import World
 
 from ... import sources
 from ...folder import locked
+from ...kinds import Json
 from ...measure import controlled
 from ...recipe import RunOptions, UsageError
 from ...revive import RunLoader
 from .fixed_order import retrained
 
 FORMAT = 1
+Rights = dict[str, Tensor]  # by swap, whether each scene was answered right
 
 
 def gains(
@@ -54,7 +58,7 @@ def gains(
     """
     revive = RunLoader(RunOptions(device=device, root=root))
 
-    def measured(folder: Path | None, source: Path, result: dict[str, Any]) -> tuple[Any, Any]:
+    def measured(folder: Path | None, source: Path, result: Json) -> tuple[Json, Rights]:
         if folder is None:
             raise UsageError(f"{source}: results without weights: give the folder of the run")
         one = _measured(folder, result, revive, again)
@@ -68,7 +72,7 @@ def gains(
 
     done, faults = [], []
     for group in read_runs(paths):
-        found: dict[int, tuple[Any, Any]] = {}
+        found: dict[int, tuple[Json, Rights]] = {}
         for run in group.runs:
             try:
                 found[run.seed] = measured(run.folder, run.source, run.stored)
@@ -81,7 +85,7 @@ def gains(
     return done, faults
 
 
-def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) -> dict[str, Any]:
+def _measured(folder: Path, result: Json, revive: RunLoader, again: bool) -> Json:
     """What gain.json says of a run, measured where it does not say it yet."""
     with locked(folder):
         known = _known(folder, result)
@@ -95,7 +99,7 @@ def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) ->
             return known
         alive = revive(folder, result)
         print(f"{result['name']} seed {result['seed']}: looking again", file=sys.stderr)
-        draw = rollout.DRAWS[alive.recipe.problem.draw]
+        draw = LOOKING[alive.recipe.problem.draw]
         columns, left_out = swapped_columns(
             alive.agent, alive.setting.world, alive.test, draw, result["seed"]
         )
@@ -124,13 +128,13 @@ def _measured(folder: Path, result: dict[str, Any], revive: Any, again: bool) ->
         return found
 
 
-def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
+def _known(folder: Path, result: Json) -> Json | None:
     """What gain.json says; None where there is none, or one of other weights."""
     path = folder / "gain.json"
     if not path.exists() or not (folder / "gain.pt").exists():
         return None
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
+        found: Json = json.loads(path.read_text())
         same = [found["format"] == FORMAT, *(found[key] == result[key] for key in ("name", "seed"))]
         complete = {"own", "swaps", "draws", "left_out", "retrained"} <= found.keys()
     except (ValueError, KeyError, TypeError) as fault:
@@ -141,7 +145,7 @@ def _known(folder: Path, result: dict[str, Any]) -> dict[str, Any] | None:
     return found if all(same) and complete and fresh and true else None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Json:
     """What is in a file; one that is damaged is a fault of its run alone."""
     try:
         return read(path)
@@ -156,8 +160,8 @@ def _weights(folder: Path) -> str:
 
 
 def swapped_columns(
-    agent: Any, world: Any, scenes: Any, draw: Callable[..., Any], seed: int = 0
-) -> tuple[dict[str, Any], dict[str, str]]:
+    agent: Agent, world: World, scenes: Scenes, draw: Draw, seed: int = 0
+) -> tuple[dict[str, Columns], dict[str, str]]:
     """Columns of the agent itself ("own") and of each swap; and why others are left out.
 
     Of a swap that is drawn those of all its draws, one after the other. seed: of the training.
@@ -184,16 +188,16 @@ def swapped_columns(
 
 
 def followed(
-    agent: Any,
-    world: Any,
-    scenes: Any,
-    path: Any,
-    draw: Callable[..., Any],
+    agent: Agent,
+    world: World,
+    scenes: Scenes,
+    path: Tensor,
+    draw: Draw,
     batch: int | None = None,
-) -> Any:
+) -> Columns:
     """Columns of an agent that looks along a path, (T, N, P), from the world's first looks."""
 
-    def measured(part: Any, taken: Any, maps: Any) -> Any:
+    def measured(part: Scenes, taken: Trajectory, maps: list[Map]) -> Columns:
         return columns(taken, world, part, maps)
 
     batch = batch or at_once(scenes.image)
@@ -208,19 +212,19 @@ def followed(
     return finished(world, parts)
 
 
-def _right(columns: Any, count: int) -> Any:
+def _right(columns: Columns, count: int) -> Tensor:
     """(N,) bool: where it was right; of several draws the share of them, (N,) in [0, 1]."""
     right = columns.correct[:, -1].clone()
     return right if len(right) == count else right.view(-1, count).double().mean(0)
 
 
-def _figures(columns: Any) -> dict[str, Any]:
+def _figures(columns: Columns) -> Json:
     """Of a swap: error, hit and NLL, None where they have no meaning or are not finite."""
     found = {"error": error(columns), "hit": hit(columns), "nll": nll(columns)}
     return {k: v if v is not None and math.isfinite(v) else None for k, v in found.items()}
 
 
-def _right_of(folder: Path, index: Any) -> Any:
+def _right_of(folder: Path, index: Tensor) -> Tensor:
     """(N,) bool: where a retrained observer was right."""
     columns = Columns(**_read(folder / "columns.pt")["greedy"])
     if columns.index.tolist() != index.tolist():
@@ -257,7 +261,7 @@ def tell(done: "list[Gain]") -> None:
         console.print(escape(line), soft_wrap=True, highlight=False)
 
 
-def _cells(figures: list[dict[str, Any]], difference: str) -> tuple[str, str, str]:
+def _cells(figures: list[Json], difference: str) -> tuple[str, str, str]:
     """Mean error and hits over seeds, in percent, with the difference between them."""
     error, hit = ([one[key] for one in figures] for key in ("error", "hit"))
     hits = "–" if None in hit else f"{100 * sum(hit) / len(hit):.1f}"

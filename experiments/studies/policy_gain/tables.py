@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hardattn.report.column import estimate_text
 from hardattn.report.policy_gain import Gain, drawn
@@ -12,6 +11,7 @@ from hardattn.stats import Estimate
 from hardattn.storage import replace_text
 
 from ...committed import STUDIES
+from ...kinds import Json
 
 SAVED = STUDIES / "gain.json"
 SHOWN = ("random", "shuffled", "reversed", "centre", "raster", "mean", "oracle", "foreign")
@@ -39,7 +39,7 @@ def save(done: "Sequence[Gain]", path: Path = SAVED) -> None:
     replace_text(path, json.dumps({"format": 1, "agents": agents}, indent=1) + "\n")
 
 
-def markdown(found: dict[str, Any]) -> str:
+def markdown(found: Json) -> str:
     """A row an agent, those that gain most first: of several seeds, and no control."""
     rows = []
     gains = [_gain(agent) for agent in found["agents"]]
@@ -70,7 +70,7 @@ def markdown(found: dict[str, Any]) -> str:
     return "\n".join([*lines, *(line for _, line in sorted(rows)), "", *said]) + "\n"
 
 
-def _gain(agent: dict[str, Any]) -> "Gain":
+def _gain(agent: Json) -> "Gain":
     """An agent of results/studies/gain.json, as it was before `save`."""
     found = tuple(
         {

@@ -22,11 +22,12 @@ from hardattn.maps import NOT_WEIGHTS, recorded, replaced, strongest
 from hardattn.problem import SCENES
 from hardattn.report.controls import script
 from hardattn.report.results import record
-from hardattn.rollout import DRAWS, rollout
+from hardattn.rollout import DRAWS, Draw, rollout
 from hardattn.scenes import MakeScenes, Scenes, add_clutter, fixed_scenes
 from hardattn.scenes.transforms import contrast, noise, occluded, shifted
 
 from ...build import built
+from ...kinds import Json
 from ...revive import LoadedRun
 
 PIECES = (0, 1, 2, 4, 8, 16)
@@ -46,12 +47,12 @@ class NoMeaning(Exception):
     """This cannot be asked of that agent or that scene; says why."""
 
 
-def clutter(subject: LoadedRun) -> dict[str, Any]:
+def clutter(subject: LoadedRun) -> Json:
     """Error against the number of pieces; targets stay where they are, pieces are added."""
     return _cluttered(subject, PIECES)
 
 
-def distractors(subject: LoadedRun) -> dict[str, Any]:
+def distractors(subject: LoadedRun) -> Json:
     """From the 4 pieces that it learned with to 16."""
     trained = _pieces(subject)
     if trained != FEW:
@@ -59,7 +60,7 @@ def distractors(subject: LoadedRun) -> dict[str, Any]:
     return _cluttered(subject, (FEW, MANY))
 
 
-def size(subject: LoadedRun) -> dict[str, Any]:
+def size(subject: LoadedRun) -> Json:
     """Error against the size of the target; clutter keeps its own."""
     problem = subject.recipe.problem
     if not {"zoom", "canvas"} <= _options(subject):
@@ -78,7 +79,7 @@ def size(subject: LoadedRun) -> dict[str, Any]:
     return _curve("side of the target, pixels", list(makes), points, trained)
 
 
-def position(subject: LoadedRun) -> dict[str, Any]:
+def position(subject: LoadedRun) -> Json:
     """Error against how far the target is from the centre: fifths of the test scenes."""
     columns = subject.columns
     if columns.box.shape[1] != 1:
@@ -93,19 +94,19 @@ def position(subject: LoadedRun) -> dict[str, Any]:
     return _curve("distance from the centre, % of half a side", at, points)
 
 
-def contrasts(subject: LoadedRun) -> dict[str, Any]:
+def contrasts(subject: LoadedRun) -> Json:
     """Error against contrast."""
     points = _changed(subject, lambda factor, _: partial(contrast, factor=factor), CONTRASTS)
     return _curve("contrast, %", _percent(CONTRASTS), points, 100.0)
 
 
-def noises(subject: LoadedRun) -> dict[str, Any]:
+def noises(subject: LoadedRun) -> Json:
     """Error against noise on the pixels."""
     points = _changed(subject, lambda std, drawn: partial(noise, std=std, generator=drawn), NOISES)
     return _curve("noise, % of white", _percent(NOISES), points, 0.0)
 
 
-def occlusion(subject: LoadedRun) -> dict[str, Any]:
+def occlusion(subject: LoadedRun) -> Json:
     """Error against the share of the target that is blanked."""
     _boxed(subject)
 
@@ -116,7 +117,7 @@ def occlusion(subject: LoadedRun) -> dict[str, Any]:
     return _curve("target blanked, %", _percent(OCCLUSIONS), points, 0.0)
 
 
-def canvas(subject: LoadedRun) -> dict[str, Any]:
+def canvas(subject: LoadedRun) -> Json:
     """Error against the size of the canvas; targets and clutter keep theirs."""
     problem = subject.recipe.problem
     if "canvas" not in _options(subject):
@@ -133,11 +134,11 @@ def canvas(subject: LoadedRun) -> dict[str, Any]:
     return _curve("side of the canvas, pixels", at, points, float(trained))
 
 
-def shift(subject: LoadedRun) -> dict[str, Any]:
+def shift(subject: LoadedRun) -> Json:
     """What one pixel changes, mean over four directions: answers, error, looks, maps."""
     _still(subject)
     height, width = subject.test.image.shape[2:]
-    found: list[dict[str, Any]] = []
+    found: list[Json] = []
     for right, down in STEPS:
         other = subject.look(shifted(subject.test, right, down))
         found.append(
@@ -148,14 +149,14 @@ def shift(subject: LoadedRun) -> dict[str, Any]:
                 "maps": stability.map_correlation(subject.columns, other),
             }
         )
-    means: dict[str, Any] = {"n": len(subject.test)}
+    means: Json = {"n": len(subject.test)}
     for key in found[0]:
         values = [each[key] for each in found]
         means[key] = None if None in values else sum(values) / len(values)
     return means
 
 
-def randomisation(subject: LoadedRun) -> dict[str, Any]:
+def randomisation(subject: LoadedRun) -> Json:
     """Whether maps, or else looks, know the weights: layers are drawn anew from the last on.
 
     Adebayo et al. (2018, arXiv:1810.03292): rank correlation with those before.
@@ -190,7 +191,7 @@ def randomisation(subject: LoadedRun) -> dict[str, Any]:
     }
 
 
-def sparsity(subject: LoadedRun) -> dict[str, Any]:
+def sparsity(subject: LoadedRun) -> Json:
     """Error against the share of every map that is kept: its largest entries."""
     with torch.no_grad(), recorded(subject.agent) as maps:
         rollout(subject.agent, subject.setting.world, subject.test.slice(0, 1), _draw(subject))
@@ -203,7 +204,7 @@ def sparsity(subject: LoadedRun) -> dict[str, Any]:
     return _curve("cells kept, %", _percent(SHARES), points, 100.0)
 
 
-CHANGES: dict[str, Callable[[LoadedRun], dict[str, Any]]] = {
+CHANGES: dict[str, Callable[[LoadedRun], Json]] = {
     "clutter": clutter,
     "distractors": distractors,
     "size": size,
@@ -220,7 +221,7 @@ CHANGES: dict[str, Callable[[LoadedRun], dict[str, Any]]] = {
 
 def _curve(
     x: str, at: list[float], points: Iterable[Columns], trained: float | None = None
-) -> dict[str, Any]:
+) -> Json:
     points = list(points)
     return {
         "x": x,
@@ -247,7 +248,7 @@ def _percent(shares: Iterable[float]) -> list[float]:
     return [100 * share for share in shares]
 
 
-def _cluttered(subject: LoadedRun, counts: tuple[int, ...]) -> dict[str, Any]:
+def _cluttered(subject: LoadedRun, counts: tuple[int, ...]) -> Json:
     problem, split = subject.recipe.problem, subject.setting.dataset.test.to("cpu")
     trained = _pieces(subject)
     zoom = problem.scene.get("zoom") or 1
@@ -356,5 +357,5 @@ def _sees(subject: LoadedRun, make: MakeScenes) -> bool:
     return True
 
 
-def _draw(subject: LoadedRun) -> Any:
+def _draw(subject: LoadedRun) -> Draw:
     return DRAWS[subject.recipe.problem.draw]

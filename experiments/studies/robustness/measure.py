@@ -4,12 +4,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hardattn.report.runs import ReportError, read
 from hardattn.storage import replace_text
 
 from ...committed import STUDIES, pretty
+from ...kinds import Json
 from ...parallel import sweep
 from ...parse import parse
 from ...recipe import RunOptions, UsageError
@@ -61,17 +61,17 @@ def characterise(paths: Sequence[Path], what: Sequence[str], run: RunOptions) ->
     return faults
 
 
-def _measure(subject: LoadedRun, name: str, found: dict[str, Any]) -> None:
+def _measure(subject: LoadedRun, name: str, found: Json) -> None:
     try:
         found["found"][name] = CHANGES[name](subject)
     except NoMeaning as reason:
         found["left_out"][name] = str(reason)
 
 
-def stored(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+def stored(folder: Path, result: Json) -> Json:
     """What was found of this very result, if anything. Raises ReportError for a broken file."""
     of = result["made_with"].get("finished")
-    empty: dict[str, Any] = {"format": 1, "of": of, "found": {}, "left_out": {}}
+    empty: Json = {"format": 1, "of": of, "found": {}, "left_out": {}}
     path = folder / NAME
     if not path.exists():
         return empty
@@ -109,18 +109,18 @@ def learn_from_fewer(paths: Sequence[Path], workers: int, run: RunOptions) -> tu
         wanted.append((one.folder, found, mine, one.stored))
     code = sweep(commands, workers)
     for folder, found, mine, whole in wanted:
-        results = []
+        files = []
         for command in mine:
             name, _, itself = parse(command)
-            file = itself.out / name / f"seed-{itself.seed}" / "result.json"
-            results.append(json.loads(file.read_text()) if file.exists() else None)
-        if None not in results:
+            files.append(itself.out / name / f"seed-{itself.seed}" / "result.json")
+        if all(file.exists() for file in files):
+            results = [json.loads(file.read_text()) for file in files]
             found["found"]["labels"] = _labels([*results, whole])
             _write(folder, found)
     return faults, code
 
 
-def _labels(results: Sequence[Any]) -> dict[str, Any]:
+def _labels(results: Sequence[Json]) -> Json:
     greedy = [result["figures"]["greedy"] for result in results]
     return {
         "x": "training images learned from, %",
@@ -130,5 +130,5 @@ def _labels(results: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, found: dict[str, Any]) -> None:
+def _write(folder: Path, found: Json) -> None:
     replace_text(folder / NAME, pretty(found) + "\n")

@@ -15,10 +15,11 @@ from hardattn.report.titles import title
 from hardattn.stats import Estimate, bootstrap_interval, within
 
 from ...committed import pretty
+from ...kinds import Json
 from ..series import MARKERS, Member, caption, series
 from .measure import NAME, stored
 
-Entry = dict[str, Any]
+Entry = Json
 KEPT = ("name", "title", "seed", "scenes", "sees", "command", "made_with")
 FIGURES = {"error": "error", "hit": "looks on target", "pointing": "pointing"}
 SHIFT = {
@@ -138,14 +139,14 @@ def _table(name: str, runs: Mapping[str, Sequence[Entry]]) -> tuple[list[str], l
     return ((rows and head) or [], rows)
 
 
-def _quarters(found: Sequence[Any]) -> list[str]:
+def _quarters(found: Sequence[Json]) -> list[str]:
     """Correlations when a quarter, half, ... of the layers are drawn anew."""
     last = len(found[0]["at"]) - 1
     steps = [round(last * quarter / 4) for quarter in range(5)]
     return [_said(_over(found, "correlation", step), False) for step in steps]
 
 
-def _over(found: Sequence[Any], key: str, at: int | None = None) -> Estimate | None:
+def _over(found: Sequence[Json], key: str, at: int | None = None) -> Estimate | None:
     """Mean and interval over seeds, shares as they are; None where one has no value."""
     values = [one[key] if at is None else one[key][at] for one in found]
     return None if None in values else within(*LIMITS[key], bootstrap_interval(values))
