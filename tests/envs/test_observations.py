@@ -14,6 +14,7 @@ from hardattn.sensors import SENSORS
 from hardattn.tasks import Classify
 from hardattn.world import World
 from tests.support.envs import lasting, needs
+from tests.support.sensors import example
 
 # What each sensor is to be told, beside what the catalogue says.
 EYES: dict[str, dict[str, Any]] = {
@@ -24,7 +25,7 @@ EYES: dict[str, dict[str, Any]] = {
 }
 
 
-POINTS = {"retina", "gaussian_window", "crop", "whole"}  # whose places are two numbers
+POINTS = {name for name in SENSORS if example(name).places == 2}
 
 
 def far_and_near(env: GlimpseVectorEnv, steps: int) -> None:

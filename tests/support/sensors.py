@@ -1,11 +1,17 @@
 """Images to look at, and a small sensor of each kind."""
 
+from inspect import signature
+from typing import Any
+
 import numpy as np
 import torch
 from hypothesis import settings, strategies as st
 from torch import Tensor
 
-EXAMPLES = {
+from hardattn.sensors import SENSORS, Sensor
+
+# Options of a small sensor of each kind, where it has any without a default.
+EXAMPLES: dict[str, dict[str, Any]] = {
     "retina": dict(size=5, scales=3),
     "gaussian_window": dict(size=4, stride=1.5),
     "affine": dict(size=4),
@@ -22,6 +28,16 @@ FUZZ = settings(max_examples=80, deadline=None, derandomize=True)
 
 
 ALONG = st.one_of(st.sampled_from([-1.0, 1.0]), st.floats(-1, 1, width=32))
+
+
+def example(name: str) -> Sensor:
+    """A small sensor of that kind."""
+    given = EXAMPLES.get(name, {})
+    takes = signature(SENSORS[name]).parameters.values()
+    missing = [one.name for one in takes if one.default is one.empty and one.name not in given]
+    assert not missing, f"EXAMPLES in tests/support/sensors.py says of no {missing} for {name!r}"
+    sensor: Sensor = SENSORS[name](**given)
+    return sensor
 
 
 def pictures(count: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:

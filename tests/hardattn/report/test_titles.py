@@ -19,6 +19,7 @@ from hardattn.sensors import SENSORS, SIGHTS, Retina
 from hardattn.tasks import Classify
 from hardattn.world import World
 from tests.support.runs import change, rewritten, told as told_by, write_run
+from tests.support.sensors import example
 
 NEVER, COARSELY, EVERYTHING = SIGHTS
 
@@ -127,8 +128,13 @@ def test_what_looks_can_show(name: str, options: dict[str, Any], wanted: str) ->
     assert coarse.sees((1, 12, 12)) == EVERYTHING, "a coarse view of so little is all of it"
 
 
-def test_every_sensor_says_what_it_shows() -> None:
-    assert {name for name, _, _ in SIGHT} == SENSORS.keys()
+@pytest.mark.parametrize("name", SENSORS)
+def test_every_sensor_says_what_it_shows(name: str) -> None:
+    """Of any that is new as well: a result tells it from what is kept of the world."""
+    sensor = example(name)
+    described = {**vars(sensor), "sensor": name, "looks": 6, "image": list(IMAGE)}
+    shown = World(sensor, Classify(2), 6).sees(IMAGE)
+    assert shown in SIGHTS and sees(told_by(sees=NEVER, world=described)) == shown
 
 
 @pytest.mark.parametrize("size", [3, 4, 6, 8, 11, 12, 13])

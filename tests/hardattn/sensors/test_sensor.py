@@ -4,13 +4,15 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 
-from hardattn.sensors import SENSORS, Whole
-from tests.support.sensors import ALONG, EXAMPLES, FUZZ, pictures
+from hardattn.sensors import SENSORS, SIGHTS, Whole
+from hardattn.tasks import Classify
+from hardattn.world import World
+from tests.support.sensors import ALONG, FUZZ, example, pictures
 
 
 def test_what_shows_everything_is_the_image():
     images = pictures(3, 2, 5, 7)
-    shown = [name for name in SENSORS if SENSORS[name](**EXAMPLES.get(name, {})).everything]
+    shown = [name for name in SENSORS if example(name).everything]
     assert shown == ["whole"]
     whole = Whole()
     for place in (torch.zeros(3, 2), torch.ones(3, 2)):
@@ -26,7 +28,7 @@ def test_what_shows_everything_is_the_image():
 )
 def test_every_sensor(name, places, shape, seed):
     """Shapes and pixels as promised, values in [0, 1], rows independent, input left alone."""
-    sensor = SENSORS[name](**EXAMPLES.get(name, {}))
+    sensor = example(name)
     images = pictures(len(places), *shape, seed)
     images[0] = 255
     before, where = images.clone(), sensor.at(torch.tensor(places, dtype=torch.float32))
@@ -48,7 +50,7 @@ def test_every_sensor(name, places, shape, seed):
 @pytest.mark.parametrize("name", SENSORS)
 def test_half_precision_places_do_not_blur(name):
     """bfloat16 counts no further than 256: pixel arithmetic in it would look elsewhere."""
-    sensor = SENSORS[name](**EXAMPLES.get(name, {}))
+    sensor = example(name)
     view = sensor.open(pictures(4, 1, 300, 303))
     place = sensor.at(torch.tensor([[0.3, 0.7], [-1, 1], [0.9, -0.9], [0.01, 0.5]]).bfloat16())
     assert torch.equal(sensor.look(view, place), sensor.look(view, place.float()))
@@ -57,7 +59,7 @@ def test_half_precision_places_do_not_blur(name):
 @pytest.mark.parametrize("name", SENSORS)
 def test_points_and_places(name):
     """A point's place lies there, to within a cell; places are bounded, NaN included."""
-    sensor = SENSORS[name](**EXAMPLES.get(name, {}))
+    sensor = example(name)
     point = torch.tensor([[-1.0, 1.0], [0.3, -0.2], [1.0, 1.0], [0.0, 0.0]])
     place = sensor.at(point)
     near = 0.51 if name in ("cells", "patches", "pairs") else 1e-6
@@ -73,8 +75,17 @@ def test_points_and_places(name):
 
 @pytest.mark.parametrize("name", SENSORS)
 def test_says_whether_a_gradient_passes(name):
-    sensor = SENSORS[name](**EXAMPLES.get(name, {}))
+    sensor = example(name)
     place = sensor.at(torch.full((1, 2), 0.1)).requires_grad_()
     seen = sensor.look(sensor.open(pictures(1, 1, 6, 6)), place)
     passes = seen.requires_grad and torch.autograd.grad(seen.sum(), place)[0].abs().sum() > 0
     assert passes == (sensor.differentiable and not sensor.everything)
+
+
+@pytest.mark.parametrize("name", SENSORS)
+def test_says_how_finely_and_how_widely_it_looks(name):
+    """Never more finely than widely, so that a world says what its looks can show."""
+    sensor, image = example(name), (1, 24, 32)
+    fine, wide = sensor.fine(image), sensor.wide(image)
+    assert all(0 <= one <= other for one, other in zip(fine, wide, strict=True)), (fine, wide)
+    assert World(sensor, Classify(2), 6).sees(image) in SIGHTS

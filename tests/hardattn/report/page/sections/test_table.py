@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from hardattn.report.runs import read
 from hardattn.sensors import SENSORS
 from tests.support.browser import tell
 from tests.support.runs import change
+from tests.support.sensors import example
 
 ACT = """
 var rows = function () {
@@ -74,11 +74,5 @@ def test_a_page_for_whatever_was_looked_through(name: str, made: Path, tmp_path:
     options = {"size": 3, "scales": 1, "rows": 3, "columns": 3, "cover": 0.5}
     change(run / "result.json", world={**result["world"], **options, "sensor": name})
     text = page(read([run]))
-    points = SENSORS[name](**OPTIONS[name]).places == 2
+    points = example(name).places == 2
     assert ("what was seen, look by look" in text) == points
-
-
-OPTIONS: dict[str, dict[str, Any]] = {
-    name: {"rows": 3, "columns": 3} if name in ("cells", "patches", "pairs") else {"size": 3}
-    for name in SENSORS
-} | {"whole": {}, "crop": {"size": 3, "cover": 0.5}}
