@@ -160,6 +160,7 @@ def test_the_readme_is_two_screens() -> None:
 
 
 def test_the_readme_counts_what_there_is() -> None:
+    """It may be some behind, so that nobody who adds a row must count."""
     text = " ".join(PAGES["README.md"].split())
     layers = (BLOCKS, HEADS)
     for count, what in (
@@ -168,7 +169,9 @@ def test_the_readme_counts_what_there_is() -> None:
         (len({id(row) for table in layers for row in table.values()}), "blocks and heads"),
         (len(CATALOGUE), "Gymnasium environments"),
     ):
-        assert f"{count} {what}" in text, f"README.md: there are {count} {what}"
+        told = re.search(rf"(\d+) {what}", text)
+        assert told, f"README.md does not say how many {what} there are"
+        assert count - 10 < int(told[1]) <= count, f"README.md: there are {count} {what}"
 
 
 @pytest.mark.parametrize("name", PAGES)
