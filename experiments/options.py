@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origi
 from hardattn.report.format_1 import RENAMED
 
 from . import signatures
+from .kinds import Value
 
 PARTS = ("scene", "sensor", "agent", "estimator", "block", "head")
 # What whoever builds a row gives it, so that nobody can choose it.
@@ -75,7 +76,7 @@ class Option(NamedTuple):
         return self.default is inspect.Parameter.empty
 
     @property
-    def choices(self) -> tuple[Any, ...]:
+    def choices(self) -> tuple[Value, ...]:
         """All that can be chosen, where these are few words."""
         if self.listed and self.name in _named():
             return _named()[self.name]
@@ -254,7 +255,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"perhaps {near[0]}" if near else f"choose from {', '.join(names)}"
 
 
-def check(option: Option, value: Any) -> None:
+def check(option: Option, value: Value) -> None:
     """Raise UsageError, one line, for a value that cannot be meant."""
     name = option.name
     if value is None:
@@ -278,7 +279,7 @@ def check(option: Option, value: Any) -> None:
         raise UsageError(f"{name} must be a finite number, not {value}")
 
 
-def read(option: Option, words: list[str]) -> Any:
+def read(option: Option, words: list[str]) -> Value:
     """The value that words of a command line, or of JSON, say. Raises UsageError."""
     if words == ["None"]:
         return None  # as by default
@@ -311,12 +312,12 @@ def metavar(option: Option) -> str:
     return f"{first} ..." if several else first
 
 
-def plain(value: Any) -> Any:
+def plain(value: Value | list[Value]) -> Value:
     """The same as JSON may have it: several values as tuples."""
     return tuple(plain(each) for each in value) if isinstance(value, list | tuple) else value
 
 
-def _read(kind: Any, words: list[str]) -> Any:
+def _read(kind: Any, words: list[str]) -> Value:
     origin = get_origin(kind)
     if origin is Literal:
         return next(each for each in (*get_args(kind), *words) if str(each) == words[0])
@@ -354,7 +355,7 @@ def _several(kind: Any) -> tuple[Any, ...]:
     return tuple(sorted(get_args(kind), key=lambda each: (each is type(None), each is str)))
 
 
-def _words(kind: Any) -> tuple[Any, ...]:
+def _words(kind: Any) -> tuple[Value, ...]:
     return get_args(kind) if get_origin(kind) is Literal else ()
 
 

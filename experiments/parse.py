@@ -6,13 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from hardattn.report import format_1
 from hardattn.report.titles import titled
 
 from . import options
-from .kinds import Settings
+from .kinds import Settings, Value
 from .options import GIVEN, PARTS, Option, UsageError, nearest
 from .recipe import (
     ProblemOptions,
@@ -60,11 +59,11 @@ def parse(
         if word not in known and word not in PARTS and not without:
             raise UsageError(_strange(word, recipe, known))
     values = {word: options.read(known[word], given[word]) for word in known if word in given}
-    run = RunOptions()
     of_run = fields(RunOptions)
-    for word in of_run.keys() & values.keys():
-        options.check(of_run[word], values[word])
-        run = dataclasses.replace(run, **{word: values.pop(word)})
+    given_to_run: Settings = {word: values.pop(word) for word in of_run if word in values}
+    for word, value in given_to_run.items():
+        options.check(of_run[word], value)
+    run = RunOptions(**given_to_run)
     return (*called(name, base, recipe.changed(values).complete()), run)
 
 
@@ -138,7 +137,7 @@ def _from_file(words: list[str], base: Recipe) -> dict[str, list[str]]:
     }
 
 
-def _yaml(text: str) -> Any:
+def _yaml(text: str) -> object:
     import yaml
 
     try:
@@ -224,7 +223,7 @@ def _parser(recipe: Recipe, program: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add(group: argparse._ArgumentGroup, name: str, option: Option, value: Any) -> None:
+def _add(group: argparse._ArgumentGroup, name: str, option: Option, value: Value) -> None:
     choices = f" One of {', '.join(map(str, option.choices))}." if option.choices else ""
     default = "" if option.needed and value is None else f" (default: {_shown(value)})"
     group.add_argument(
@@ -234,7 +233,7 @@ def _add(group: argparse._ArgumentGroup, name: str, option: Option, value: Any) 
     )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Value) -> str:
     return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 

@@ -15,7 +15,7 @@ from hardattn.report import format_1
 from hardattn.training.options import TrainOptions
 
 from . import options
-from .kinds import Settings
+from .kinds import Settings, Value
 from .options import PARTS, Option, UsageError as UsageError, check
 
 UNBOXED = ("plain",)  # whose rows of SCENES are not boxed; a copy, as those import torch
@@ -147,7 +147,7 @@ class Flag(NamedTuple):
     part: str
     """One of PARTS; or problem, training."""
     option: Option
-    value: Any
+    value: Value
     """As the recipe has it; by default the option's default."""
     given: bool
     """Whether the recipe says so."""
@@ -343,7 +343,7 @@ def from_settings(
     return recipe.changed(values)
 
 
-def as_told(option: Option, value: Any) -> Any:
+def as_told(option: Option, value: Value) -> Value:
     """A value as it was before JSON had it: see `hardattn.experiments.run.plain`."""
     if isinstance(value, str) and value in ("inf", "-inf", "nan") and not option.choices:
         return float(value)

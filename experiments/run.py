@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ from hardattn.world import World
 from . import sources, timing
 from .build import Estimator, Learner, agent as build_agent, built, estimator as build_estimator
 from .folder import Busy, failing, kept_if_used, locked
-from .kinds import Json
+from .kinds import Json, Value
 from .machine import commit, made_with
 from .measure import controls, figures_of, measure
 from .recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
@@ -284,7 +284,7 @@ def script_of(recipe: Recipe) -> str | None:
 def plain(settings: Json) -> Json:
     """The same as JSON has it everywhere: infinities as words, several values as a list."""
 
-    def as_json(value: Any) -> Any:
+    def as_json(value: Value) -> Value | list[Value]:
         if isinstance(value, tuple):
             return list(value)
         return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,7 +11,7 @@ from tests.support.imports import CORE, ROOT, dotted, imports, python_files, run
 EXPERIMENTS_MAY = {
     "kinds": "",
     "signatures": "",
-    "options": "signatures",
+    "options": "kinds signatures",
     "recipe": "kinds options",
     "folder": "",
     "machine": "kinds",

@@ -5,7 +5,7 @@ An entry is what characterisation.json says of one run, with the run's name besi
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hardattn.report.controls import script
 from hardattn.report.page.theme import GREYS, PALETTE
@@ -230,7 +230,7 @@ def figures(groups: Sequence[Group], command: str) -> list[Figure]:
     return drawn
 
 
-def _panels(members: Mapping[str, Any], runs: Mapping[str, Sequence[Entry]]) -> Iterator[Curves]:
+def _panels(members: Mapping[str, Member], runs: Mapping[str, Sequence[Entry]]) -> Iterator[Curves]:
     for what in (*CURVES, "randomisation"):
         drawn, axes, learned = [], set(), set()
         key = "correlation" if what == "randomisation" else "error"

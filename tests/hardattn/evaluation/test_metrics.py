@@ -59,6 +59,7 @@ BY_HAND = {
 
 @pytest.mark.parametrize("name", list(METRICS))
 def test_by_hand(name: str) -> None:
+    assert name in BY_HAND, f"no value by hand in BY_HAND of test_metrics.py for {name!r}"
     assert METRICS[name](columns()) == pytest.approx(BY_HAND[name])
 
 

@@ -106,8 +106,9 @@ def drawn(one: Table, figures: dict[str, Any], faults: list[Fault]) -> dict[str,
 def test_every_part_of_a_page_is_spared(made: Path) -> None:
     (one,) = tables(read([made]))
     faults: list[Fault] = []
-    assert drawn(one, {}, faults).keys() == {"table", *SPOILERS} and not faults
-    assert [section.key for section in SECTIONS] == list(drawn(one, {}, []))
+    shown = drawn(one, {}, faults)
+    assert shown.keys() >= {"table", *SPOILERS} and not faults
+    assert [section.key for section in SECTIONS if section.key in shown] == list(shown)
 
 
 @pytest.mark.parametrize("key", ["table", *SPOILERS])
