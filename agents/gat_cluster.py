@@ -25,7 +25,7 @@ class GATCluster(SoftAgent):
 
     Args:
         backbone: What features come from.
-        block: Made for a number of channels, after each unit of the backbone.
+        block: Made for a number of channels; stands in the backbone where its class says.
         width: Channels of the backbone.
         middle: Width of the hidden layer of each of its units; by default that of the backbone.
     """

@@ -1,4 +1,4 @@
-"""Soft attention as one look at everything: a backbone, a block after each unit, a head."""
+"""Soft attention as one look at everything: a backbone, blocks where they belong, a head."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -38,42 +38,61 @@ class MeanPool(nn.Module):
 
 
 class ResidualUnit(nn.Module):
-    """x + conv(relu(norm(conv(relu(norm(x)))))), 3x3 (He et al. 2016, arXiv:1603.05027).
+    """x + gate(norm(conv(relu(norm(conv(norm(x))))))), 3x3 (Han et al. 2017, arXiv:1610.02915).
+
+    Its branch ends with a norm, so that what gates it sees what differs among images, and not the
+    sum of all that came before. There is no gate until one is placed.
 
     middle: channels between the two convolutions.
     """
 
     def __init__(self, channels: int, middle: int):
         super().__init__()
-        self.body = nn.Sequential(
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-            nn.Conv2d(channels, middle, 3, padding=1, bias=False),
-            nn.BatchNorm2d(middle),
-            nn.ReLU(),
-            nn.Conv2d(middle, channels, 3, padding=1, bias=False),
-        )
+        self.channels, self.middle = channels, middle
+        self.before = nn.BatchNorm2d(channels)
+        self.first = nn.Conv2d(channels, middle, 3, padding=1, bias=False)
+        self.between = nn.BatchNorm2d(middle)
+        self.second: nn.Module = nn.Conv2d(middle, channels, 3, padding=1, bias=False)
+        self.after = nn.BatchNorm2d(channels)
+        self.gate: nn.Module = nn.Identity()
+
+    def replace(self, block: Block) -> None:
+        """Put a block in place of the second convolution."""
+        if self.middle != self.channels:
+            raise ValueError(
+                f"a block in place of a convolution has as many channels before as behind it, not "
+                f"{self.middle} and {self.channels}: leave middle (and weights) as by default"
+            )
+        self.second = block(self.channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        y = F.relu(self.between(self.first(self.before(x))))
+        return x + self.gate(self.after(self.second(y)))
 
 
-def cnn(image: tuple[int, ...], width: int, middle: int, block: Block) -> nn.Sequential:
-    """A small residual network: two strided convolutions to a quarter of the side, then two units,
-    a block after each. (B, C, H, W) -> (B, width, H / 4, W / 4), sides rounded up.
+class CNN(nn.Module):
+    """A small residual network: two strided convolutions to a quarter of the side, then two units.
+
+    (B, C, H, W) -> (B, width, H / 4, W / 4), sides rounded up, normalised and rectified.
     """
-    return nn.Sequential(
-        nn.Conv2d(image[0], width // 2, 5, stride=2, padding=2, bias=False),
-        nn.BatchNorm2d(width // 2),
-        nn.ReLU(),
-        nn.Conv2d(width // 2, width, 3, stride=2, padding=1, bias=False),
-        ResidualUnit(width, middle),
-        block(width),
-        ResidualUnit(width, middle),
-        block(width),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-    )
+
+    def __init__(self, image: tuple[int, ...], width: int, middle: int):
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(image[0], width // 2, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(width // 2),
+            nn.ReLU(),
+            nn.Conv2d(width // 2, width, 3, stride=2, padding=1, bias=False),
+        )
+        self.units = nn.ModuleList(ResidualUnit(width, middle) for _ in range(2))
+        self.norm = nn.BatchNorm2d(width)
+        self.context: nn.Module = nn.Identity()
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.stem(image)
+        for unit in self.units:
+            x = unit(x)
+        return F.relu(self.context(self.norm(x)))
 
 
 class Patches(nn.Module):
@@ -92,33 +111,6 @@ class Patches(nn.Module):
         return self.tokens(image) + self.positions
 
 
-class TransformerLayer(nn.Module):
-    """x + attend(norm(x)), then x + MLP(norm(x)), over places (Dosovitskiy et al., 2010.11929).
-
-    (B, D, H, W) -> same. Four heads where four divide D, else one. middle: units of the MLP.
-    """
-
-    def __init__(self, width: int, middle: int):
-        super().__init__()
-        self.heads = 4 if width % 4 == 0 else 1
-        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, middle), nn.GELU(), nn.Linear(middle, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        tokens = x.flatten(2).transpose(1, 2)
-        query, key, value = (
-            part.unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for part in self.project(self.before(tokens)).chunk(3, 2)
-        )
-        # Not the fused kernel, which takes twice as long on CPUs for heads this narrow.
-        weights = (query / key.shape[3] ** 0.5 @ key.transpose(2, 3)).softmax(-1)
-        attended = weights @ value
-        tokens = tokens + self.out(attended.transpose(1, 2).flatten(2))
-        tokens = tokens + self.mlp(self.between(tokens))
-        return tokens.transpose(1, 2).unflatten(2, x.shape[2:])
-
-
 class PlaceNorm(nn.Module):
     """Layer norm over the channels of each place: (B, C, H, W) -> same."""
 
@@ -130,31 +122,133 @@ class PlaceNorm(nn.Module):
         return self.norm(x.movedim(1, 3)).movedim(3, 1)
 
 
-def vit(image: tuple[int, ...], width: int, middle: int, block: Block) -> nn.Sequential:
-    """A small vision transformer of 4x4 patches and two layers, a block after each, then a norm.
+class SelfAttention(nn.Module):
+    """What places of (B, D, H, W) attend to among all. Four heads where four divide D, else one."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.heads = 4 if width % 4 == 0 else 1
+        self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = (
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for part in self.project(x.flatten(2).transpose(1, 2)).chunk(3, 2)
+        )
+        # Not the fused kernel, which takes twice as long on CPUs for heads this narrow.
+        weights = (query / key.shape[3] ** 0.5 @ key.transpose(2, 3)).softmax(-1)
+        attended = self.out((weights @ value).transpose(1, 2).flatten(2))
+        return attended.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class TransformerLayer(nn.Module):
+    """x + attend(norm(x)), then x + gate(MLP(norm(x))), over places (Dosovitskiy et al. 2021).
+
+    (arXiv:2010.11929.) (B, D, H, W) -> same. There is no gate until one is placed. middle: units
+    of the MLP.
+    """
+
+    def __init__(self, width: int, middle: int):
+        super().__init__()
+        self.width = width
+        self.before, self.between = PlaceNorm(width), PlaceNorm(width)
+        self.attend: nn.Module = SelfAttention(width)
+        self.mlp = nn.Sequential(
+            nn.Conv2d(width, middle, 1), nn.GELU(), nn.Conv2d(middle, width, 1)
+        )
+        self.gate: nn.Module = nn.Identity()
+
+    def replace(self, block: Block) -> None:
+        """Put a block in place of self-attention, the one part of it that mixes places."""
+        self.attend = block(self.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attend(self.before(x))
+        return x + self.gate(self.mlp(self.between(x)))
+
+
+class ViT(nn.Module):
+    """A small vision transformer of 4x4 patches and two layers, then a norm.
 
     (B, C, H, W) -> (B, width, H // 4, W // 4).
     """
-    return nn.Sequential(
-        Patches(image, width),
-        TransformerLayer(width, middle),
-        block(width),
-        TransformerLayer(width, middle),
-        block(width),
-        PlaceNorm(width),
-    )
+
+    def __init__(self, image: tuple[int, ...], width: int, middle: int):
+        super().__init__()
+        self.patches = Patches(image, width)
+        self.units = nn.ModuleList(TransformerLayer(width, middle) for _ in range(2))
+        self.norm = PlaceNorm(width)
+        self.context: nn.Module = nn.Identity()
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.patches(image)
+        for unit in self.units:
+            x = unit(x)
+        return self.context(self.norm(x))
 
 
 Backbone = Literal["cnn", "vit"]
-BACKBONES: dict[str, Callable[[tuple[int, ...], int, int, Block], nn.Sequential]] = {
-    "cnn": cnn,
-    "vit": vit,
-}
+BACKBONES: dict[str, Callable[[tuple[int, ...], int, int], CNN | ViT]] = {"cnn": CNN, "vit": ViT}
+
+
+class NoBlock(nn.Identity):
+    """The control without attention."""
+
+    placement = "context"
 
 
 def no_block(channels: int) -> nn.Module:
-    """The control without attention."""
-    return nn.Identity()
+    """The control without attention, made as a block is."""
+    return NoBlock()
+
+
+class Scaled(nn.Module):
+    """x + scale * (block(x) - x), scale one number that starts at zero: at first x itself."""
+
+    def __init__(self, block: nn.Module):
+        super().__init__()
+        self.block = block
+        self.scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.scale * (self.block(x) - x)
+
+
+# What the class of a block says of where in a network it stands, by its attribute `placement`; one
+# that says nothing is "scaled".
+PLACEMENTS = {
+    "branch": "on the residual branch of each unit, behind its last norm, before the addition",
+    "replacement": "in place of the second convolution of each unit; in a ViT, of self-attention",
+    "context": "once, behind the last unit, on normalised features; it starts as the identity",
+    "scaled": "there, and what it changes is multiplied by a number that starts at zero",
+    "pooling": "in place of the mean over places: it is a head",
+}
+
+
+def placement(block: Block, channels: int) -> str:
+    """Where such blocks stand, a row of PLACEMENTS."""
+    with torch.random.fork_rng(devices=[]):
+        said = getattr(block(channels), "placement", "scaled")
+    if said not in PLACEMENTS or said == "pooling":
+        raise ValueError(
+            f"a block stands on a branch, as a replacement or as context, not {said!r}"
+        )
+    return str(said)
+
+
+def place(features: CNN | ViT, block: Block, channels: int) -> None:
+    """Put blocks into a backbone, where they say that they stand."""
+    where = placement(block, channels)
+    if where == "context":
+        features.context = block(channels)
+    elif where == "scaled":
+        features.context = Scaled(block(channels))
+    for unit in features.units:
+        assert isinstance(unit, ResidualUnit | TransformerLayer)
+        if where == "branch":
+            unit.gate = block(channels)
+        elif where == "replacement":
+            unit.replace(block)
 
 
 def _middle_of(weights: int, net: Callable[[int], tuple[nn.Module, ...]]) -> int:
@@ -178,7 +272,7 @@ class SoftAgent(nn.Module):
 
     Args:
         backbone: What features come from.
-        block: Made for a number of channels, after each unit of the backbone.
+        block: Made for a number of channels; stands in the backbone where its class says.
         head: Made for channels and classes; answers.
         width: Channels of the backbone.
         middle: Width of the hidden layer of each of its units; by default that of the backbone.
@@ -202,7 +296,10 @@ class SoftAgent(nn.Module):
             raise ValueError(f"no backbone {backbone!r}: choose one of {', '.join(BACKBONES)}")
 
         def net(middle: int) -> tuple[nn.Module, nn.Module]:
-            return BACKBONES[backbone](tuple(glimpse), width, middle, block), head(width, classes)
+            # The block last: the rest starts alike with it and without.
+            parts = BACKBONES[backbone](tuple(glimpse), width, middle), head(width, classes)
+            place(parts[0], block, width)
+            return parts
 
         if weights is not None:
             middle = _middle_of(weights, net)

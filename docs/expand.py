@@ -64,7 +64,8 @@ def facts(row: Any) -> str:
         else:
             parts = value if isinstance(value, tuple) else (value,)
             told.append(f"{word}: {', '.join(getattr(one, '__name__', str(one)) for one in parts)}")
-    return "; ".join(told)
+    where = getattr(made(row), "placement", "")
+    return "; ".join([*told, f"placement: {where}"] if where else told)
 
 
 def signature(one: Any) -> str:

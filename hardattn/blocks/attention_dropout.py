@@ -24,6 +24,8 @@ class AttentionDropout(nn.Module):
         threshold: Share of the largest weight above which a place counts.
     """
 
+    placement = "context"
+
     def __init__(self, channels: int, *, rate: float = 0.75, threshold: float = 0.8):
         super().__init__()
         if not 0 <= rate <= 1 or not 0 <= threshold <= 1:

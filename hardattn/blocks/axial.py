@@ -70,6 +70,8 @@ class Axial(nn.Module):
         span: How far a place sees along an axis.
     """
 
+    placement = "replacement"
+
     def __init__(self, channels: int, *, heads: int = 4, span: int = 16):
         super().__init__()
         if channels % (2 * heads):

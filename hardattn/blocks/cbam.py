@@ -17,6 +17,8 @@ class CBAMChannel(nn.Module):
         reduction: Channels to a unit of the middle layer.
     """
 
+    placement = "branch"
+
     def __init__(self, channels: int, *, reduction: int = 16):
         super().__init__()
         middle = hidden_units(channels, reduction)
@@ -42,6 +44,8 @@ class CBAMSpatial(nn.Module):
         momentum: Share of the new in a running mean.
     """
 
+    placement = "branch"
+
     def __init__(self, channels: int, *, kernel: int = 7, momentum: float = 0.01):
         super().__init__()
         self.conv = nn.Conv2d(2, 1, kernel, padding=kernel // 2, bias=False)
@@ -62,6 +66,8 @@ class CBAM(nn.Module):
         kernel: Side of the convolution in pixels.
         momentum: Share of the new in a running mean.
     """
+
+    placement = "branch"
 
     def __init__(
         self, channels: int, *, reduction: int = 16, kernel: int = 7, momentum: float = 0.01

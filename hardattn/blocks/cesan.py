@@ -22,6 +22,8 @@ class CESAN(nn.Module):
     of the gate, with the answer for the label of training, is not confirmed.
     """
 
+    placement = "pooling"
+
     def __init__(self, channels: int, classes: int):
         super().__init__()
         self.maps = nn.Conv2d(channels, classes, 1)

@@ -23,6 +23,8 @@ class ClassFeature(nn.Module):
     features are not made narrower before their centres are taken. The paper's text was not at hand.
     """
 
+    placement = "pooling"
+
     def __init__(self, channels: int, classes: int):
         super().__init__()
         self.coarse = nn.Conv2d(channels, classes, 1)

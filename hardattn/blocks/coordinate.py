@@ -19,6 +19,8 @@ class Coordinate(nn.Module):
         reduction: Channels to a unit of the middle layer.
     """
 
+    placement = "branch"
+
     def __init__(self, channels: int, *, reduction: int = 32):
         super().__init__()
         middle = max(8, channels // reduction)

@@ -30,6 +30,8 @@ class CrissCross(nn.Module):
         rounds: How often it is repeated.
     """
 
+    placement = "context"
+
     def __init__(self, channels: int, *, rounds: int = 2):
         super().__init__()
         inner = max(1, channels // 8)

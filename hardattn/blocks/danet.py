@@ -41,6 +41,8 @@ class DANetChannel(nn.Module):
         scale: What logits are multiplied by; by default 1 / sqrt(places).
     """
 
+    placement = "context"
+
     def __init__(self, channels: int, *, sign: Sign = "released", scale: float | None = None):
         super().__init__()
         if sign not in SIGNS:
@@ -68,6 +70,8 @@ class DANet(nn.Module):
         sign: Of the logits, as the paper writes or as the code was released.
         scale: What logits are multiplied by; by default 1 / sqrt(places).
     """
+
+    placement = "context"
 
     def __init__(self, channels: int, *, sign: Sign = "released", scale: float | None = None):
         super().__init__()

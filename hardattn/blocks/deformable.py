@@ -19,6 +19,8 @@ class Deformable(nn.Module):
         kernel: Side of the convolution in pixels.
     """
 
+    placement = "replacement"
+
     def __init__(self, channels: int, *, kernel: int = 3):
         super().__init__()
         if kernel < 1 or kernel % 2 == 0:

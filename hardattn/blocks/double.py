@@ -21,6 +21,8 @@ class DoubleAttention(nn.Module):
         reduction: Channels to a unit of the middle layer.
     """
 
+    placement = "scaled"
+
     def __init__(self, channels: int, *, reduction: int = 4):
         super().__init__()
         inner = max(1, channels // reduction)

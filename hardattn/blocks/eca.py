@@ -25,6 +25,8 @@ class ECA(nn.Module):
         kernel: Of the convolution over channels, odd; by default by the paper's rule.
     """
 
+    placement = "branch"
+
     def __init__(self, channels: int, *, kernel: int | None = None):
         super().__init__()
         kernel = kernel_for(channels) if kernel is None else kernel

@@ -18,6 +18,8 @@ class Efficient(nn.Module):
     Departures: no biases but that of W_r.
     """
 
+    placement = "scaled"
+
     def __init__(self, channels: int):
         super().__init__()
         inner = max(1, channels // 2)

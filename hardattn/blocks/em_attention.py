@@ -20,11 +20,11 @@ class EMAttention(nn.Module):
     Departures: the responsibilities that are used are made once more, of the last mu and with a
     gradient; in the released code there is none, and the first convolution stays as it was drawn.
     The mean over the batch is brought to length one again. 16 bases; the paper has 64, for features
-    of 512 channels on maps of thousands of places. t is 1/20; the authors' code has 1, where
-    features are as long as sqrt(512) or so, and those of 32 channels are three or four long: with 1
-    bases of untrained networks there have a mean cosine of .7 and z has 90 % of the entropy of no
-    choice; with 1/20 these are .3 and 19 %. The norm's running mean follows a tenth of each batch;
-    in the released code, which trains from weights that were learned before, 3e-4.
+    of 512 channels on maps of thousands of places. t is 1, as in the authors' code, and needs
+    normalised features: of these, 32 channels of untrained networks, bases have a mean cosine of 0
+    and z has 54 % of the entropy of no choice; of the sum of all units these are .7 and 90 %. The
+    norm's running mean follows a tenth of each batch; in the released code, which trains from
+    weights that were learned before, 3e-4.
 
     Args:
         bases: What places are rebuilt from.
@@ -32,6 +32,8 @@ class EMAttention(nn.Module):
         momentum: Share of the old in the running bases.
         temperature: Of the softmax inside.
     """
+
+    placement = "scaled"
 
     bases: Tensor
 
@@ -42,7 +44,7 @@ class EMAttention(nn.Module):
         bases: int = 16,
         steps: int = 3,
         momentum: float = 0.9,
-        temperature: float = 0.05,
+        temperature: float = 1.0,
     ):
         super().__init__()
         self.steps, self.momentum, self.temperature = steps, momentum, temperature

@@ -45,6 +45,8 @@ class FCA(nn.Module):
         frequencies: How many frequencies of the cosine transform are used.
     """
 
+    placement = "branch"
+
     spectrum: Tensor
 
     def __init__(self, channels: int, *, reduction: int = 16, frequencies: int = 16):

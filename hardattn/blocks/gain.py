@@ -28,6 +28,8 @@ class GAIN(nn.Module):
         sharpness: Of that threshold.
     """
 
+    placement = "pooling"
+
     def __init__(
         self,
         channels: int,

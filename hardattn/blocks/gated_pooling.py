@@ -20,6 +20,8 @@ class GatedPooling(nn.Module):
         hidden: Units of the hidden layer.
     """
 
+    placement = "pooling"
+
     def __init__(self, channels: int, classes: int, *, hidden: int = 128):
         super().__init__()
         self.tanh = nn.Linear(channels, hidden, bias=False)

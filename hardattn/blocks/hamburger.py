@@ -34,6 +34,8 @@ class Hamburger(nn.Module):
         steps: Iterations of the inner loop.
     """
 
+    placement = "scaled"
+
     start: Tensor
 
     def __init__(self, channels: int, *, rank: int = 8, steps: int = 6):

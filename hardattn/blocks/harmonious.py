@@ -28,19 +28,25 @@ class Harmonious(nn.Module):
     (B, C, H, W) -> same. Map: the gate, (B, C, H, W).
 
     Departures: the paper's "hard" attention, four crops by a spatial transformer (nothing in it is
-    drawn), is not part of this block. The map is enlarged to the sides of x, which may be odd.
+    drawn), is not part of this block. The map is enlarged to the sides of x, which may be odd. The
+    3x3 kernel starts positive.
 
     Args:
         reduction: Channels to a unit of the middle layer.
     """
+
+    placement = "branch"
 
     def __init__(self, channels: int, *, reduction: int = 16):
         super().__init__()
         middle = hidden_units(channels, reduction)
         self.places = layer(1, 1, kernel=3, stride=2)
         self.scale = layer(1, 1)
-        # Its convolution is one number: drawn, it may be negative, and shut the rectifier.
+        # Their convolutions have one channel: drawn, they may be negative where what they read
+        # is not, and shut the rectifier.
         nn.init.ones_(next(self.scale.parameters()))
+        with torch.no_grad():
+            next(self.places.parameters()).abs_()
         self.channels = nn.Sequential(layer(channels, middle), layer(middle, channels))
         self.mix = layer(channels, channels)
         self.map = AttentionMap("full gate")

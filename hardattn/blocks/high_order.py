@@ -26,6 +26,8 @@ class HighOrder(nn.Module):
         threshold: Share of the largest weight above which a place counts.
     """
 
+    placement = "scaled"
+
     def __init__(self, channels: int, *, order: int = 2, threshold: float = 1.0):
         super().__init__()
         inner = max(1, channels // 2)

@@ -141,6 +141,8 @@ class HOGA(Cell):
         genotype: Names of OPS, by node and source.
     """
 
+    placement = "branch"
+
     def __init__(self, channels: int, *, genotype: Genotype = PUBLISHED):
         size = group_size(channels)
         super().__init__(channels, [[OPS[name](size) for name in node] for node in genotype])
@@ -173,6 +175,8 @@ class HOGASearch(Cell):
     own, where the paper has one for all; the norms inside the operations have scales and shifts,
     which are harmless here, for behind a sigmoid they cannot make up for a small weight.
     """
+
+    placement = "branch"
 
     def __init__(self, channels: int):
         size = group_size(channels)

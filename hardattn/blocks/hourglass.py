@@ -26,6 +26,8 @@ class Hourglass(nn.Module):
         depth: How often the middle of it halves the sides.
     """
 
+    placement = "branch"
+
     def __init__(self, channels: int, *, depth: int = 2):
         super().__init__()
         if depth < 1:

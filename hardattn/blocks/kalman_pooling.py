@@ -20,6 +20,8 @@ class KalmanPooling(nn.Module):
     because no two places are the same key. The paper's text was not at hand.
     """
 
+    placement = "pooling"
+
     def __init__(self, channels: int, classes: int):
         super().__init__()
         self.log_precision = nn.Linear(channels, 1, bias=False)

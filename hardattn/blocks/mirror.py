@@ -17,6 +17,8 @@ class Mirror(nn.Module):
     of the other sign would make the map 1/2 everywhere, for good.
     """
 
+    placement = "branch"
+
     def __init__(self, channels: int):
         super().__init__()
         self.compare = nn.Conv2d(2 * channels, 1, 3, padding=1, bias=False)

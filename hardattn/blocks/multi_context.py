@@ -21,6 +21,8 @@ class MultiContext(nn.Module):
         steps: Iterations of the inner loop.
     """
 
+    placement = "branch"
+
     def __init__(self, channels: int, *, kernel: int = 3, steps: int = 3):
         super().__init__()
         if kernel % 2 == 0:

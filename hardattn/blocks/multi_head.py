@@ -38,6 +38,8 @@ class MultiHead(nn.Module):
         positions: Add where a place is to what is there.
     """
 
+    placement = "scaled"
+
     def __init__(self, channels: int, *, heads: int = 4, positions: bool = True):
         super().__init__()
         if channels % heads or (positions and channels % 4):

@@ -15,6 +15,8 @@ class NonLocal(nn.Module):
     Departures: phi and g are not subsampled, so that every place attends to every place.
     """
 
+    placement = "context"
+
     def __init__(self, channels: int):
         super().__init__()
         inner = max(1, channels // 2)

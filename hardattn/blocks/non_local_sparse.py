@@ -35,6 +35,8 @@ class NonLocalSparse(nn.Module):
         scale: What is attended to is multiplied by.
     """
 
+    placement = "scaled"
+
     directions: Tensor
 
     def __init__(

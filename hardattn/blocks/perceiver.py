@@ -81,6 +81,8 @@ class Perceiver(nn.Module):
         bands: Frequencies that say where a place is.
     """
 
+    placement = "pooling"
+
     def __init__(
         self,
         channels: int,

@@ -35,6 +35,8 @@ class PiCANetLocal(nn.Module):
         dilation: Places from one of the neighbourhood to the next.
     """
 
+    placement = "scaled"
+
     def __init__(self, channels: int, *, window: int = 7, dilation: int = 2):
         super().__init__()
         if window % 2 == 0:
@@ -91,6 +93,8 @@ class PiCANetGlobal(nn.Module):
     Args:
         context: Side of the context in places.
     """
+
+    placement = "scaled"
 
     def __init__(self, channels: int, *, context: int = 10):
         super().__init__()

@@ -24,6 +24,8 @@ class PyramidFeature(nn.Module):
         kernel: Side of the convolution in pixels.
     """
 
+    placement = "branch"
+
     def __init__(self, channels: int, *, kernel: int = 9):
         super().__init__()
         middle = hidden_units(channels, 4)

@@ -43,6 +43,8 @@ class ResidualAttention(nn.Module):
     the backbone. Two steps down, the paper's second stage: maps are small.
     """
 
+    placement = "scaled"
+
     def __init__(self, channels: int):
         super().__init__()
 

@@ -20,6 +20,8 @@ class Retain(nn.Module):
     one of codes for diagnoses.
     """
 
+    placement = "pooling"
+
     def __init__(self, channels: int, classes: int):
         super().__init__()
         self.score = nn.Conv2d(channels, 1, 1, bias=False)

@@ -17,6 +17,8 @@ class Reverse(nn.Module):
     paper's two forms of the map this is the simple one. The paper's text was not at hand.
     """
 
+    placement = "scaled"
+
     def __init__(self, channels: int):
         super().__init__()
         self.direct = nn.Conv2d(channels, channels, 1)

@@ -36,6 +36,8 @@ class S3TA(nn.Module):
         frequencies: Of the spatial basis, which has (2 * frequencies)^2 channels.
     """
 
+    placement = "pooling"
+
     def __init__(
         self,
         channels: int,

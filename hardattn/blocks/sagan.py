@@ -17,6 +17,8 @@ class SAGAN(nn.Module):
     gives v C / 8 channels and maps them back to C. Convolutions have no spectral norm.
     """
 
+    placement = "context"
+
     def __init__(self, channels: int):
         super().__init__()
         inner = max(1, channels // 8)

@@ -26,6 +26,8 @@ class SE(nn.Module):
         reduction: Channels to a unit of the middle layer.
     """
 
+    placement = "branch"
+
     def __init__(self, channels: int, *, reduction: int = 16):
         super().__init__()
         middle = hidden_units(channels, reduction)

@@ -25,6 +25,8 @@ class SelectiveKernel(nn.Module):
         reduction: Channels to a unit of the middle layer.
     """
 
+    placement = "replacement"
+
     def __init__(self, channels: int, *, branches: int = 2, groups: int = 32, reduction: int = 16):
         super().__init__()
         middle = max(channels // reduction, 32)

@@ -106,6 +106,8 @@ class SetTransformer(nn.Module):
         inducing: Points through which places attend to each other; None: they do so directly.
     """
 
+    placement = "pooling"
+
     def __init__(self, channels: int, classes: int, *, heads: int = 4, inducing: int | None = 16):
         super().__init__()
         if channels % heads:

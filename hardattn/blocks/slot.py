@@ -28,6 +28,8 @@ class SlotAttention(nn.Module):
         rounds: How often it is repeated.
     """
 
+    placement = "pooling"
+
     start: Tensor
 
     def __init__(self, channels: int, classes: int, *, slots: int = 7, rounds: int = 3):

@@ -67,6 +67,8 @@ class SPAN(nn.Module):
         dilations: Of the convolutions, side by side.
     """
 
+    placement = "replacement"
+
     def __init__(self, channels: int, *, dilations: Sequence[int] = (1, 3)):
         super().__init__()
         inner = channels // 2

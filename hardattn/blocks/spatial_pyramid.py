@@ -27,6 +27,8 @@ class SpatialPyramid(nn.Module):
         windows: Sides of the windows in places.
     """
 
+    placement = "scaled"
+
     def __init__(self, channels: int, *, windows: Sequence[int] = (3, 5, 7)):
         super().__init__()
         if any(window % 2 == 0 for window in windows):

@@ -20,6 +20,8 @@ class SpatialSpectral(nn.Module):
     bands there.
     """
 
+    placement = "scaled"
+
     def __init__(self, channels: int):
         super().__init__()
         inner = max(1, channels // 8)

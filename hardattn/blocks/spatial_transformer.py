@@ -23,6 +23,8 @@ class SpatialTransformer(nn.Module):
         hidden: Units of the hidden layer.
     """
 
+    placement = "context"
+
     start: tuple[float, ...] = (1, 0, 0, 0, 1, 0)
 
     def __init__(self, channels: int, *, hidden: int = 32):

@@ -21,6 +21,8 @@ class SplitAttention(nn.Module):
         reduction: Channels to a unit of the middle layer.
     """
 
+    placement = "replacement"
+
     def __init__(self, channels: int, *, radix: int = 2, reduction: int = 4):
         super().__init__()
         if channels % radix:

@@ -34,6 +34,8 @@ class StandAlone(nn.Module):
         window: Side of the neighbourhood in places.
     """
 
+    placement = "replacement"
+
     def __init__(self, channels: int, *, heads: int = 4, window: int = 7):
         super().__init__()
         if channels % (2 * heads):

@@ -75,6 +75,8 @@ class XLinear(nn.Module):
         heads: How many attend side by side.
     """
 
+    placement = "scaled"
+
     def __init__(self, channels: int, *, heads: int = 4):
         super().__init__()
         if channels % heads:

@@ -22,6 +22,8 @@ class XLinearPooling(nn.Module):
     encoder of captions. The mean of places is the query, as in the first of these.
     """
 
+    placement = "pooling"
+
     def __init__(self, channels: int, classes: int):
         super().__init__()
         middle = channels // 2

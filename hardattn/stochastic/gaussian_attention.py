@@ -32,6 +32,8 @@ class GaussianAttention(nn.Module):
         cells: Rows and columns that the Gaussian is read on.
     """
 
+    placement = "pooling"
+
     def __init__(self, channels: int, classes: int, *, spread: float = 0.05, cells: int = 6):
         super().__init__()
         self.spread, self.cells = spread, cells

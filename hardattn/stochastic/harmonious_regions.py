@@ -40,6 +40,8 @@ class HarmoniousRegions(nn.Module):
         scale: Shares of the height and the width that a region covers.
     """
 
+    placement = "pooling"
+
     def __init__(
         self,
         channels: int,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.agents import BACKBONES, MeanPool, SoftAgent
+from hardattn.agents.soft import CNN, ResidualUnit
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.blocks.cbam import CBAMSpatial
 from hardattn.blocks.sagan import SAGAN
@@ -86,6 +87,8 @@ def test_the_width_between_is_for_the_units_alone() -> None:
 
 class Charges(nn.Module):
     """Charges each image the brightest of its features, times `price`."""
+
+    placement = "branch"
 
     def __init__(self, channels: int, price: float = 1.0):
         super().__init__()
@@ -170,18 +173,17 @@ def test_a_control_takes_the_attention_away_and_nothing_else(
 def test_a_foreign_map_is_that_of_the_image_before() -> None:
     """The last gate of each image, multiplied in by hand."""
     agent = sharp(build(block=CBAMSpatial)).eval()
-    units = list(agent.features)
-    gates = [i for i, part in enumerate(units) if isinstance(part, CBAMSpatial)]
-    x = WORLD.open(scenes())
+    net = agent.features
+    assert isinstance(net, CNN)
     with torch.no_grad():
-        for i, part in enumerate(units):
-            if i in gates:
-                with recorded(part) as maps:
-                    part(x)
-                x = x * maps[0].tensor.roll(1, 0)
-            else:
-                x = part(x)
-        wanted = agent.head(x).log_softmax(1)
+        x = net.stem(WORLD.open(scenes()))
+        for unit in net.units:
+            assert isinstance(unit, ResidualUnit)
+            branch = unit.after(unit.second(torch.relu(unit.between(unit.first(unit.before(x))))))
+            with recorded(unit.gate) as maps:
+                unit.gate(branch)
+            x = x + branch * maps[0].tensor.roll(1, 0)
+        wanted = agent.head(torch.relu(net.norm(x))).log_softmax(1)
     torch.testing.assert_close(logits(agent, scenes(), "foreign"), wanted)
 
 

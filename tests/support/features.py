@@ -3,9 +3,9 @@
 from functools import lru_cache, partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from hardattn.agents.soft import cnn, no_block
+from hardattn.agents.soft import CNN, ResidualUnit
 from hardattn.data import load
 from hardattn.scenes import cluttered, fixed_scenes
 
@@ -21,13 +21,21 @@ def _images() -> Tensor:
 
 
 @lru_cache
-def untrained(seed: int) -> Tensor:
-    """Features of a few images before the first block, as its first update sees them.
+def untrained(seed: int, placement: str = "scaled") -> Tensor:
+    """What the first block that stands there sees of a few images in the first update.
 
-    (B, 32, 12, 12), normalised by the batch, float64.
+    (B, 32, 12, 12), normalised by the batch, float64. placement: a row of PLACEMENTS.
     """
     torch.manual_seed(seed)
-    network = cnn((1, 48, 48), CHANNELS, CHANNELS, no_block).double()
-    below = next(i for i, part in enumerate(network) if isinstance(part, nn.Identity))
+    network = CNN((1, 48, 48), CHANNELS, CHANNELS).double()
+    unit = network.units[0]
+    assert isinstance(unit, ResidualUnit)
+    below = {"branch": unit.after, "replacement": unit.second}.get(placement, network.norm)
+    seen: list[Tensor] = []
+    if placement == "replacement":
+        below.register_forward_pre_hook(lambda part, given: seen.append(given[0]))
+    else:
+        below.register_forward_hook(lambda part, given, made: seen.append(made))
     with torch.no_grad():
-        return network[:below](_images())
+        network(_images())
+    return seen[0].relu() if placement == "pooling" else seen[0]

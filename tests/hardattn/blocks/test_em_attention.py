@@ -29,9 +29,7 @@ def test_em_attention_against_a_loop():
     for one in range(2):
         bases = block.bases.clone()
         for _ in range(3):
-            shares = torch.stack(
-                [torch.softmax(bases.T @ seen[one, :, n] / 0.05, 0) for n in range(6)]
-            )
+            shares = torch.stack([torch.softmax(bases.T @ seen[one, :, n], 0) for n in range(6)])
             sums = [sum(shares[n, k] * seen[one, :, n] for n in range(6)) for k in range(2)]
             bases = torch.stack([each / each.norm() for each in sums], 1)
         torch.testing.assert_close(block.iterate(seen)[one], bases)
@@ -57,9 +55,8 @@ def test_bases_of_em_attention_differ_in_untrained_networks(seed: int):
     assert cosine.mean() < 0.5
     assert (cosine > 0.99).double().mean() < 0.05
     choice = torch.special.entr(map_of(block, x)).sum(1) / log(16)
-    assert choice.mean() < 0.5, "places go by all bases alike"
-    with torch.no_grad():
-        block.temperature = 1.0
+    assert choice.mean() < 0.6, "places go by all bases alike"
+    block.temperature = 20.0
     bases = block.iterate(block.before(x).flatten(2))
     hotter = (bases.mT @ bases).masked_select(~torch.eye(16, dtype=torch.bool))
     assert hotter.mean() > cosine.mean() + 0.1, "it is the temperature that tells them apart"

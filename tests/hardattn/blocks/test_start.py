@@ -72,7 +72,8 @@ def test_exceptions_are_rows() -> None:
 def test_the_output_depends_on_the_image_through_the_map(who: str) -> None:
     name = who.split()[1]
     for seed in SEEDS:
-        block, x = build(who, seed), untrained(seed)
+        block = build(who, seed)
+        x = untrained(seed, str(block.placement))
         with recorded(block) as maps:
             y = again(block, x)
         with replaced(block, CONTROLS["foreign"]):
@@ -91,6 +92,6 @@ def test_a_gate_of_two_units_is_caught() -> None:
         assert isinstance(block, SE)
         block.squeeze, block.excite = nn.Linear(CHANNELS, 2), nn.Linear(2, CHANNELS)
         with recorded(block.double()) as maps:
-            block(untrained(seed))
+            block(untrained(seed, "branch"))
         shut += same(maps[0].tensor)
     assert shut >= 2

@@ -175,7 +175,7 @@ def test_self_attention_by_hand(scenes: Scenes) -> None:
     block = partial(SoftAgent, (1, 16, 16), 10, width=16)
     plain, attending = (flops(block(block=each), ONCE, scenes) for each in (no_block, SAGAN))
     places, projections = 16, 16 * (2 + 2 + 16)
-    assert attending - plain == 2 * 2 * (places * projections + places**2 * (2 + 16))
+    assert attending - plain == 2 * (places * projections + places**2 * (2 + 16))
 
 
 def lstm() -> Tensor:
