@@ -15,6 +15,7 @@ DRAWS = ("viz", "report")  # rooms that need what draws as soon as they are impo
 MAY = {
     "rng": "",
     "storage": "",
+    "significance": "",
     "stats": "",
     "device": "",
     "distributions": "",

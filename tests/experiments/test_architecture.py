@@ -33,7 +33,7 @@ EXPERIMENTS_MAY = {
     "handed_on": "build committed folder kinds recipe revive sources",
     "benchmarks": "build committed kinds machine recipes run",
     "studies": "build committed folder kinds measure parallel parse recipe recipes revive run "
-    "sources trainers words",
+    "sources timing trainers words",
     "completion": "recipe recipes",
     "commands": "benchmarks command committed handed_on kinds machine options parallel parse "
     "recipe recipes run states studies trainers words",
