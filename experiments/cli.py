@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": "evaluate",
     "swap": "swap",
     "robustness": "robustness",
+    "soft": "soft",
     "estimators": "estimators",
     "export": "export",
     "bench throughput": "throughput",

@@ -32,6 +32,8 @@ PROBLEMS = {
     "catch": "digits catch",
 }
 
+SOFT = "soft,block=*"  # where no long trainings of all of them are committed
+
 # Of each kind the best stands in README.md: a title, and which recipes are of that kind. The first
 # says on which scenes, as all of them are measured there but soft blocks.
 KINDS = (
@@ -40,7 +42,7 @@ KINDS = (
     ("Glance and focus (Wang et al. 2020)", "glance-focus-digits"),
     ("Show, attend and tell, soft (Xu et al. 2015)", "sat-soft-digits"),
     ("Show, attend and tell, hard", "sat-hard-digits"),
-    ("CNN with a soft block", "soft,block=*"),
+    ("CNN with a soft block", SOFT),
     ("Random looks, RAM's observer", "random-digits"),
     ("CNN, sees everything", "cnn-digits"),
 )
@@ -79,17 +81,19 @@ def claims(results: Path) -> str:
 
 
 def study(name: str) -> Callable[[Path], str]:
-    """The table of results/studies/NAME.json: of estimators, policies, agents on changed scenes."""
+    """The tables of results/studies/NAME.json: of estimators, policies, blocks, changed scenes."""
 
     def write(results: Path) -> str:
         from ..studies import estimators
         from ..studies.policy_gain import tables as policy_gain
         from ..studies.robustness import tables as robustness
+        from ..studies.soft import tables as soft
 
         writers = {
             "gradients": estimators,
             "gain": policy_gain,
             "characterisation": robustness,
+            "soft": soft,
         }
         path = STUDIES / f"{name}.json"
         return writers[name].markdown(json.loads(path.read_text())) if path.exists() else NONE_YET
@@ -105,6 +109,9 @@ def best(results: Path) -> str:
     ]
     tables = tables_of(results)
     for title, pattern in KINDS:
+        if pattern == SOFT and (line := _best_of_study(title, results)):
+            lines.append(line)
+            continue
         found = [
             (row, table)
             for table in tables
@@ -141,6 +148,28 @@ def _line(title: str, row: "Row", table: "Table") -> str:
     return f"| {' | '.join([*cells, row.sees])} |"
 
 
+def _best_of_study(title: str, results: Path) -> str:
+    """The block with the least error of those that attend, of the study of all; "" without one."""
+    from hardattn.report.column import estimate_text
+
+    from ..studies.soft.results import SAVED, standings
+
+    path = results / SAVED.relative_to(RESULTS)
+    if not path.exists():
+        return ""
+    stand = standings(json.loads(path.read_text()))
+    control = next((one for one in stand if one.row["kind"] == "control"), None)
+    blocks = [one for one in stand if one.row["kind"] == "block"]
+    one = next((each for each in blocks if each.verdict == "attends"), None)
+    if one is None or control is None or one.minus_control is None:
+        return ""
+    assert one.error is not None and control.error is not None
+    cells = [f"{title}: `soft-long,{one.row['name']}`", "cluttered", estimate_text(one.error, 1)]
+    cells += ["`soft-long`", estimate_text(control.error, 1)]
+    cells += [estimate_text(one.minus_control, 1, sign=True), "sees everything"]
+    return f"| {' | '.join(cells)} |"
+
+
 def best_control(row: "Row", table: "Table") -> "Row | None":
     """The control with the least error: of the same agent and sight, told nothing of the target."""
     if row.script:
@@ -162,6 +191,7 @@ def best_control(row: "Row", table: "Table") -> "Row | None":
 PAGES: dict[str, Callable[[Path], str]] = {
     "README.md": best,
     **{f"docs/results/{page}.md": problem(page) for page in PROBLEMS},
+    "docs/results/soft.md": study("soft"),
     "docs/results/claims.md": claims,
     "docs/results/policy-gain.md": study("gain"),
     "docs/results/robustness.md": study("characterisation"),

@@ -9,10 +9,10 @@ from ..recipe import ProblemOptions, Recipe, Spec
 ATTENDING = Recipe(
     title="soft attention",
     about=(
-        "A small residual CNN with a block of soft attention after each unit, or with a head "
-        "that attends (--block, --head; `all` in a sweep stands for every row). 200 updates, "
-        "which say as much about how fast a block learns as about how far it gets. Digits "
-        "doubled to 16x16 on a 48x48 canvas with four pieces of clutter."
+        "A small residual CNN with blocks of soft attention where they belong, or with a head "
+        "that attends (--block, --head; `all` in a sweep stands for every row). 200 updates: a "
+        "smoke test, which says how fast a block learns at first and not how far it gets; for "
+        "that see soft-long. Digits doubled to 16x16 on a 48x48 canvas with four pieces of clutter."
     ),
     problem=ProblemOptions(
         scene=Spec("cluttered", canvas=48, zoom=2, distractors=4, distractor_size=8),
@@ -21,12 +21,29 @@ ATTENDING = Recipe(
         first="centre",
         test_draws=4,
     ),
-    agent=Spec("soft", weights=60_000),
+    agent=Spec("soft"),
     training=TrainOptions(images=12_800, batch_size=64, lr=3e-3, warmup=25, validate_every=6_400),
 )
 
 AT_ONCE: dict[str, Recipe] = {
     "soft": ATTENDING,
+    "soft-long": replace(
+        ATTENDING,
+        title="soft attention, to the end",
+        about=(
+            "The same network and scenes, for as long as it takes until more does not help the "
+            "network without a block: 2,000 updates of 32 images, the gradient clipped at 1. "
+            "`hardattn soft` trains every block and head so and compares them."
+        ),
+        training=TrainOptions(
+            images=64_000,
+            batch_size=32,
+            lr=3e-3,
+            warmup=100,
+            max_grad_norm=1.0,
+            validate_every=8_000,
+        ),
+    ),
     "stochastic": replace(
         ATTENDING,
         title="stochastic attention",

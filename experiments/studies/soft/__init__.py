@@ -1,0 +1,1 @@
+"""Every block and head of soft and stochastic attention in one network, compared to the end."""

@@ -1,0 +1,210 @@
+"""Trainings of a plan, one after the other: by one process, or by several that share a folder.
+
+Who works takes the first cell that is not done and that nobody else has: a finished one is a
+result.json, one that is under way is locked. So any number of processes may work in a folder, a
+stopped one goes on from its checkpoint, and what is done is not done again. One that diverged is
+noted, counted as a failure, and not tried again.
+"""
+
+import contextlib
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hardattn.device import tune
+from hardattn.storage import replace_text
+from hardattn.training.log import Log
+from hardattn.training.loop import best_of, train
+from hardattn.training.metrics import NotFinite
+
+from ... import timing
+from ...folder import Busy
+from ...recipe import Recipe, RunOptions, UsageError
+from ...recipes import RECIPES
+from ...run import begin, build, estimator, execute, made_with, prepare, record, work
+from ...words import as_words, command_for, origin_of
+from .plan import FULL, RATES, SEARCH_SEED, Cell, Protocol, Row, cells, kept, recipe_of
+
+PLAN = "plan.json"
+DIVERGED = "diverged.txt"
+PAUSE = 5.0  # seconds until it is asked again whether what others do is done
+
+
+def folder_of(out: Path, protocol: Protocol, cell: Cell) -> Path:
+    """Where a training is, and its result."""
+    name, _ = recipe_of(protocol, cell)
+    return out / ("search" if cell.search else "seeds") / name / f"seed-{cell.seed}"
+
+
+def claim(out: Path, protocol: Protocol, root: Path | None = None) -> list[Row]:
+    """The rows of this folder's plan, made where there is none. Raises UsageError of another's."""
+    path = out / PLAN
+    if path.exists() and (held := json.loads(path.read_text())["recipe"]) != protocol.recipe:
+        raise UsageError(f"{out} holds runs of {held}, not of {protocol.recipe}: choose another")
+    return kept(path, protocol, root)
+
+
+def run(
+    out: Path, protocol: Protocol, jobs: int, hours: float = math.inf, root: Path | None = None
+) -> None:
+    """Train all that is not trained yet, by so many processes, of which this is one.
+
+    hours: of processor time, by all that is in the folder; when they are over nothing is begun.
+    Raises Stopped after a signal, and what a training raises that failed.
+    """
+    rows = claim(out, protocol, root)
+    words = [sys.executable, "-m", "hardattn.experiments", "soft", "--quiet", "--out", str(out)]
+    words += [*(["--root", str(root)] if root else []), *(["--quick"] if protocol != FULL else [])]
+    words += [] if math.isinf(hours) else ["--hours", str(hours)]
+    with _others(words, jobs - 1) as others, timing.work(out / "seeds" / "any" / "seed-0"):
+        # Times are not taken here: whoever works says so, and others work beside it.
+        _through(out, protocol, rows, hours, root)
+    for other in others:
+        if other.returncode:
+            raise UsageError(
+                f"a process that worked beside this one ended with exit code {other.returncode}, "
+                "as it says above; the same command goes on"
+            )
+
+
+@contextlib.contextmanager
+def _others(words: list[str], count: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Processes that work in the same folder; waited for, or told to stop if this one stops."""
+    running = [subprocess.Popen(words) for _ in range(count)]
+    try:
+        yield running
+        for process in running:
+            process.wait()
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.terminate()
+        for process in running:
+            process.wait()
+
+
+def _through(
+    out: Path, protocol: Protocol, rows: list[Row], hours: float, root: Path | None
+) -> None:
+    """Go over all cells until each is done or has diverged, or the hours are over."""
+    while True:
+        waiting, before = False, chosen(out, protocol, rows)
+        planned = list(cells(protocol, rows, before))
+        for number, cell in enumerate(planned, 1):
+            folder = folder_of(out, protocol, cell)
+            if (folder / "result.json").exists() or (folder / DIVERGED).exists():
+                continue
+            if spent(out) >= hours * 3600:
+                print(f"{hours:g} core-hours are spent: nothing more is begun", flush=True)
+                return
+            try:
+                _one(out, protocol, cell, root, f"{number} of {len(planned)}")
+            except Busy:
+                waiting = True
+        if waiting:
+            time.sleep(PAUSE)
+        elif chosen(out, protocol, rows) == before:
+            return
+
+
+def _one(out: Path, protocol: Protocol, cell: Cell, root: Path | None, number: str) -> None:
+    """Train and measure; in the search, train alone."""
+    name, recipe = recipe_of(protocol, cell)
+    folder = folder_of(out, protocol, cell)
+    options = RunOptions(seed=cell.seed, device="cpu", out=folder.parent.parent, root=root)
+    origin = origin_of({"name": name}, recipe)
+    command = command_for([*as_words(origin), "--seed", str(cell.seed)])
+    since = time.process_time()
+    try:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+            found = execute(name, recipe, options, command, searched if cell.search else work)
+    except NotFinite as fault:
+        replace_text(folder / DIVERGED, f"{fault}\n")
+        print(f"{number}: {name} seed {cell.seed} diverged: {fault}", flush=True)
+        return
+    took = time.process_time() - since
+    _note(folder, took)
+    if cell.search:
+        said = f"validation error {100 * best_of(found['training']['curve'])[1]:.1f} %"
+    else:
+        said = f"error {100 * found['figures']['greedy']['error']:.1f} %"
+    print(f"{number}: {name} seed {cell.seed}: {said}, {took:.0f} s of processor", flush=True)
+
+
+def _note(folder: Path, took: float) -> None:
+    """What a training cost in all, measuring included, since it was last taken up."""
+    path = folder / "result.json"
+    found = json.loads(path.read_text())
+    found["training"]["spent"] = round(took, 1)
+    replace_text(path, json.dumps(found, indent=1) + "\n")
+
+
+def spent(out: Path) -> float:
+    """Seconds of processor time of all that is finished in a folder."""
+    results = (json.loads(path.read_text()) for path in out.glob("*/*/*/result.json"))
+    return sum(float(one["training"].get("spent", 0.0)) for one in results)
+
+
+def searched(
+    name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path
+) -> dict[str, Any]:
+    """Train, and tell of validation alone: the test images have no part in a search."""
+    product = tune(run.threads)
+    setting = prepare(recipe.problem, run)
+    agent = build(recipe, setting.world, setting.image, run.seed).to(setting.device)
+    learned_by = estimator(recipe, agent, setting.world)
+    begin(folder, recipe, run, setting, agent, learned_by)
+    log = Log(folder, f"{name} seed {run.seed}", quiet=True)
+    try:
+        trained = train(
+            agent,
+            setting.problem,
+            learned_by,
+            setting.dataset,
+            setting.validation,
+            folder,
+            recipe.training,
+            seed=run.seed,
+            log=log,
+        )
+    finally:
+        log.close()
+    return {
+        "name": name,
+        "seed": run.seed,
+        "command": command,
+        "training": record(trained),
+        "made_with": made_with(setting.device, run.threads, product),
+    }
+
+
+def search_of(out: Path, protocol: Protocol, row: Row) -> dict[float, float | None]:
+    """The best validation error by learning rate, as far as it is known; None of one diverged."""
+    found: dict[float, float | None] = {}
+    for rate in RATES:
+        folder = folder_of(out, protocol, Cell(row, rate, SEARCH_SEED, True))
+        if (folder / "result.json").exists():
+            curve = json.loads((folder / "result.json").read_text())["training"]["curve"]
+            found[rate] = best_of([(seen, error) for seen, error in curve])[1]
+        elif (folder / DIVERGED).exists():
+            found[rate] = None
+    return found
+
+
+def chosen(out: Path, protocol: Protocol, rows: list[Row]) -> dict[str, float]:
+    """The learning rate of each row whose search is over; the smaller of two that are as good."""
+    if not protocol.search:
+        return {row.name: RECIPES[protocol.recipe].training.lr for row in rows}
+    rates: dict[str, float] = {}
+    for row in rows:
+        found = search_of(out, protocol, row)
+        sound = [(error, rate) for rate, error in found.items() if error is not None]
+        if len(found) == len(RATES) and sound:
+            rates[row.name] = min(sound)[1]
+    return rates

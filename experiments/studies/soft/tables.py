@@ -1,0 +1,136 @@
+"""The tables of docs/results/soft: what each block and head did in one network."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hardattn.attention import BLOCKS, HEADS
+from hardattn.report.column import estimate_text
+from hardattn.stats import Estimate
+
+from .plan import FULL
+from .results import LEVEL, VERDICTS, Standing, standings
+
+HEADERS = (
+    *("", "family", "stands", "rate", "weights +", "MFLOP +", "seeds", "error %"),
+    *("minus control", "minus as wide", "mean map +", "other's map +", "last quarter", "verdict"),
+)
+NUMBERS = range(3, 13)
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """Blocks, heads, and the networks that they are compared with; what was spent, and on what."""
+    stand = standings(found)
+    full = found["recipe"] == FULL.recipe
+    parts = [budget(found)]
+    for title, kinds in (
+        ("Controls", ("control", "longer", "wider")),
+        ("Blocks", ("block",)),
+        ("Heads", ("head",)),
+    ):
+        chosen = [one for one in stand if one.row["kind"] in kinds]
+        if chosen:
+            parts.append(f"## {title}\n\n{_table(chosen, found, full)}")
+    if full:
+        parts.append(_counted(stand))
+    waiting = [_name(row) for row in found["rows"] if not row["seeds"]]
+    if waiting:
+        parts.append(f"Not run yet: {', '.join(waiting)}.")
+    diverged = [f"{_name(row)} (seed {seed})" for row in found["rows"] for seed in row["diverged"]]
+    if diverged:
+        parts.append(f"Diverged: {', '.join(diverged)}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def budget(found: dict[str, Any]) -> str:
+    """At what budget all of it was had, and whether more would have helped the control."""
+    updates, search = found["updates"], found["search"]
+    said = f"{updates:,} updates of {found['batch']} images each; {found['scenes']}."
+    if found["recipe"] != FULL.recipe:
+        return f"{said} A smoke test: it has no verdicts."
+    rates = " or ".join(f"{rate:g}" for rate in search["rates"])
+    said += (
+        f" Learning rate {rates}, whichever had less validation error after "
+        f"{int(search['share'] * updates):,} updates of a seed of its own; up to {found['seeds']} "
+        f"paired seeds. {found['core_hours']:g} core-hours in all"
+    )
+    said += f" ({'; '.join(found['made_with'])})." if found["made_with"] else "."
+    stand = {one.row["kind"]: one for one in standings(found)}
+    longer = stand["longer"].minus_control if "longer" in stand else None
+    if longer is not None:
+        said += (
+            f" The control, trained for twice as long, has {estimate_text(longer, 1, sign=True)} "
+            "points of error more."
+        )
+    return said
+
+
+def _table(chosen: Sequence[Standing], found: dict[str, Any], full: bool) -> str:
+    count = len(HEADERS) - (not full)
+    lines = [
+        f"| {' | '.join(HEADERS[:count])} |",
+        f"| {' | '.join('---:' if at in NUMBERS else '---' for at in range(count))} |",
+    ]
+    control = next(row for row in found["rows"] if row["kind"] == "control")
+    for one in chosen:
+        cells = [*_what(one.row), *_cost(one.row, control), *_errors(one), one.verdict]
+        lines.append(f"| {' | '.join(cells[:count])} |")
+    return "\n".join(lines)
+
+
+def _what(row: dict[str, Any]) -> list[str]:
+    changes = row["changes"]
+    entry = BLOCKS.get(changes.get("block", "")) or HEADS.get(changes.get("head", ""))
+    where = getattr(entry.make, "placement", "") if entry else ""
+    rate = f"{row['rate']:g}" if row["rate"] else "–"
+    return [_name(row), entry.family if entry else "", where, rate]
+
+
+def _name(row: dict[str, Any]) -> str:
+    changes = dict(row["changes"])
+    first = changes.pop("block", None) or changes.pop("head", None)
+    named = {"control": "no block", "longer": "no block, twice as long", "wider": "no block, wider"}
+    rest = ", ".join(f"{key} {value}" for key, value in changes.items())
+    if row["kind"] in named:
+        return f"{named[row['kind']]}{f' ({rest})' if row['kind'] == 'wider' else ''}"
+    return f"`{first}`{f', {rest}' if rest else ''}"
+
+
+def _cost(row: dict[str, Any], control: dict[str, Any]) -> list[str]:
+    """How many weights and operations more than the control."""
+    weights = row["weights"] - control["weights"]
+    flops = (row["flops"] - control["flops"]) / 1e6
+    return [_signed(f"{weights:+,d}"), _signed(f"{flops:+.2f}"), str(len(row["seeds"]))]
+
+
+def _errors(one: Standing) -> list[str]:
+    differences = (one.minus_control, one.minus_wider, one.mean, one.foreign)
+    own = "–" if one.error is None else estimate_text(one.error, 1)
+    return [own, *(_points(each) for each in differences), _fall(one.row)]
+
+
+def _points(found: Estimate | None) -> str:
+    return "–" if found is None else estimate_text(found, 1, sign=True)
+
+
+def _fall(row: dict[str, Any]) -> str:
+    """By how many points the validation error still fell in the last quarter of the training."""
+    falls = []
+    for curve in row["curve"]:
+        images, error = curve[-1]
+        before = [point for point in curve if point[0] <= 0.75 * images]
+        if before:
+            falls.append(100 * (error - before[-1][1]))
+    return _signed(f"{sum(falls) / len(falls):+.1f}") if falls else "–"
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def _counted(stand: Sequence[Standing]) -> str:
+    """How many rows have each verdict, and what the words mean."""
+    lines = [f"Verdicts, each at a chance of {LEVEL:.0%} over all rows together (Holm):", ""]
+    for verdict, meaning in VERDICTS.items():
+        count = sum(one.verdict == verdict for one in stand)
+        lines.append(f"* *{verdict}*, {count} rows: {meaning}.")
+    return "\n".join(lines)

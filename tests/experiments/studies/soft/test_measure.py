@@ -1,0 +1,126 @@
+"""A small plan, trained for real: done once, shared by processes, and taken up again."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hardattn.experiments import cli
+from hardattn.experiments.folder import locked
+from hardattn.experiments.recipe import UsageError
+from hardattn.experiments.studies.soft import measure, results
+from hardattn.experiments.studies.soft.plan import RATES, Cell, Protocol, Row
+
+SHORT = {"images": 64, "test_draws": 1, "warmup": 0, "validate_every": 32}
+SMALL = Protocol("soft-long", 2, True)
+ROWS = [
+    Row("", "control", dict(SHORT), 10, 10, 1.0),
+    Row("block=se", "block", {**SHORT, "block": "se"}, 12, 11, 2.0),
+]
+
+
+def write_plan(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [vars(row) for row in ROWS]
+    (out / measure.PLAN).write_text(json.dumps({"recipe": SMALL.recipe, "rows": rows}))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("soft") / "runs"
+    write_plan(out)
+    measure.run(out, SMALL, 1)
+    return out
+
+
+def test_all_is_trained_and_collected(trained: Path) -> None:
+    found = results.collected(trained, SMALL)
+    for row in found["rows"]:
+        assert row["seeds"] == [0, 1] and not row["diverged"]
+        assert len(row["greedy"]["error"]) == 2
+        assert row["rate"] in RATES and list(row["search"]) == [str(rate) for rate in RATES]
+    block = next(row for row in found["rows"] if row["name"] == "block=se")
+    assert set(block["controls"]) == {"mean", "foreign"}
+    assert found["core_hours"] >= 0 and found["made_with"]
+
+
+def test_the_rate_is_the_better_by_validation(trained: Path) -> None:
+    for row in ROWS:
+        found = measure.search_of(trained, SMALL, row)
+        errors = [error for error in found.values() if error is not None]
+        rate = measure.chosen(trained, SMALL, ROWS)[row.name]
+        assert found[rate] == min(errors)
+
+
+def test_what_is_done_is_not_done_again(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.glob("*/*/*/result.json")}
+    assert len(before) == 8
+    measure.run(trained, SMALL, 1)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert capsys.readouterr().out == ""
+
+
+def test_nothing_is_begun_when_the_hours_are_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_plan(tmp_path)
+    measure.run(tmp_path, SMALL, 1, hours=0.0)
+    assert not list(tmp_path.glob("*/*/*/result.json"))
+    assert "nothing more is begun" in capsys.readouterr().out
+
+
+def test_who_finds_a_training_taken_leaves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process has the first training; this one does the others, and waits for it."""
+    write_plan(tmp_path)
+    monkeypatch.setattr(measure, "PAUSE", 0.05)
+    taken = measure.folder_of(tmp_path, SMALL, Cell(ROWS[0], RATES[0], measure.SEARCH_SEED, True))
+    taken.mkdir(parents=True)
+    held = threading.Event()
+
+    def other() -> None:
+        """Gives up what it holds when all else is done that can be."""
+        with locked(taken):
+            held.set()
+            while len(list(tmp_path.glob("*/*/*/result.json"))) < 5:
+                held.wait(0.05)
+
+    thread = threading.Thread(target=other, daemon=True)
+    thread.start()
+    held.wait()
+    measure.run(tmp_path, SMALL, 1)
+    thread.join()
+    assert len(list(tmp_path.glob("*/*/*/result.json"))) == 8
+
+
+def test_a_diverged_training_is_counted_and_not_tried_again(trained: Path, tmp_path: Path) -> None:
+    """Of its row the other rate is taken; as a seed it is named."""
+    out = tmp_path / "copy"
+    subprocess.run(["cp", "-r", str(trained), str(out)], check=True)
+    rate = measure.chosen(out, SMALL, ROWS)["block=se"]
+    for cell in (Cell(ROWS[1], rate, 1, False), Cell(ROWS[0], RATES[0], 100, True)):
+        folder = measure.folder_of(out, SMALL, cell)
+        (folder / "result.json").unlink()
+        (folder / measure.DIVERGED).write_text("the loss is not finite\n")
+    assert measure.chosen(out, SMALL, ROWS)[""] == RATES[1]
+    found = results.collected(out, SMALL)
+    assert next(row for row in found["rows"] if row["name"] == "block=se")["diverged"] == [1]
+
+
+def test_a_folder_of_another_plan_is_refused(trained: Path, capsys: Any) -> None:
+    with pytest.raises(UsageError, match="holds runs of soft-long, not of soft"):
+        measure.claim(trained, Protocol("soft", 1, False))
+    assert cli.main(["soft", "--quick", "--out", str(trained)]) == 2
+    assert cli.main(["soft", "--quick", "--save"]) == 2
+    assert "no verdicts" not in capsys.readouterr().out
+
+
+def test_the_command_tells_of_what_is_finished(trained: Path) -> None:
+    words = [sys.executable, "-m", "hardattn.experiments", "soft", "--collect", "--out"]
+    done = subprocess.run([*words, str(trained)], capture_output=True, text=True, check=True)
+    assert "## Blocks" in done.stdout and "`se`" in done.stdout
