@@ -1,8 +1,10 @@
 """What papers claim of attention as a random variable, each put to a test on committed results.
 
-`hardattn results claims` prints the table of README.md. A claim is a difference between two
+`hardattn results claims` prints the table of its page. A claim is a difference between two
 results, or from a number, over the training seeds that they share; it held where the whole 95 %
-interval lies on its side, and cannot be told where the interval reaches across.
+interval lies on its side, and cannot be told where the interval reaches across. Each says at what
+budget of training. Claims on blocks and heads are put to `hardattn soft`, where all were trained to
+the end by one protocol; as long as it has not both sides of a claim, to shorter trainings.
 """
 
 import json
@@ -12,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardattn.report.column import estimate_text
+from hardattn.report.format_1 import settings
 from hardattn.stats import paired_difference, within
 
 from ..committed import RESULTS
 from ..kinds import Json
+
+LONG = Path("studies", "soft.json")  # within a folder of results
 
 Figure = Callable[[Json], float]
 
@@ -201,11 +206,10 @@ def rows(results: Path = RESULTS) -> list[dict[str, str]]:
 
 def _row(one: Claim, results: Path) -> dict[str, str]:
     said = {"paper": one.paper, "claim": one.claim, "test": one.test}
-    mine = runs(results, one.one)
-    theirs = runs(results, one.other) if isinstance(one.other, str) else mine
+    mine, theirs = sides(one, results)
     seeds = sorted(mine.keys() & theirs.keys())
     if not seeds:
-        return {**said, "measured": "", "seeds": "0", "verdict": "not measured"}
+        return {**said, "measured": "", "seeds": "0", "budget": "", "verdict": "not measured"}
     of_other = one.figure_of_other or one.figure
     gap = paired_difference(
         [one.figure(mine[seed]) for seed in seeds],
@@ -218,10 +222,30 @@ def _row(one: Claim, results: Path) -> dict[str, str]:
         if below or above:
             verdict = "held" if above == one.more else "**did not hold**"
     measured = estimate_text(gap, one.decimals, sign=True)
-    return {**said, "measured": measured, "seeds": str(len(seeds)), "verdict": verdict}
+    found = {"measured": measured, "seeds": str(len(seeds)), "budget": budget(mine[seeds[0]])}
+    return {**said, **found, "verdict": verdict}
 
 
-def runs(results: Path, name: str) -> dict[int, Json]:
+Runs = dict[int, Json]
+
+
+def sides(one: Claim, results: Path) -> tuple[Runs, Runs]:
+    """The runs of both sides of a claim by seed: of the long trainings, where these have both."""
+    long = [long_runs(results, name) for name in (one.one, one.other) if isinstance(name, str)]
+    if all(long):
+        return long[0], long[-1]
+    mine = runs(results, one.one)
+    return mine, runs(results, one.other) if isinstance(one.other, str) else mine
+
+
+def budget(run: Json) -> str:
+    """For how long a run was trained."""
+    batch = settings(run["recipe"]).get("batch_size")
+    images = run["training"]["images"]
+    return f"{images:,} images" if not batch else f"{images // batch:,} updates of {batch}"
+
+
+def runs(results: Path, name: str) -> Runs:
     """The committed runs of a name, by seed; none where there is no such file."""
     path = results / f"{name}.json"
     if not path.exists():
@@ -229,9 +253,37 @@ def runs(results: Path, name: str) -> dict[int, Json]:
     return {run["seed"]: run for run in json.loads(path.read_text())}
 
 
+def long_runs(results: Path, name: str) -> Runs:
+    """The same of a variant of the recipe of stochastic attention, as `hardattn soft` had it."""
+    recipe, _, changes = name.partition(",")
+    if recipe != "stochastic" or not (results / LONG).exists():
+        return {}
+    study = json.loads((results / LONG).read_text())
+    row = next((row for row in study["rows"] if row["name"] == changes), None)
+    if row is None:
+        return {}
+    images = study["updates"] * study["batch"]
+    kinds = {"greedy": row["greedy"], "averaged": row["averaged"] or row["greedy"]}
+    return {
+        seed: {
+            "seed": seed,
+            "recipe": {"batch_size": study["batch"]},
+            "training": {"images": images},
+            "figures": {
+                kind: {name: values[at] for name, values in figures.items()}
+                for kind, figures in kinds.items()
+            },
+        }
+        for at, seed in enumerate(row["seeds"])
+    }
+
+
 def markdown(results: Path = RESULTS) -> str:
-    """The table of README.md."""
-    heads = ("paper", "claim", "test", "measured", "seeds", "verdict")
-    lines = ["| " + " | ".join(heads) + " |", "| --- | --- | --- | ---: | ---: | --- |"]
+    """The table of its page."""
+    heads = ("paper", "claim", "test", "measured", "seeds", "budget", "verdict")
+    lines = [
+        "| " + " | ".join(heads) + " |",
+        "| --- | --- | --- | ---: | ---: | --- | --- |",
+    ]
     lines += ["| " + " | ".join(row[head] for head in heads) + " |" for row in rows(results)]
     return "\n".join(lines) + "\n"
