@@ -40,8 +40,8 @@ class MeanPool(nn.Module):
 class ResidualUnit(nn.Module):
     """x + gate(norm(conv(relu(norm(conv(norm(x))))))), 3x3 (Han et al. 2017, arXiv:1610.02915).
 
-    Its branch ends with a norm, so that what gates it sees what differs among images, and not the
-    sum of all that came before. There is no gate until one is placed.
+    Its branch ends with a norm, behind which a gate stands, as in the networks of those who
+    published gates. There is no gate until one is placed.
 
     middle: channels between the two convolutions.
     """
