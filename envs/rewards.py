@@ -6,11 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hardattn.tasks import Classify
 from hardattn.world import World
 
 from .actions import Act
 
 Pick = Callable[[Tensor], Tensor]
+MOST_CLASSES = 128  # of which what every answer is worth is asked beforehand
 
 
 class Rewards:
@@ -26,6 +28,7 @@ class Rewards:
             raise ValueError("shaping is paid for likelihoods, so the answer must be logits")
         self.world, self.charges, self.shaping = world, answer == "logits", shaping
         self.last_only = world.judged_at_end
+        self.worth = None if self.charges else _worth(world, device)
         shape = (1 if self.last_only else world.looks, count)
         self.nothing = torch.zeros(count, device=device)
         self.logits = torch.zeros(*shape, world.task.classes, device=device)
@@ -48,6 +51,10 @@ class Rewards:
         """
         if self.last_only and final is False and not self.shaping:
             return self.nothing, self.nothing if self.charges else None
+        if self.worth is not None and act.choice is not None:
+            answer = act.choice.clamp(0, self.logits.shape[-1] - 1)
+            reward = self.worth.take(torch.add(target, answer, alpha=self.logits.shape[-1]))
+            return (reward if final is True else reward * self._last(final)), None
         logits, last = self._said(act), self._last(final)
         task, looks = self.world.task, self.world.looks
         if self.last_only and not self.charges:
@@ -84,3 +91,17 @@ class Rewards:
         if isinstance(final, Tensor):
             return final.to(self.nothing.dtype)
         return torch.full_like(self.nothing, float(final))
+
+
+def _worth(world: World, device: torch.device) -> Tensor | None:
+    """(K * K,) rewards of a class that is answered last, where the truth is a class, by both.
+
+    Asked of the task itself, once; None where an answer is judged by more than these two.
+    """
+    task, classes = world.task, world.task.classes
+    if not (world.judged_at_end and isinstance(task, Classify) and classes <= MOST_CLASSES):
+        return None
+    each = torch.arange(classes, device=device)
+    answers = torch.eye(classes, device=device).repeat_interleave(classes, 0)
+    ends = torch.ones(1, classes**2, device=device)
+    return task.reward(answers[None], each.repeat(classes), ends, world.looks)[0]
