@@ -4,6 +4,7 @@ Out of range is clipped to what is nearest, and a number that is not finite coun
 world has it. What has another shape, kind or name is a ValueError that says which.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -19,6 +20,10 @@ MODES = ("place", "cell", "move")
 ANSWERS = ("class", "logits", "none")
 LOGITS = 100.0  # the largest that is taken; no likelihood of one class among others is nearer to 1
 FLAT = 16.0  # logits for each unit of a flat action
+# Of an action in its usual form: types of numbers, and how large they are; and types of a class.
+FLOATS = "fd"
+LIMIT = 1e30
+INTEGERS = (int, np.int64)
 KINDS = {"f": "numbers", "i": "integers", "b": "0 or 1"}
 TAKES = {"f": "fiu", "i": "iu", "b": "biu"}  # NumPy's letters of what will do for each
 
@@ -113,6 +118,44 @@ class Actions:
         if self.stop:
             stop = self._tensor(action, "stop", "b", shape) != 0
         return Act(self._place(location, before), logits, choice, stop)
+
+    def plain(self, action: Any, count: int, single: bool) -> tuple[Any, Any] | None:
+        """(B, P) places and (B,) classes, or (B, K) that name them, of an action of usual form.
+
+        Without tensors: arrays of finite numbers, of the types that the space has or Python's own.
+        None of all others, which `read` knows to read or to refuse.
+        """
+        where: Any
+        answer: Any
+        if self.flat:
+            wide = self.wide + self.classes
+            if type(action) is not np.ndarray or action.dtype != np.float32:
+                return None
+            if action.shape != ((wide,) if single else (count, wide)):
+                return None
+            numbers = action[None] if single else action
+            where, answer = numbers[:, : self.wide], numbers[:, self.wide :]
+        else:
+            if type(action) is not dict or len(action) != 2:
+                return None
+            where, answer = action.get("location"), action.get("answer")
+            if type(where) is not np.ndarray or where.dtype.char not in FLOATS:
+                return None
+            if single:
+                if type(answer) not in INTEGERS or not 0 <= answer < self.classes:
+                    return None
+                where = where[None]
+            elif type(answer) is not np.ndarray or answer.dtype != np.int64:
+                return None
+            if where.shape != (count, self.wide) or (not single and answer.shape != (count,)):
+                return None
+            numbers = where
+        every = numbers.ravel().tolist()
+        if not all(map(math.isfinite, every)):
+            return None
+        if where.dtype.char == "f":
+            return where, answer
+        return None if max(map(abs, every)) > LIMIT else (where.astype(np.float32), answer)
 
     def _read_flat(self, action: Any, shape: tuple[int, ...], before: Tensor) -> Act:
         assert self.space.shape is not None

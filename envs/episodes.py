@@ -91,6 +91,11 @@ class RandomEpisodes:
     def __init__(self, problem: Problem):
         self.problem = problem
 
+    def one(self) -> Episodes:
+        """The first episode from 0: an example of all."""
+        nought = torch.zeros(1, dtype=torch.int64, device=self.problem.split.images.device)
+        return self.draw(nought, nought)
+
     def draw(self, start: Tensor, number: Tensor, index: Tensor | None = None) -> Episodes:
         """Row r is episode number[r] of an environment that starts from start[r], (R,) int64.
 
@@ -137,23 +142,34 @@ class Prefetch:
 
     def __init__(self, draw: Callable[[Tensor, Tensor], Episodes], who: Tensor):
         self.draw, self.who = draw, who
-        self.start = 0
-        self.made: list[Episodes] = []
+        self.start, self.count = 0, 0
+        self.whole: Episodes  # number after number, B rows of each
+        self.parts: list[Episodes] = []
 
     def take(self, number: int) -> Episodes:
         """Episode `number` of each environment."""
-        if not 0 <= number - self.start < len(self.made):
+        at = self.reach(number)
+        self.parts = self.parts or parted(self.whole, self.count)
+        return self.parts[at]
+
+    def reach(self, number: int) -> int:
+        """How many numbers of those that are made come before this one, which is made if need be.
+
+        Its rows of `whole` are those from B times as many on.
+        """
+        if not 0 <= number - self.start < self.count:
             # Twice as many each time: who resets with a seed every time needs no more than one.
-            many, count, who = len(self.who), max(1, 2 * len(self.made)), self.who
-            if self.made:
-                most = min(AHEAD, PIXELS // self.made[0].scenes.image[0].numel())
+            many, count, who = len(self.who), max(1, 2 * self.count), self.who
+            if self.count:
+                most = min(AHEAD, PIXELS // self.whole.scenes.image[0].numel())
                 count = min(count, max(1, most // many))
             numbers = torch.full_like(who, number)
             if count > 1:
                 who = who.repeat(count)
                 numbers = number + torch.arange(count, device=who.device).repeat_interleave(many)
-            self.start, self.made = number, parted(self.draw(who, numbers), count)
-        return self.made[number - self.start]
+            self.start, self.count, self.parts = number, count, []
+            self.whole = self.draw(who, numbers)
+        return number - self.start
 
 
 def parted(tree: Any, count: int) -> list[Any]:

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from torch import Tensor
 
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, Filterbank, Grid, Sensor, Zoom
@@ -57,15 +56,22 @@ class Observations:
             )
             self.space = spaces.Box(low, high, dtype=np.float32)
 
-    def of(self, seen: Observation, context: Tensor) -> Any:
-        """(B, ...) tensors, of this space."""
-        fields = {
+    def of(self, seen: Observation, context: Any) -> Any:
+        """(B, ...) tensors, or arrays, of this space."""
+        fields: dict[str, Any] = {
             "glimpse": seen.glimpse,
             "location": seen.location,
-            "step": seen.step.unsqueeze(1),
+            "step": seen.step[:, None],
         }
         if self.context:
             fields["context"] = context
         if not self.flat:
             return fields
+        if isinstance(context, np.ndarray):
+            return np.concatenate([each.reshape(len(each), -1) for each in fields.values()], 1)
         return torch.cat([field.flatten(1) for field in fields.values()], 1)
+
+
+def array(value: Any) -> Any:
+    """A tensor as NumPy, and what is NumPy as it is; either may share memory with it."""
+    return value.cpu().numpy() if isinstance(value, torch.Tensor) else value

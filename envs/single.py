@@ -10,6 +10,7 @@ from hardattn.scenes import Scenes
 
 from .catalogue import unexpected
 from .episodes import Problem
+from .observations import array
 from .stepping import Facts
 from .vector import GlimpseVectorEnv, lasting
 
@@ -70,7 +71,7 @@ class GlimpseEnv(gymnasium.Env[Any, Any]):
         self.vector.restart(seed, options)
         self._show()
         facts = self.vector.stepping.facts()
-        self._facts = {name: value.numpy()[0] for name, (value, _) in facts.items()}
+        self._facts = {name: array(value)[0] for name, (value, _) in facts.items()}
         return self._seen(), self._told({})
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -80,7 +81,7 @@ class GlimpseEnv(gymnasium.Env[Any, Any]):
             raise gymnasium.error.ResetNeeded("the episode has ended: call reset before step")
         moved = self.vector.move(action, single=True)
         self._show()
-        reward = 0.0 if moved.reward is stepping.judge.nothing else moved.reward.item()
+        reward = 0.0 if moved.reward is stepping.nothing else moved.reward.item()
         return self._seen(), reward, moved.terminated is True, False, self._told(moved.facts)
 
     def render(self) -> Any:
@@ -105,24 +106,23 @@ class GlimpseEnv(gymnasium.Env[Any, Any]):
             self._window.show(picture)
 
     def _seen(self) -> Any:
-        stepping, observations = self.vector.stepping, self.vector.observations
-        assert stepping.seen is not None
+        observations = self.vector.observations
+        seen, context = self.vector.stepping.shown()
         if observations.flat:
-            return observations.of(stepping.seen, stepping.episodes.context).numpy()[0]
-        glimpse, location, step = stepping.seen
-        seen = {
-            "glimpse": glimpse.numpy()[0].copy(),
-            "location": location.numpy()[0].copy(),
-            "step": step.numpy().copy(),
+            return array(observations.of(seen, context))[0]
+        shown = {
+            "glimpse": array(seen.glimpse)[0].copy(),
+            "location": array(seen.location)[0].copy(),
+            "step": array(seen.step).copy(),
         }
         if observations.context:
-            seen["context"] = stepping.episodes.context.numpy()[0].copy()
-        return seen
+            shown["context"] = array(context)[0].copy()
+        return shown
 
     def _told(self, more: Facts) -> dict[str, Any]:
         """An info: what there is to know of the episode, and of a step."""
         info = {name: fact.copy() for name, fact in self._facts.items()}
         for name, (value, flag) in more.items():
             if flag is True:
-                info[name] = value.numpy()[0].copy()
+                info[name] = array(value)[0].copy()
         return info

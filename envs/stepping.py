@@ -23,19 +23,20 @@ from .rewards import Rewards
 Flag = bool | Tensor
 # Where a tensor can be asked for its value and nobody has to wait.
 FREE = ("cpu",)
-# What there is to know beside the observation: values of all environments, and which have them.
-Facts = dict[str, tuple[Tensor, Flag]]
+# What there is to know beside the observation: values of all environments, tensors or of a small
+# vector arrays, and which have them.
+Facts = dict[str, tuple[Any, Flag]]
 
 
 class StepResult(NamedTuple):
-    """What a step did."""
+    """What a step did: tensors, or of a small vector arrays."""
 
-    reward: Tensor  # (B,)
+    reward: Any  # (B,)
     terminated: Flag
     facts: Facts  # beside those of the episodes
     # Of episodes in whose place others were begun:
     seen: Observation | None = None
-    context: Tensor | None = None
+    context: Any = None
     ended: Facts = {}
 
 
@@ -58,6 +59,7 @@ class Stepping:
         self.problem, self.world, self.count = problem, problem.world, count
         self.mode, self.judge, self.move_cost, self.reveal = mode, judge, move_cost, reveal
         self.device = problem.split.images.device
+        self.nothing: Any = judge.nothing  # the reward of a step for which there is none
         self.row = torch.arange(count, device=self.device)
         self.fresh = RandomEpisodes(problem)
         self.source: RandomEpisodes | SplitEpisodes = self.fresh
@@ -235,6 +237,11 @@ class Stepping:
             return StepResult(reward, final, told | ended)
         self.over = settled(self.over | final)
         return StepResult(reward, self.over, told | ended)
+
+    def shown(self) -> tuple[Observation, Tensor]:
+        """What was seen at the last looks, and the contexts."""
+        assert self.seen is not None
+        return self.seen, self.episodes.context
 
     def facts(self) -> Facts:
         """What may be known of the episodes that are shown, while they last."""

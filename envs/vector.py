@@ -19,8 +19,9 @@ from hardattn.scenes import Scenes
 from .actions import Actions
 from .catalogue import document, problem_of, unexpected
 from .episodes import Problem, RandomEpisodes
-from .observations import Observations
+from .observations import Observations, array
 from .rewards import Rewards
+from .small import Small, serves
 from .stepping import Facts, Flag, Stepping, StepResult, settled
 
 OPTIONS = ("index", "reset_mask", "one_pass")
@@ -107,17 +108,19 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         self.device = problem.split.images.device
         self.actions = Actions(self.world, action, answer, stop, flat_actions, cells, self.device)
         judge = Rewards(self.world, num_envs, answer, shaping, self.device)
-        self.stepping = Stepping(problem, num_envs, mode, judge, move_cost, reveal)
-        nought = torch.zeros(1, dtype=torch.int64, device=self.device)
-        example = RandomEpisodes(problem).draw(nought, nought).scenes
+        example = RandomEpisodes(problem).one().scenes
         self.world.check(example)
+        self.small: Small | None = None
+        more = tensors or reveal or move_cost or shaping or render_mode
+        if not more and serves(problem, num_envs, judge, self.actions, example):
+            self.small = Small(problem, num_envs, mode, judge, example)
+        self.stepping = self.small or Stepping(problem, num_envs, mode, judge, move_cost, reveal)
         self.observations = Observations(self.world, example, flat_observations)
         self.single_action_space = self.actions.space
         self.single_observation_space = self.observations.space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        never = torch.zeros(num_envs, dtype=torch.bool, device=self.device)
-        self._alike = {False: never, True: ~never}
+        self._alike = {up: torch.full((num_envs,), up, device=self.device) for up in (False, True)}
         self.gallery = None
         if render_mode is not None:
             from .rendering import Renderer
@@ -150,6 +153,8 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
 
     def restart(self, seed: int | list[int | None] | None, options: dict[str, Any] | None) -> None:
         """What a reset does."""
+        if seed is None and options is None and self.stepping.starts is not None:
+            return self._restart()
         options = {} if options is None else options
         if not isinstance(options, Mapping):
             raise TypeError(f"reset options are a dict, not {type(options).__name__}")
@@ -163,7 +168,10 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         if isinstance(seed, int | np.integer):
             super().reset(seed=int(seed))
         seeds, seeded = self._seeds(seed, which)
-        self.stepping.reset(seeds, seeded, which, rows, one_pass)
+        self._restart(seeds, seeded, which, rows, one_pass)
+
+    def _restart(self, *asked: Any) -> None:
+        self.stepping.reset(*asked)
         if self.gallery:
             self.gallery.note()
 
@@ -173,12 +181,18 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         info = self._told(self.stepping.facts() | moved.facts)
         if moved.seen is not None:
             info |= self._farewell(moved, self._flags(moved.terminated))
-        reward = moved.reward if self.tensors else moved.reward.cpu().double().numpy()
+        reward = moved.reward
+        if not self.tensors:
+            reward = array(reward).astype(np.float64)
         return self._shown(), reward, self._flags(moved.terminated), self._flags(False), info
 
     def move(self, actions: Any, single: bool = False) -> StepResult:
         """What a step does. single: the action is of one environment, and has no B."""
         stepping = self.stepping
+        if self.small is not None and self.small.usual:
+            plain = self.actions.plain(actions, self.num_envs, single)
+            if plain and (usual := self.small.usually(*plain)):
+                return usual
         if stepping.seen is None:
             raise gymnasium.error.ResetNeeded("call reset before step")
         act = self.actions.read(actions, stepping.place, single)
@@ -229,9 +243,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         return tuple(self.gallery.picture(row) for row in range(self.num_envs))
 
     def _shown(self) -> Any:
-        stepping = self.stepping
-        assert stepping.seen is not None
-        return self._out(self.observations.of(stepping.seen, stepping.episodes.context))
+        return self._out(self.observations.of(*self.stepping.shown()))
 
     def _told(self, facts: Facts) -> dict[str, Any]:
         """An info: NumPy arrays that are 0 where there is nothing to tell, each with its mask."""
@@ -268,7 +280,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
             return tree
         if isinstance(tree, dict):
             return {name: self._out(value) for name, value in tree.items()}
-        return tree.cpu().numpy().copy()
+        return array(tree).copy()
 
     def _flags(self, flag: Flag) -> Any:
         if self.tensors:
