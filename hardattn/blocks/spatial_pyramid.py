@@ -15,7 +15,8 @@ class SpatialPyramid(nn.Module):
     (B, C, H, W) -> same. pool_k averages over the window around each place, without what lies
     outside; a_k = softmax_p(conv_1x1(relu(conv_1x1(s)))) of a map s = relu(conv_3x3(x)) that all
     sizes share; g = softmax_k(G relu(F sum_k v_k)), a weight for each size and channel. Maps: a,
-    (B, sizes, N), sums to one over places, and g, (B, sizes, C), over sizes.
+    (B, sizes, N), sums to one over places, and g, (B, sizes, C), over sizes. A mean of means is one
+    of places: a is spread over the windows, one channel, and no window of the C of x is averaged.
 
     Departures: in the paper s also sees the detector's logits, and the vector goes to a classifier
     of domains that is trained against the features; here there are neither, and the vector is added
@@ -48,19 +49,24 @@ class SpatialPyramid(nn.Module):
         self.places_map = AttentionMap("pooled query", over=(-1,))
         self.sizes_map = AttentionMap("branch", over=(-2,))
 
-    def pool(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, sizes, C, H, W), the mean of each window."""
-        pools = [
-            F.avg_pool2d(x, window, 1, window // 2, count_include_pad=False)
-            for window in self.windows
-        ]
-        return torch.stack(pools, 1)
+    def spread(self, weights: Tensor) -> Tensor:
+        """(B, sizes, H, W), weights of windows -> of places, each its share of those around."""
+        inside = torch.ones_like(weights[:1, :1])
+        spread = []
+        for window, each in zip(self.windows, weights.split(1, 1), strict=True):
+
+            def total(of: Tensor, window: int = window) -> Tensor:
+                return F.avg_pool2d(of, window, 1, window // 2, divisor_override=1)
+
+            spread.append(total(each / total(inside)))
+        return torch.cat(spread, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         shared = F.relu(self.share(x))
         weights = torch.cat([weigh(shared) for weigh in self.weigh], 1).flatten(2).softmax(-1)
         weights = self.places_map(weights, density=pooled(*x.shape[2:]))
-        vectors = torch.einsum("bkcn,bkn->bkc", self.pool(x).flatten(3), weights)
+        shares = self.spread(weights.unflatten(2, x.shape[2:])).flatten(2)
+        vectors = shares @ x.flatten(2).transpose(1, 2)
         chosen = self.select(F.relu(self.fuse(vectors.sum(1))))
         chosen = chosen.unflatten(1, (len(self.windows), -1)).softmax(1)
         chosen = self.sizes_map(chosen)

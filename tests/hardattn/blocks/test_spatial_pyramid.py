@@ -1,6 +1,7 @@
 """Spatial pyramid attention: its equations, and what theory says exactly."""
 
 from collections.abc import Callable
+from itertools import product
 
 import torch
 
@@ -26,14 +27,16 @@ def test_a_spatial_pyramid_of_one_pixel_is_attention_pooling():
 
 def test_windows_of_a_spatial_pyramid_leave_out_what_is_outside():
     x, block = features(1, 8, 6, 7), made("spatial_pyramid", 8)
+    weights = torch.eye(42, dtype=x.dtype).view(42, 1, 6, 7).expand(-1, 3, -1, -1)
     for k, side in enumerate((3, 5, 7)):
         half = side // 2
-        for row in range(6):
-            for column in range(7):
-                window = x[
-                    0,
-                    :,
-                    max(0, row - half) : row + half + 1,
-                    max(0, column - half) : column + half + 1,
-                ]
-                torch.testing.assert_close(block.pool(x)[0, k, :, row, column], window.mean((1, 2)))
+        # Of a single window that is weighed: the share of each place in its mean.
+        spread = block.spread(weights)[:, k].flatten(1)
+        for number, (row, column) in enumerate(product(range(6), range(7))):
+            window = x[
+                0,
+                :,
+                max(0, row - half) : row + half + 1,
+                max(0, column - half) : column + half + 1,
+            ]
+            torch.testing.assert_close(x[0].flatten(1) @ spread[number], window.mean((1, 2)))
