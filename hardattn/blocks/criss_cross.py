@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from hardattn.maps import AttentionMap
 
@@ -43,19 +44,25 @@ class CrissCross(nn.Module):
         self.map = AttentionMap("local", over=(-1,))
 
     def attend(self, x: Tensor) -> Tensor:
-        height = x.shape[2]
-        query, key, value = self.query(x), self.key(x), self.value(x)
-        itself = torch.eye(height, dtype=torch.bool, device=x.device)[:, None]
-        column = torch.einsum("bchw,bcgw->bhwg", query, key).masked_fill(itself, -torch.inf)
-        row = torch.einsum("bchw,bchv->bhwv", query, key)
-        weights = torch.cat([column, row], -1).softmax(-1)
+        height, width = x.shape[2:]
+        # Channels last: what lies in a row is then a matrix as it is, and only columns are copied.
+        query, key, value = (_last(x, of) for of in (self.query, self.key, self.value))
+        column = query.transpose(1, 2) @ key.transpose(1, 2).mT
+        itself = torch.eye(height, dtype=torch.bool, device=x.device)
+        column = column.masked_fill(itself, -torch.inf).transpose(1, 2)
+        weights = torch.cat([column, query @ key.mT], -1).softmax(-1)
         weights = self.map(weights, density=crossed)
-        column, row = weights.split([height, x.shape[3]], -1)
-        return torch.einsum("bhwg,bcgw->bchw", column, value) + torch.einsum(
-            "bhwv,bchv->bchw", row, value
-        )
+        column, row = weights.split([height, width], -1)
+        above = (column.transpose(1, 2) @ value.transpose(1, 2)).transpose(1, 2)
+        return (row @ value + above).permute(0, 3, 1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         for _ in range(self.rounds):
             x = x + self.gamma * self.attend(x)
         return x
+
+
+def _last(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """A convolution of 1x1, (B, C, H, W) -> (B, H, W, D)."""
+    made = F.linear(x.flatten(2).mT, convolution.weight.flatten(1), convolution.bias)
+    return made.unflatten(1, x.shape[2:])
