@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from hardattn.blocks.multi_head import MultiHead
+from hardattn.maps import Density
 
 
 def k_means(points: Tensor, clusters: int, rounds: int) -> Tensor:
@@ -35,11 +36,11 @@ class Clustered(MultiHead):
 
     (B, C, H, W) -> same. Map: A, (B, heads, N, N), rows sum to one. clusters: of each head, at
     most N are made. rounds: of Lloyd's algorithm. No gradient passes through who belongs where.
+    Where nobody listens to A, and top is 0, each cluster attends once, at a cost linear in N.
 
     Departures: k-means on the queries themselves; the paper has it on 63 random bits of each,
-    which is faster on long sequences. A is written out, (N, N), so that it can be seen and
-    replaced, and the paper's saving is not had here. The paper's text was not at hand,
-    the authors' code was.
+    which is faster on long sequences. The improved form writes A out, (N, N), and has not the
+    paper's saving. The paper's text was not at hand, the authors' code was.
 
     Args:
         heads: How many attend side by side.
@@ -62,13 +63,22 @@ class Clustered(MultiHead):
         super().__init__(channels, heads=heads, positions=positions)
         self.clusters, self.rounds, self.top = clusters, rounds, top
 
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, density: Density) -> Tensor:
+        if self.top or self.map.heard:
+            return super().attend(query, key, value, density)
+        member, shared = self.shared(query, key)
+        return member @ (shared @ value)
+
+    def shared(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        """Who belongs where, (B, heads, N, clusters), and how clusters attend, clusters x N."""
+        with torch.no_grad():
+            member = k_means(query, min(self.clusters, query.shape[2]), self.rounds)
+        share = member / member.sum(2, keepdim=True).clamp_min(1)
+        return member, super().weights(share.transpose(2, 3) @ query, key)
+
     def weights(self, query: Tensor, key: Tensor) -> Tensor:
         places = query.shape[2]
-        with torch.no_grad():
-            member = k_means(query, min(self.clusters, places), self.rounds)
-        share = member / member.sum(2, keepdim=True).clamp_min(1)
-        centroids = share.transpose(2, 3) @ query
-        shared = super().weights(centroids, key)
+        member, shared = self.shared(query, key)
         weights = member @ shared
         if not self.top:
             return weights

@@ -27,7 +27,8 @@ class MultiHead(nn.Module):
     (B, C, H, W) -> same. Map: A, (B, heads, N, N), rows sum to one. Q, K, V and W_o are C x C
     without biases; d = C / heads. Without positions places can be shuffled: the outputs follow.
 
-    What attends otherwise in the same layer overrides `weights`.
+    What attends otherwise in the same layer overrides `weights`, and `attend` if it can do without
+    writing them out where nobody listens.
 
     Departures: it is the attending half of the layer, without its MLP. The norm comes before, as
     in vision transformers. Positions are added here rather than once below, sines and cosines of
@@ -56,6 +57,10 @@ class MultiHead(nn.Module):
         """How each place attends to each: (B, heads, N, d) twice -> (B, heads, N, N)."""
         return (query / query.shape[3] ** 0.5 @ key.transpose(2, 3)).softmax(-1)
 
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, density: Density) -> Tensor:
+        """What each place gets of the values: (B, heads, N, d) three times -> (B, heads, N, d)."""
+        return self.declare(self.weights(query, key), density) @ value
+
     def declare(self, weights: Tensor, density: Density) -> Tensor:
         return self.map(weights, density=density)
 
@@ -68,6 +73,6 @@ class MultiHead(nn.Module):
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)
             for part in self.project(tokens).chunk(3, 2)
         )
-        weights = self.declare(self.weights(query, key), received(height, width))
-        attended = self.out((weights @ value).transpose(1, 2).flatten(2))
+        attended = self.attend(query, key, value, received(height, width))
+        attended = self.out(attended.transpose(1, 2).flatten(2))
         return x + attended.transpose(1, 2).unflatten(2, (height, width))

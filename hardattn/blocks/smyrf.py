@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from hardattn.blocks.multi_head import MultiHead
+from hardattn.maps import Density
 from hardattn.noise import normal
 
 
@@ -52,9 +53,10 @@ class SMYRF(MultiHead):
     (B, C, H, W) -> same. Map: A, (B, heads, N, N), rows sum to one. Directions are drawn anew at
     each forward pass in training; in evaluation they are those of the buffer.
 
-    Departures: clusters that do not divide N differ by one member, where the paper pads. A is
-    written out, (N, N), so that it can be seen and replaced, and the paper's saving is not had
-    here. The paper's text was not at hand, the released code was.
+    Where nobody listens to A, each cluster attends by itself: hashes / clusters of the products.
+
+    Departures: clusters that do not divide N differ by one member, where the paper pads. The
+    paper's text was not at hand, the released code was.
 
     Args:
         heads: How many attend side by side.
@@ -81,18 +83,53 @@ class SMYRF(MultiHead):
         self.register_buffer("directions", fixed)
 
     @torch.no_grad()
-    def together(self, query: Tensor, key: Tensor) -> Tensor:
-        """Log of n, (B, heads, N, N): in how many hashings a query shares a cluster with a key."""
+    def hashed(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        """What queries and keys are sorted by, (B, heads, hashes, N) each."""
         directions = self.directions
         if self.training:
             directions = normal(directions)
+        one, other = asymmetric(query, key)
+        return (one @ directions).transpose(2, 3), (other @ directions).transpose(2, 3)
+
+    @torch.no_grad()
+    def together(self, query: Tensor, key: Tensor) -> Tensor:
+        """Log of n, (B, heads, N, N): in how many hashings a query shares a cluster with a key."""
         clusters = min(self.clusters, query.shape[2])
-        ours, theirs = (
-            equal_parts((points @ directions).transpose(2, 3), clusters)
-            for points in asymmetric(query, key)
-        )
+        ours, theirs = (equal_parts(each, clusters) for each in self.hashed(query, key))
         ours, theirs = (each.transpose(2, 3).flatten(3) for each in (ours, theirs))
         return log_shared(ours, theirs)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, density: Density) -> Tensor:
+        if self.map.heard:
+            return super().attend(query, key, value, density)
+        clusters, places = min(self.clusters, query.shape[2]), query.shape[2]
+        ours, theirs = (each.argsort(stable=True) for each in self.hashed(query, key))
+        part = torch.arange(places, device=query.device) * clusters // places
+        number = torch.arange(clusters + 1, device=query.device)
+        start = (number * places + clusters - 1) // clusters  # as `equal_parts` cuts
+        most = -(-places // clusters)
+        slot = start[:-1, None] + torch.arange(most, device=query.device)
+        empty = slot >= start[1:, None]
+        slot = slot.clamp(max=places - 1).flatten()
+
+        def members(of: Tensor, order: Tensor) -> Tensor:
+            """(B, heads, N, d) -> (B, heads, hashes, clusters, most, d)."""
+            which = order[..., slot].flatten(2)[..., None].expand(-1, -1, -1, of.shape[3])
+            return of.gather(2, which).unflatten(2, (order.shape[2], clusters, most))
+
+        query, key, value = members(query, ours), members(key, theirs), members(value, theirs)
+        scores = query / query.shape[5] ** 0.5 @ key.transpose(4, 5)
+        scores = scores.masked_fill(empty[:, None], -torch.inf)
+        seen = scores.softmax(5) @ value
+        mass = scores.logsumexp(5)
+        # Where each query was put: of each hashing its rank, and of that the slot.
+        rank = torch.empty_like(ours).scatter_(
+            3, ours, torch.arange(places, device=ours.device).expand_as(ours)
+        )
+        put = (part * most + torch.arange(places, device=ours.device) - start[part])[rank]
+        share = mass.flatten(3).gather(3, put).softmax(2)[..., None]
+        seen = seen.flatten(3, 4).gather(3, put[..., None].expand(-1, -1, -1, -1, seen.shape[5]))
+        return (share * seen).sum(2)
 
     def weights(self, query: Tensor, key: Tensor) -> Tensor:
         logits = query / query.shape[3] ** 0.5 @ key.transpose(2, 3)
