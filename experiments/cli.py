@@ -30,6 +30,7 @@ COMMANDS = {
     "estimators": "estimators",
     "export": "export",
     "bench throughput": "throughput",
+    "bench blocks": "blocks",
     "bench environments": "environments",
     "bench sb3": "sb3",
     "results collect": "collect",

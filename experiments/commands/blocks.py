@@ -1,0 +1,28 @@
+"""From how many places on cheap attention is cheaper than full attention.
+
+SMYRF, clustered attention and random features beside multi-head attention, on maps of 36 to 3136
+places, 64 channels, one core: CPU seconds of a forward pass, and of one with its backward pass.
+"""
+
+from dataclasses import dataclass
+
+from ..command import Command
+
+
+@dataclass(frozen=True)
+class Options:
+    """What becomes of it."""
+
+    save: bool = False
+    """Write experiments/results/studies/blocks.json."""
+
+
+def run(given: Options) -> int:
+    """Measure, print, and save if asked."""
+    from ..benchmarks.blocks import measure
+
+    measure(given.save)
+    return 0
+
+
+COMMAND = Command("bench blocks", "from where on cheap attention pays", Options, run)
