@@ -23,7 +23,7 @@ from hardattn.device import tune
 from hardattn.maps import Density
 
 from ..committed import STUDIES
-from ..run import made_with
+from ..machine import made_with
 
 SAVED = STUDIES / "blocks.json"
 CHANNELS = 64

@@ -25,9 +25,10 @@ from hardattn.training.metrics import NotFinite
 
 from ... import timing
 from ...folder import Busy
+from ...machine import made_with
 from ...recipe import Recipe, RunOptions, UsageError
 from ...recipes import RECIPES
-from ...run import begin, build, estimator, execute, made_with, prepare, record, work
+from ...run import begin, build, estimator, execute, prepare, record, work
 from ...words import as_words, command_for, origin_of
 from .plan import FULL, RATES, SEARCH_SEED, Cell, Protocol, Row, cells, kept, recipe_of
 

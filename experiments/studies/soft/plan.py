@@ -135,7 +135,8 @@ def _measured(row: Row, base: Recipe, setting: Setting) -> Row:
 
 def _wider(rows: list[Row], base: Recipe, setting: Setting) -> list[Row]:
     """The control with wider hidden layers, by 1, 2, 4, ... units, until it has most weights."""
-    width = build(base, setting.world, setting.image).features.norm.num_features
+    network: Any = build(base, setting.world, setting.image)
+    width = network.features.norm.num_features
     most = max(row.weights for row in rows)
     found: list[Row] = []
     while not found or found[-1].weights < most:
