@@ -1,7 +1,8 @@
 """One command: `hardattn COMMAND ...`; in a checkout `python -m experiments COMMAND ...` as well.
 
 Exit codes: 0 done; 2 the command or the data is wrong; 3 the training diverged; 4 the run is
-already going on elsewhere; 5 a file could not be written or read; 130, 143 stopped by a signal.
+already going on elsewhere; 5 a file could not be written or read; 6 another process of the same
+training was lost; 130, 143 stopped by a signal.
 """
 
 import io

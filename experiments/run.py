@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from hardattn.report import format_1
 from hardattn.rollout import DRAWS, Agent, rollout
 from hardattn.scenes import MakeScenes, Scenes, fixed_scenes
 from hardattn.sensors import Retina
+from hardattn.training.distributed import here
 from hardattn.training.interrupt import Stopped
 from hardattn.training.log import Log
 from hardattn.training.loop import TrainingResult, train
@@ -80,11 +82,21 @@ def execute(name: str, recipe: Recipe, run: RunOptions, command: str, work: Work
 
     Says so where it was found before; `run.again` begins anew. work: trains and measures in a
     folder that is its own, and returns the result. Why a run failed is left in its folder.
+
+    Of several processes of one training the first does all that; the others learn in step with it,
+    and return {}.
     """
-    folder = Path(run.out) / name / f"seed-{run.seed}"
+    folder, ranks = Path(run.out) / name / f"seed-{run.seed}", here()
+    run = replace(run, device=ranks.device(run.device))
+    if not ranks.first:
+        begun = ranks.from_first(bool)
+        ranks.same("recipe", plain(recipe.settings()) | {"seed": run.seed})
+        return work(name, recipe, run, command, folder) if begun else {}
     with kept_if_used(folder, NotFinite, Stopped, Busy), locked(folder):
         _claim(folder, name, recipe, run, command)
         done = folder / "result.json"
+        ranks.from_first(lambda: run.again or not done.exists())
+        ranks.same("recipe", plain(recipe.settings()) | {"seed": run.seed})
         if done.exists() and not run.again:
             result = json.loads(done.read_text())
             print(sources.used_again(folder, result), file=sys.stderr)
@@ -151,9 +163,14 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
         recipe.estimator.name, agent, world, setting.validation, training.curriculum, training.led
     )
     estimator = build_estimator(recipe.estimator, agent, world)
-    begin(folder, recipe, run, setting, agent, estimator)
+    ranks = here()
+    ranks.same("data", dataset.fingerprint)
+    if ranks.first:
+        begin(folder, recipe, run, setting, agent, estimator)
     log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
-    busy = timing.work(folder)
+    busy = ExitStack()
+    if ranks.first:
+        busy.enter_context(timing.work(folder))
     try:
         trained = train(
             agent,
@@ -166,8 +183,11 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
             seed=run.seed,
             draw=DRAWS[recipe.problem.draw],
             log=log,
+            ranks=ranks,
         )
         busy.close()
+        if not ranks.first:
+            return {}
         result = conclude(setting, name, recipe, run, command, folder, agent, record(trained))
         finish(log, recipe, run, result)
         return result
@@ -210,6 +230,8 @@ def conclude(
         measured = measure(agent, world, test, draw, run.seed, draws)
         changed = controls(agent, world, test, draw)
     made = made_with(setting.device, run.threads, setting.product)
+    if here().size > 1:
+        made["processes"] = here().size
     with timing.alone(folder) as free:
         costs = cost.measure(agent, world, test, draw, timed=free)
     costs["architecture"] = timing.architecture(recipe, made)

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hardattn.rollout import Agent
+from hardattn.training.distributed import here
 from hardattn.world import World
 
 from . import run, sb3
 from .build import Estimator, Image, Learner
 from .kinds import Json
 from .options import choose
-from .recipe import Recipe, RunOptions
+from .recipe import Recipe, RunOptions, UsageError
 
 
 class Trainer(NamedTuple):
@@ -37,5 +38,7 @@ TRAINERS: dict[str, Trainer] = {
 def execute(name: str, recipe: Recipe, given: RunOptions, command: str) -> Json:
     """Train and measure by the trainer of the recipe: see `run.execute`."""
     trainer = choose("trainer", TRAINERS, recipe.trainer)
+    if here().size > 1 and trainer.work is not run.work:
+        raise UsageError(f"{name} is trained by {recipe.trainer}, in one process: no torchrun")
     result: Json = run.execute(name, recipe, given, command, trainer.work)
     return result

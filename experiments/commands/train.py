@@ -32,19 +32,29 @@ def options(words: Sequence[str]) -> Training:
 
 def run(given: Training) -> int:
     """Run to the end, or read what was found before; print the figures."""
+    from hardattn.training.distributed import Lost, concatenate
     from hardattn.training.interrupt import Stopped
+    from hardattn.training.metrics import NotFinite
 
     from ..trainers import execute
 
     try:
-        result = execute(given.name, given.recipe, given.run, given.command)
+        with concatenate() as ranks:
+            try:
+                result = execute(given.name, given.recipe, given.run, given.command)
+            except (Stopped, NotFinite) as fault:
+                # All processes of a training know of it, and the first says so.
+                if ranks.first or isinstance(fault, Lost):
+                    raise
+                return getattr(fault, "code", 3)
     except Stopped as fault:
         if not given.run.again:
             raise
         # With --again it would begin anew.
         said = str(fault).replace("the same command", "the same command without --again")
         raise Stopped(said, fault.code) from fault
-    print(summary(result, Path(given.run.out) / given.name / f"seed-{given.run.seed}"))
+    if ranks.first:
+        print(summary(result, Path(given.run.out) / given.name / f"seed-{given.run.seed}"))
     return 0
 
 

@@ -16,8 +16,11 @@ class Stopped(RuntimeError):
 
 
 @contextmanager
-def signals() -> Iterator[list[int]]:
-    """A list that gets the exit code when SIGINT or SIGTERM asks to stop; a second one kills."""
+def signals(patient: bool = False) -> Iterator[list[int]]:
+    """A list that gets the exit code when SIGINT or SIGTERM asks to stop; a second one kills.
+
+    patient: it does not, as several may pass on the same one.
+    """
     asked: list[int] = []
     codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
     before: dict[signal.Signals, Any] = {}
@@ -25,7 +28,8 @@ def signals() -> Iterator[list[int]]:
     def ask(number: int, frame: FrameType | None) -> None:
         asked.append(codes[signal.Signals(number)])
         for each, handler in before.items():
-            signal.signal(each, handler)
+            if not patient:
+                signal.signal(each, handler)
 
     try:
         for each in codes:

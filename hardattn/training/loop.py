@@ -24,6 +24,7 @@ from hardattn.rng import mix, shuffled
 from hardattn.rollout import Agent, Draw, greedy
 from hardattn.scenes import Scenes
 from hardattn.training import checkpoint, optimizers
+from hardattn.training.distributed import ALONE, Ranks
 from hardattn.training.growing import growable, grown
 from hardattn.training.interrupt import Stopped, signals
 from hardattn.training.log import Log
@@ -52,10 +53,11 @@ class Training:
         folder: Path,
         options: TrainOptions,
         seed: int,
+        ranks: Ranks = ALONE,
     ):
         self.agent, self.problem, self.estimator = agent, problem, estimator
         self.split, self.folder, self.options, self.seed = dataset.train, folder, options, seed
-        self.device = dataset.train.images.device
+        self.device, self.ranks = dataset.train.images.device, ranks
         self.learners = {"agent": agent}
         if isinstance(estimator, nn.Module):
             self.learners["estimator"] = estimator.to(self.device)
@@ -94,17 +96,19 @@ class Training:
             group["lr"] = options.lr * rate
 
         size, device = options.batch_size, self.device
-        index = shuffled(len(self.split), number, size, self.seed, device)
+        index = self.ranks.rows(shuffled(len(self.split), number, size, self.seed, device))
         make = self.problem.make
         if options.growing:
             make = grown(make, share / options.growing, options.grows)
-        scenes = make(self.split, index, self.generator)
+        with self.ranks.drawing(len(index)):
+            scenes = make(self.split, index, self.generator)
         here = world.upto(looks_after(share, options.curriculum, world.looks))
         agent = cast(Agent, self.agent)
         looker = agent if share >= options.led else Led(agent, scenes, options.led_by)
         look: Callable[[], Loss] | None
         look = partial(self.estimator, looker, here, scenes, self.generator)
         while look is not None:
+            look = self.ranks.together(look, [*self.learners.values()], len(index))
             loss = self.gradient(look, self.learners.values(), self.generator)
             norm = nn.utils.clip_grad_norm_(self.weights, options.max_grad_norm)
             self.metrics.guard(self.optimizer, loss.total, norm)
@@ -117,6 +121,7 @@ class Training:
     def report(self, log: Log, rate: float, due: bool) -> None:
         """Tell the log how learning goes; the curves as well where they are due."""
         self.metrics.stop_if_not_finite()
+        self.ranks.average([self.metrics.sums])
         self.watch.stop()
         log.progress(self.seen, self.watch.seconds, self.metrics.means()["loss"])
         if due:
@@ -128,7 +133,6 @@ class Training:
         columns = evaluate(cast(Agent, self.agent), self.problem.world, scenes, draw)
         self.curve.append((self.seen, error(columns)))
         log.validation(self.seen, self.metrics.means(), compute(columns), columns, scenes)
-        self.metrics.clear()
         if self.kept == self.seen:
             storage.write(self.folder / "best.pt", {"agent": self.agent.state_dict()})
 
@@ -151,8 +155,10 @@ class Training:
 
     def resume(self) -> None:
         """Take up the newest sound checkpoint, if there is one."""
-        found = checkpoint.latest(self.folder / "checkpoints", self.device)
+        newest = partial(checkpoint.latest, self.folder / "checkpoints", self.device)
+        found = self.ranks.from_first(newest)
         if found is None:
+            self.ranks.alike(self.learners.values())
             return
         self.done, state = found
         for name, each in self.learners.items():
@@ -175,6 +181,7 @@ def train(
     seed: int = 0,
     draw: Draw = greedy,
     log: Log | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainingResult:
     """Descend `estimator` on fresh scenes until enough images were seen, and keep some weights.
 
@@ -190,36 +197,42 @@ def train(
         seed: Of the order of the images, the scenes and the looks.
         draw: How to look in validation.
         log: Whom to tell; by default one that writes to the folder.
+        ranks: The processes that share this training; the first of them writes.
 
     Raises ValueError where the world tells where targets are and nobody knows it, NotFinite before
     a non-finite update, Stopped after a signal, CheckpointError.
     """
     check(problem, validation, options)
-    run = Training(agent, problem, estimator, dataset, folder, options, seed)
+    run = Training(agent, problem, estimator, dataset, folder, options, seed, ranks)
     run.resume()
-    log = log or Log(folder)
+    log = ranks.log(log or Log(folder))
     log.start(run.seen, run.images, run.watch.seconds)
     for each in run.learners.values():
         each.train()
-    with signals() as asked:
+    leave = 0  # the exit code of a signal that asks to stop
+    with signals(patient=ranks.size > 1) as asked:
         run.watch.start()
         while run.done < run.updates:
             rate = run.update()
             validate = run.done % run.every == 0 or run.done == run.updates
             due = validate or run.done % log.every == 0
-            leave = bool(asked)  # read once: a signal may come between here and the checkpoint
+            leave = ranks.asked(asked, due)  # once: one may come before the checkpoint is written
             if due or leave:
                 run.report(log, rate, due)
             if validate:
-                run.validate(validation, draw, log)
+                ranks.from_first(partial(run.validate, validation, draw, log))
+                run.metrics.clear()
             if validate or leave:
-                run.save()
+                ranks.from_first(run.save)
                 run.watch.start()
             if leave:
                 break
-        if asked:
-            raise Stopped(f"stopped after {run.seen:,} images; the same command goes on", asked[0])
-    agent.load_state_dict(storage.read(folder / "best.pt", run.device)["agent"])
+        leave = leave or ranks.asked(asked, due=True)
+        if leave:
+            raise Stopped(f"stopped after {run.seen:,} images; the same command goes on", leave)
+    best = partial(storage.read, folder / "best.pt", run.device)
+    agent.load_state_dict(ranks.from_first(best)["agent"])
+    run.curve = ranks.from_first(lambda: run.curve)
     return TrainingResult(run.images, run.watch, run.kept, run.curve)
 
 

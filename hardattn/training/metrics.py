@@ -119,6 +119,6 @@ class TrainingMetrics:
 
     def take_up(self, state: dict[str, Tensor], done: int) -> None:
         """Go on from a checkpoint after that many updates; older ones have the first span alone."""
-        self.sums = state["sums"].expand_as(self.sums).clone()
-        self.count = state["count"].expand_as(self.count).clone()
+        self.sums = state["sums"].to(self.sums).expand_as(self.sums).clone()
+        self.count = state["count"].to(self.count).expand_as(self.count).clone()
         self.sound = self.sound + done
