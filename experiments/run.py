@@ -158,12 +158,10 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
         dataset = replace(dataset, train=subsample(dataset.train, share, run.seed))
     agent = build(recipe, world, setting.image, run.seed).to(setting.device)
     assert recipe.estimator is not None
-    training = recipe.training
-    refuse(
-        recipe.estimator.name, agent, world, setting.validation, training.curriculum, training.led
-    )
+    training, ranks, name_of = recipe.training, here(), recipe.estimator.name
+    shares = training.curriculum, training.led, ranks.size
+    refuse(name_of, agent, world, setting.validation, *shares)
     estimator = build_estimator(recipe.estimator, agent, world)
-    ranks = here()
     ranks.same("data", dataset.fingerprint)
     if ranks.first:
         begin(folder, recipe, run, setting, agent, estimator)

@@ -73,7 +73,7 @@ ESTIMATORS: dict[str, Row] = {
     "reinforce": Row(reinforce),
     "moving_average": Row(MovingAverage),
     "learned_baseline": Row(learned_baseline),
-    "nvil": Row(NVIL, biased="scaled by the running standard deviation"),
+    "nvil": Row(NVIL, biased="scaled by the running standard deviation", whole=True),
     "self_critical": Row(self_critical, episodes=2),
     "soft_baseline": Row(soft_baseline, draws=MEANS, episodes=2),
     "entropy_bonus": Row(entropy_bonus, biased="of the loss with an entropy bonus"),
@@ -119,7 +119,7 @@ ESTIMATORS: dict[str, Row] = {
     ),
     "a2c": Row(a2c, biased="by the critic"),
     "ppo": Row(ppo, biased="by the critic, and clipped"),
-    "snes": Row(SNES, biased="of the smoothed loss, and by ranks", episodes=16),
+    "snes": Row(SNES, biased="of the smoothed loss, and by ranks", episodes=16, whole=True),
     "self_critical_attention": Row(
         SelfCriticalAttention,
         biased="by a critic's guess of what attention is worth",
@@ -172,6 +172,7 @@ ESTIMATORS: dict[str, Row] = {
         gat_cluster,
         biased="of tasks that need no label, not of the loss",
         episodes=2,
+        whole=True,
         needs="unattended",
     ),
 }
@@ -184,6 +185,7 @@ def refuse(
     scenes: Scenes | None = None,
     curriculum: float = 0.0,
     led: float = 0.0,
+    processes: int = 1,
 ) -> None:
     """Raise ValueError, one line, if the estimator of that name cannot train this agent here.
 
@@ -194,8 +196,10 @@ def refuse(
         scenes: Any scenes of the world; with them, what the agent draws from is looked at as well.
         curriculum: Whether, and for which share of training, there are fewer looks at first.
         led: Whether, and for which share of training, looks are led at first.
+        processes: By how many each batch is shared.
     """
     row = ESTIMATORS.get(name)
-    reason = row.refusal(agent, world, scenes, curriculum, led) if row is not None else ""
+    given = curriculum, led, processes
+    reason = row.refusal(agent, world, scenes, *given) if row is not None else ""
     if reason:
         raise ValueError(f"estimator {name!r} {reason}")

@@ -42,6 +42,8 @@ class Row(NamedTuple):
     """Whether the task may reward."""
     episodes: int | None = 1
     """How many episodes of a scene make an estimate, by its defaults; None: every one there is."""
+    whole: bool = False
+    """Whether an estimate is of a batch as a whole, and no mean of those of its parts."""
     needs: str = ""
     """A method or attribute of the agent, a key of NEEDS."""
 
@@ -59,6 +61,7 @@ class Row(NamedTuple):
         scenes: Scenes | None = None,
         curriculum: float = 0.0,
         led: float = 0.0,
+        processes: int = 1,
     ) -> str:
         """Why it cannot train this agent in this world, as the rest of a sentence; empty: it can.
 
@@ -67,10 +70,13 @@ class Row(NamedTuple):
             scenes: Any scenes of the world. With them, the agent takes one step with the first of
                 them, so that it is known which distribution it draws places from.
             curriculum: Whether, and for which share of training, there are fewer looks at first.
+            processes: By how many each batch is shared.
         """
         who = type(agent).__name__
         if self.needs and not hasattr(agent, self.needs):
             return f"needs an agent with {NEEDS[self.needs]}: {who} has none"
+        if self.whole and processes > 1:
+            return f"needs a batch as a whole, and {processes} processes share it: use one"
         if self.one_draw and world.looks != 2:
             return f"needs a world of two looks, whose second is drawn, not of {world.looks}"
         if self.one_draw and curriculum:

@@ -126,6 +126,13 @@ class Ranks:
         with _noticed():
             dist.all_reduce(tensor)
 
+    def gather(self, tensor: Tensor) -> Tensor:
+        """The rows of all processes, one after the other. Raises Lost."""
+        parts = [torch.empty_like(tensor).contiguous() for _ in range(self.size)]
+        with _noticed():
+            dist.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts)
+
     def asked(self, codes: Sequence[int], due: bool) -> int:
         """The exit code of a signal that asked any process to stop; 0 of none.
 
@@ -273,14 +280,21 @@ class _PartOfTheBatch(TorchDispatchMode):
         if func._schema.is_mutable:
             if self._of_rows(args[0].shape):
                 whole = args[0].new_empty(self._whole(args[0].shape))
-                args[0].copy_(self._part(func(whole, *args[1:], **kwargs), args[0].shape))
+                drawn = func(whole, *map(self._gathered, args[1:]), **kwargs)
+                args[0].copy_(self._part(drawn, args[0].shape))
                 return args[0]
-        elif any(isinstance(one, Tensor) for one in args) and not _draws_nothing(func, args):
-            raise NotImplementedError(
-                f"{func} draws in a way that several processes cannot share: use one of "
-                "hardattn.noise, or train in one process"
-            )
+        elif self._of_rows(getattr(args[0], "shape", ())) and not _draws_nothing(func, args):
+            # How many numbers it takes may hang on what is given for other rows.
+            drawn = func(*map(self._gathered, args), **kwargs)
+            several = drawn if isinstance(drawn, tuple) else (drawn,)
+            parts = tuple(self._part(one, args[0].shape) for one in several)
+            return parts if isinstance(drawn, tuple) else parts[0]
         return func(*args, **kwargs)
+
+    def _gathered(self, given: Any) -> Any:
+        if isinstance(given, Tensor) and self._of_rows(given.shape):
+            return self.ranks.gather(given)
+        return given
 
     def _of_rows(self, size: Sequence[int]) -> bool:
         return len(size) > 0 and size[0] > 0 and size[0] % self.own == 0

@@ -21,6 +21,7 @@ from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
 from hardattn.training import checkpoint
+from hardattn.training.distributed import ALONE, Ranks
 from hardattn.training.log import Log
 from hardattn.training.loop import TrainingResult, train
 from hardattn.training.options import TrainOptions
@@ -54,6 +55,7 @@ def learn(
     seed: int = 0,
     estimator: Estimator = ESTIMATORS["learned_baseline"].make,
     log: Log | None = None,
+    ranks: Ranks = ALONE,
     **options: Any,
 ) -> tuple[TrainingResult, RAM]:
     """A small real training. It ends in `folder`, or goes on there."""
@@ -74,6 +76,7 @@ def learn(
             TrainOptions(**(defaults | options)),
             seed=seed,
             log=log,
+            ranks=ranks,
         )
     finally:
         log.close()
