@@ -8,9 +8,11 @@ many, and says in the environment who is who.
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from types import FrameType
 from typing import Any, TypeVar
 
 import torch
@@ -32,7 +34,7 @@ class Lost(Stopped):
     """Another process of this training is gone, or does not answer."""
 
     def __init__(self, reason: object):
-        why = (str(reason).splitlines() or [""])[0]
+        why = (str(reason).splitlines() or [""])[0].partition(". ")[0]
         super().__init__(
             "another process of this training ended before its time: all stop, and the same "
             f"command goes on from the last checkpoint ({why})",
@@ -226,11 +228,14 @@ def concatenate() -> Iterator[Ranks]:
     with _noticed():
         dist.init_process_group(backend, timeout=PATIENCE)
     _here.append(Ranks(dist.get_rank(), dist.get_world_size()))
+    before = signal.signal(signal.SIGTERM, _unless_lost)
     try:
         yield here()
+        dist.destroy_process_group()
     finally:
         _here.pop()
-        dist.destroy_process_group()
+        if not _lost:
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -239,7 +244,18 @@ def _noticed() -> Iterator[None]:
     try:
         yield
     except RuntimeError as fault:
+        _lost.append(True)
         raise Lost(fault) from fault
+
+
+_lost: list[bool] = []
+
+
+def _unless_lost(number: int, frame: FrameType | None) -> None:
+    """Who has lost another is about to say so and to end, and need not be ended before that."""
+    if not _lost:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 class _Mute:
