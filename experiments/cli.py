@@ -50,6 +50,7 @@ EXTRAS = {
         ("safetensors", "onnx", "onnxscript", "onnxruntime", "onnx_ir"), "'hardattn[deploy]'"
     ),
     "datasets": "'hardattn[hub]'",
+    "ray": "'hardattn[ray]'",
 }
 
 

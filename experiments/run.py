@@ -345,23 +345,26 @@ def record(trained: TrainingResult) -> Json:
 
 def _claim(folder: Path, name: str, recipe: Recipe, run: RunOptions, command: str) -> None:
     """Write down what runs here; refuse if something else already did."""
-    settings = plain(recipe.settings()) | {"seed": run.seed}
     path = folder / "recipe.json"
     if path.exists():
-        before = format_1.settings(json.loads(path.read_text()))
-        before.pop("origin", None)  # the settings tell it all
-        keys = sorted(before.keys() | settings.keys())
-        differ = [
-            f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
-            for key in keys
-            if before.get(key) != settings.get(key)
-        ]
-        if differ:
+        if differ := differences(folder, recipe, run):
             raise UsageError(
                 f"{folder} holds a run of another recipe ({'; '.join(differ)}): "
                 "choose another --out, or delete it"
             )
         return
-    told = settings | origin(name, recipe)
+    told = plain(recipe.settings()) | {"seed": run.seed} | origin(name, recipe)
     storage.replace_text(path, json.dumps(told, indent=1) + "\n")
     storage.replace_text(folder / "command.txt", command + "\n")
+
+
+def differences(folder: Path, recipe: Recipe, run: RunOptions) -> list[str]:
+    """In what the run of a folder is another one, in words; [] where it is this."""
+    settings = plain(recipe.settings()) | {"seed": run.seed}
+    before = format_1.settings(json.loads((folder / "recipe.json").read_text()))
+    before.pop("origin", None)  # the settings tell it all
+    return [
+        f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
+        for key in sorted(before.keys() | settings.keys())
+        if before.get(key) != settings.get(key)
+    ]

@@ -3,15 +3,22 @@
 Each run is a process of its own; options that are not listed here go to every run. Several values
 with commas between them stand for a run with each (--lr 1e-3,3e-3), and for an option that names a
 row of a table, such as --block or --estimator, `all` stands for every row. A value with a colon in
-it (folder:a,b) is one. What is already done is not done again. Exits non-zero if any run failed,
-and says which.
+it (folder:a,b) is one. What is already done is not done again, and what was stopped goes on. Exits
+non-zero if any run failed, and says which.
+
+--on ray runs them on a Ray cluster. Who has a scheduler of his own gives each of its jobs a part,
+--shard 0/8 to --shard 7/8, or has the commands printed, one a line, with --print.
 """
 
-import os
+import re
+import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 from ..command import Command, read_options, some
+from ..parse import parse
 from ..recipe import UsageError
 
 
@@ -21,8 +28,15 @@ class Options:
 
     seeds: int = 3
     """Run seeds 0 to N - 1."""
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """Processes at a time; by default one a core."""
+    workers: int | None = None
+    """Processes at a time; by default one a GPU, or where there is none one a core that may be
+    used."""
+    on: str = "here"
+    """here; ray, the Ray cluster that this machine belongs to; or one at ray://HOST:PORT."""
+    shard: str = "0/1"
+    """Only part i of n, i/n with i from 0 to n - 1."""
+    print: bool = False
+    """Run nothing, and print the commands, one a line."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +48,20 @@ class Sweep(Options):
 
     def __post_init__(self) -> None:
         some(self.recipes, "RECIPE")
-        if self.seeds < 1 or self.workers < 1:
+        if self.seeds < 1 or (self.workers is not None and self.workers < 1):
             raise UsageError("--seeds and --workers must be at least 1")
+        if self.on not in ("here", "ray") and not re.fullmatch(r"ray://[^/:]+:\d+", self.on):
+            raise UsageError(f"--on is here, ray or ray://HOST:PORT, not {self.on!r}")
+        part_of(self.shard)
+
+
+def part_of(shard: str) -> slice:
+    """Of a list of commands, those of a shard i/n. Raises UsageError."""
+    found = re.fullmatch(r"(\d+)/(\d+)", shard)
+    number, count = (int(word) for word in found.groups()) if found else (0, 0)
+    if number >= count:
+        raise UsageError(f"--shard is i/n with i from 0 to n - 1, not {shard!r}")
+    return slice(number, None, count)
 
 
 def options(words: Sequence[str]) -> Sweep:
@@ -44,7 +70,8 @@ def options(words: Sequence[str]) -> Sweep:
     mine, others = _apart([part for word in words for part in _split(word)])
     own: Options = read_options(Options, mine, "hardattn sweep", "")
     count = next((at for at, word in enumerate(others) if word.startswith("-")), len(others))
-    return Sweep(own.seeds, own.workers, tuple(others[:count]), tuple(others[count:]))
+    given = {each.name: getattr(own, each.name) for each in fields(Options)}
+    return Sweep(**given, recipes=tuple(others[:count]), options=tuple(others[count:]))
 
 
 def _split(word: str) -> list[str]:
@@ -55,8 +82,9 @@ def _apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Its own options with their values, and the others."""
     mine: list[str] = []
     others: list[str] = []
+    valued = [f"--{each.name}" for each in fields(Options) if each.name != "print"]
     for word, before in zip(words, ["", *words][: len(words)], strict=True):
-        own = word in ("--seeds", "--workers") or before in ("--seeds", "--workers")
+        own = word in (*valued, "--print") or before in valued
         (mine if own else others).append(word)
     return mine, others
 
@@ -105,19 +133,54 @@ def table(field: str) -> list[str]:
 
 
 def run(given: Sweep) -> int:
-    """Train all."""
+    """Train all, or print how."""
+    changes = every(given.options)
+    commands = [
+        [recipe, "--seed", str(seed), *change]
+        for seed in range(given.seeds)
+        for recipe in given.recipes
+        for change in changes
+    ][part_of(given.shard)]
+    if given.print:
+        for words in commands:
+            parse(words)
+            print(shlex.join(["hardattn", "train", *words]))
+        return 0
+    return _here(given, commands) if given.on == "here" else _on_ray(given, commands)
+
+
+def _here(given: Sweep, commands: list[list[str]]) -> int:
+    from .. import capacity
+    from ..parallel import Here, sweep
+
+    gpus = capacity.gpus() if _device(commands) in ("auto", "cuda") else []
+    workers = given.workers or len(gpus) or capacity.cores()
+    return sweep(commands, workers, Here(workers, gpus), tell)
+
+
+def _on_ray(given: Sweep, commands: list[list[str]]) -> int:
+    from ..on_ray import OnRay
     from ..parallel import sweep
 
-    changes = every(given.options)
-    return sweep(
-        [
-            [recipe, "--seed", str(seed), *change]
-            for seed in range(given.seeds)
-            for recipe in given.recipes
-            for change in changes
-        ],
-        given.workers,
-    )
+    device = _device(commands)
+    place = OnRay(given.on)
+    try:
+        return sweep(commands, given.workers or place.workers(device), place, tell)
+    finally:
+        place.leave()
+
+
+def _device(commands: list[list[str]]) -> str:
+    """That of the trainings; "" of none. Raises UsageError."""
+    return parse(commands[0])[2].device if commands else ""
+
+
+def tell(ended: Sequence[Any]) -> None:
+    """A table of what became of each, as `hardattn runs` shows it."""
+    from ..states import table
+
+    if ended:
+        print(table(Path(ended[0].training.run.out), [each.state for each in ended]))
 
 
 COMMAND = Command(

@@ -15,6 +15,7 @@ EXPERIMENTS_MAY = {
     "recipe": "kinds options",
     "folder": "",
     "machine": "kinds",
+    "capacity": "",
     "measure": "kinds",
     "recipes": "kinds options recipe",
     "parse": "kinds options recipe recipes",
@@ -29,14 +30,15 @@ EXPERIMENTS_MAY = {
     "sb3": "build kinds recipe run timing",
     "trainers": "build kinds options recipe run sb3",
     "revive": "build kinds measure recipe recipes run sources trainers",
-    "parallel": "folder parse recipe revive timing",
+    "on_ray": "folder kinds recipe",
+    "parallel": "folder kinds parse recipe revive run sources states timing",
     "handed_on": "build committed folder kinds recipe revive sources",
     "benchmarks": "build committed kinds machine recipes run",
     "studies": "build committed folder kinds measure parallel parse recipe recipes revive run "
     "sources timing trainers words",
     "completion": "recipe recipes",
-    "commands": "benchmarks command committed handed_on kinds machine options parallel parse "
-    "recipe recipes run states studies trainers words",
+    "commands": "benchmarks capacity command committed handed_on kinds machine on_ray options "
+    "parallel parse recipe recipes run states studies trainers words",
     "cli": "command commands completion folder options",
     "__main__": "cli",
 }
