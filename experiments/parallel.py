@@ -182,11 +182,8 @@ def sweep(
     if tell is not None:
         tell(ended)
     if asked:
-        over = sum(each.code == 0 for each in ended)
-        print(
-            f"stopped: {over} of {len(ended)} runs are over; the same command goes on",
-            file=sys.stderr,
-        )
+        over = f"{sum(each.code == 0 for each in ended)} of {len(ended)}"
+        print(f"stopped: {over} runs are over; the same command goes on", file=sys.stderr)
         return asked[0]
     return next((code for code in codes if code), 0)
 

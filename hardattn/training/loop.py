@@ -82,6 +82,22 @@ class Training:
         """Scenes that were looked at."""
         return self.done * self.options.batch_size
 
+    def go_on(self, asked: list[int], validate: Callable[[], None], log: Log) -> int:
+        """An update, and what is due after it; the exit code of who asks to stop, or 0."""
+        rate = self.update()
+        over = self.done % self.every == 0 or self.done == self.updates
+        due = over or self.done % log.every == 0
+        leave = self.ranks.asked(asked, due)  # once: one may come before the checkpoint is written
+        if due or leave:
+            self.report(log, rate, due)
+        if over:
+            self.ranks.from_first(validate)
+            self.metrics.clear()
+        if over or leave:
+            self.ranks.from_first(self.save)
+            self.watch.start()
+        return leave
+
     def update(self) -> float:
         """One update from fresh scenes, or several from the same looks; the learning rate."""
         options, world, number = self.options, self.problem.world, self.done
@@ -212,21 +228,8 @@ def train(
     leave = 0  # the exit code of a signal that asks to stop
     with signals(patient=ranks.size > 1) as asked:
         run.watch.start()
-        while run.done < run.updates:
-            rate = run.update()
-            validate = run.done % run.every == 0 or run.done == run.updates
-            due = validate or run.done % log.every == 0
-            leave = ranks.asked(asked, due)  # once: one may come before the checkpoint is written
-            if due or leave:
-                run.report(log, rate, due)
-            if validate:
-                ranks.from_first(partial(run.validate, validation, draw, log))
-                run.metrics.clear()
-            if validate or leave:
-                ranks.from_first(run.save)
-                run.watch.start()
-            if leave:
-                break
+        while run.done < run.updates and not leave:
+            leave = run.go_on(asked, partial(run.validate, validation, draw, log), log)
         leave = leave or ranks.asked(asked, due=True)
         if leave:
             raise Stopped(f"stopped after {run.seen:,} images; the same command goes on", leave)

@@ -34,8 +34,8 @@ EXPERIMENTS_MAY = {
     "parallel": "folder kinds parse recipe revive run sources states timing",
     "handed_on": "build committed folder kinds recipe revive sources",
     "benchmarks": "build committed kinds machine recipes run",
-    "studies": "build committed folder kinds measure parallel parse recipe recipes revive run "
-    "sources timing trainers words",
+    "studies": "build committed folder kinds machine measure parallel parse recipe recipes revive "
+    "run sources timing trainers words",
     "completion": "recipe recipes",
     "commands": "benchmarks capacity command committed handed_on kinds machine on_ray options "
     "parallel parse recipe recipes run states studies trainers words",
