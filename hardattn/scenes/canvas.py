@@ -1,4 +1,8 @@
-"""Where scenes are put together: images and pieces of images, added up at drawn places."""
+"""Where scenes are put together: images and pieces of images, added up at drawn places.
+
+A canvas takes one byte a pixel, and whatever is added to it touches only the pixels where it lies:
+what exceeds 255 is cut off at each addition, which comes to the same as cutting off their sum.
+"""
 
 import torch
 from torch import Tensor
@@ -11,14 +15,25 @@ Size = int | tuple[int, int]
 
 
 class Canvas:
-    """Scenes in the making: (B, C, H * W) sums, and the draws that make them."""
+    """Scenes in the making: (B, C, H, W) uint8, and the draws that make them.
 
-    def __init__(self, split: Split, index: Tensor, generator: Generator | None, canvas: Size):
+    ground: what lies there already, (B, C, H, W), which stays as it is; by default all is black.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        index: Tensor,
+        generator: Generator | None,
+        canvas: Size,
+        ground: Tensor | None = None,
+    ):
         self.split, self.generator, self.device = split, generator, index.device
         self.height, self.width = (canvas, canvas) if isinstance(canvas, int) else canvas
         self.count, self.channels = len(index), split.images.shape[1]
-        size = (self.count, self.channels, self.height * self.width)
-        self.sums = torch.zeros(size, dtype=torch.int32, device=index.device)
+        size = (self.count, self.channels, self.height, self.width)
+        blank = torch.zeros(size, dtype=torch.uint8, device=index.device)
+        self.image = blank if ground is None else blank + ground
 
     def below(self, bound: int, *shape: int) -> Tensor:
         """Uniform integers from 0 up to bound - 1."""
@@ -57,7 +72,7 @@ class Canvas:
         top = self.below(self.height - piece + 1, *many)
         left = self.below(self.width - piece + 1, *many)
         crops = _crop(self.split.images, source, *cut, (piece, piece), zoom)
-        _add(self.sums, self.width, crops, top, left)
+        add(self.image, crops, top, left)
 
     def sprite(self, index: Tensor, zooms: tuple[int, ...]) -> Tensor:
         """Add a whole image at a uniform place, at one of the zooms; its box, (B, 4)."""
@@ -80,14 +95,9 @@ class Canvas:
         h, w = self.fits(zoom)
         start = torch.zeros_like(top)
         images = _crop(self.split.images, index, start, start, (h, w), zoom)
-        _add(self.sums, self.width, images * there[..., None, None, None], top, left)
+        add(self.image, images * there[..., None, None, None], top, left)
         x, y = torch.stack([left, left + w]) / self.width, torch.stack([top, top + h]) / self.height
         return torch.stack([x[0], y[0], x[1], y[1]], -1) * 2 - 1
-
-    def image(self) -> Tensor:
-        """(B, C, H, W) uint8: the sums, clamped."""
-        size = (self.count, self.channels, self.height, self.width)
-        return self.sums.clamp(max=255).to(torch.uint8).view(size)
 
 
 def _crop(
@@ -103,11 +113,19 @@ def _crop(
     return images.reshape(-1)[first + channel + inside]
 
 
-def _add(canvas: Tensor, width: int, patches: Tensor, top: Tensor, left: Tensor) -> None:
-    """Add (B, n, C, h, w) patches to a flat (B, C, H * W) canvas at (B, n) places."""
-    count, channels, (h, w) = len(patches), patches.shape[2], patches.shape[3:]
-    y = top[..., None] + torch.arange(h, device=top.device)
-    x = left[..., None] + torch.arange(w, device=top.device)
-    where = (y[..., :, None] * width + x[..., None, :])[:, None].expand(-1, channels, -1, -1, -1)
-    values = patches.transpose(1, 2).reshape(count, channels, -1).to(canvas.dtype)
-    canvas.scatter_add_(2, where.reshape(count, channels, -1), values)
+def add(canvas: Tensor, patches: Tensor, top: Tensor, left: Tensor) -> None:
+    """Add (B, n, C, h, w) patches to (B, C, H, W) canvases at (B, n) places, one after the other.
+
+    All are uint8, and 255 is the most that a pixel becomes.
+    """
+    flat, (count, channels, height, width) = canvas.view(-1), canvas.shape
+    y = top[..., None] + torch.arange(patches.shape[3], device=top.device)
+    x = left[..., None] + torch.arange(patches.shape[4], device=top.device)
+    plane = torch.arange(count * channels, device=top.device).view(-1, 1, channels, 1, 1) * height
+    where = (plane + y[:, :, None, :, None]) * width + x[:, :, None, None, :]
+    # Within a patch no pixel comes twice, so that none is read before it is written.
+    for patch, pixel in zip(patches.unbind(1), where.unbind(1), strict=True):
+        pixel = pixel.reshape(-1)
+        below = flat.index_select(0, pixel)
+        above = torch.minimum(patch.reshape(-1), ~below)  # ~ is 255 less that
+        flat.scatter_(0, pixel, below.add_(above))

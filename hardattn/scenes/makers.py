@@ -94,7 +94,7 @@ def cluttered(
     scene = Canvas(split, index, generator, canvas)
     scene.clutter(distractors, distractor_size, zoom)
     box = scene.sprite(index, zooms or (zoom,))
-    return Scenes(scene.image(), split.labels[index], box[:, None], index)
+    return Scenes(scene.image, split.labels[index], box[:, None], index)
 
 
 def pair(
@@ -136,7 +136,7 @@ def pair(
     box = torch.stack([scene.sprite(each, zooms or (zoom,)) for each in (index, other)], 1)
     called = names or tuple(map(str, range(classes)))
     target = which(split.labels[index], split.labels[other], called, answer)
-    return Scenes(scene.image(), target, box, index)
+    return Scenes(scene.image, target, box, index)
 
 
 def sequence(
@@ -185,7 +185,7 @@ def sequence(
     target = torch.full((count, digits + 1), -1, device=device)
     target[:, :digits] = torch.where(there, split.labels[members], -1)
     target = torch.where(end, classes, target)
-    return Scenes(scene.image(), target, box.masked_fill(~there[..., None], torch.nan), index)
+    return Scenes(scene.image, target, box.masked_fill(~there[..., None], torch.nan), index)
 
 
 def search(
@@ -223,7 +223,7 @@ def search(
     there = torch.ones(count, 1, dtype=torch.bool, device=device)
     box = scene.paste(members, top, left, zoom, there)
     cue = F.one_hot(split.labels[index], classes).to(box.dtype)
-    return Scenes(scene.image(), cell[:, 0], box[:, :1], index, cue)
+    return Scenes(scene.image, cell[:, 0], box[:, :1], index, cue)
 
 
 def localise(
@@ -255,7 +255,7 @@ def localise(
     top = (scene.height - h) % (PLACES - 1) // 2 + place // PLACES * down
     left = (scene.width - w) % (PLACES - 1) // 2 + place % PLACES * across
     box = scene.paste(index[:, None], top, left, zoom, torch.ones_like(place, dtype=torch.bool))
-    return Scenes(scene.image(), place[:, 0], box, index)
+    return Scenes(scene.image, place[:, 0], box, index)
 
 
 def apart(canvas: Size, height: int, width: int) -> tuple[int, int]:

@@ -84,10 +84,9 @@ def add_clutter(
 ) -> Scenes:
     """The same scenes with more crops of images of the split, as `cluttered` adds them."""
     height, width = scenes.image.shape[2:]
-    scene = Canvas(split, scenes.index, generator, (height, width))
-    scene.sums += scenes.image.flatten(2)
+    scene = Canvas(split, scenes.index, generator, (height, width), scenes.image)
     scene.clutter(distractors, distractor_size, zoom)
-    return Scenes(scene.image(), *scenes[1:])
+    return Scenes(scene.image, *scenes[1:])
 
 
 def affine_transform(scenes: Scenes, matrix: Tensor) -> Scenes:

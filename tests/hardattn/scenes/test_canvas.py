@@ -1,0 +1,120 @@
+"""What is added up by bytes, where it lies, is what sums over the whole canvas would come to."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from hardattn.data import Split
+from hardattn.problem import SCENES
+from hardattn.rng import CounterRNG
+from hardattn.scenes import Scenes, add_clutter, canvas, cluttered, makers, transforms
+
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "plain": [{}, dict(zoom=2)],
+    "translated": [dict(canvas=(13, 17)), dict(canvas=30, zoom=2), dict(canvas=30, zooms=(1, 3))],
+    "cluttered": [
+        dict(canvas=(15, 16), distractors=30, distractor_size=4),
+        dict(canvas=24, zoom=2, distractors=9, distractor_size=5),
+        dict(canvas=24, zooms=(1, 2), distractors=9, distractor_size=5),
+    ],
+    "pair": [dict(canvas=9), dict(canvas=(12, 13), distractors=5, distractor_size=4)],
+    "sequence": [dict(canvas=(12, 31)), dict(canvas=50, zoom=2, gap=1)],
+    "search": [dict(canvas=(21, 24)), dict(canvas=48, zoom=2, distractors=8)],
+    "localise": [dict(canvas=(14, 15), distractors=20, distractor_size=3)],
+    "circle_square": [{}],
+    "catch": [{}],
+}
+
+
+def numbers(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def split(channels: int = 1) -> Split:
+    images = torch.randint(90, 256, (12, channels, 6, 7), generator=numbers(99)).byte()
+    return Split(images, torch.arange(12) % 10)
+
+
+class Summed(canvas.Canvas):
+    """The canvas by its formula: int32 sums of all that lies there, in no order, then clamped."""
+
+    def __init__(self, *given: Any):
+        super().__init__(*given)
+        self.sums = self.image.to(torch.int32).flatten(2)
+
+    def take(self, patches: Tensor, top: Tensor, left: Tensor) -> None:
+        count, channels, (h, w) = len(patches), patches.shape[2], patches.shape[3:]
+        y, x = top[..., None] + torch.arange(h), left[..., None] + torch.arange(w)
+        where = (y[..., :, None] * self.width + x[..., None, :])[:, None]
+        where = where.expand(-1, channels, -1, -1, -1).reshape(count, channels, -1)
+        values = patches.transpose(1, 2).reshape(count, channels, -1).to(torch.int32)
+        self.sums.scatter_add_(2, where, values)
+        self.image.copy_(self.sums.clamp(max=255).to(torch.uint8).view_as(self.image))
+
+
+def same(one: Scenes, other: Scenes) -> bool:
+    return all(
+        torch.equal(a.nan_to_num(9.0), b.nan_to_num(9.0)) for a, b in zip(one, other, strict=True)
+    )
+
+
+def in_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on canvases are `Summed`."""
+    latest: list[Summed] = []
+
+    class Noted(Summed):
+        def __init__(self, *given: Any):
+            super().__init__(*given)
+            latest[:] = [self]
+
+    for module in (makers, transforms):
+        monkeypatch.setattr(module, "Canvas", Noted)
+    monkeypatch.setattr(canvas, "add", lambda image, *given: latest[0].take(*given))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("name", SCENES)
+def test_scenes_equal_the_clamped_sums(monkeypatch, name, streams, channels):
+    def made() -> list[Scenes]:
+        data, index = split(channels), torch.arange(40) % 12
+        return [
+            SCENES[name].make(
+                data, index, CounterRNG(torch.arange(40)) if streams else numbers(5), **options
+            )
+            for options in OPTIONS[name]
+        ]
+
+    quick = made()
+    in_sums(monkeypatch)
+    for one, other in zip(quick, made(), strict=True):
+        assert one.image.dtype == torch.uint8
+        assert same(one, other)
+
+
+def test_more_on_finished_scenes_equals_the_clamped_sums(monkeypatch):
+    def made() -> Scenes:
+        scenes = cluttered(split(), torch.arange(12), numbers(1), canvas=12, distractor_size=4)
+        return add_clutter(scenes, split(), numbers(2), distractors=12, distractor_size=6)
+
+    quick = made()
+    in_sums(monkeypatch)
+    assert same(quick, made())
+
+
+def test_scenes_that_are_strewn_stay_as_they_were():
+    scenes = cluttered(split(), torch.arange(12), numbers(1), canvas=12, distractor_size=4)
+    before = scenes.image.clone()
+    more = add_clutter(scenes, split(), numbers(2), distractors=9, distractor_size=6)
+    assert torch.equal(scenes.image, before)
+    assert not torch.equal(more.image, before)
+    assert (more.image >= before).all()
+
+
+def test_a_pixel_of_a_canvas_is_a_byte():
+    scene = canvas.Canvas(split(3), torch.arange(5), numbers(0), (9, 11))
+    scene.clutter(4, 3, 1)
+    assert scene.image.dtype == torch.uint8
+    assert scene.image.untyped_storage().nbytes() == 5 * 3 * 9 * 11
