@@ -4,6 +4,7 @@ So what an environment shows depends neither on how many others there are nor on
 reset, and many episodes may be made ahead, in one call.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -161,7 +162,7 @@ class Prefetch:
             # Twice as many each time: who resets with a seed every time needs no more than one.
             many, count, who = len(self.who), max(1, 2 * self.count), self.who
             if self.count:
-                most = min(AHEAD, PIXELS // self.whole.scenes.image[0].numel())
+                most = min(AHEAD, PIXELS // math.prod(self.whole.scenes.shape))
                 count = min(count, max(1, most // many))
             numbers = torch.full_like(who, number)
             if count > 1:

@@ -33,12 +33,12 @@ class Observations:
     """
 
     def __init__(self, world: World, example: Scenes, flat: bool = False):
-        _, *image = example.image.shape
+        image = example.shape
         self.flat, self.context = flat, world.context(example).numel() > 0
         told = tuple(world.context(example).shape[1:])
         grid = isinstance(world.sensor, Grid)
         bounds: dict[str, tuple[float, float, tuple[int, ...]]] = {
-            "glimpse": (0, brightest(world.sensor), world.sensor.shape((*image,))),  # type: ignore[arg-type]
+            "glimpse": (0, brightest(world.sensor), world.sensor.shape(image)),
             "location": (0 if grid else -1, 1, (world.places,)),
             "step": (0, 1, (1,)),
         }

@@ -56,19 +56,18 @@ class Renderer:
         sensor, scenes = world.sensor, stepping.episodes.scenes
         look = int(torch.as_tensor(stepping.look).expand(stepping.count)[row])
         over = bool(torch.as_tensor(stepping.over).expand(stepping.count)[row])
-        image = scenes.image
-        if now := getattr(world, "picture", None):
-            image = now(stepping.view)
+        now = getattr(world, "picture", None)
+        image = scenes.slice(row, row + 1).image[0] if now is None else now(stepping.view)[row]
         size, scales = (sensor.size, sensor.scales) if isinstance(sensor, Retina) else (0, 1)
         path = world.point(self.place[: look + 1, row]).cpu()
         told = over or stepping.reveal
         box = scenes.box[row].cpu() if told else None
-        parts = [path_picture(image[row].cpu(), path, size, scales, box, side=SIDE)]
+        parts = [path_picture(image.cpu(), path, size, scales, box, side=SIDE)]
         glimpse = self.glimpse[:, row].cpu().clone()
         glimpse[look + 1 :] = 0
         corners = None
         if isinstance(sensor, Retina):
-            corners = sensor.corners(self.place[:, row], (image.shape[2], image.shape[3])).cpu()
+            corners = sensor.corners(self.place[:, row], (image.shape[1], image.shape[2])).cpu()
         parts.append(seen_glimpses(glimpse, sensor, SIDE, corners=corners))
         if self.answers:
             truth = int(scenes.target[row]) if told and scenes.target.dim() == 1 else None

@@ -172,8 +172,8 @@ class Stepping:
             return old.index_copy_(0, rows, new)
 
         old = self.episodes
-        image = put_within(new.scenes.image, old.scenes.image)
-        scenes = Scenes(image, *mapped(put, tuple(new.scenes[1:]), tuple(old.scenes[1:])))
+        picture = mapped(put_within, new.scenes.picture, old.scenes.picture)
+        scenes = Scenes(picture, *mapped(put, tuple(new.scenes[1:]), tuple(old.scenes[1:])))
         self.view = mapped(put_within, new.view, self.view)
         self.seen = mapped(put, new.seen, self.seen)
         rest = mapped(put, tuple(new[3:]), tuple(old[3:]))

@@ -80,7 +80,7 @@ def controlled(
     if all(one.kind == "gradient" for one in maps):
         return {}
     found = {}
-    batch = together(len(scenes), most or max(2, at_once(scenes.image)))
+    batch = together(len(scenes), most or max(2, at_once(scenes.shape)))
     for name, change in CONTROLS.items():
         with replaced(agent, change):
             found[name] = evaluate(agent, world, scenes, draw, batch=batch)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hardattn import storage
 from hardattn.data import Dataset, load, subsample
+from hardattn.data.memory import at_once
 from hardattn.device import choose, tune
 from hardattn.estimators import refuse
 from hardattn.evaluation import cost
@@ -145,9 +146,7 @@ def prepare(problem: ProblemOptions, run: RunOptions) -> Setting:
     dataset = load(problem.dataset, run.root, device)
     world, make, answers = built(problem, dataset.classes, dataset.train.images.shape[1:])
     validation = fixed_scenes(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
-    _, channels, height, width = validation.image.shape
-    image = (channels, height, width)
-    return Setting(device, product, dataset, make, world, answers, validation, image)
+    return Setting(device, product, dataset, make, world, answers, validation, validation.shape)
 
 
 def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path) -> Json:
@@ -256,7 +255,9 @@ def conclude(
     columns = {kind: measured[kind]._asdict() for kind in kinds}
     storage.write(folder / "columns.pt", columns)
     wrong = failures(measured["greedy"], FAILURES)
-    few, failed = test.slice(0, EXAMPLES), test.rows(wrong.to(test.image.device))
+    most = at_once(test.shape)  # of large scenes fewer are kept to be shown
+    wrong = wrong[:most]
+    few, failed = test.slice(0, min(EXAMPLES, most)), test.rows(wrong.to(test.device))
     kept = _pictures(few) | {"failures": {"index": wrong, **_pictures(failed)}}
     storage.write(folder / "examples.pt", kept)
     return result

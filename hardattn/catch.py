@@ -95,7 +95,7 @@ class Catch(World):
         self.places = 3
 
     def open(self, scenes: Scenes) -> Game:
-        height, width = scenes.image.shape[2:]
+        _, height, width = scenes.shape
         if not height == width == self.horizon:
             raise ValueError(
                 f"a game of {self.horizon} looks has a screen as high and wide, not of "

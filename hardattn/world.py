@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hardattn.data.memory import at_once
 from hardattn.rng import Generator, uniform
 from hardattn.scenes import Scenes
 from hardattn.sensors import SIGHTS, Sensor, sight
@@ -41,9 +42,10 @@ def image_centre(scenes: Scenes) -> Tensor:
 
 def coarse(scenes: Scenes) -> Tensor:
     """The image averaged down to at most COARSE pixels a side: (B, C, h, w)."""
-    image = whole(scenes)
-    height, width = image.shape[2:]
-    return F.adaptive_avg_pool2d(image, (min(COARSE, height), min(COARSE, width)))
+    _, height, width = scenes.shape
+    size, many = (min(COARSE, height), min(COARSE, width)), at_once(scenes.shape)
+    parts = [scenes.slice(at, at + many) for at in range(0, len(scenes), many)] or [scenes]
+    return torch.cat([F.adaptive_avg_pool2d(whole(part), size) for part in parts])
 
 
 def whole(scenes: Scenes) -> Tensor:
@@ -140,9 +142,14 @@ class World:
         shown = sight(self.sensor, image, 1 if self.changes else self.horizon)
         return max(told, shown, key=SIGHTS.index)
 
+    @property
+    def sees_windows(self) -> bool:
+        """Whether of a scene nothing is read but windows on it, where looks fall."""
+        return self.sensor.by_windows and self.context_name not in ("coarse", "whole")
+
     def open(self, scenes: Scenes) -> Any:
         """What the sensor keeps of the scenes for one episode."""
-        return self.sensor.open(scenes.image)
+        return self.sensor.open(scenes.picture if self.sensor.by_windows else scenes.image)
 
     def context(self, scenes: Scenes) -> Tensor:
         """What agents are told before the first look, (B, ...); (B, 0) for nothing."""

@@ -28,9 +28,9 @@ MAY = {
     "attention": "blocks stochastic",
     "data": "",
     "scenes": "data rng",
-    "sensors": "",
+    "sensors": "scenes",
     "tasks": "clustering",
-    "world": "rng scenes sensors tasks",
+    "world": "data rng scenes sensors tasks",
     "catch": "data rng scenes sensors tasks world",
     "problem": "catch scenes sensors tasks world",
     "rollout": "distributions noise scenes world",
@@ -46,7 +46,7 @@ MAY = {
 # Packages beside torch, numpy and the standard library: inside functions, and at the top of a file;
 # of a room, or of a single module in it.
 LAZILY = {
-    "data": {"sklearn", "PIL", "datasets"},
+    "data": {"PIL", "datasets"},
     "clustering": {"scipy", "sklearn"},
     "export": {"onnx_ir", "onnxruntime"},
     "training": {"tensorboard", "PIL", "rich"},

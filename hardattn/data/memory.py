@@ -1,37 +1,38 @@
 """How many images to handle at a time, and whether they fit: bounded by bytes, not by number."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 TOGETHER = 1000  # images that are handled at a time,
 BYTES = 64 * 2**20  # if they are no more than that
 MAKING = 12  # bytes that a byte of a scene takes while it is made: sums of int32, and copies
 
 
-def at_once(images: Tensor) -> int:
-    """How many images like these, (B, ...), to handle at a time: 1,000, and of large ones fewer.
+def at_once(image: Sequence[int]) -> int:
+    """How many images of this shape to handle at a time: 1,000, and of large ones fewer.
 
     It depends on their size alone, and on no machine: chunks decide which random numbers fall on
     which image.
     """
-    return min(TOGETHER, max(1, BYTES // max(1, images.shape[1:].numel())))
+    return min(TOGETHER, max(1, BYTES // max(1, math.prod(image))))
 
 
-def refuse(images: Tensor, each: int, total: int, device: torch.device) -> None:
+def refuse(image: Sequence[int], each: int, total: int, device: torch.device) -> None:
     """Raise ValueError, with the sizes, if there is no memory for so many scenes.
 
-    images: of such scenes, (B, ...). each: bytes of a scene. They are made on the CPU.
+    image: the shape of such a scene's. each: bytes of a scene. They are made on the CPU.
     """
     kept = total * each
-    wanted = {torch.device("cpu"): kept + min(total, at_once(images)) * each * MAKING}
+    wanted = {torch.device("cpu"): kept + min(total, at_once(image)) * each * MAKING}
     if device.type != "cpu":
         wanted[device] = kept
     for where, needed in wanted.items():
         there = free(where)
         if there is not None and needed > there:
-            size = "x".join(map(str, images.shape[1:]))
+            size = "x".join(map(str, image))
             raise ValueError(
                 f"{total:,} scenes of {size} pixels need {needed / 2**30:,.1f} GiB of memory, and "
                 f"{max(0, there) / 2**30:,.1f} GiB is free on {where}: choose a smaller canvas or "

@@ -73,7 +73,7 @@ def every_episode(
     Every draw branches, so that what episodes have in common is computed once. The number of
     choices at a draw must not depend on what was drawn before.
     """
-    log_prob = torch.zeros(len(scenes), 1, device=scenes.image.device)
+    log_prob = torch.zeros(len(scenes), 1, device=scenes.device)
 
     def visit(places: LocationDistribution, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
         nonlocal log_prob

@@ -60,7 +60,7 @@ class SNES(nn.Module):
         half = mean.new_empty(self.population // 2, len(mean)).normal_(generator=generator)
         moves = torch.cat([half, -half])
         first = world.first(scenes, generator)
-        device = scenes.image.device
+        device = scenes.device
         seed = torch.randint(2**31, (), generator=generator, device=device)
         noise = torch.Generator(device)
         losses, path = [], None

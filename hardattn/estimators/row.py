@@ -109,7 +109,7 @@ def _decided(agent: Any, world: World, scenes: Scenes, guided: bool) -> list[Loc
     if isinstance(still, nn.Module):
         still.eval()
     one = scenes.slice(0, 1)
-    generator = torch.Generator(one.image.device).manual_seed(0)
+    generator = torch.Generator(one.device).manual_seed(0)
     with torch.no_grad():
         place = world.place(world.first(one, generator))
         seen = world.observe(world.open(one), place, 0)

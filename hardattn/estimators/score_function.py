@@ -293,7 +293,7 @@ class MovingAverage(nn.Module):
         scenes: Scenes,
         generator: torch.Generator | None = None,
     ) -> Loss:
-        uniform = torch.rand(len(scenes), generator=generator, device=scenes.image.device)
+        uniform = torch.rand(len(scenes), generator=generator, device=scenes.device)
         calm = uniform < self.soft
 
         def draw(

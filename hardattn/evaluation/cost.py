@@ -211,8 +211,8 @@ def memory(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> int
     On the CPU by `Memory`; on a GPU by its allocator, which rounds up and has kernels' workspaces.
     """
     held = [*agent.parameters(), *agent.buffers()]
-    given = Scenes(*(part.clone() for part in scenes))  # a slice holds all that it was cut from
-    device = given.image.device
+    given = scenes.each(Tensor.clone)  # a slice holds all that it was cut from
+    device = given.device
     generator = torch.Generator(device).manual_seed(0)
     with torch.no_grad():
         if device.type == "cuda":
@@ -222,8 +222,8 @@ def memory(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> int
             for _ in episode(agent, world, given, draw, generator, whole=True):
                 pass
             made = torch.cuda.max_memory_allocated(device) - before
-            return made + sum(each.untyped_storage().nbytes() for each in (*held, *given))
-        with Memory(*held, *given) as watched:
+            return made + sum(each.untyped_storage().nbytes() for each in (*held, *given.tensors()))
+        with Memory(*held, *given.tensors()) as watched:
             for _ in episode(agent, world, given, draw, generator, whole=True):
                 pass
     return watched.peak
@@ -237,12 +237,11 @@ def measure(
     Weights, operations, pixels and memory in bytes are the same whenever they are measured. `times`
     are not: without `timed` they are left out. Takes one or two seconds.
     """
-    channels, height, width = scenes.image.shape[1:]
-    image = (channels, height, width)
+    image = scenes.shape
     told = world.context_shape(image)
     before, look = told[1] * told[2] if len(told) == 3 else 0, world.sensor.pixels(image)
     after, uncounted = operations(agent, world, scenes, draw)
-    batch = min(BATCH, at_once(scenes.image), len(scenes))
+    batch = min(BATCH, at_once(scenes.shape), len(scenes))
     with _one_thread():
         peak = {n: memory(agent, world, scenes.slice(0, n), draw) for n in (1, batch)}
     found = {
@@ -270,14 +269,14 @@ def times(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> dict
     their quartiles. latency: of one image, until the agent stops; `after`: until it has answered
     after each look. throughput: of BATCH images at a time, fewer where there are fewer.
     """
-    batch = min(BATCH, at_once(scenes.image), len(scenes))
+    batch = min(BATCH, at_once(scenes.shape), len(scenes))
     with _one_thread():
         one = _timed(agent, world, scenes, draw, 1)
-        many = _spread(_timed(agent, world, scenes, draw, batch), scenes.image.device)
+        many = _spread(_timed(agent, world, scenes, draw, batch), scenes.device)
     answers = range(max(map(len, one)))
     return {
         "latency": {
-            **_spread(one, scenes.image.device),
+            **_spread(one, scenes.device),
             "after": [
                 _quantile([after[taken] for after in one if len(after) > taken], 0.5)
                 for taken in answers
@@ -299,7 +298,7 @@ def _one_thread() -> Iterator[None]:
 
 def _timed(agent: Any, world: World, scenes: Scenes, draw: Draw, batch: int) -> list[list[float]]:
     """Seconds from the start of a pass to the answer after each look; PASSES at least."""
-    device = scenes.image.device
+    device = scenes.device
     now = time.process_time if device.type == "cpu" else time.perf_counter
     generator = torch.Generator(device).manual_seed(0)
     starts = range(0, len(scenes) - batch + 1, batch)

@@ -10,6 +10,7 @@ from hardattn.data.memory import at_once
 from hardattn.maps import Map, recorded
 from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout
 from hardattn.scenes import Scenes, inside
+from hardattn.scenes.sprites import Sprites
 from hardattn.sensors import Grid
 from hardattn.world import World
 
@@ -103,7 +104,8 @@ def evaluate(
     """Look once at every scene, as in use: no gradient, evaluation mode, draws from `seed` alone.
 
     First looks are drawn on the CPU for all scenes at once, so that agents, batch sizes and
-    devices share them. first: these instead. batch: scenes at a time, by default `memory.at_once`.
+    devices share them. first: these instead. batch: scenes at a time, by default as many as are not
+    too many bytes (see `together`).
     What the task has to say about all scenes together it has said: clusters have the numbers of
     classes, of which `metrics` can then be asked.
     """
@@ -132,13 +134,13 @@ def episodes(
     """What `keep` makes of each batch, as `evaluate` looks at it: its scenes, episodes and maps."""
     world.check(scenes)
     # From the same seed as the first looks, a random agent's second would be its first again.
-    generator = torch.Generator(scenes.image.device).manual_seed(seed + APART)
+    generator = torch.Generator(scenes.device).manual_seed(seed + APART)
     if first is None:
         first = world.first(scenes, torch.Generator().manual_seed(seed))
     training = isinstance(agent, nn.Module) and agent.training
     if isinstance(agent, nn.Module):
         agent.eval()
-    kept, batch = [], batch or at_once(scenes.image)
+    kept, batch = [], batch or together(world, scenes)
     try:
         with torch.no_grad():
             for start in range(0, len(scenes), batch):
@@ -151,6 +153,16 @@ def episodes(
         if training and isinstance(agent, nn.Module):
             agent.train()
     return kept
+
+
+def together(world: World, scenes: Scenes) -> int:
+    """How many scenes to look at at a time: `memory.at_once` of what is seen of each.
+
+    That is all of it, or, of scenes that nobody has painted, as much as falls into windows.
+    """
+    if world.sees_windows and isinstance(scenes.picture, Sprites):
+        return at_once(world.sensor.shape(scenes.shape))
+    return at_once(scenes.shape)
 
 
 def concatenate(parts: Sequence[Columns]) -> Columns:

@@ -16,6 +16,7 @@ from hardattn.scenes.makers import (
 from hardattn.scenes.scene import (
     MakeScenes as MakeScenes,
     Scenes as Scenes,
+    concatenate as concatenate,
     fixed_scenes as fixed_scenes,
     inside as inside,
 )

@@ -1,8 +1,4 @@
-"""Where scenes are put together: images and pieces of images, added up at drawn places.
-
-A canvas takes one byte a pixel, and whatever is added to it touches only the pixels where it lies:
-what exceeds 255 is cut off at each addition, which comes to the same as cutting off their sum.
-"""
+"""Where scenes are put together: images and pieces of images, added up at drawn places."""
 
 import torch
 from torch import Tensor
@@ -10,30 +6,23 @@ from torch import Tensor
 from hardattn import rng
 from hardattn.data import Split
 from hardattn.rng import Generator
+from hardattn.scenes.sprites import AWAY, LARGE, Kind, Sprites, Stage
 
 Size = int | tuple[int, int]
 
 
 class Canvas:
-    """Scenes in the making: (B, C, H, W) uint8, and the draws that make them.
+    """Scenes in the making: what lies on them, piece after piece, and the draws that put it there.
 
-    ground: what lies there already, (B, C, H, W), which stays as it is; by default all is black.
+    Whatever is added is cut off at 255 where it lies, which comes to the same as clamping the sum.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        index: Tensor,
-        generator: Generator | None,
-        canvas: Size,
-        ground: Tensor | None = None,
-    ):
+    def __init__(self, split: Split, index: Tensor, generator: Generator | None, canvas: Size):
         self.split, self.generator, self.device = split, generator, index.device
         self.height, self.width = (canvas, canvas) if isinstance(canvas, int) else canvas
-        self.count, self.channels = len(index), split.images.shape[1]
-        size = (self.count, self.channels, self.height, self.width)
-        blank = torch.zeros(size, dtype=torch.uint8, device=index.device)
-        self.image = blank if ground is None else blank + ground
+        self.count = len(index)
+        self.kinds: list[Kind] = []
+        self.pieces: list[tuple[Tensor, Tensor, Tensor]] = []  # the fields of Sprites
 
     def below(self, bound: int, *shape: int) -> Tensor:
         """Uniform integers from 0 up to bound - 1."""
@@ -68,11 +57,10 @@ class Canvas:
             raise ValueError(f"a piece of {piece} pixels cannot be cut from an image of {h}x{w}")
         many = (self.count, pieces)
         source = self.below(len(self.split), *many)
-        cut = self.below(h - piece + 1, *many), self.below(w - piece + 1, *many)
+        y, x = self.below(h - piece + 1, *many), self.below(w - piece + 1, *many)
         top = self.below(self.height - piece + 1, *many)
         left = self.below(self.width - piece + 1, *many)
-        crops = _crop(self.split.images, source, *cut, (piece, piece), zoom)
-        add(self.image, crops, top, left)
+        self._add(Kind(pieces, piece, piece, zoom), source, (x, y), (left, top))
 
     def sprite(self, index: Tensor, zooms: tuple[int, ...]) -> Tensor:
         """Add a whole image at a uniform place, at one of the zooms; its box, (B, 4)."""
@@ -84,48 +72,46 @@ class Canvas:
             h, w = self.fits(zoom)
             top = self.below(self.height - h + 1, self.count, 1)
             left = self.below(self.width - w + 1, self.count, 1)
+            if len(zooms) == 1:
+                return self.paste(index[:, None], top, left, zoom)[:, 0]
             chosen = which == number
             box = torch.where(
                 chosen, self.paste(index[:, None], top, left, zoom, chosen)[:, 0], box
             )
         return box
 
-    def paste(self, index: Tensor, top: Tensor, left: Tensor, zoom: int, there: Tensor) -> Tensor:
-        """Add (B, n) whole images where they are `there`; their boxes, (B, n, 4)."""
+    def paste(
+        self, index: Tensor, top: Tensor, left: Tensor, zoom: int, there: Tensor | None = None
+    ) -> Tensor:
+        """Add (B, n) whole images, or those that are `there`; the boxes of all, (B, n, 4)."""
         h, w = self.fits(zoom)
         start = torch.zeros_like(top)
-        images = _crop(self.split.images, index, start, start, (h, w), zoom)
-        add(self.image, images * there[..., None, None, None], top, left)
+        kind = Kind(index.shape[1], h, w, zoom)
+        self._add(kind, index, (start, start), (left, top), there)
         x, y = torch.stack([left, left + w]) / self.width, torch.stack([top, top + h]) / self.height
         return torch.stack([x[0], y[0], x[1], y[1]], -1) * 2 - 1
 
+    def _add(
+        self,
+        kind: Kind,
+        source: Tensor,
+        cut: tuple[Tensor, Tensor],
+        place: tuple[Tensor, Tensor],
+        there: Tensor | None = None,
+    ) -> None:
+        at = torch.stack(place, -1)
+        if there is not None:
+            at = torch.where(there[..., None], at, AWAY)
+        self.kinds.append(kind)
+        self.pieces.append((source.int(), torch.stack(cut, -1).int(), at.int()))
 
-def _crop(
-    images: Tensor, source: Tensor, top: Tensor, left: Tensor, size: tuple[int, int], zoom: int
-) -> Tensor:
-    """(B, n, C, h, w): n crops a row, of the zoomed images that `source` (B, n) names."""
-    channels, rows, columns = images.shape[1:]
-    y = (top[..., None] + torch.arange(size[0], device=top.device)) // zoom
-    x = (left[..., None] + torch.arange(size[1], device=top.device)) // zoom
-    inside = (y[..., :, None] * columns + x[..., None, :])[:, :, None]
-    channel = torch.arange(channels, device=top.device)[:, None, None] * (rows * columns)
-    first = source[..., None, None, None] * (channels * rows * columns)
-    return images.reshape(-1)[first + channel + inside]
+    def sprites(self) -> Sprites:
+        """The scenes as lists of what lies on them."""
+        source, cut, place = (torch.cat(each, 1) for each in zip(*self.pieces, strict=True))
+        stage = Stage(self.split.images, self.kinds, self.height, self.width)
+        return Sprites(source, cut, place, stage)
 
-
-def add(canvas: Tensor, patches: Tensor, top: Tensor, left: Tensor) -> None:
-    """Add (B, n, C, h, w) patches to (B, C, H, W) canvases at (B, n) places, one after the other.
-
-    All are uint8, and 255 is the most that a pixel becomes.
-    """
-    flat, (count, channels, height, width) = canvas.view(-1), canvas.shape
-    y = top[..., None] + torch.arange(patches.shape[3], device=top.device)
-    x = left[..., None] + torch.arange(patches.shape[4], device=top.device)
-    plane = torch.arange(count * channels, device=top.device).view(-1, 1, channels, 1, 1) * height
-    where = (plane + y[:, :, None, :, None]) * width + x[:, :, None, None, :]
-    # Within a patch no pixel comes twice, so that none is read before it is written.
-    for patch, pixel in zip(patches.unbind(1), where.unbind(1), strict=True):
-        pixel = pixel.reshape(-1)
-        below = flat.index_select(0, pixel)
-        above = torch.minimum(patch.reshape(-1), ~below)  # ~ is 255 less that
-        flat.scatter_(0, pixel, below.add_(above))
+    def picture(self) -> Tensor | Sprites:
+        """The scenes, painted if they are small: (B, C, H, W) uint8."""
+        sprites = self.sprites()
+        return sprites.painted() if self.height * self.width <= LARGE else sprites

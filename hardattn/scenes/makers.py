@@ -36,11 +36,11 @@ def plain(
     Args:
         zoom: Pixels a side that each pixel of the image becomes.
     """
-    image = split.images.index_select(0, index)
-    if zoom > 1:
-        image = image.repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
-    box = torch.full((len(index), 1, 4), torch.nan, device=index.device)
-    return Scenes(image, split.labels[index], box, index)
+    height, width = split.images.shape[2:]
+    scene = Canvas(split, index, generator, (zoom * height, zoom * width))
+    corner = torch.zeros_like(index)[:, None]
+    box = torch.full_like(scene.paste(index[:, None], corner, corner, zoom), torch.nan)
+    return Scenes(scene.picture(), split.labels[index], box, index)
 
 
 def translated(
@@ -94,7 +94,7 @@ def cluttered(
     scene = Canvas(split, index, generator, canvas)
     scene.clutter(distractors, distractor_size, zoom)
     box = scene.sprite(index, zooms or (zoom,))
-    return Scenes(scene.image, split.labels[index], box[:, None], index)
+    return Scenes(scene.picture(), split.labels[index], box[:, None], index)
 
 
 def pair(
@@ -136,7 +136,7 @@ def pair(
     box = torch.stack([scene.sprite(each, zooms or (zoom,)) for each in (index, other)], 1)
     called = names or tuple(map(str, range(classes)))
     target = which(split.labels[index], split.labels[other], called, answer)
-    return Scenes(scene.image, target, box, index)
+    return Scenes(scene.picture(), target, box, index)
 
 
 def sequence(
@@ -185,7 +185,7 @@ def sequence(
     target = torch.full((count, digits + 1), -1, device=device)
     target[:, :digits] = torch.where(there, split.labels[members], -1)
     target = torch.where(end, classes, target)
-    return Scenes(scene.image, target, box.masked_fill(~there[..., None], torch.nan), index)
+    return Scenes(scene.picture(), target, box.masked_fill(~there[..., None], torch.nan), index)
 
 
 def search(
@@ -210,7 +210,7 @@ def search(
         classes: How many there are.
     """
     scene = Canvas(split, index, generator, canvas)
-    count, device, (h, w) = len(index), index.device, scene.fits(zoom)
+    count, (h, w) = len(index), scene.fits(zoom)
     high, wide = scene.height // CELLS, scene.width // CELLS
     if h > high or w > wide:
         raise ValueError(f"an image of {h}x{w} pixels does not fit a cell of {high}x{wide}")
@@ -220,10 +220,9 @@ def search(
     top = cell // CELLS * high + scene.below(high - h + 1, count, 1 + distractors)
     left = cell % CELLS * wide + scene.below(wide - w + 1, count, 1 + distractors)
     members = torch.cat([index[:, None], scene.of_other_classes(index, distractors)], 1)
-    there = torch.ones(count, 1, dtype=torch.bool, device=device)
-    box = scene.paste(members, top, left, zoom, there)
+    box = scene.paste(members, top, left, zoom)
     cue = F.one_hot(split.labels[index], classes).to(box.dtype)
-    return Scenes(scene.image, cell[:, 0], box[:, :1], index, cue)
+    return Scenes(scene.picture(), cell[:, 0], box[:, :1], index, cue)
 
 
 def localise(
@@ -254,8 +253,8 @@ def localise(
     place = scene.below(PLACES**2, count, 1)
     top = (scene.height - h) % (PLACES - 1) // 2 + place // PLACES * down
     left = (scene.width - w) % (PLACES - 1) // 2 + place % PLACES * across
-    box = scene.paste(index[:, None], top, left, zoom, torch.ones_like(place, dtype=torch.bool))
-    return Scenes(scene.image, place[:, 0], box, index)
+    box = scene.paste(index[:, None], top, left, zoom)
+    return Scenes(scene.picture(), place[:, 0], box, index)
 
 
 def apart(canvas: Size, height: int, width: int) -> tuple[int, int]:

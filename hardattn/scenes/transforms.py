@@ -43,10 +43,10 @@ def occluded(scenes: Scenes, share: float, generator: torch.Generator) -> Scenes
     """
     if not 0 <= share <= 1:
         raise ValueError(f"a share of a box lies between 0 and 1, not at {share}")
-    height, width = scenes.image.shape[2:]
+    height, width = scenes.shape[1:]
     targets = (*scenes.box.shape[:2], 2)
     drawn = torch.rand(targets, generator=generator, device=generator.device).to(scenes.box)
-    blank = torch.ones(len(scenes), 1, height, width, dtype=torch.bool, device=scenes.image.device)
+    blank = torch.ones(len(scenes), 1, height, width, dtype=torch.bool, device=scenes.device)
     # In floating point to the end: of a target that is absent (NaN) no comparison holds.
     size = torch.tensor([width, height], device=scenes.box.device)
     first = ((scenes.box[..., :2] + 1) / 2 * size).round()
@@ -66,7 +66,7 @@ def occluded(scenes: Scenes, share: float, generator: torch.Generator) -> Scenes
 
 def shifted(scenes: Scenes, right: int, down: int) -> Scenes:
     """All moved by whole pixels; what leaves the image is lost, and black comes in."""
-    height, width = scenes.image.shape[2:]
+    height, width = scenes.shape[1:]
     move = torch.tensor([right / width, down / height] * 2, device=scenes.box.device) * 2
     image = F.pad(scenes.image, (right, -right, down, -down))
     box = (scenes.box + move.to(scenes.box)).clamp(-1, 1)
@@ -83,10 +83,11 @@ def add_clutter(
     zoom: int = 1,
 ) -> Scenes:
     """The same scenes with more crops of images of the split, as `cluttered` adds them."""
-    height, width = scenes.image.shape[2:]
-    scene = Canvas(split, scenes.index, generator, (height, width), scenes.image)
+    scene = Canvas(split, scenes.index, generator, scenes.shape[1:])
     scene.clutter(distractors, distractor_size, zoom)
-    return Scenes(scene.image, *scenes[1:])
+    if not scene.kinds:
+        return scenes
+    return Scenes(scene.sprites().painted(scenes.image), *scenes[1:])
 
 
 def affine_transform(scenes: Scenes, matrix: Tensor) -> Scenes:
@@ -121,7 +122,7 @@ def random_affine(
     About the centre, uniformly: by up to `turn` degrees either way, by up to a factor of `stretch`
     up or down (uniform in its logarithm), and by up to `shift` along x and y, in locations.
     """
-    height, width = scenes.image.shape[2:]
+    height, width = scenes.shape[1:]
     drawn = torch.empty(len(scenes), 4, device=scenes.box.device)
     drawn.uniform_(-1.0, 1.0, generator=generator)
     angle, factor = math.radians(turn) * drawn[:, 0], (math.log(stretch) * drawn[:, 1]).exp()

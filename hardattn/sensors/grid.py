@@ -14,6 +14,7 @@ class Grid:
     """
 
     differentiable = True
+    by_windows = False
 
     def __init__(self, rows: int, columns: int):
         if rows < 1 or columns < 1:

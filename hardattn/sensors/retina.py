@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hardattn.scenes.sprites import INT32_LIMIT, LARGE, Sprites
 from hardattn.sensors.windows import Points
 
-# Above so many numbers an int32 index would wrap.
-INT32_LIMIT = 2**31
 # Of two equally near pixel edges the retina takes the right or lower one. An odd size meets such
 # ties at every integer centre, where float32 would decide them at random: this, in pixels, is more
 # than its rounding and less than anyone looks at.
@@ -39,9 +38,10 @@ class Retina(Points):
     Its left edge is the pixel edge nearest to centre - half its width, of two equally near ones
     the right one (its top likewise, the lower one). So at integer centres an even-sized retina is
     exact, and an odd-sized one has its finest patch half a pixel to the right and below. Not
-    differentiable in the place: it copies pixels by index, from sums that are made once an episode.
+    differentiable in the place: it copies pixels by index, from sums that are made once an episode;
+    of a large image, or sprites, from a window that is cut at each look. Both see the same numbers.
 
-    (B, C, H, W) uint8, (B, 2) -> (B, scales * C, size, size), scale by scale, finest first.
+    (B, C, H, W) uint8, or sprites, (B, 2) -> (B, scales * C, size, size), the finest scale first.
 
     Args:
         size: Side of the glimpse in pixels.
@@ -50,6 +50,7 @@ class Retina(Points):
 
     everything = False
     differentiable = False
+    by_windows = True
 
     def __init__(self, size: int, scales: int = 1):
         if size < 1 or scales < 1:
@@ -69,8 +70,12 @@ class Retina(Points):
         side = self.size * 2 ** (self.scales - 1)
         return side, side
 
-    def open(self, images: Tensor) -> Pyramid:
+    def open(self, images: Tensor | Sprites) -> Pyramid | Sprites:
+        if isinstance(images, Sprites):
+            return images
         height, width = images.shape[-2:]
+        if height * width > LARGE:
+            return Sprites.of(images)
         if self.scales == 1:
             whole = F.pad(images, (self.size, 0, self.size, self.size + 1))
             return Pyramid(whole.contiguous().flatten(2), height, width)
@@ -87,19 +92,21 @@ class Retina(Points):
             levels.append(level.flatten(2))
         return Pyramid(torch.cat(levels, 2).contiguous(), height, width)
 
-    def look(self, view: Pyramid, place: Tensor) -> Tensor:
+    def look(self, view: Pyramid | Sprites, place: Tensor) -> Tensor:
+        if isinstance(view, Sprites):
+            return self._cut(view, place)
         batch, channels = view.sums.shape[:2]
         whole = torch.int64 if view.sums.numel() > INT32_LIMIT else torch.int32
         kind, image = torch.get_default_dtype(), (view.height, view.width)
         plan = _plan(self.size, self.scales, image, view.sums.shape, whole, kind, place.device)
-        # float32, because half precision cannot name every pixel of a large image.
-        at = place.float() if self.scales == 1 else place.float()[:, None, :, None]
-        corner = torch.addcmul(plan.shift, at, plan.half).to(whole)
+        corner = _aimed(plan.aim, place)
         # What starts further out than the outermost is as empty as they are.
-        left, top = corner.clamp_(plan.near, plan.far).unbind(-1 if self.scales == 1 else 2)
         if self.scales == 1:
+            left, top = corner.to(whole).clamp_(plan.near, plan.far).unbind(-1)
             index = plan.cells + torch.addcmul(left, top, plan.wide).view(batch, 1, 1)
         else:
+            squares = corner.to(whole)[..., None] + plan.squares
+            left, top = squares.clamp_(plan.near, plan.far).unbind(2)
             rows = torch.addcmul(plan.cells, top[:, :, None, :, None], plan.wide)
             index = rows + left[:, :, None, None, :]
         values = view.sums.view(-1).index_select(0, index.view(-1))
@@ -108,25 +115,88 @@ class Retina(Points):
         shape = (batch, self.scales * channels, self.size, self.size)
         return (values * plan.weight).view(shape)
 
+    def _cut(self, view: Sprites, place: Tensor) -> Tensor:
+        """A look by windows: the widest patch, and those that lie in its middle."""
+        image, kind = view.shape[2:], torch.get_default_dtype()
+        aim = _aim(self.size, self.scales, image, place.device)
+        corner = _aimed(aim, place).to(torch.int32).view(len(place), self.scales, 2)
+        corner = (corner + aim.first).clamp_(aim.near, aim.far)
+        wide = self.size << self.scales - 1
+        window = view.patches(corner[:, -1], wide)
+        patches = []
+        for scale in range(self.scales):
+            side = self.size << scale
+            margin = (wide - side) // 2
+            patch = window[:, :, margin : margin + side, margin : margin + side]
+            if scale == 0 < self.scales - 1 and self.size % 2:
+                # It lies on whole pixels, where the others, of even sides, lie between two.
+                patch = view.patches(corner[:, 0], side)
+            if scale:
+                patch = patch.unflatten(2, (self.size, -1)).sum(3, dtype=torch.int32)
+                patch = patch.unflatten(3, (self.size, -1)).sum(4)
+            patches.append(patch * _weights(self.scales, kind, place.device)[scale])
+        return torch.cat(patches, 1) if self.scales > 1 else patches[0]
+
     def corners(self, place: Tensor, image: tuple[int, int]) -> Tensor:
         """(..., P) places, an image of (H, W) -> (..., scales, 2) int64: the pixel, (x, y), that
         each patch starts at, by the rule of `look`; it may lie outside the image.
         """
-        half = torch.tensor([image[1], image[0]], dtype=torch.float32, device=place.device) / 2
-        extent = self.size * 2.0 ** torch.arange(self.scales, device=place.device)[:, None]
-        shift = half - extent / 2 + (0.5 + TIE)
-        return torch.addcmul(shift, place[..., None, :2].float(), half).floor().long()
+        aim = _aim(self.size, self.scales, image, place.device)
+        aimed = _aimed(aim, place[..., :2]).floor().long()
+        return aimed.view(*place.shape[:-1], self.scales, 2) + aim.first
+
+
+class _Aim(NamedTuple):
+    """Where patches of an image lie: they start at `first` from floor(place * half + shift).
+
+    Patches of even sides all start at the same edge of pixels, less half of their side. `near` and
+    `far` are how far out a patch can start and still see nothing.
+    """
+
+    half: Tensor  # (2,) half of the image's width and height
+    shift: Tensor  # (2,) of a single scale, else (S, 2)
+    first: Tensor  # (S, 1) int32
+    near: Tensor  # (S, 1) int32
+    far: Tensor  # (2,) int32
+
+
+@lru_cache(maxsize=16)
+def _aim(size: int, scales: int, image: tuple[int, int], device: torch.device) -> _Aim:
+    half = torch.tensor([image[1], image[0]], dtype=torch.float32) / 2
+    side = size * 2 ** torch.arange(scales, dtype=torch.int32)[:, None]
+    if scales == 1:  # counted from where the blank around the image begins
+        first, shift = -side, half + size / 2
+    else:
+        first, shift = -(side // 2), half - (side % 2) / 2
+    far = torch.tensor([image[1], image[0]], dtype=torch.int32)
+    parts = (half, shift + (0.5 + TIE), first, -side, far)
+    return _Aim(*(part.to(device) for part in parts))
+
+
+def _aimed(aim: _Aim, place: Tensor) -> Tensor:
+    """(..., 2) places -> (..., S, 2) float32, without S of a single scale: where patches lie."""
+    # float32, because half precision cannot name every pixel of a large image.
+    at = place.float()
+    if aim.shift.dim() == 1:
+        return torch.addcmul(aim.shift, at, aim.half)
+    return torch.addcmul(aim.shift, at[..., None, :], aim.half).floor()
+
+
+@lru_cache(maxsize=16)
+def _weights(scales: int, kind: torch.dtype, device: torch.device) -> Tensor:
+    """(S,): what a sum of uint8 over the squares of each scale is multiplied by."""
+    return (1.0 / (255.0 * 4.0 ** torch.arange(scales, dtype=kind))).to(device)
 
 
 class _Plan(NamedTuple):
     """How a retina finds its pixels in sums of one shape.
 
-    `place * half + shift`, within near and far, are the corners of all its squares, in rows of
-    `wide`; of a single scale that of its only patch, from which `cells` are counted.
+    The corners of all its squares lie at `squares` from where `aim` says, within near and far, in
+    rows of `wide`; of a single scale that of its only patch, from which `cells` are counted.
     """
 
-    half: Tensor  # (2, 1) half of the image's width and height; of a single scale (2,)
-    shift: Tensor  # (S, 2, G); (2,)
+    aim: _Aim
+    squares: Tensor  # (S, 1, G); not of a single scale
     near: Tensor  # (1,)
     far: Tensor  # (S, 2, 1); (2,)
     wide: Tensor  # (S, 1, 1, 1); ()
@@ -147,23 +217,25 @@ def _plan(
     height, width = image
     sides = torch.tensor([[width], [height]])
     grid, square = torch.arange(size), 2 ** torch.arange(scales)[:, None, None]
+    aim = _aim(size, scales, image, device)
+    # Squares are counted from those that end where the image begins.
+    squares = (grid + 1) * square - size * square // 2
     first = torch.arange(sums[0] * sums[1]).view(-1, 1, sums[1], 1, 1) * sums[2]
     if scales == 1:
         # The patch is bounded as a whole, and the image blank for as far as it reaches.
-        shift, far, wide = sides[:, 0] / 2 + size / 2, sides[:, 0] + size, sides[0, 0] + size
+        far, wide = sides[:, 0] + size, sides[0, 0] + size
         cells = (first + grid[:, None] * wide + grid).view(sums[0], sums[1], -1)
     else:
-        shift = sides / 2 + (grid + 1 - size / 2) * square
         far = sides + square
         wide, high = far[:, :1, :, None] + 1, far[:, 1:, :, None] + 1
         cells = first + (wide * high).cumsum(0) - wide * high
-    near, half = torch.zeros(1), sides / 2 if scales > 1 else sides[:, 0] / 2
-    near, far, wide, cells = (each.to(device, whole) for each in (near, far, wide, cells))
-    weight = 1.0 / (255.0 * 4.0 ** torch.arange(scales, dtype=kind))[:, None]
-    half, shift = (each.to(device, torch.float32) for each in (half, shift + (0.5 + TIE)))
-    weight = weight.to(device)
-    weight = weight if scales > 1 else weight.view(())
-    return _Plan(half, shift, near, far, wide, cells, weight)
+    near = torch.zeros(1)
+    squares, near, far, wide, cells = (
+        each.to(device, whole) for each in (squares, near, far, wide, cells)
+    )
+    weight = _weights(scales, kind, device)
+    weight = weight[:, None] if scales > 1 else weight.view(())
+    return _Plan(aim, squares, near, far, wide, cells, weight)
 
 
 class Whole(Points):

@@ -12,6 +12,7 @@ class Sensor(Protocol):
     everything: bool  # whether one look shows the whole image
     places: int  # P, the numbers that name a place
     differentiable: bool  # whether a gradient passes from the glimpse to the place
+    by_windows: bool  # whether `open` takes scenes.Sprites as well, and sees only where it looks
 
     def shape(self, image: tuple[int, int, int]) -> tuple[int, ...]:
         """The shape of one glimpse of one image of (C, H, W)."""
@@ -28,8 +29,11 @@ class Sensor(Protocol):
     def wide(self, image: tuple[int, int, int]) -> tuple[int, int]:
         """Rows and columns of pixels over which one look can reach, however coarsely."""
 
-    def open(self, images: Tensor) -> Any:
-        """(B, C, H, W) uint8 -> what `look` needs: tensors of B rows, in nested tuples if many."""
+    def open(self, images: Any) -> Any:
+        """(B, C, H, W) uint8 -> what `look` needs: tensors of B rows, in nested tuples if many.
+
+        One that sees by windows is given the sprites of scenes that nobody has painted.
+        """
 
     def look(self, view: Any, place: Tensor) -> Tensor:
         """View and (B, P) places -> (B, ...) glimpses, floating point in [0, 1]."""

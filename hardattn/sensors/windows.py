@@ -22,6 +22,7 @@ class Points:
 
     places = 2
     differentiable = True
+    by_windows = False
 
     def bound(self, location: Tensor) -> Tensor:
         return location.nan_to_num(nan=0.0).clamp(-1.0, 1.0)

@@ -192,7 +192,7 @@ class Log:
         from hardattn.viz.pictures import sheet
         from hardattn.viz.tensorboard import map_sheet, places_picture, reliability_picture
 
-        few = scenes.slice(0, min(PICTURES, at_once(scenes.image), len(scenes))).to("cpu")
+        few = scenes.slice(0, min(PICTURES, at_once(scenes.shape), len(scenes))).to("cpu")
         if not columns.location.isnan().any():
             yield "looks", sheet(few, columns, *(self.retina or (0, 1)), self.classes)
         if chosen(columns) is not None:

@@ -231,12 +231,12 @@ def sheet(
 
     scenes: B of them, on the CPU; row i of `columns` is about scene i, and there may be more rows.
     """
-    tiles = []
+    tiles, images = [], scenes.image
     for row in range(len(scenes)):
         looks = int(columns.looks[row])
         tiles.append(
             path_picture(
-                scenes.image[row],
+                images[row],
                 columns.location[row, :looks],
                 size,
                 scales,

@@ -43,9 +43,9 @@ def map_sheet(
 
     density: (N, h, w), of which row i is about scene i.
     """
-    tiles = []
+    tiles, images = [], scenes.image
     for row in range(len(scenes)):
-        image, box = scenes.image[row], scenes.box[row]
+        image, box = images[row], scenes.box[row]
         height, width = image.shape[1:]
         scene = path_picture(image, np.empty((0, 2)), box=box, side=side)
         space = np.full((len(scene), GAP, 3), 255, np.uint8)

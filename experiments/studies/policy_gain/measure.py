@@ -200,7 +200,7 @@ def followed(
     def measured(part: Scenes, taken: Trajectory, maps: list[Map]) -> Columns:
         return columns(taken, world, part, maps)
 
-    batch = batch or at_once(scenes.image)
+    batch = batch or at_once(scenes.shape)
     first = world.first(scenes, torch.Generator().manual_seed(0))
     parts = []
     for start in range(0, len(scenes), batch):

@@ -23,7 +23,7 @@ from hardattn.problem import SCENES
 from hardattn.report.controls import script
 from hardattn.report.results import record
 from hardattn.rollout import DRAWS, Draw, rollout
-from hardattn.scenes import MakeScenes, Scenes, add_clutter, fixed_scenes
+from hardattn.scenes import MakeScenes, Scenes, add_clutter, concatenate, fixed_scenes
 from hardattn.scenes.transforms import contrast, noise, occluded, shifted
 
 from ...build import built
@@ -122,7 +122,7 @@ def canvas(subject: LoadedRun) -> Json:
     problem = subject.recipe.problem
     if "canvas" not in _options(subject):
         raise NoMeaning(f"a {problem.scene.name} scene has no canvas")
-    trained = problem.scene.get("canvas") or subject.test.image.shape[-1]
+    trained = problem.scene.get("canvas") or subject.test.shape[-1]
     at, points = [], []
     for side in (round(trained * factor) for factor in CANVASES):
         make = _possible(subject, canvas=side)
@@ -137,7 +137,7 @@ def canvas(subject: LoadedRun) -> Json:
 def shift(subject: LoadedRun) -> Json:
     """What one pixel changes, mean over four directions: answers, error, looks, maps."""
     _still(subject)
-    height, width = subject.test.image.shape[2:]
+    _, height, width = subject.test.shape
     found: list[Json] = []
     for right, down in STEPS:
         other = subject.look(shifted(subject.test, right, down))
@@ -309,9 +309,9 @@ def _still(subject: LoadedRun) -> None:
 
 
 def _by_parts(scenes: Scenes, change: Callable[[Scenes], Scenes]) -> Scenes:
-    many = at_once(scenes.image)
+    many = at_once(scenes.shape)
     parts = [change(scenes.slice(at, at + many)) for at in range(0, len(scenes), many)]
-    return Scenes(*(torch.cat(field) for field in zip(*parts, strict=True)))
+    return concatenate(parts)
 
 
 def _maker(subject: LoadedRun, **options: Any) -> MakeScenes:

@@ -1,0 +1,263 @@
+"""Scenes that nobody has painted: which images lie where, and what a window on them shows.
+
+On a large canvas nearly everything is blank, and of what is not a look sees little. So a scene is
+kept as the list of what lies on it, and whoever looks reads the images themselves, through
+`Sprites.patches`, at a cost that does not depend on the canvas. `Sprites.painted` is the same scene
+as pixels, for those who see everything. Both come to the same numbers.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+AWAY = -(2**24)  # where a piece lies that is not there: out of reach of every window
+# Scenes of more pixels are not painted before somebody sees everything, and a retina cuts windows
+# from them: to paint and to sum them costs more than to look at them a few times.
+LARGE = 128 * 128
+INT32_LIMIT = 2**31  # above so many numbers an int32 index would wrap
+TOGETHER = 2**22  # pixels of pieces that are read at a time: an index takes eight bytes for each
+PAINTING = 3  # how many pixels are looked up at the cost of one that is added to a window
+
+
+class Kind(NamedTuple):
+    """Pieces alike: how many a scene has, their height and width there, and how they are zoomed."""
+
+    number: int
+    height: int
+    width: int
+    zoom: int = 1
+
+
+class Stage:
+    """What scenes of a batch share: the images they show, the kinds of their pieces, the canvas.
+
+    images: (N, C, h, w) uint8, where they are: a look moves only what it sees. kinds: of which the
+    pieces of a scene are, in their order. height, width: of the canvas.
+    """
+
+    def __init__(self, images: Tensor, kinds: Sequence[Kind], height: int, width: int):
+        self.images, self.kinds = images, tuple(kinds)
+        self.height, self.width = height, width
+        self.pieces = sum(kind.number for kind in kinds)
+        self.pixels = sum(kind.number * kind.height * kind.width for kind in kinds)
+
+
+class Sprites(NamedTuple):
+    """B scenes of n pieces each, which are added up in their order and clamped; all else is blank.
+
+    A piece is a rectangle cut from an image, after each of its pixels became `zoom` pixels a side.
+    It lies wholly on the canvas, or is AWAY.
+    """
+
+    source: Tensor  # (B, n) int32, which images of the stage
+    cut: Tensor  # (B, n, 2) int32, x and y in the zoomed image where the piece begins
+    place: Tensor  # (B, n, 2) int32, x and y on the canvas where it lies
+    stage: Stage
+
+    @classmethod
+    def of(cls, images: Tensor) -> "Sprites":
+        """(B, C, H, W) uint8 scenes that are pixels, to be read through windows."""
+        height, width = images.shape[2:]
+        source = torch.arange(len(images), dtype=torch.int32, device=images.device)[:, None]
+        nought = source.new_zeros(len(images), 1, 2)
+        return cls(source, nought, nought, Stage(images, [Kind(1, height, width)], height, width))
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(B, C, H, W), as the painted scenes have it."""
+        stage = self.stage
+        return len(self.source), stage.images.shape[1], stage.height, stage.width
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is kept of these scenes, without the images, which are kept anyway."""
+        return self.source.nbytes + self.cut.nbytes + self.place.nbytes
+
+    def rows(self, start: int, stop: int) -> "Sprites":
+        """The scenes from `start` up to `stop`."""
+        source, cut, place = (field[start:stop] for field in self[:3])
+        return Sprites(source, cut, place, self.stage)
+
+    def over(self, images: Tensor) -> "Sprites":
+        """The same scenes of the same images, which lie elsewhere."""
+        stage = Stage(images, self.stage.kinds, self.stage.height, self.stage.width)
+        return Sprites(self.source, self.cut, self.place, stage)
+
+    def moved(self, device: torch.device | str) -> "Sprites":
+        """The same scenes on another device; their images stay where they are."""
+        source, cut, place = (field.to(device) for field in self[:3])
+        return Sprites(source, cut, place, self.stage)
+
+    def to(self, device: torch.device | str) -> "Sprites":
+        """The same scenes on another device, and of the images only those that they show."""
+        if self.source.device == torch.device(device):
+            return self
+        shown, source = self.source.unique(return_inverse=True)
+        images = self.stage.images.index_select(0, shown.to(self.stage.images.device)).to(device)
+        return self._replace(source=source.int()).moved(device).over(images)
+
+    def patches(self, corner: Tensor, side: int) -> Tensor:
+        """What lies in a square window on each scene: (B, C, side, side) integers, 0 to 255.
+
+        corner: (B, 2) int32, x and y of its first pixel. Outside the canvas there is nothing.
+        """
+        stage = self.stage
+        read, summed = stage.pieces * side**2, stage.pixels
+        look = Sprites._read
+        if read > side**2 + PAINTING * summed:
+            look, read = Sprites._summed, summed
+        many = max(1, TOGETHER // max(1, read * self.shape[1]))
+        if many >= len(corner):
+            return look(self, corner, side)
+        starts = range(0, len(corner), many)
+        parts = [(self.rows(at, at + many), corner[at : at + many]) for at in starts]
+        return torch.cat([look(part, begin, side) for part, begin in parts])
+
+    def painted(self, ground: Tensor | None = None) -> Tensor:
+        """The scenes as pixels: (B, C, H, W) uint8.
+
+        ground: what the pieces are added to, (B, C, H, W) uint8, and stays as it is; else blank.
+        """
+        stage, kinds = self.stage, self.stage.kinds
+        kind = kinds[0]
+        whole = (kind.height, kind.width) == (stage.height, stage.width)
+        if whole and stage.pieces == 1 and ground is None:
+            images = stage.images.index_select(0, self.source[:, 0].to(stage.images.device))
+            images = images.to(self.source.device)
+            if kind.zoom > 1:
+                images = images.repeat_interleave(kind.zoom, -1).repeat_interleave(kind.zoom, -2)
+            return images
+        blank = torch.zeros(self.shape, dtype=torch.uint8, device=self.source.device)
+        canvas = blank if ground is None else blank + ground
+        most = stage.images.shape[1] * max(each.number * each.height * each.width for each in kinds)
+        many = max(1, TOGETHER // max(1, most))
+        for start in range(0, len(canvas), many):
+            self.rows(start, start + many)._add(canvas[start : start + many])
+        return canvas
+
+    def _read(self, corner: Tensor, side: int) -> Tensor:
+        """A window, read from the images: of each piece what it adds there."""
+        images = self.stage.images
+        whole = torch.int64 if images.numel() > INT32_LIMIT else torch.int32
+        plan = _plan(self.stage.kinds, images.shape[1:], side, whole, self.source.device)
+        # Where the window's pixels lie in the pieces, (B, n, 2, side), and whether they do.
+        asked = (corner[:, None] - self.place)[..., None] + plan.steps
+        there = torch.minimum(asked.clamp(min=0), plan.last)
+        inside = (there == asked).view(torch.uint8)
+        there = there + self.cut[..., None]
+        if plan.zoom is not None:
+            there = there.div(plan.zoom, rounding_mode="floor")
+        x, y = there.to(whole).unbind(2)
+        line = torch.addcmul((self.source.to(whole) * plan.image)[..., None], y, plan.row)
+        where = line[:, :, None, :, None] + plan.channel + x[:, :, None, None, :]
+        seen = _taken(images, where)
+        across, down = inside.unbind(2)
+        seen = seen * (down[:, :, None, :, None] * across[:, :, None, None, :])
+        if self.stage.pieces == 1:
+            return seen[:, 0]
+        sums = torch.int16 if self.stage.pieces <= 128 else torch.int32
+        return seen.sum(1, dtype=sums).clamp_(max=255)
+
+    def _summed(self, corner: Tensor, side: int) -> Tensor:
+        """A window, onto which the pieces are added: its numbers are many, and pieces are few."""
+        count, channels, device = len(self.source), self.shape[1], self.source.device
+        # With a pixel more on every side, where all falls that lies outside.
+        wide = side + 2
+        sums = torch.int16 if self.stage.pieces <= 128 else torch.int32
+        flat = torch.zeros(count * channels * wide**2, dtype=sums, device=device)
+        x, y = (self.place - (corner - 1)[:, None]).permute(2, 1, 0).long().contiguous()
+        plane = torch.arange(count * channels, device=device).view(count, channels) * wide
+        for own, kind in self._kinds():
+            down, across = (
+                (at[own, :, None] + torch.arange(length, device=device)).clamp_(0, side + 1)
+                for at, length in ((y, kind.height), (x, kind.width))
+            )
+            line = (plane[..., None] + down[:, :, None]).mul_(wide)
+            where = line[..., None] + across[:, :, None, None, :]
+            flat.scatter_add_(0, where.view(-1), self._pixels(own, kind).view(-1).to(sums))
+        window = flat.view(count, channels, wide, wide)[..., 1:-1, 1:-1]
+        return window.clamp(max=255)
+
+    def _add(self, canvas: Tensor) -> None:
+        """Add the pieces to (B, C, H, W) uint8 canvases, one after the other."""
+        (count, channels, height, width), device = canvas.shape, canvas.device
+        flat = canvas.view(-1)
+        # Of what is AWAY nothing is added, to the first pixel.
+        x, y = self.place.permute(2, 1, 0).long().contiguous()
+        there = (x >= 0).view(torch.uint8)[:, :, None, None, None]
+        plane = torch.arange(count * channels, device=device).view(count, channels) * height
+        for own, kind in self._kinds():
+            down, across = (
+                (at[own, :, None] + torch.arange(length, device=device)).clamp_(min=0)
+                for at, length in ((y, kind.height), (x, kind.width))
+            )
+            line = (plane[..., None] + down[:, :, None]).mul_(width)
+            where = line[..., None] + across[:, :, None, None, :]
+            pieces = self._pixels(own, kind) * there[own]
+            # Within a piece no pixel comes twice, so that none is read before it is written.
+            for piece, pixel in zip(pieces.flatten(1), where.flatten(1), strict=True):
+                below = flat.index_select(0, pixel)
+                # ~ is 255 less that.
+                flat.scatter_(0, pixel, below.add_(torch.minimum(piece, ~below)))
+
+    def _kinds(self) -> Iterator[tuple[slice, Kind]]:
+        """Which pieces are of each kind."""
+        first = 0
+        for kind in self.stage.kinds:
+            yield slice(first, first + kind.number), kind
+            first += kind.number
+
+    def _pixels(self, own: slice, kind: Kind) -> Tensor:
+        """(n, B, C, h, w): the pixels of these pieces, which are of one kind."""
+        images, device = self.stage.images, self.source.device
+        channels, rows, columns = images.shape[1:]
+        x, y = self.cut[:, own].permute(2, 1, 0).long().contiguous()[..., None]
+        y = (y + torch.arange(kind.height, device=device)).div_(kind.zoom, rounding_mode="floor")
+        x = (x + torch.arange(kind.width, device=device)).div_(kind.zoom, rounding_mode="floor")
+        plane = (self.source[:, own].T.long().contiguous() * (channels * rows * columns))[..., None]
+        plane = plane + torch.arange(channels, device=device) * (rows * columns)
+        line = plane[..., None] + (y * columns)[:, :, None]
+        return _taken(images, line[..., None] + x[:, :, None, None, :])
+
+
+class _Plan(NamedTuple):
+    """The numbers by which pieces of some kinds are read through a window of one size."""
+
+    steps: Tensor  # (side,)
+    last: Tensor  # (n, 2, 1) the last column and row of each piece
+    zoom: Tensor | None  # (n, 1, 1); None if nothing is zoomed
+    image: Tensor  # () numbers of an image
+    row: Tensor  # () and of a row of it
+    channel: Tensor  # (C, 1, 1) where its channels begin
+
+
+@lru_cache(maxsize=32)
+def _plan(
+    kinds: tuple[Kind, ...],
+    image: torch.Size,
+    side: int,
+    whole: torch.dtype,
+    device: torch.device,
+) -> _Plan:
+    channels, rows, columns = image
+    each = [kind for kind in kinds for _ in range(kind.number)]
+    last = torch.tensor([[[kind.width - 1], [kind.height - 1]] for kind in each])
+    zoom = torch.tensor([[[kind.zoom]] for kind in each])
+    plane = rows * columns
+    return _Plan(
+        torch.arange(side, dtype=torch.int32, device=device),
+        last.to(device, torch.int32),
+        zoom.to(device, torch.int32) if any(kind.zoom > 1 for kind in each) else None,
+        torch.tensor(channels * plane, dtype=whole, device=device),
+        torch.tensor(columns, dtype=whole, device=device),
+        (torch.arange(channels, dtype=whole, device=device) * plane)[:, None, None],
+    )
+
+
+def _taken(images: Tensor, where: Tensor) -> Tensor:
+    """The numbers at those places of all images, flattened; only they leave the images' device."""
+    index = where.view(-1).to(images.device)
+    return images.reshape(-1).index_select(0, index).to(where.device).view(where.shape)
