@@ -34,7 +34,7 @@ class NamedSplit(Split):
         return split_of(self.dataset, self.split, str(device))
 
     def __reduce__(self) -> Any:
-        return split_of, (self.dataset, self.split, str(self.images.device))
+        return split_of, (self.dataset, self.split, str(self.device))
 
 
 @lru_cache(maxsize=12)
@@ -70,7 +70,7 @@ class Problem:
 
     def to(self, device: torch.device | str) -> "Problem":
         """The same problem on another device."""
-        if torch.device(device) == self.split.images.device:
+        if torch.device(device) == self.split.device:
             return self
         return Problem(self.world, self.make, self.split.to(device), self.answers)
 

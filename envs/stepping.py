@@ -58,7 +58,7 @@ class Stepping:
     ):
         self.problem, self.world, self.count = problem, problem.world, count
         self.mode, self.judge, self.move_cost, self.reveal = mode, judge, move_cost, reveal
-        self.device = problem.split.images.device
+        self.device = problem.split.device
         self.nothing: Any = judge.nothing  # the reward of a step for which there is none
         self.row = torch.arange(count, device=self.device)
         self.fresh = RandomEpisodes(problem)

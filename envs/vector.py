@@ -105,7 +105,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
         moves = self.world.reach is not None and self.world.places == 2
         action = action or ("move" if moves else "place")
         answer = answer or ("class" if self.answers else "none")
-        self.device = problem.split.images.device
+        self.device = problem.split.device
         self.actions = Actions(self.world, action, answer, stop, flat_actions, cells, self.device)
         judge = Rewards(self.world, num_envs, answer, shaping, self.device)
         example = RandomEpisodes(problem).one().scenes

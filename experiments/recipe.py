@@ -60,8 +60,9 @@ class ProblemOptions:
     """What is looked at, through what, and what is asked."""
 
     dataset: str = "digits"
-    """digits, mnist, fashion_mnist, folder:PATH (of PATH/class/image) or hub:OWNER/NAME; of the
-    last two @64 or @48x64 at the end resizes every image to that height and width."""
+    """digits, mnist, fashion_mnist, folder:PATH (of PATH/class/image), hub:OWNER/NAME or array:PATH
+    (of train_images.npy and so on); of a folder or the hub @64 or @48x64 at the end resizes every
+    image to that height and width."""
     train_fraction: float | None = None
     """Learn from this share of the training images alone, class by class (by default from all)."""
     scene: Spec = field(default_factory=lambda: Spec("plain"))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from hardattn.data.arrays import arrays
 from hardattn.data.idx import AGAIN, DataError as DataError, check_published, read_idx
 from hardattn.data.images import by, fetch, in_folder, on_hub, renumbered, stack
 from hardattn.data.splits import Dataset, Part, Split, held_out, interleaved, stratified_split
@@ -44,9 +45,10 @@ HELD_OUT = 0.2  # validation and test each, where a dataset comes without splits
 def load(name: str, root: str | Path | None = None, device: torch.device | str = "cpu") -> Dataset:
     """The dataset of that name; `DataError` where it cannot be had whole.
 
-    A row of DATASETS, `folder:PATH` (PATH/class/image) or `hub:OWNER/NAME` (an image dataset of the
-    Hugging Face Hub). The last two want images of one size; `@64` or `@48x64` at the end resizes
-    each to that height and width (write photos@64@64 for a folder that is called photos@64).
+    A row of DATASETS, `folder:PATH` (PATH/class/image), `hub:OWNER/NAME` (an image dataset of the
+    Hugging Face Hub) or `array:PATH` (files of arrays, see `arrays`). The first two want images of
+    one size; `@64` or `@48x64` at the end resizes each to that height and width (write
+    photos@64@64 for a folder that is called photos@64).
     `root` is where the files of mnist and fashion_mnist lie, or in a sub-folder of the dataset's
     name; else $HARDATTN_DATA, else ~/.cache/hardattn.
     """
@@ -58,7 +60,8 @@ def load(name: str, root: str | Path | None = None, device: torch.device | str =
         near = difflib.get_close_matches(name, DATASETS, n=1)
         hint = f"perhaps {near[0]}" if near else f"choose from {', '.join(DATASETS)}"
         raise DataError(
-            f"no dataset is called {name!r}: {hint}, or write folder:PATH or hub:OWNER/NAME"
+            f"no dataset is called {name!r}: {hint}, or write folder:PATH, hub:OWNER/NAME or "
+            "array:PATH"
         )
     return DATASETS[name](root).to(device)
 
@@ -164,6 +167,7 @@ DATASETS: dict[str, Callable[[str | Path | None], Dataset]] = {
 SOURCES: dict[str, Callable[[str, str, tuple[int, int] | None], Dataset]] = {
     "folder": folder,
     "hub": hub,
+    "array": arrays,
 }
 
 

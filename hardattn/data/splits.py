@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hardattn.data import memory
 from hardattn.data.idx import DataError
 
 
@@ -34,9 +35,23 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def device(self) -> torch.device:
+        """Where scenes of it are made; images that are too large may be elsewhere."""
+        return self.labels.device
+
     def to(self, device: torch.device | str) -> "Split":
-        """The same split on another device."""
-        return Split(self.images.to(device), self.labels.to(device))
+        """The same split on another device.
+
+        Images that would take more than half of what is free there stay where they are, and only
+        what is looked at moves.
+        """
+        device, images = torch.device(device), self.images
+        if images.device != device:
+            room = memory.free(device)
+            if room is None or images.nbytes <= room // 2:
+                images = images.to(device)
+        return Split(images, self.labels.to(device))
 
     @cached_property
     def by_class(self) -> "ByClass":

@@ -22,6 +22,7 @@ from hardattn.scenes.scene import Scenes
 
 CENTRE = 4  # pixels from the middle of a circle or square to its last
 CELLS = 3  # cells of a search, rows and columns
+MANY = 2**22  # pixels that are computed at a time
 PLACES = 5  # places of `localise`, rows and columns
 
 
@@ -296,13 +297,16 @@ def circle_square(
         return rng.below(bound, (count, 1), generator, device)
 
     target, row, column = below(2)[:, 0], below(height), below(width)
-    dy = (torch.arange(height, device=device) - row)[:, :, None]
-    dx = (torch.arange(width, device=device) - column)[:, None, :]
-    squared = dy**2 + dx**2
-    field = 255 * (1 - squared.sqrt() / math.hypot(height, width))
-    square = (dy.abs() <= CENTRE) & (dx.abs() <= CENTRE)
-    shape = torch.where(target[:, None, None] == 0, square, squared <= CENTRE**2)
-    image = field.round().masked_fill(shape, 255).to(torch.uint8)[:, None]
+    image = torch.empty(count, 1, height, width, dtype=torch.uint8, device=device)
+    many = max(1, MANY // (height * width))
+    for few in (slice(start, start + many) for start in range(0, count, many)):
+        dy = (torch.arange(height, device=device) - row[few])[:, :, None]
+        dx = (torch.arange(width, device=device) - column[few])[:, None, :]
+        squared = dy**2 + dx**2
+        field = 255 * (1 - squared.sqrt() / math.hypot(height, width))
+        square = (dy.abs() <= CENTRE) & (dx.abs() <= CENTRE)
+        shape = torch.where(target[few, None, None] == 0, square, squared <= CENTRE**2)
+        image[few, 0] = field.round().masked_fill(shape, 255).to(torch.uint8)
     extent = torch.tensor([-CENTRE, 1 + CENTRE], device=device)
     x, y = (column + extent).clamp(0, width), (row + extent).clamp(0, height)
     size = torch.tensor([width, height, width, height], device=device)

@@ -117,7 +117,7 @@ def fixed_scenes(make: MakeScenes, split: Split, seed: int, draws: int = 1) -> S
     for more than there is memory for.
     """
     generator = torch.Generator().manual_seed(seed)
-    here, device = split.to("cpu"), split.labels.device
+    here, device = split.to("cpu"), split.device
     one = make(here, torch.arange(min(1, len(here))), torch.Generator().manual_seed(seed))
     total, many = draws * len(here), at_once(one.shape)
     each = sum(field[:1].nbytes for field in one.tensors())

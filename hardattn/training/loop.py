@@ -57,7 +57,7 @@ class Training:
     ):
         self.agent, self.problem, self.estimator = agent, problem, estimator
         self.split, self.folder, self.options, self.seed = dataset.train, folder, options, seed
-        self.device, self.ranks = dataset.train.images.device, ranks
+        self.device, self.ranks = dataset.train.device, ranks
         self.learners = {"agent": agent}
         if isinstance(estimator, nn.Module):
             self.learners["estimator"] = estimator.to(self.device)

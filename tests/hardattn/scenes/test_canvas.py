@@ -126,3 +126,12 @@ def test_a_pixel_of_painted_scenes_is_a_byte(name):
     for options in OPTIONS[name]:
         image = SCENES[name].make(split(3), torch.arange(5), numbers(0), **options).image
         assert image.untyped_storage().nbytes() <= image.numel()
+
+
+def test_a_field_that_is_computed_in_parts_is_the_same(monkeypatch):
+    def made() -> Scenes:
+        return makers.circle_square(split(3), torch.arange(12), numbers(3), canvas=(9, 11))
+
+    whole = made()
+    monkeypatch.setattr(makers, "MANY", 5 * 99)
+    assert same(made(), whole)
