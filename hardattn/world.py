@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from hardattn.data.memory import at_once
 from hardattn.rng import Generator, uniform
 from hardattn.scenes import Scenes
+from hardattn.scenes.sprites import Sprites
 from hardattn.sensors import SIGHTS, Sensor, sight
 from hardattn.tasks import Task
 
@@ -142,10 +143,15 @@ class World:
         shown = sight(self.sensor, image, 1 if self.changes else self.horizon)
         return max(told, shown, key=SIGHTS.index)
 
-    @property
-    def sees_windows(self) -> bool:
-        """Whether of a scene nothing is read but windows on it, where looks fall."""
-        return self.sensor.by_windows and self.context_name not in ("coarse", "whole")
+    def at_once(self, scenes: Scenes) -> int:
+        """How many of these scenes to look at at a time: `memory.at_once` of what is seen of each.
+
+        That is all of it, or, of scenes that nobody has painted, as much as falls into windows.
+        """
+        windows = self.sensor.by_windows and self.context_name not in ("coarse", "whole")
+        if windows and isinstance(scenes.picture, Sprites):
+            return at_once(self.sensor.shape(scenes.shape))
+        return at_once(scenes.shape)
 
     def open(self, scenes: Scenes) -> Any:
         """What the sensor keeps of the scenes for one episode."""

@@ -12,7 +12,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from hardattn.data.memory import at_once
 from hardattn.rollout import Agent, Draw, greedy
 from hardattn.scenes import Scenes
 from hardattn.world import World
@@ -241,7 +240,7 @@ def measure(
     told = world.context_shape(image)
     before, look = told[1] * told[2] if len(told) == 3 else 0, world.sensor.pixels(image)
     after, uncounted = operations(agent, world, scenes, draw)
-    batch = min(BATCH, at_once(scenes.shape), len(scenes))
+    batch = min(BATCH, world.at_once(scenes), len(scenes))
     with _one_thread():
         peak = {n: memory(agent, world, scenes.slice(0, n), draw) for n in (1, batch)}
     found = {
@@ -269,7 +268,7 @@ def times(agent: Any, world: World, scenes: Scenes, draw: Draw = greedy) -> dict
     their quartiles. latency: of one image, until the agent stops; `after`: until it has answered
     after each look. throughput: of BATCH images at a time, fewer where there are fewer.
     """
-    batch = min(BATCH, at_once(scenes.shape), len(scenes))
+    batch = min(BATCH, world.at_once(scenes), len(scenes))
     with _one_thread():
         one = _timed(agent, world, scenes, draw, 1)
         many = _spread(_timed(agent, world, scenes, draw, batch), scenes.device)

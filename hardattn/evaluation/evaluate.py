@@ -6,11 +6,9 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from hardattn.data.memory import at_once
 from hardattn.maps import Map, recorded
 from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout
 from hardattn.scenes import Scenes, inside
-from hardattn.scenes.sprites import Sprites
 from hardattn.sensors import Grid
 from hardattn.world import World
 
@@ -105,7 +103,7 @@ def evaluate(
 
     First looks are drawn on the CPU for all scenes at once, so that agents, batch sizes and
     devices share them. first: these instead. batch: scenes at a time, by default as many as are not
-    too many bytes (see `together`).
+    too many bytes (see `World.at_once`).
     What the task has to say about all scenes together it has said: clusters have the numbers of
     classes, of which `metrics` can then be asked.
     """
@@ -140,7 +138,7 @@ def episodes(
     training = isinstance(agent, nn.Module) and agent.training
     if isinstance(agent, nn.Module):
         agent.eval()
-    kept, batch = [], batch or together(world, scenes)
+    kept, batch = [], batch or world.at_once(scenes)
     try:
         with torch.no_grad():
             for start in range(0, len(scenes), batch):
@@ -153,16 +151,6 @@ def episodes(
         if training and isinstance(agent, nn.Module):
             agent.train()
     return kept
-
-
-def together(world: World, scenes: Scenes) -> int:
-    """How many scenes to look at at a time: `memory.at_once` of what is seen of each.
-
-    That is all of it, or, of scenes that nobody has painted, as much as falls into windows.
-    """
-    if world.sees_windows and isinstance(scenes.picture, Sprites):
-        return at_once(world.sensor.shape(scenes.shape))
-    return at_once(scenes.shape)
 
 
 def concatenate(parts: Sequence[Columns]) -> Columns:

@@ -13,7 +13,6 @@ from rich.table import Table
 from torch import Tensor
 
 from hardattn.agents import Following
-from hardattn.data.memory import at_once
 from hardattn.evaluation.evaluate import Columns, columns, concatenate, episodes, finished
 from hardattn.evaluation.metrics import error, nll
 from hardattn.evaluation.scanpath import hit
@@ -200,7 +199,7 @@ def followed(
     def measured(part: Scenes, taken: Trajectory, maps: list[Map]) -> Columns:
         return columns(taken, world, part, maps)
 
-    batch = batch or at_once(scenes.shape)
+    batch = batch or world.at_once(scenes)
     first = world.first(scenes, torch.Generator().manual_seed(0))
     parts = []
     for start in range(0, len(scenes), batch):

@@ -10,7 +10,7 @@ from torch import Tensor
 from hardattn.agents import RAM
 from hardattn.data import Split
 from hardattn.estimators.score_function import reinforce
-from hardattn.evaluation.evaluate import evaluate, together
+from hardattn.evaluation.evaluate import evaluate
 from hardattn.problem import SCENES
 from hardattn.rng import CounterRNG
 from hardattn.scenes import Scenes, canvas, concatenate, fixed_scenes, sprites
@@ -228,14 +228,14 @@ def test_nobody_paints_scenes_of_which_only_windows_are_seen(monkeypatch):
     world = World(Retina(8, 2), Classify(10), looks=3)
     agent = RAM(world.sensor.shape((1, 5000, 5000)), 10, hidden=8, what=8, where=8)
     scenes = fixed_scenes(make, split(), seed=1)
-    assert together(world, scenes) == 1000
+    assert world.at_once(scenes) == 1000
     assert len(evaluate(agent, world, scenes).index) == 12
     loss = reinforce(agent, world, make(split(), torch.arange(5), numbers(0)), numbers(1))
     loss.total.backward()
     assert bool(loss.total.isfinite())
     for context in ("coarse", "whole"):
         told = World(Retina(8, 2), Classify(10), looks=3, context=context)
-        assert together(told, scenes) == 2
+        assert told.at_once(scenes) == 2
         with pytest.raises(AssertionError, match="somebody painted them"):
             told.context(scenes)
 
