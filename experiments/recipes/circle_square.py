@@ -138,10 +138,10 @@ CIRCLE_SQUARE_RECIPES: dict[str, Recipe] = {
     "oracle-circle-square": replace(
         _circle_square(
             "oracle look",
-            "The observer of RAM that moves, trained for looks that set out for the shape.",
+            "The observer of RAM that moves, trained for looks that all fall on the shape.",
             MOVING.but(script="oracle"),
             **WIDELY,
         ),
-        problem=replace(CIRCLE_SQUARE.problem, context="target"),
+        problem=replace(CIRCLE_SQUARE.problem, first="target", context="target"),
     ),
 }

@@ -150,7 +150,10 @@ def test_every_recipe_says_what_to_expect(name: str) -> None:
             "scene 'translated' takes no 'distractors' ... canvas, zoom",
         ),
         ([RAM_RECIPE, "--sigma", "1"], "sensor 'retina' takes no 'sigma' ... size, scales"),
-        ([RAM_RECIPE, "--samples", "4"], "'learned_baseline' takes no 'samples' ... reward_only"),
+        (
+            [RAM_RECIPE, "--samples", "4"],
+            "'per_look_gain' takes no 'samples' ... discount, ent_coef",
+        ),
         ([RAM_RECIPE, "--canvas", "12"], "does not fit a canvas of 12x12"),
         ([RAM_RECIPE, "--device", "tpu9"], "device 'tpu9' cannot be used here"),
         ([NET_RECIPE, "--sensor", "retina"], "sensor 'retina' needs 'size'"),
