@@ -119,8 +119,9 @@ class Training:
         with self.ranks.drawing(len(index)):
             scenes = make(self.split, index, self.generator)
         here = world.upto(looks_after(share, options.curriculum, world.looks))
-        agent = cast(Agent, self.agent)
-        looker = agent if share >= options.led else Led(agent, scenes, options.led_by)
+        looker = cast(Agent, self.agent)
+        if share < options.led:
+            looker = Led(looker, scenes, options.led_by)
         look: Callable[[], Loss] | None
         look = partial(self.estimator, looker, here, scenes, self.generator)
         while look is not None:
