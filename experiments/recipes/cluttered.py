@@ -14,7 +14,7 @@ CLUTTERED_DIGITS = replace(
         scene=Spec("cluttered", canvas=48, zoom=2, distractors=4, distractor_size=8),
         test_draws=4,
     ),
-    training=replace(DIGITS.training, images=1_500_000, validate_every=50_000),
+    training=replace(DIGITS.training, images=2_000_000, validate_every=50_000),
     apart=DIGITS.training,
     scene=(
         "Digits doubled to 16x16 on a 48x48 canvas with four pieces of clutter; six looks of 6x6, "

@@ -8,10 +8,13 @@ from ..recipe import ProblemOptions, Recipe, Spec
 from .digits import RAM
 from .family import Family
 
+# Images of 28x28 have more to tell than those of 8x8, and there are more of them: so wider, and
+# filters that take every second pixel.
+WIDE = RAM.but(hidden=192, what=192, filters=24, filter_stride=2)
 MNIST = Family(
     problem=ProblemOptions(dataset="mnist", sensor=Spec("retina", size=8, scales=1), looks=6),
     scene="MNIST as it is, 28x28; six looks of 8x8, one scale.",
-    ram=RAM.but(std=0.15, std_end=0.03),
+    ram=WIDE.but(std=0.15, std_end=0.03),
     training=TrainOptions(images=6_000_000, batch_size=256, lr=3e-3, validate_every=200_000),
     plain=Spec("ram", std=0.1),
     apart=TrainOptions(images=18_000_000, batch_size=512, lr=2e-3, validate_every=500_000),
@@ -41,7 +44,8 @@ TRANSLATED_60 = replace(
         looks=8,
     ),
     scene="MNIST anywhere on a blank 60x60 canvas; eight looks of 12x12, 3 scales.",
-    ram=RAM.but(filter_stride=2),
+    ram=WIDE,
+    training=replace(MNIST.training, images=4_000_000),
     plain=None,
     published={"std": 0.2},
 )

@@ -5,8 +5,8 @@ from typing import Any
 from hardattn.training.options import TrainOptions
 
 from ..recipe import ProblemOptions, Recipe, Spec
-from .digits import RAM
 from .family import GAIN, Family
+from .mnist import WIDE
 
 # The budget of what was measured first.
 FEW: dict[str, Any] = {
@@ -24,7 +24,7 @@ PAIR = Family(
         looks=5,
     ),
     scene="Two digits of MNIST anywhere on 100x100, 55 answers; five looks of 12x12, 4 scales.",
-    ram=RAM.but(core="lstm", filter_stride=2),
+    ram=WIDE.but(core="lstm"),
     training=TrainOptions(images=6_000_000, batch_size=256, lr=3e-3, validate_every=200_000),
     plain=Spec("ram", core="lstm", std=0.2),
     apart=TrainOptions(**FEW),
