@@ -42,7 +42,7 @@ LEAST = {
 }
 NEVER_NEGATIVE = (
     *("price", "sparsity", "doubly", "weight_decay", "momentum"),
-    *("growing", "led", "greedy", "distil", "std_from"),
+    *("growing", "led", "greedy", "distil", "std_from", "policy_coef"),
 )
 POSITIVE = (
     *("std", "std_end", "guide_std", "sigma", "stride", "cover", "reach", "lr", "rho", "floor"),

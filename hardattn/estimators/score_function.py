@@ -100,11 +100,12 @@ def _helped(loss: Loss, scenes: Scenes, distil: float) -> Loss:
     return loss._replace(total=loss.total + distil * distillation(loss.path))
 
 
-def _against_critic(path: Trajectory, signal: Tensor) -> Loss:
+def _against_critic(path: Trajectory, signal: Tensor, policy_coef: float = 1.0) -> Loss:
     """The critic's guess as the baseline, and its fit to the signal."""
     guess = expected(path)
     advantage = signal - guess.detach()
-    return Loss(surrogate(path, advantage) + misfit(path, guess, signal), path, advantage)
+    total = surrogate(path, policy_coef * advantage) + misfit(path, guess, signal)
+    return Loss(total, path, advantage)
 
 
 def reinforce(
@@ -132,6 +133,7 @@ def learned_baseline(
     generator: torch.Generator | None = None,
     *,
     reward_only: bool = False,
+    policy_coef: float = 1.0,
     greedy: float = 0.0,
     distil: float = 0.0,
 ) -> Loss:
@@ -140,16 +142,18 @@ def learned_baseline(
     The baseline of row t is the value after look t - 1: it has seen everything but look t. The
     value is fitted to the return by squared error; an agent detaches what it is computed from, so
     that the fit moves the critic alone. Biased with a share of greedy episodes, or a distillation,
-    for a loss of which these are a part.
+    for a loss of which these are a part; and in scale with a weight of the policy other than 1,
+    which under plain descent is its own learning rate.
 
     Args:
         reward_only: Let looks learn from the reward alone, as RAM was published.
+        policy_coef: Weight of the policy's loss beside that of the answer.
         greedy: Share of episodes that look where it is likeliest, and teach the answer alone.
         distil: Weight of what the last answer teaches those before it.
     """
     draw = partly_greedy(greedy, scenes, generator)
     path = rollout(agent, world, scenes, draw, generator)
-    return _helped(_against_critic(path, credit(path, reward_only)), scenes, distil)
+    return _helped(_against_critic(path, credit(path, reward_only), policy_coef), scenes, distil)
 
 
 def self_critical(

@@ -168,3 +168,26 @@ def test_the_exact_gradient_is_still_that_of_the_learned_baseline(scenes: Scenes
     total = (path.loss + path.cost - path.reward).sum(0)
     exact = flat_gradient(agent, (probability * total).sum() / len(scenes))
     assert z_scores(learned_baseline, agent, world, scenes, exact).abs().max() < UNBIASED
+
+
+def test_a_weight_of_the_policy_is_that_of_its_gradient_alone(scenes: Scenes) -> None:
+    agent, world = points()
+    plain, half = (
+        make("learned_baseline", agent, world, policy_coef=weight)(
+            agent, world, scenes, generator_of(0)
+        )
+        for weight in (1.0, 0.5)
+    )
+    answers = flat_gradient(agent, (plain.path.loss + plain.path.cost).sum(0).mean(), retain=True)
+    whole = flat_gradient(agent, plain.total) - answers
+    assert torch.allclose(flat_gradient(agent, half.total), answers + whole / 2, atol=1e-6)
+    critics = [
+        torch.autograd.grad(
+            make("learned_baseline", agent, world, policy_coef=weight)(
+                agent, world, scenes, generator_of(0)
+            ).total,
+            agent.critic.weight,
+        )[0]
+        for weight in (1.0, 0.5)
+    ]
+    assert torch.equal(*critics) and torch.equal(plain.advantage, half.advantage)
