@@ -41,7 +41,7 @@ AT_ONCE: dict[str, Recipe] = {
             lr=3e-3,
             warmup=100,
             max_grad_norm=1.0,
-            validate_every=8_000,
+            validate_every=16_000,
         ),
     ),
     "stochastic": replace(

@@ -101,7 +101,7 @@ def _through(
             folder = folder_of(out, protocol, cell)
             if (folder / "result.json").exists() or (folder / DIVERGED).exists():
                 continue
-            if spent(out) >= hours * 3600:
+            if math.isfinite(hours) and spent(out) >= hours * 3600:
                 print(f"{hours:g} core-hours are spent: nothing more is begun", flush=True)
                 return
             try:

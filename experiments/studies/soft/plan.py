@@ -24,7 +24,7 @@ from ...run import Setting, build, prepare
 
 RATES = (1e-3, 3e-3)
 SEARCH_SEED = 100  # none of those that are compared
-SEARCH_SHARE = 0.5  # of the images
+SEARCH_SHARE = 0.25  # of the images
 CONTROL = ""  # the name of the row without a block
 
 Kind = Literal["control", "longer", "wider", "block", "head"]

@@ -58,8 +58,8 @@ def budget(found: dict[str, Any]) -> str:
     longer = stand["longer"].minus_control if "longer" in stand else None
     if longer is not None:
         said += (
-            f" The control, trained for twice as long, has {estimate_text(longer, 1, sign=True)} "
-            "points of error more."
+            " The control trained for twice as long, minus the control: "
+            f"{estimate_text(longer, 1, sign=True)} points of error."
         )
     return said
 

@@ -18,7 +18,7 @@ def test_the_page_tells_budget_rows_verdicts_and_what_is_lacking() -> None:
     found = study(row("se", shifted(-0.05), mean=0.2, foreign=0.3), longer, wide, waiting, failed)
     page = markdown(found)
     assert "2,000 updates of 32 images each" in page and "after 1,000 updates" in page
-    assert "twice as long, has −0.1 [−0.1, −0.1] points of error more" in page
+    assert "twice as long, minus the control: −0.1 [−0.1, −0.1] points of error." in page
     line = next(line for line in page.splitlines() if line.startswith("| `se`"))
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
     assert cells[:4] == ["`se`", "channel", "branch", "0.001"]
