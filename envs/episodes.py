@@ -18,8 +18,9 @@ from hardattn.rng import CounterRNG, below
 from hardattn.scenes import MakeScenes, Scenes, fixed_scenes
 from hardattn.world import Observation, World
 
-AHEAD = 1024  # scenes that are made in one call, if there are fewer environments
-PIXELS = 2**22  # and pixels of these
+AHEAD = 1024  # scenes that are made in one call, if there are fewer environments;
+NUMBERS = 16  # if there are more, so many of each,
+PIXELS = 2**22  # and at most so many pixels
 EPISODE = 0xD1342543DE82EF95 - 2**64  # odd, and no small multiple of what a stream goes on by
 
 
@@ -162,7 +163,8 @@ class Prefetch:
             # Twice as many each time: who resets with a seed every time needs no more than one.
             many, count, who = len(self.who), max(1, 2 * self.count), self.who
             if self.count:
-                most = min(AHEAD, PIXELS // math.prod(self.whole.scenes.shape))
+                pixels = math.prod(self.whole.scenes.shape)
+                most = min(max(AHEAD, NUMBERS * many), PIXELS // pixels)
                 count = min(count, max(1, most // many))
             numbers = torch.full_like(who, number)
             if count > 1:

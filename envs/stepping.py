@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hardattn.rng import STEP, mixed
 from hardattn.scenes import Scenes
-from hardattn.world import Observation
+from hardattn.world import Observation, World
 
 from .actions import Act
 from .episodes import Episodes, Prefetch, Problem, RandomEpisodes, SplitEpisodes, mapped
@@ -61,6 +61,9 @@ class Stepping:
         self.device = problem.split.device
         self.nothing: Any = judge.nothing  # the reward of a step for which there is none
         self.row = torch.arange(count, device=self.device)
+        # Whether where a look falls must be known before it: by who is out of reach, or changes.
+        still = type(self.world).advance is World.advance
+        self.bounds = not still or self.world.reach is not None
         self.fresh = RandomEpisodes(problem)
         self.source: RandomEpisodes | SplitEpisodes = self.fresh
         horizon = self.world.horizon
@@ -189,15 +192,17 @@ class Stepping:
         reward, loss = self.judge(self.view, self.episodes.scenes.target, act, look, final)
         stands = settled(final | over)
         if stands is not True:
-            place = world.place(act.location, self.place)
-            view = world.advance(self.view, place)
+            view, place = self.view, act.location
+            if self.bounds:  # to observe bounds a place anyway
+                place = world.place(place, self.place)
+                view = world.advance(view, place)
             if isinstance(look, int):
                 seen = world.observe(view, place, look + 1)
             else:
                 seen = world.observe(view, place, 0)
                 seen = seen._replace(step=self.steps[look + 1])
             if self.move_cost:
-                way = (world.point(place) - world.point(self.place)).norm(dim=-1)
+                way = (world.point(seen.location) - world.point(self.place)).norm(dim=-1)
                 reward = reward - self.move_cost * _but(way, stands)
             if stands is False:
                 self.view, self.seen = view, seen
