@@ -36,7 +36,8 @@ class Clustered(MultiHead):
 
     (B, C, H, W) -> same. Map: A, (B, heads, N, N), rows sum to one. clusters: of each head, at
     most N are made. rounds: of Lloyd's algorithm. No gradient passes through who belongs where.
-    Where nobody listens to A, and top is 0, each cluster attends once, at a cost linear in N.
+    Of `many` places, where nobody listens to A and top is 0, each cluster attends once, at a cost
+    linear in N.
 
     Departures: k-means on the queries themselves; the paper has it on 63 random bits of each,
     which is faster on long sequences. The improved form writes A out, (N, N), and has not the
@@ -49,6 +50,8 @@ class Clustered(MultiHead):
         rounds: How often it is repeated.
         top: Keys of each query that are compared exactly.
     """
+
+    many = 128
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class Clustered(MultiHead):
         self.clusters, self.rounds, self.top = clusters, rounds, top
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, density: Density) -> Tensor:
-        if self.top or self.map.heard:
+        if self.top or not self.spares(query):
             return super().attend(query, key, value, density)
         member, shared = self.shared(query, key)
         return member @ (shared @ value)

@@ -40,6 +40,7 @@ class MultiHead(nn.Module):
     """
 
     placement = "scaled"
+    many = 0  # places from which on what need not write the weights out is faster without
 
     def __init__(self, channels: int, *, heads: int = 4, positions: bool = True):
         super().__init__()
@@ -56,6 +57,10 @@ class MultiHead(nn.Module):
     def weights(self, query: Tensor, key: Tensor) -> Tensor:
         """How each place attends to each: (B, heads, N, d) twice -> (B, heads, N, N)."""
         return (query / query.shape[3] ** 0.5 @ key.transpose(2, 3)).softmax(-1)
+
+    def spares(self, query: Tensor) -> bool:
+        """Whether to do without the weights: of many places, and where nobody listens to them."""
+        return query.shape[2] >= self.many and not self.map.heard
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, density: Density) -> Tensor:
         """What each place gets of the values: (B, heads, N, d) three times -> (B, heads, N, d)."""

@@ -24,7 +24,8 @@ class RandomFeatures(MultiHead):
     The sum that A is divided by is kept from below, at the weight of one key equal to the query; in
     the authors' code, at about one and a half.
 
-    Where nobody listens to A, keys and values are multiplied first, and the cost is linear in N.
+    Of `many` places, and where nobody listens to A, keys and values are multiplied first, and the
+    cost is linear in N.
 
     Departures: the form without a recurrent gate, as places have no order. The noise is drawn, not
     chosen from a stock.
@@ -36,6 +37,7 @@ class RandomFeatures(MultiHead):
     """
 
     noise: Tensor
+    many = 128
 
     def __init__(
         self, channels: int, *, heads: int = 4, positions: bool = True, features: int = 64
@@ -54,7 +56,7 @@ class RandomFeatures(MultiHead):
         return share @ seen.transpose(2, 3)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, density: Density) -> Tensor:
-        if self.map.heard:
+        if not self.spares(query):
             return super().attend(query, key, value, density)
         share, seen = self.shares(query, key)
         return share @ (seen.transpose(2, 3) @ value)

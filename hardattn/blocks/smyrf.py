@@ -53,7 +53,8 @@ class SMYRF(MultiHead):
     (B, C, H, W) -> same. Map: A, (B, heads, N, N), rows sum to one. Directions are drawn anew at
     each forward pass in training; in evaluation they are those of the buffer.
 
-    Where nobody listens to A, each cluster attends by itself: hashes / clusters of the products.
+    Of `many` places, and where nobody listens to A, each cluster attends by itself: with hashes /
+    clusters of the products.
 
     Departures: clusters that do not divide N differ by one member, where the paper pads. The
     paper's text was not at hand, the released code was.
@@ -66,6 +67,7 @@ class SMYRF(MultiHead):
     """
 
     directions: Tensor
+    many = 200
 
     def __init__(
         self,
@@ -100,7 +102,7 @@ class SMYRF(MultiHead):
         return log_shared(ours, theirs)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, density: Density) -> Tensor:
-        if self.map.heard:
+        if not self.spares(query):
             return super().attend(query, key, value, density)
         clusters, places = min(self.clusters, query.shape[2]), query.shape[2]
         ours, theirs = (each.argsort(stable=True) for each in self.hashed(query, key))

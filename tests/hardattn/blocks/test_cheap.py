@@ -32,6 +32,7 @@ def test_listening_changes_nothing(
     """Outputs, all gradients, and how much noise was drawn."""
     torch.manual_seed(0)
     block = BLOCKS[name].make(16, **options).double().train(training)
+    block.many = 0
     x = torch.randn(2, 16, *sides, dtype=torch.float64, requires_grad=True)
     inputs, found = [x, *block.parameters()], []
     for listening in (False, True):
@@ -46,6 +47,15 @@ def test_listening_changes_nothing(
         found.append([y, *gradients, torch.rand(1)])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["smyrf", "clustered", "random_features"])
+def test_of_few_places_weights_are_written_out_anyway(name: str) -> None:
+    """So that there not even a bit depends on who listens."""
+    block, x = BLOCKS[name].make(16).eval(), torch.randn(2, 16, 9, 11)
+    alone = block(x)
+    with recorded(block):
+        assert torch.equal(block(x), alone)
 
 
 @pytest.mark.parametrize("name", ["smyrf", "clustered", "random_features"])
