@@ -1,11 +1,13 @@
 """High-order group attention, searched by AutoLA (Ma, Zhang, Xia, Tao, NeurIPS 2020)."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hardattn.blocks.cbam import CBAM, CBAMChannel
+from hardattn.blocks.hoga_edges import gates
 from hardattn.blocks.se import SE
 from hardattn.maps import AttentionMap
 
@@ -111,12 +113,16 @@ class Cell(nn.Module):
         )
         self.last = SE(channels, reduction=8)
 
-    def forward(self, x: Tensor) -> Tensor:
-        groups = x.chunk(GROUPS, 1)
+    def brought(self, x: Tensor) -> list[Tensor]:
+        """The nodes s_1 to s_4, each (B, C / 4, H, W)."""
         nodes: list[Tensor] = []
-        for group, node in zip(groups, self.nodes, strict=True):
+        for group, node in zip(x.chunk(GROUPS, 1), self.nodes, strict=True):
             nodes.append(node([group, *nodes]))
-        together = self.together(torch.stack(groups).sum(0))
+        return nodes
+
+    def forward(self, x: Tensor) -> Tensor:
+        nodes = self.brought(x)
+        together = self.together(x.unflatten(1, (GROUPS, -1)).sum(1))
         return self.last(x + self.mix(torch.cat([*nodes, together], 1)))
 
 
@@ -151,7 +157,8 @@ class HOGA(Cell):
 class Mixture(nn.Module):
     """sum_o softmax(a)_o o(x) over OPS and nothing, the last (DARTS, Liu et al., arXiv:1806.09055).
 
-    (B, C, H, W) -> same. Maps: those of the operations, each as if it were alone.
+    (B, C, H, W) -> same. Maps: those of the operations, each as if it were alone. All operations
+    are gates on x, or leave it as it is, so that what is weighed and added are the gates.
     """
 
     def __init__(self, channels: int):
@@ -160,9 +167,21 @@ class Mixture(nn.Module):
         self.architecture = nn.Parameter(1e-3 * torch.randn(len(OPS) + 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        weights = self.architecture.softmax(0)
-        each = torch.stack([op(x) for op in self.ops.values()])
-        return torch.tensordot(weights[:-1], each, 1)
+        return mixed([self], x[:, None])[:, 0]
+
+
+def mixed(mixtures: list[Mixture], x: Tensor) -> Tensor:
+    """(B, E, C, H, W), the sources of E mixtures -> what each makes of its own, as if alone.
+
+    All in the calls of one, for on small maps a call costs more than what it computes.
+    """
+    weights = torch.stack([each.architecture for each in mixtures]).softmax(1)
+    shares = dict(zip(OPS, weights[:, :-1, None, None, None].unbind(1), strict=True))
+    found = gates({name: [each.ops[name] for each in mixtures] for name in OPS}, x)
+    gate = shares["skip"]
+    for name, one in found.items():
+        gate = gate + shares[name] * one
+    return x * gate
 
 
 class HOGASearch(Cell):
@@ -182,6 +201,17 @@ class HOGASearch(Cell):
         size = group_size(channels)
         edges = [[Mixture(size) for _ in range(node + 1)] for node in range(GROUPS)]
         super().__init__(channels, edges)
+
+    def brought(self, x: Tensor) -> list[Tensor]:
+        """The nodes, of which all edges that read the same are made at once."""
+        edges: Any = [node.edges for node in self.nodes]
+        made = list(mixed([each[0] for each in edges], x.unflatten(1, (GROUPS, -1))).unbind(1))
+        for node in range(GROUPS - 1):
+            after = [each[node + 1] for each in edges[node + 1 :]]
+            read = made[node][:, None].expand(-1, len(after), -1, -1, -1)
+            for later, more in enumerate(mixed(after, read).unbind(1), node + 1):
+                made[later] = made[later] + more
+        return made
 
     def genotype(self) -> Genotype:
         """On each edge the operation that weighs most; nothing does not count, as in the paper."""
