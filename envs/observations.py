@@ -74,4 +74,4 @@ class Observations:
 
 def array(value: Any) -> Any:
     """A tensor as NumPy, and what is NumPy as it is; either may share memory with it."""
-    return value.cpu().numpy() if isinstance(value, torch.Tensor) else value
+    return value if type(value) is np.ndarray else value.cpu().numpy()

@@ -121,7 +121,7 @@ class GlimpseEnv(gymnasium.Env[Any, Any]):
 
     def _told(self, more: Facts) -> dict[str, Any]:
         """An info: what there is to know of the episode, and of a step."""
-        info = {name: fact.copy() for name, fact in self._facts.items()}
+        info = {name: fact.copy() for name, fact in self._facts.items()} if self._facts else {}
         for name, (value, flag) in more.items():
             if flag is True:
                 info[name] = array(value)[0].copy()

@@ -124,6 +124,7 @@ class Small(Stepping):
         sensor, (height, width) = self.world.sensor, example.image.shape[2:]
         sliced = type(sensor) is Retina and sensor.scales == 1 and max(height, width) <= SIDE
         self.eye: Any = Slices(sensor, (height, width), count) if sliced else Through(sensor)  # type: ignore[arg-type]
+        self.last = self.world.looks - 1
         self.usual = False
         self.opened: Any = None  # the episodes that were made ahead, of which there are arrays
 
@@ -200,8 +201,7 @@ class Small(Stepping):
         """
         if not self.usual or self.over is not False:
             return None
-        assert isinstance(self.look, int)
-        if self.look == self.world.looks - 1:
+        if self.look == self.last:
             return self._end(answer)
         self.where = np.minimum(np.maximum(location, LEAST), LARGEST)
         self.glimpse = self.eye.look(self.shown_to_eye, self.where)

@@ -1,9 +1,11 @@
 """How many steps a second environments take, side by side on one core.
 
 `hardattn bench environments [--save]`. 28x28 images of random pixels, six looks of 8x8 and
-a class at the last: our faces, and Gymnasium's SyncVectorEnv over the environment that one would
-write first. CPU seconds of this process, the least of many short rounds in turn, episodes ended and
-begun included. `--save` writes them to experiments/results/studies/envs.json.
+a class at the last: our faces, and Gymnasium's SyncVectorEnv over environments that one would
+write first: one that pads its image at each reset, and the least that will do, ten lines over
+images that were padded beforehand. CPU seconds of this process, the least of many short rounds in
+turn, episodes ended and begun included. `--save` writes them to
+experiments/results/studies/envs.json.
 """
 
 import json
@@ -13,7 +15,9 @@ from importlib.util import find_spec
 from typing import Any
 
 import gymnasium
+import numpy as np
 import torch
+from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
 
 from hardattn.device import tune
@@ -22,11 +26,41 @@ from hardattn.envs import GlimpseEnv, GlimpseVectorEnv
 from ..committed import STUDIES
 from ..kinds import Json
 from ..machine import made_with
-from .sb3 import ENVS, LOOKS, Naive, adapters, problem
+from .sb3 import CLASSES, ENVS, GLIMPSE, LOOKS, SIDE, Naive, adapters, problem
 
 SAVED = STUDIES / "envs.json"
 IMAGES = 55_000  # as many as MNIST has
+FEW = 8  # environments of a small vector
+PADDED = 5_000  # images that are padded beforehand: four bytes a pixel
 ROUNDS, LEAST = 40, 0.03  # rounds of so many seconds: short ones, of which some are undisturbed
+
+
+class Slices(gymnasium.Env[Any, Any]):
+    """Ten lines: an array of images with a blank border, and a slice of it."""
+
+    observation_space = spaces.Box(0, 1, (GLIMPSE**2,), np.float32)
+    action_space = spaces.Box(-1, 1, (2 + CLASSES,), np.float32)
+
+    def __init__(self, padded: Any, labels: Any):
+        self.images, self.labels = padded, labels
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, Json]:
+        super().reset(seed=seed)
+        index = self.np_random.integers(len(self.images))
+        self.image, self.label, self.look = self.images[index], self.labels[index], 0
+        self.place = self.np_random.uniform(-1, 1, 2)
+        return self._seen(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, Json]:
+        self.look += 1
+        over = self.look == LOOKS
+        if not over:
+            self.place = np.clip(action[:2], -1, 1)
+        return self._seen(), float(over and action[2:].argmax() == self.label), over, False, {}
+
+    def _seen(self) -> Any:
+        x, y = ((self.place + 1) / 2 * SIDE + GLIMPSE / 2 + 0.5).astype(int)
+        return self.image[y : y + GLIMPSE, x : x + GLIMPSE].ravel()
 
 
 def measure(save: bool) -> None:
@@ -44,10 +78,14 @@ def measure(save: bool) -> None:
         print(SAVED)
 
 
-def faces(count: int = ENVS, rounds: int = ROUNDS, least: float = LEAST) -> list[Json]:
+def faces(
+    count: int = ENVS, few: int = FEW, rounds: int = ROUNDS, least: float = LEAST
+) -> list[Json]:
     """Rates of our faces and of naive ones; `ratio` is how many times as fast the first one is."""
     ours = problem(IMAGES)
     images, labels = ours.split.images[:, 0].numpy(), ours.split.labels.numpy()
+    around = ((0, 0), (GLIMPSE, GLIMPSE), (GLIMPSE, GLIMPSE))
+    padded = np.pad(images[:PADDED] / np.float32(255), around)
     tensors = GlimpseVectorEnv(ours, count, tensors=True)
     draw = torch.Generator().manual_seed(0)
     action = {
@@ -63,6 +101,16 @@ def faces(count: int = ENVS, rounds: int = ROUNDS, least: float = LEAST) -> list
         ),
         "a single one": (single(GlimpseEnv(ours)), 1),
         "a single naive one": (single(Naive(images, labels)), 1),
+        "a single one of ten lines": (single(Slices(padded, labels)), 1),
+        f"NumPy arrays, {few} environments": (vector(GlimpseVectorEnv(ours, few)), few),
+        f"SyncVectorEnv over naive ones, {few} of them": (
+            vector(SyncVectorEnv([lambda: Naive(images, labels)] * few)),
+            few,
+        ),
+        f"SyncVectorEnv over ten lines, {few} of them": (
+            vector(SyncVectorEnv([lambda: Slices(padded, labels)] * few)),
+            few,
+        ),
     }
     best = dict.fromkeys(ways, float("inf"))
     for _ in range(rounds):
