@@ -26,6 +26,7 @@ from .folder import Busy, locked
 from .recipe import UsageError
 
 TRIES = 6  # on machines that are lost before anything came
+CALLS = 3  # until a cluster answers; one that is busy is slow to
 PAUSE = 1.0  # seconds between questions how it goes
 APART = (".lock",)
 Files = dict[str, bytes]
@@ -84,6 +85,8 @@ class Trainer:
                 self.sent = written
         if code is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+            with suppress(OSError):
+                self.folder.parent.rmdir()
         return News(lines, files, code)
 
     def stop(self, number: int) -> None:
@@ -92,8 +95,9 @@ class Trainer:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
+        with self.process.stderr as said:
+            for line in said:
+                self.lines.append(line)
 
     def _written(self) -> dict[str, tuple[int, int]]:
         found = {}
@@ -174,14 +178,18 @@ class OnRay:
 
         where = os.environ.get("RAY_ADDRESS", "auto") if address == "ray" else address
         quiet: dict[str, Any] = {} if where.startswith("ray://") else {"log_to_driver": False}
-        try:
-            ray.init(where, logging_level="ERROR", **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as fault:
-            why = (str(fault).splitlines() or [""])[0]
-            raise UsageError(
-                f"no Ray cluster answers at {address} ({why}): start one with `ray start --head`, "
-                "or say --on ray://HOST:10001"
-            ) from fault
+        for left in reversed(range(CALLS if where.startswith("ray://") else 1)):
+            try:
+                ray.init(where, logging_level="ERROR", **quiet)
+                break
+            except (ConnectionError, RuntimeError, ValueError) as fault:
+                if left:
+                    continue
+                why = (str(fault).splitlines() or [""])[0]
+                raise UsageError(
+                    f"no Ray cluster answers at {address} ({why}): start one with `ray start "
+                    "--head` and say --on ray there, or --on ray://HOST:10001 elsewhere"
+                ) from fault
         self.ray, self.stopping = ray, 0
         self.job = ray.get_runtime_context().get_job_id()
         there = ray.cluster_resources()
