@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from hardattn.experiments.machine import cores, gpus, listed
+from hardattn.experiments.capacity import cores, gpus, listed
 
 HAS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hardattn.experiments.machine._affinity", lambda: 64)
+    monkeypatch.setattr("hardattn.experiments.capacity._affinity", lambda: 64)
 
 
 def tree(root: Path, **files: str) -> Path:
