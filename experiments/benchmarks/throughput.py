@@ -29,6 +29,7 @@ from ..machine import made_with
 from ..recipes import RECIPES
 
 SAVED = STUDIES / "benchmark.json"
+RECIPE = "ram-learned-baseline-mnist"
 ROUNDS = 7
 
 
@@ -46,8 +47,8 @@ def measure(where: str, save: bool) -> None:
 
 
 def training(device: torch.device, product: str) -> list[Json]:
-    """Whole updates of the ram-mnist recipe on random pixels, against the default product."""
-    recipe = RECIPES["ram-mnist"]
+    """Whole updates of a recipe on random pixels, against the default product."""
+    recipe = RECIPES[RECIPE]
     batch, size = recipe.training.batch_size, (1, 28, 28)
     generator = torch.Generator(device).manual_seed(0)
     images = torch.randint(256, (10_000, *size), generator=generator, device=device)
@@ -74,10 +75,10 @@ def training(device: torch.device, product: str) -> list[Json]:
             index = torch.randint(len(split), (batch,), generator=generator, device=device)
             rollout(agent, world, plain(split, index, generator), generator=generator)
 
-    ways = {f"train ram-mnist, batch {batch}, fp32, {product} product": (update, product)}
+    ways = {f"train {RECIPE}, batch {batch}, fp32, {product} product": (update, product)}
     if product != "default":
-        ways[f"train ram-mnist, batch {batch}, fp32, default product"] = (update, "default")
-    ways[f"look only, ram-mnist, batch {batch}, {product} product"] = (look, product)
+        ways[f"train {RECIPE}, batch {batch}, fp32, default product"] = (update, "default")
+    ways[f"look only, {RECIPE}, batch {batch}, {product} product"] = (look, product)
     return compare(ways, batch, "images/s", device)
 
 
