@@ -5,7 +5,7 @@ from typing import Any
 from hardattn.training.options import TrainOptions
 
 from ..recipe import ProblemOptions, Recipe, Spec
-from .family import GAIN, Family
+from .family import DEPARTS, GAIN, Family
 from .mnist import WIDE
 
 # The budget of what was measured first.
@@ -46,6 +46,11 @@ DRAM_DEPARTS = (
     "is learned after every look; draws narrow while it learns; sizes are ours; Adam."
 )
 
+LED = (
+    "For a tenth of training its looks are led to digits, so that training, and it alone, is told "
+    "where these are."
+)
+
 PAIRS: dict[str, Recipe] = {
     **{
         name: recipe
@@ -66,6 +71,25 @@ PAIRS: dict[str, Recipe] = {
         DRAM,
         context="coarse",
         estimator=GAIN,
+        **CLIPPED,
+    ),
+    # Nobody knows 55 answers before some looks hit a digit, and no look is worth anything before.
+    "ram-led-pairs": PAIR.recipe(
+        "RAM, led to digits at first",
+        f"RAM (Mnih et al. 2014) as well as we can. {DEPARTS} {LED}",
+        PAIR.ram,
+        estimator=GAIN,
+        led=0.1,
+        led_by="target",
+    ),
+    "dram-led-pairs": PAIR.recipe(
+        "DRAM, led to digits at first",
+        f"DRAM (Ba et al. 2015). {DRAM_DEPARTS} {LED}",
+        DRAM,
+        context="coarse",
+        estimator=GAIN,
+        led=0.1,
+        led_by="target",
         **CLIPPED,
     ),
     "dram-learned-baseline-pairs": PAIR.recipe(
