@@ -12,7 +12,7 @@ TREE := .mypy_cache/tree
 export OMP_WAIT_POLICY ?= passive
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-slow lint docs bench clean
+.PHONY: help demo test test-slow test-ray lint docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -26,6 +26,10 @@ test: $(STAMP) ## run the fast tests
 
 test-slow: $(STAMP) ## run the tests marked slow or gpu
 	@$(PY) -m pytest -m "slow or gpu"
+
+test-ray: $(STAMP) ## run the tests of sweeps on a Ray cluster, of two nodes on this machine
+	@$(PY) -m pip install -q -c constraints.txt -e '.[ray]'
+	@$(PY) -m pytest -m "slow or not slow" tests/experiments/test_on_ray.py
 
 # mypy cannot map a folder to another module name, so it is shown the tree as it is installed.
 lint: $(STAMP) ## ruff check, ruff format --check, mypy

@@ -174,8 +174,9 @@ class OnRay:
             address: `ray`, for the one that this machine belongs to (or $RAY_ADDRESS names), or
                 `ray://HOST:PORT`, for one from outside.
         """
-        import ray
+        import ray as installed
 
+        ray: Any = installed
         where = os.environ.get("RAY_ADDRESS", "auto") if address == "ray" else address
         quiet: dict[str, Any] = {} if where.startswith("ray://") else {"log_to_driver": False}
         for left in reversed(range(CALLS if where.startswith("ray://") else 1)):
@@ -248,7 +249,7 @@ class OnRay:
 
     def _begun(self, training: Any, words: list[str], files: Files) -> Any:
         """The actor, once it is there."""
-        kind = self.ray.remote(Trainer).options(
+        kind: Any = self.ray.remote(Trainer).options(
             num_cpus=training.run.threads,
             num_gpus=1 if self.gpus and training.run.device != "cpu" else 0,
             max_restarts=0,

@@ -172,10 +172,7 @@ def sweep(
     with _handling(pass_on), overall, ThreadPoolExecutor(workers) as pool:
         codes = list(pool.map(one, range(len(trainings))))
     ended = [Swept(*each) for each in zip(trainings, codes, last, strict=True)]
-    for each in ended:
-        if each.code and each.code not in STOPPED:
-            said = " ".join(each.training.words)
-            print(f"failed with exit code {each.code}: {said}", file=sys.stderr)
+    _name_failures(ended)
     if trainings and not asked:
         folders = [each.folder for each in trainings]
         take_times(folders, trainings[0].run if place.own else None)
@@ -186,6 +183,13 @@ def sweep(
         print(f"stopped: {over} runs are over; the same command goes on", file=sys.stderr)
         return asked[0]
     return next((code for code in codes if code), 0)
+
+
+def _name_failures(ended: Iterable[Swept]) -> None:
+    for each in ended:
+        if each.code and each.code not in STOPPED:
+            said = " ".join(each.training.words)
+            print(f"failed with exit code {each.code}: {said}", file=sys.stderr)
 
 
 class _handling:

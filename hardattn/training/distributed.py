@@ -128,6 +128,14 @@ class Ranks:
         with _noticed():
             dist.all_reduce(tensor)
 
+    def added(self, number: float) -> float:
+        """The sum of a number over all processes. Raises Lost."""
+        if self.size == 1:
+            return number
+        whole = torch.tensor(number, dtype=torch.float64)
+        self.sum(whole)
+        return float(whole)
+
     def gather(self, tensor: Tensor) -> Tensor:
         """The rows of all processes, one after the other. Raises Lost."""
         parts = [torch.empty_like(tensor).contiguous() for _ in range(self.size)]

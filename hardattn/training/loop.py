@@ -91,10 +91,9 @@ class Training:
         if due or leave:
             self.report(log, rate, due)
         if over:
-            self.ranks.from_first(validate)
-            self.metrics.clear()
+            validate()
         if over or leave:
-            self.ranks.from_first(self.save)
+            self.save()
             self.watch.start()
         return leave
 
@@ -147,6 +146,10 @@ class Training:
 
     def validate(self, scenes: Scenes, draw: Draw, log: Log) -> None:
         """Measure the agent, tell the log, and write its weights down if they are to be kept."""
+        self.ranks.from_first(partial(self._validate, scenes, draw, log))
+        self.metrics.clear()
+
+    def _validate(self, scenes: Scenes, draw: Draw, log: Log) -> None:
         columns = evaluate(cast(Agent, self.agent), self.problem.world, scenes, draw)
         self.curve.append((self.seen, error(columns)))
         log.validation(self.seen, self.metrics.means(), compute(columns), columns, scenes)
@@ -160,6 +163,9 @@ class Training:
 
     def save(self) -> None:
         """Leave a checkpoint from which `resume` goes on."""
+        self.ranks.from_first(self._save)
+
+    def _save(self) -> None:
         state: dict[str, Any] = {
             **{name: each.state_dict() for name, each in self.learners.items()},
             "optimiser": self.optimizer.state_dict(),
@@ -184,6 +190,14 @@ class Training:
         self.metrics.take_up(state["tally"], self.done)
         self.watch = Stopwatch(state["seconds"], state["cpu_seconds"])
         self.curve = [(seen, error) for seen, error in state["curve"]]
+
+    def result(self) -> TrainingResult:
+        """It is over: the agent gets the weights that are kept."""
+        best = partial(storage.read, self.folder / "best.pt", self.device)
+        self.agent.load_state_dict(self.ranks.from_first(best)["agent"])
+        self.curve = self.ranks.from_first(lambda: self.curve)
+        self.watch.cpu_seconds = self.ranks.added(self.watch.cpu_seconds)
+        return TrainingResult(self.images, self.watch, self.kept, self.curve)
 
 
 def train(
@@ -231,13 +245,9 @@ def train(
         run.watch.start()
         while run.done < run.updates and not leave:
             leave = run.go_on(asked, partial(run.validate, validation, draw, log), log)
-        leave = leave or ranks.asked(asked, due=True)
-        if leave:
+        if leave := leave or ranks.asked(asked, due=True):
             raise Stopped(f"stopped after {run.seen:,} images; the same command goes on", leave)
-    best = partial(storage.read, folder / "best.pt", run.device)
-    agent.load_state_dict(ranks.from_first(best)["agent"])
-    run.curve = ranks.from_first(lambda: run.curve)
-    return TrainingResult(run.images, run.watch, run.kept, run.curve)
+    return run.result()
 
 
 def check(problem: Problem, validation: Scenes, options: TrainOptions) -> None:

@@ -1,6 +1,7 @@
 """Several processes that share each batch end as one does, whatever befalls one of them."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -219,7 +220,13 @@ def test_who_loses_another_says_so_and_all_go_on_from_the_last_checkpoint(tmp_pa
     assert "another process of this training ended" in said[0]
     found = checkpoint.latest(tmp_path / "parts" / "checkpoints")
     assert found is not None and found[0] == EVERY
+    shutil.copytree(tmp_path / "parts", tmp_path / "alone")
     in_ranks(2, tmp_path / "second", work)
+    # Or in any other number of processes.
+    learn(tmp_path / "alone")
+    ends = (outcome(tmp_path / name)["last"]["agent"].values() for name in ("alone", "whole"))
+    for one, other in zip(*ends, strict=True):
+        assert (one - other).abs().max() <= 1e-6 * UPDATES
     assert same(outcome(tmp_path / "parts"), outcome(tmp_path / "whole"))
 
 
