@@ -12,13 +12,15 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from types import FrameType
+from functools import cache
+from types import FrameType, FunctionType
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hardattn.estimators import Loss
@@ -69,7 +71,7 @@ class Ranks:
         if self.size == 1:
             yield
             return
-        with _PartOfTheBatch(self, rows):
+        with _Draws(_PartOfTheBatch(self, rows)):
             yield
 
     def together(
@@ -274,6 +276,37 @@ class _Mute:
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given, **named: None
+
+
+class _Draws(TorchFunctionMode):
+    """Looks for draws, and has these done by another mode, which would slow down all other calls.
+
+    A function that is written in Python may draw somewhere inside.
+    """
+
+    def __init__(self, mode: TorchDispatchMode):
+        super().__init__()
+        self.mode = mode
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func.__name__ in _drawing() or isinstance(func, FunctionType):
+            with self.mode:
+                return func(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+@cache
+def _drawing() -> set[str]:
+    """The names of all functions that draw, as torch says; and of those made of them."""
+    found = {"scaled_dot_product_attention", "feature_dropout", "feature_alpha_dropout", "rrelu"}
+    for name in dir(torch.ops.aten):
+        packet = getattr(torch.ops.aten, name)
+        for overload in getattr(packet, "overloads", list)():
+            if torch.Tag.nondeterministic_seeded in getattr(packet, overload).tags:
+                found |= {name, f"{name}_"}
+    return found
 
 
 class _PartOfTheBatch(TorchDispatchMode):

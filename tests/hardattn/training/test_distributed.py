@@ -270,6 +270,8 @@ def test_noise_is_that_of_the_whole_batch(tmp_path: Path) -> None:
             torch.rand_like(like),
             torch.bernoulli(like + 0.5),
             nn.functional.dropout(like + 1),
+            nn.functional.gumbel_softmax(like),
+            nn.Dropout(0.3)(like + 1),
             torch.multinomial(like + 1, 3, generator=generator),
             torch._standard_gamma(chance + 0.1, generator=generator),
             like.new_empty(rows, 3).bernoulli_(chance, generator=generator),
