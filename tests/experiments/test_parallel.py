@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_a_signal_is_passed_on_and_nothing_new_is_begun(
 
     def strike() -> None:
         while not ready.exists():
-            pass
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
     striker = threading.Thread(target=strike)
