@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..command import Command
 from ..options import UsageError, at_least
+from ..recipe import RunOptions
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Options:
     """Write experiments/results/studies/soft.json, too."""
     quiet: bool = False
     """Print no tables at the end."""
+    device: str = "cpu"
+    """cpu, auto (the GPU where there is one), cuda, cuda:1, ..."""
     root: Path | None = None
     """Where datasets lie; else $HARDATTN_DATA, else ~/.cache/hardattn."""
 
@@ -54,7 +57,8 @@ def run(given: Options) -> int:
     protocol = QUICK if given.quick else FULL
     measure.claim(given.out, protocol, given.root)
     if not given.collect:
-        measure.run(given.out, protocol, given.jobs, given.hours, given.root)
+        where = RunOptions(device=given.device, root=given.root)
+        measure.run(given.out, protocol, given.jobs, given.hours, where)
     found = results.collected(given.out, protocol)
     if not given.quiet:
         print(tables.markdown(found), end="")

@@ -226,9 +226,9 @@ def test_rows_of_ones_own_go_everywhere(mine: Path) -> None:
     assert estimator.keywords == {"volume": 3}
     assert recipe.settings()["agent"] == "somebody.things:Mine" and "volume=3" in name
     blocks = ["--block", "somebody.things:Scale", "--by", "3", "--head", "somebody.things:Head"]
-    _, soft, _ = parse(["soft", *blocks, "--cells", "4", "--weights", "None"])
+    _, soft, _ = parse(["soft", *blocks, "--cells", "4"])
     agent, _ = built(soft)
-    assert [one.by for one in agent.modules() if type(one).__name__ == "Scale"] == [3.0, 3.0]
+    assert [one.by for one in agent.modules() if type(one).__name__ == "Scale"] == [3.0]
     assert type(agent.head).__name__ == "Head"
 
 

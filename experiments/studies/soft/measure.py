@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from .plan import FULL, RATES, SEARCH_SEED, Cell, Protocol, Row, cells, kept, re
 
 PLAN = "plan.json"
 DIVERGED = "diverged.txt"
+NOWHERE_ELSE = RunOptions(device="cpu")
 PAUSE = 5.0  # seconds until it is asked again whether what others do is done
 
 
@@ -52,20 +54,26 @@ def claim(out: Path, protocol: Protocol, root: Path | None = None) -> list[Row]:
 
 
 def run(
-    out: Path, protocol: Protocol, jobs: int, hours: float = math.inf, root: Path | None = None
+    out: Path,
+    protocol: Protocol,
+    jobs: int,
+    hours: float = math.inf,
+    given: RunOptions = NOWHERE_ELSE,
 ) -> None:
     """Train all that is not trained yet, by so many processes, of which this is one.
 
     hours: of processor time, by all that is in the folder; when they are over nothing is begun.
-    Raises Stopped after a signal, and what a training raises that failed.
+    given: on which device, and where the data are. Raises Stopped after a signal, and what a
+    training raises that failed.
     """
-    rows = claim(out, protocol, root)
+    rows = claim(out, protocol, given.root)
     words = [sys.executable, "-m", "hardattn.experiments", "soft", "--quiet", "--out", str(out)]
-    words += [*(["--root", str(root)] if root else []), *(["--quick"] if protocol != FULL else [])]
+    words += ["--device", given.device, *(["--root", str(given.root)] if given.root else [])]
+    words += [] if protocol == FULL else ["--quick"]
     words += [] if math.isinf(hours) else ["--hours", str(hours)]
     with _others(words, jobs - 1) as others, timing.work(out / "seeds" / "any" / "seed-0"):
         # Times are not taken here: whoever works says so, and others work beside it.
-        _through(out, protocol, rows, hours, root)
+        _through(out, protocol, rows, hours, given)
     for other in others:
         if other.returncode:
             raise UsageError(
@@ -91,7 +99,7 @@ def _others(words: list[str], count: int) -> Iterator[list["subprocess.Popen[byt
 
 
 def _through(
-    out: Path, protocol: Protocol, rows: list[Row], hours: float, root: Path | None
+    out: Path, protocol: Protocol, rows: list[Row], hours: float, given: RunOptions
 ) -> None:
     """Go over all cells until each is done or has diverged, or the hours are over."""
     while True:
@@ -105,7 +113,7 @@ def _through(
                 print(f"{hours:g} core-hours are spent: nothing more is begun", flush=True)
                 return
             try:
-                _one(out, protocol, cell, root, f"{number} of {len(planned)}")
+                _one(out, protocol, cell, given, f"{number} of {len(planned)}")
             except Busy:
                 waiting = True
         if waiting:
@@ -114,11 +122,11 @@ def _through(
             return
 
 
-def _one(out: Path, protocol: Protocol, cell: Cell, root: Path | None, number: str) -> None:
+def _one(out: Path, protocol: Protocol, cell: Cell, given: RunOptions, number: str) -> None:
     """Train and measure; in the search, train alone."""
     name, recipe = recipe_of(protocol, cell)
     folder = folder_of(out, protocol, cell)
-    options = RunOptions(seed=cell.seed, device="cpu", out=folder.parent.parent, root=root)
+    options = replace(given, seed=cell.seed, out=folder.parent.parent)
     origin = origin_of({"name": name}, recipe)
     command = command_for([*as_words(origin), "--seed", str(cell.seed)])
     since = time.process_time()

@@ -124,3 +124,23 @@ def test_the_command_tells_of_what_is_finished(trained: Path) -> None:
     words = [sys.executable, "-m", "hardattn.experiments", "soft", "--collect", "--out"]
     done = subprocess.run([*words, str(trained)], capture_output=True, text=True, check=True)
     assert "## Blocks" in done.stdout and "`se`" in done.stdout
+
+
+def test_two_processes_share_a_folder(tmp_path: Path) -> None:
+    rows = [vars(row) for row in ROWS]
+    (tmp_path / measure.PLAN).write_text(json.dumps({"recipe": "soft", "rows": rows}))
+    words = ["soft", "--quick", "--quiet", "--jobs", "2", "--out", str(tmp_path)]
+    assert cli.main(words) == 0
+    found = results.collected(tmp_path, Protocol("soft", 1, False))
+    assert [row["seeds"] for row in found["rows"]] == [[0], [0]]
+    logs = list(tmp_path.glob("*/*/*/result.json"))
+    assert len(logs) == 2
+
+
+def test_a_process_beside_this_one_that_fails_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_plan(tmp_path)
+    monkeypatch.setattr(measure.sys, "executable", "false")
+    with pytest.raises(UsageError, match="exit code 1"):
+        measure.run(tmp_path, SMALL, 2, hours=0.0)
