@@ -7,7 +7,7 @@ from hardattn.attention import BLOCKS, HEADS
 from hardattn.report.column import estimate_text
 from hardattn.stats import Estimate
 
-from .plan import FULL
+from .plan import FULL, LEFT_OUT
 from .results import LEVEL, VERDICTS, Standing, standings
 
 HEADERS = (
@@ -32,6 +32,8 @@ def markdown(found: dict[str, Any]) -> str:
             parts.append(f"## {title}\n\n{_table(chosen, found, full)}")
     if full:
         parts.append(_counted(stand))
+    left_out = "; ".join(f"`{name}`, since {why}" for name, why in LEFT_OUT.items())
+    parts.append(f"Left out: {left_out}.")
     waiting = [_name(row) for row in found["rows"] if not row["seeds"]]
     if waiting:
         parts.append(f"Not run yet: {', '.join(waiting)}.")

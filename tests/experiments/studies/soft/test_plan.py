@@ -1,12 +1,13 @@
 """What is compared, how each is trained, and in which order."""
 
 import pytest
+import torch
 
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.experiments.parse import parse
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.studies.soft import plan
-from hardattn.experiments.studies.soft.plan import FULL, QUICK, RATES, Cell, Row
+from hardattn.experiments.studies.soft.plan import FULL, LEFT_OUT, QUICK, RATES, Cell, Row
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +17,22 @@ def rows() -> list[Row]:
 
 def test_every_block_and_head_is_a_row_and_there_are_sixty(rows: list[Row]) -> None:
     names = {row.name for row in rows}
-    assert {f"block={name}" for name in BLOCKS} | {f"head={name}" for name in HEADS} <= names
+    assert BLOCKS.keys() >= LEFT_OUT.keys()
+    for name in BLOCKS:
+        assert (f"block={name}" in names) != (name in LEFT_OUT), name
+    assert {f"head={name}" for name in HEADS} <= names
     assert len([row for row in rows if row.kind in ("block", "head")]) >= 60
     assert len(names) == len(rows)
+
+
+def test_who_is_left_out_for_another_is_that_other_to_the_bit() -> None:
+    made = []
+    for name in ("sagan", "danet_position"):
+        torch.manual_seed(0)
+        made.append(BLOCKS[name].make(16))
+    one, other = (block.state_dict() for block in made)
+    assert all(torch.equal(one[key], other[key]) for key in one) and one.keys() == other.keys()
+    assert isinstance(made[1], type(made[0])) and type(made[1]).forward is type(made[0]).forward
 
 
 def test_the_control_comes_first_and_then_the_cheapest(rows: list[Row]) -> None:
