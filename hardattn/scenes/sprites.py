@@ -19,6 +19,9 @@ AWAY = -(2**24)  # where a piece lies that is not there: out of reach of every w
 LARGE = 128 * 128
 INT32_LIMIT = 2**31  # above so many numbers an int32 index would wrap
 TOGETHER = 2**22  # pixels of pieces that are read at a time: an index takes eight bytes for each
+INDEX_LIMIT = (
+    2**30
+)  # above so many numbers an int32 index into them has no room for what is outside
 PAINTING = 3  # how many pixels are looked up at the cost of one that is added to a window
 
 
@@ -141,21 +144,22 @@ class Sprites(NamedTuple):
     def _read(self, corner: Tensor, side: int) -> Tensor:
         """A window, read from the images: of each piece what it adds there."""
         images = self.stage.images
-        whole = torch.int64 if images.numel() > INT32_LIMIT else torch.int32
+        whole = torch.int64 if images.numel() > INDEX_LIMIT else torch.int32
         plan = _plan(self.stage.kinds, images.shape[1:], side, whole, self.source.device)
         # Where the window's pixels lie in the pieces, (B, n, 2, side), and whether they do.
         asked = (corner[:, None] - self.place)[..., None] + plan.steps
         there = torch.minimum(asked.clamp(min=0), plan.last)
-        inside = (there == asked).view(torch.uint8)
+        outside = there != asked
         there = there + self.cut[..., None]
         if plan.zoom is not None:
             there = there.div(plan.zoom, rounding_mode="floor")
+        # Of what lies outside the index is negative: an outer row or column makes it so.
         x, y = there.to(whole).unbind(2)
         line = torch.addcmul((self.source.to(whole) * plan.image)[..., None], y, plan.row)
+        line = line.masked_fill(outside[:, :, 1], plan.outside)
+        x = x.masked_fill(outside[:, :, 0], plan.outside)
         where = line[:, :, None, :, None] + plan.channel + x[:, :, None, None, :]
-        seen = _taken(images, where)
-        across, down = inside.unbind(2)
-        seen = seen * (down[:, :, None, :, None] * across[:, :, None, None, :])
+        seen = _taken(images, where.clamp(min=0)) * (where >= 0)
         if self.stage.pieces == 1:
             return seen[:, 0]
         sums = torch.int16 if self.stage.pieces <= 128 else torch.int32
@@ -232,6 +236,7 @@ class _Plan(NamedTuple):
     image: Tensor  # () numbers of an image
     row: Tensor  # () and of a row of it
     channel: Tensor  # (C, 1, 1) where its channels begin
+    outside: int  # half of the least number that an index can be
 
 
 @lru_cache(maxsize=32)
@@ -254,6 +259,7 @@ def _plan(
         torch.tensor(channels * plane, dtype=whole, device=device),
         torch.tensor(columns, dtype=whole, device=device),
         (torch.arange(channels, dtype=whole, device=device) * plane)[:, None, None],
+        torch.iinfo(whole).min // 2,
     )
 
 

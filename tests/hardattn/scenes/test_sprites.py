@@ -244,5 +244,5 @@ def test_int64_indices_read_the_same(monkeypatch, unpainted):
     picture = made("pair", canvas=(12, 13), distractors=5, distractor_size=4).picture
     corner = torch.zeros(30, 2, dtype=torch.int32)
     narrow = picture._read(corner, 9)
-    monkeypatch.setattr(sprites, "INT32_LIMIT", 0)
+    monkeypatch.setattr(sprites, "INDEX_LIMIT", 0)
     assert torch.equal(picture._read(corner, 9), narrow)
