@@ -97,6 +97,16 @@ def mix(*numbers: int) -> int:
     return state >> 1
 
 
+def seed_all(seed: int, device: torch.device) -> None:
+    """Seed the global generators of the CPU and of this device, as `torch.manual_seed` does.
+
+    That keeps, where there is no GPU, a stack trace of every call for the day there is one.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
 def shuffled(
     count: int, update: int, batch: int, seed: int, device: torch.device | str = "cpu"
 ) -> Tensor:
@@ -108,7 +118,7 @@ def shuffled(
         whole = _permutation(count, mix(seed, epoch, 3), device)
         parts.append(whole[offset : offset + end - position])
         position += len(parts[-1])
-    return torch.cat(parts)
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 @lru_cache(maxsize=2)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from hardattn.data import Split
@@ -19,6 +19,7 @@ from hardattn.device import choose, tune
 from hardattn.rollout import rollout
 from hardattn.scenes import Scenes, cluttered, plain
 from hardattn.sensors import Retina
+from hardattn.training.loop import shortened
 from hardattn.training.metrics import TrainingMetrics
 from hardattn.training.optimizers import OPTIMIZERS
 
@@ -63,11 +64,10 @@ def training(device: torch.device, product: str) -> list[Json]:
         index = torch.randint(len(split), (batch,), generator=generator, device=device)
         scenes = plain(split, index, generator)
         loss = estimator(agent, world, scenes, generator)
-        descent.zero_grad(set_to_none=True)
+        descent.zero_grad()
         loss.total.backward()
-        norm = nn.utils.clip_grad_norm_(weights, recipe.training.max_grad_norm)
-        tally.guard(descent, loss.total, norm)
-        descent.step()
+        norm = shortened(weights, recipe.training.max_grad_norm)
+        descent.descend(tally.guard(loss.total, norm))
         tally.add(loss, norm, scenes, world)
 
     def look() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hardattn import storage
 from hardattn.data import Dataset
@@ -20,7 +20,7 @@ from hardattn.estimators.led import Led, boxed
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import compute, error
 from hardattn.problem import Problem
-from hardattn.rng import mix, shuffled
+from hardattn.rng import mix, seed_all, shuffled
 from hardattn.rollout import Agent, Draw, greedy
 from hardattn.scenes import Scenes
 from hardattn.training import checkpoint, optimizers
@@ -100,7 +100,7 @@ class Training:
     def update(self) -> float:
         """One update from fresh scenes, or several from the same looks; the learning rate."""
         options, world, number = self.options, self.problem.world, self.done
-        torch.manual_seed(mix(self.seed, number, 1))
+        seed_all(mix(self.seed, number, 1), self.device)
         self.generator.manual_seed(mix(self.seed, number, 2))
         share = number / self.updates
         if callable(anneal := getattr(self.agent, "anneal", None)):
@@ -126,9 +126,8 @@ class Training:
         while look is not None:
             look = self.ranks.together(look, [*self.learners.values()], len(index))
             loss = self.gradient(look, self.learners.values(), self.generator)
-            norm = nn.utils.clip_grad_norm_(self.weights, options.max_grad_norm)
-            self.metrics.guard(self.optimizer, loss.total, norm)
-            self.optimizer.step()
+            norm = shortened(self.weights, options.max_grad_norm)
+            self.optimizer.descend(self.metrics.guard(loss.total, norm))
             self.metrics.add(loss, norm, scenes, world)
             look = loss.again
         self.done += 1
@@ -260,6 +259,15 @@ def check(problem: Problem, validation: Scenes, options: TrainOptions) -> None:
         growable(problem.make, options.grows)
     if options.led and options.led_by == "target":
         boxed(validation)
+
+
+def shortened(weights: list[nn.Parameter], longest: float) -> Tensor:
+    """The norm of the gradient over all weights, which are shortened to `longest`, if any is."""
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    if longest < math.inf:
+        torch._foreach_mul_(gradients, (longest / (norm + 1e-6)).clamp_max(1.0))
+    return norm
 
 
 def looks_after(done: float, curriculum: float, looks: int) -> int:

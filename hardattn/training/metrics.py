@@ -1,13 +1,13 @@
 """How learning goes: running sums on the device, the clock, and the verdict on each update."""
 
 import time
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from hardattn.estimators import Loss
 from hardattn.evaluation.evaluate import correct_so_far
+from hardattn.rollout import branched
 from hardattn.scenes import Scenes, inside
 from hardattn.world import World
 
@@ -48,44 +48,44 @@ class TrainingMetrics:
         self.broken = torch.zeros((), device=device)
         self.sound = torch.zeros((), device=device)
 
-    def guard(self, descent: Any, total: Tensor, norm: Tensor) -> None:
-        """Make this and every later update void once a loss or gradient is not finite.
+    def guard(self, total: Tensor, norm: Tensor) -> Tensor:
+        """The verdict, (): 1 makes this and every later update void once a number is not finite.
 
-        Fused optimisers take the verdict as a tensor (it is how gradient scaling skips a step), so
-        the update is stopped without reading anything back.
+        A fused optimiser takes it as a tensor (it is how gradient scaling skips a step), so the
+        update is stopped without reading anything back.
         """
-        finite = torch.isfinite(norm) & torch.isfinite(total)
-        self.broken = torch.maximum(self.broken, (~finite).to(self.broken.dtype))
-        self.sound = self.sound + (1 - self.broken)
-        descent.found_inf = self.broken
+        with torch.no_grad():
+            # What is not finite is no 0 when multiplied by 0.
+            broken = ((total + norm) * 0).ne(0)
+            torch.maximum(self.broken, broken, out=self.broken)
+            self.sound.add_(1).sub_(self.broken)
+        return self.broken
 
     def add(self, loss: Loss, norm: Tensor, scenes: Scenes, world: World) -> None:
         """Add one update's figures."""
         with torch.no_grad():
             path = loss.path
             point = world.point(world.path(path.location))[1:]
-            copies = point.shape[1] // len(scenes)
-            box = scenes.box.repeat_interleave(copies, 0)
-            hit = inside(point, box)
-            target = scenes.target.repeat_interleave(copies, 0)
-            row = torch.arange(world.looks, device=hit.device)[:, None]
-            last = torch.minimum(row, path.alive.sum(0).long() - 1)
-            answer = path.logits.argmax(-1).gather(0, last)
-            chosen = path.alive[1:] / path.alive[1:].sum().clamp(min=1)
+            copies = path.alive.shape[1] // len(scenes)
+            target, box = (branched(each, copies) for each in (scenes.target, scenes.box))
+            last = path.alive.sum(0, keepdim=True).long() - 1
+            row = torch.arange(world.looks, device=last.device)[:, None]
+            answer = path.logits.argmax(-1).gather(0, torch.minimum(row, last))
             # Of images without a target nobody can say whether it was hit: of no other, NaN.
             told = path.alive[1:] * (~box.isnan().any(-1)).any(-1)
             row = torch.stack(
                 [
-                    (path.loss + path.cost).sum(0).mean(),
-                    path.reward.sum(0).mean(),
-                    correct_so_far(answer.T, target)[:, -1].to(norm.dtype).mean(),
-                    (hit * told).sum() / told.sum(),
-                    loss.advantage.pow(2).mean(),
+                    (path.loss + path.cost).sum() / path.loss.shape[1],
+                    path.reward.sum() / path.loss.shape[1],
+                    correct_so_far(answer.T, target)[:, -1].mean(dtype=norm.dtype),
+                    (inside(point, box) * told).sum() / told.sum(),
+                    loss.advantage.square().mean(),
                     norm,
-                    (path.entropy[1:] * chosen).sum(),
+                    (path.entropy * path.alive)[1:].sum() / path.alive[1:].sum().clamp(min=1),
                 ]
             )
-            self.sums, self.count = self.sums + row, self.count + 1
+            self.sums += row
+            self.count += 1
 
     def means(self) -> dict[str, float]:
         """What was added since the last validation, averaged."""

@@ -8,15 +8,16 @@ import torch
 from torch import nn
 
 from hardattn.estimators import Loss
+from hardattn.training.fused import SGD, Adam, AdamW
 from hardattn.training.sam import SAM
 
 
 def _adam(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) -> Any:
-    return torch.optim.Adam(weights, lr, betas=(momentum, 0.999), weight_decay=decay, fused=True)
+    return Adam(weights, lr, betas=(momentum, 0.999), weight_decay=decay, fused=True)
 
 
 def _adamw(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) -> Any:
-    return torch.optim.AdamW(weights, lr, betas=(momentum, 0.999), weight_decay=decay, fused=True)
+    return AdamW(weights, lr, betas=(momentum, 0.999), weight_decay=decay, fused=True)
 
 
 def _sam(
@@ -26,12 +27,7 @@ def _sam(
 
 
 def _sgd(weights: list[nn.Parameter], lr: float, momentum: float, decay: float) -> Any:
-    descent = torch.optim.SGD(weights, lr, momentum=momentum, weight_decay=decay, fused=True)
-    # A fused step makes the buffers of all weights at once, or of none: but under a curriculum of
-    # looks some weights have their first gradient later.
-    for weight in weights:
-        descent.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-    return descent
+    return SGD(weights, lr, momentum=momentum, weight_decay=decay, fused=True)
 
 
 def backward(
@@ -42,7 +38,7 @@ def backward(
 ) -> Loss:
     """Leave the gradient of a loss in the weights; return the loss."""
     loss = look()
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad()
     loss.total.backward()
     return loss
 
@@ -51,7 +47,7 @@ class OptimizerKind(NamedTuple):
     """A row of OPTIMIZERS: how it is made, and how it comes by its gradient."""
 
     make: Callable[..., Any]
-    """(weights, lr, momentum, weight decay) -> a fused torch optimizer."""
+    """(weights, lr, momentum, weight decay) -> an optimizer of `fused`."""
     gradient: Callable[..., Loss] = backward
     """(optimizer, look, learners, generator) -> the loss; the gradient is left in the weights.
 

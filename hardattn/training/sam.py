@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.estimators import Loss
+from hardattn.training.fused import AdamW
 
 TINY = torch.finfo(torch.float32).tiny
 
 
-class SAM(torch.optim.AdamW):
+class SAM(AdamW):
     """AdamW's step by the gradient at w + rho g / |g|, where g is that at w.
 
     Foret et al. (2021, arXiv:2010.01412), whose step is SGD's; AdamW's is what other rows here
