@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.distributions import Gaussian
+from hardattn.heads import Scalar, later
 from hardattn.layers import Core
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -146,7 +147,7 @@ class DRAM(Narrowing):
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes)
         )
         self.emission = nn.Linear(hidden, 2)
-        self.critic = nn.Linear(hidden, 1)
+        self.critic = Scalar(hidden)
 
     def start(self, context: Tensor) -> Layers:
         upper = self.upper.start(context) if self.context is None else self.context(context)
@@ -159,6 +160,6 @@ class DRAM(Narrowing):
         where = self.upper.output(upper)
         shared = self.balance * where + (1 - self.balance) * where.detach()
         place = Gaussian(torch.tanh(self.emission(shared)), self.std)
-        value = self.critic(where.detach())[:, 0]
-        decision = Decision(place, self.classifier(what), value, torch.zeros_like(value))
+        logits, value = later(self.classifier, what), later(self.critic, where.detach())
+        decision = Decision(place, logits, value, torch.zeros_like(seen.step))
         return Layers(lower, upper), decision

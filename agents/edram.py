@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Delta
+from hardattn.heads import later
 from hardattn.layers import Core
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -76,4 +77,4 @@ class EDRAM(nn.Module):
         affine = self.emission(self.upper.output(upper))
         place = Delta(torch.cat([torch.tanh(affine[:, :2]), affine[:, 2:]], 1))
         nought = torch.zeros_like(seen.step)
-        return Layers(lower, upper), Decision(place, self.classifier(what), nought, nought)
+        return Layers(lower, upper), Decision(place, later(self.classifier, what), nought, nought)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.distributions import Delta, Gaussian
+from hardattn.heads import later
 from hardattn.layers import Core, CoreKind, GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -71,7 +72,7 @@ class DrawReader(nn.Module):
         read = self.core.output(state)
         place = Delta(torch.tanh(self.reader(read)))
         nought = torch.zeros_like(seen.step)
-        return state, Decision(place, self.classifier(read), nought, nought)
+        return state, Decision(place, later(self.classifier, read), nought, nought)
 
 
 class ZoomRAM(RAM):

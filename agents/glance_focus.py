@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Gaussian, Stop
+from hardattn.heads import Scalar, later
 from hardattn.layers import Core
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -68,7 +69,7 @@ class GlanceFocus(nn.Module):
         self.looking = Core("gru", features + places, hidden)
         self.classifier = nn.Linear(hidden, classes)
         self.locator = nn.Linear(hidden, places)
-        self.critic = nn.Linear(hidden, 1)
+        self.critic = Scalar(hidden)
         self.places = places
 
     def start(self, context: Tensor) -> Glanced:
@@ -82,8 +83,10 @@ class GlanceFocus(nn.Module):
         state = self._remember(state, self.focus(seen.glimpse.flatten(1)), seen.location)
         logits = self.classifier(state.answering)
         place = Gaussian(torch.tanh(self.locator(state.looking)), self.std)
-        value = self.critic(state.looking.detach())[:, 0]
-        return state, Decision(place, logits, value, torch.zeros_like(value), self._enough(logits))
+        value = later(self.critic, state.looking.detach())
+        return state, Decision(
+            place, logits, value, torch.zeros_like(seen.step), self._enough(logits)
+        )
 
     def _remember(self, state: Glanced, features: Tensor, place: Tensor) -> Glanced:
         looked = torch.cat([features.detach(), place], 1)

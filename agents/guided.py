@@ -59,7 +59,7 @@ class GuidedRAM(RAM):
 
 
 class Indifferent(nn.Module):
-    """No critic: (B, D) -> (B, 1) zeros."""
+    """No critic: (..., D) -> (...) zeros."""
 
     def forward(self, features: Tensor) -> Tensor:
-        return features.new_zeros(features.shape[0], 1)
+        return features.new_zeros(features.shape[:-1])

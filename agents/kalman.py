@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Gaussian
+from hardattn.heads import Scalar, later
 from hardattn.layers import GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -63,7 +64,7 @@ class KalmanRAM(nn.Module):
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes)
         )
         self.locator = nn.Linear(hidden, 2)
-        self.critic = nn.Linear(hidden, 1)
+        self.critic = Scalar(hidden)
 
     def start(self, context: Tensor) -> Belief:
         return Belief(
@@ -79,6 +80,6 @@ class KalmanRAM(nn.Module):
         mean = state.mean + gain * (features - state.mean)
         apart = mean.detach()
         place = Gaussian(torch.tanh(self.locator(mean if self.joint else apart)), self.std)
-        value = self.critic(apart)[:, 0]
-        decision = Decision(place, self.classifier(mean), value, torch.zeros_like(value))
+        logits, value = later(self.classifier, mean), later(self.critic, apart)
+        decision = Decision(place, logits, value, torch.zeros_like(seen.step))
         return Belief(mean, log_precision), decision

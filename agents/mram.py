@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Gaussian
+from hardattn.heads import Scalar, later
 from hardattn.layers import Core, GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -53,7 +54,7 @@ class MRAM(nn.Module):
             nn.Linear(hidden, hidden // 2), nn.ReLU(), nn.Linear(hidden // 2, 2)
         )
         self.classifier = nn.Linear(hidden, classes)
-        self.critic = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.critic = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ReLU(), Scalar(hidden))
 
     def start(self, context: Tensor) -> Layers:
         return Layers(self.lower.start(context), self.upper.start(context))
@@ -66,6 +67,6 @@ class MRAM(nn.Module):
         place = Gaussian(
             torch.tanh(self.locator(where if self.joint else where.detach())), self.std
         )
-        value = self.critic(torch.cat([where, what], 1).detach())[:, 0]
-        decision = Decision(place, self.classifier(what), value, torch.zeros_like(value))
+        value = later(self.critic, torch.cat([where, what], 1).detach())
+        decision = Decision(place, later(self.classifier, what), value, torch.zeros_like(seen.step))
         return Layers(lower, upper), decision

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Categorical, Product
+from hardattn.heads import later
 from hardattn.layers import GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -61,5 +62,5 @@ class Player(MoveRAM):
         seen_so_far = self.core.output(state)
         learned_from = seen_so_far if self.joint else seen_so_far.detach()
         action = Categorical(self.actor(learned_from), self.actions)
-        value = self.critic(learned_from)[:, 0]
+        value = later(self.critic, learned_from)
         return state, decision._replace(location=Product(decision.location, action), value=value)

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Gaussian
+from hardattn.episode import linear
+from hardattn.heads import Scalar, later
 from hardattn.layers import Core, CoreKind, GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -59,7 +61,7 @@ class RAM(Narrowing):
         self.core = Core(core, hidden, hidden)
         self.classifier = nn.Linear(hidden, classes)
         self.locator = nn.Linear(hidden, 2)
-        self.critic = nn.Linear(hidden, 1)
+        self.critic = Scalar(hidden)
 
     def start(self, context: Tensor) -> Tensor:
         return self.core.start(context)
@@ -68,6 +70,6 @@ class RAM(Narrowing):
         state = self.core(self.glimpse(seen.glimpse, seen.location), state)
         seen_so_far = self.core.output(state)
         apart = seen_so_far.detach()
-        place = Gaussian(torch.tanh(self.locator(seen_so_far if self.joint else apart)), self.std)
-        value = self.critic(apart)[:, 0]
-        return state, Decision(place, self.classifier(seen_so_far), value, torch.zeros_like(value))
+        mean = torch.tanh(linear((seen_so_far if self.joint else apart, self.locator)))
+        logits, value = later(self.classifier, seen_so_far), later(self.critic, apart)
+        return state, Decision(Gaussian(mean, self.std), logits, value, torch.zeros_like(seen.step))

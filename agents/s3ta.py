@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Categorical
+from hardattn.heads import later
 from hardattn.layers import CellFeatures, Core, CoreKind, attend, spatial_basis
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -87,4 +88,4 @@ class Sequential(nn.Module):
         h = self.core.output(core)
         place = Categorical((state.keys @ self.query(h)[..., None])[..., 0])
         nought = torch.zeros_like(seen.step)
-        return state._replace(core=core), Decision(place, self.classifier(h), nought, nought)
+        return state._replace(core=core), Decision(place, later(self.classifier, h), nought, nought)

@@ -123,8 +123,7 @@ class Catch(World):
             paddle.clamp(0, last + 1 - PADDLE),
         )
 
-    def observe(self, view: Game, location: Tensor, look: int) -> Observation:
-        place = self.place(location)
+    def observe(self, view: Game, place: Tensor, look: int) -> Observation:
         step = place.new_full(place.shape[:1], look / self.horizon)
         glimpse = self.sensor.look(self.sensor.open(_screen(view)), place[:, :2])
         return Observation(glimpse, place, step)

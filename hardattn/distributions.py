@@ -3,19 +3,20 @@
 torch.distributions draws from the global generator only, and checks its arguments by reading
 tensors back to the host; neither fits a step that must resume to the bit and never synchronise.
 Each class here is a torch distribution (so `kl_divergence`, `entropy`, `log_prob` work) with one
-method more, `draw(generator)`, and argument checks off.
+method more, `draw(generator)`, and argument checks off. `log_probs` and `entropies` are those of
+many looks, worked out for all of them at once where a class can be put `together`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.distributions import (
     Distribution,
-    Independent,
-    Normal,
     constraints,
+    register_kl,
 )
 from torch.nn import functional as F
 
@@ -37,23 +38,101 @@ class LocationDistribution(Distribution):
         except NotImplementedError:
             return self.draw(generator)
 
+    @classmethod
+    def together(cls, several: Sequence[Self]) -> "LocationDistribution | None":
+        """These T distributions of batch (B,) as one of (T, B); None where there is no such."""
+        return None
 
-class Gaussian(Independent, LocationDistribution):
+
+def _together(several: Sequence[LocationDistribution]) -> LocationDistribution | None:
+    kinds = {(type(one), one.batch_shape, one.event_shape) for one in several}
+    return several[0].together(several) if len(kinds) == 1 else None
+
+
+def log_probs(
+    several: Sequence[LocationDistribution], values: Sequence[Tensor]
+) -> Tensor | list[Tensor]:
+    """Of each value by its distribution; (T, B) where all are put together."""
+    whole = _together(several)
+    if whole is None or len({value.shape for value in values}) != 1:
+        return [one.log_prob(value) for one, value in zip(several, values, strict=True)]
+    return whole.log_prob(torch.stack(list(values)))
+
+
+def entropies(several: Sequence[LocationDistribution]) -> Tensor | list[Tensor]:
+    """Of each; (T, B) where all are put together."""
+    whole = _together(several)
+    if whole is None:
+        return [one.entropy() for one in several]
+    return whole.entropy()
+
+
+class Gaussian(LocationDistribution):
     """Independent normal coordinates around a mean; the policy of Mnih et al. (2014).
 
-    mean: (B, P). std: a number, or anything that broadcasts against the mean. Values are not
-    bounded: the world decides what a place outside the image shows.
+    mean: (..., P). std: a number, or anything that broadcasts against the mean. Values are not
+    bounded: the world decides what a place outside the image shows. All in closed form: a policy
+    is made at every look.
     """
 
+    arg_constraints = {}
+    has_rsample = True
+    support = constraints.real_vector
+
     def __init__(self, mean: Tensor, std: Tensor | float):
-        scale = std.expand_as(mean) if isinstance(std, Tensor) else torch.full_like(mean, std)
-        super().__init__(Normal(mean, scale, validate_args=False), 1, validate_args=False)
+        self.centre, self.std = mean, std
+        super().__init__(mean.shape[:-1], mean.shape[-1:], validate_args=False)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.centre
+
+    @property
+    def mean(self) -> Tensor:
+        return self.centre
+
+    @property
+    def stddev(self) -> Tensor:
+        """(..., P)."""
+        if isinstance(self.std, Tensor):
+            return self.std.expand_as(self.centre)
+        return torch.full_like(self.centre, self.std)
 
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
-        normal = self.base_dist
         # Not empty_like, here and below: noise would be filled in the order of the strides.
-        noise = normal.loc.new_empty(normal.loc.shape).normal_(generator=generator)
-        return normal.loc + normal.scale * noise
+        noise = self.centre.new_empty(self.centre.shape).normal_(generator=generator)
+        if isinstance(self.std, Tensor):
+            return self.centre + self.std * noise
+        return torch.add(self.centre, noise, alpha=self.std)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        apart = value - self.centre
+        if isinstance(self.std, Tensor):
+            density = -(apart**2) / (2 * self.std**2) - self.std.log()
+            return (density - math.log(math.sqrt(2 * math.pi))).sum(-1)
+        nats = self.event_shape[0] * (math.log(self.std) + 0.5 * math.log(2 * math.pi))
+        return (apart * apart).sum(-1) * (-0.5 / self.std**2) - nats
+
+    def entropy(self) -> Tensor:
+        wide, each = self.event_shape[0], 0.5 + 0.5 * math.log(2 * math.pi)
+        if isinstance(self.std, Tensor):
+            return (each + self.std.log()).expand_as(self.centre).sum(-1)
+        return self.centre.new_full(self.batch_shape, wide * (each + math.log(self.std)))
+
+    @classmethod
+    def together(cls, several: Sequence[Self]) -> Self:
+        means = torch.stack([one.centre for one in several])
+        stds = [one.std for one in several]
+        if all(isinstance(std, float | int) and std == stds[0] for std in stds):
+            return cls(means, stds[0])
+        return cls(means, torch.stack([one.stddev for one in several]))
+
+
+@register_kl(Gaussian, Gaussian)
+def _kl_gaussian(p: Gaussian, q: Gaussian) -> Tensor:
+    ratio = (p.stddev / q.stddev) ** 2
+    gap = ((p.centre - q.centre) / q.stddev) ** 2
+    return 0.5 * (ratio + gap - 1 - ratio.log()).sum(-1)
 
 
 class Categorical(LocationDistribution):

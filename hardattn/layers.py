@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hardattn.episode import linear
+
 
 def contrast(glimpse: Tensor, floor: float = 0.02) -> Tensor:
     """Each channel less its mean, divided by sqrt(its variance + floor^2): (B, C, G, G) -> same.
@@ -52,9 +54,9 @@ class GlimpseNet(nn.Module):
         self.from_where = nn.Linear(where, features)
 
     def forward(self, glimpse: Tensor, place: Tensor) -> Tensor:
-        what = F.relu(self.what(self.convolution(glimpse).flatten(1)))
-        where = F.relu(self.where(place))
-        return F.relu(self.from_what(what) + self.from_where(where))
+        what = linear((self.convolution(glimpse).flatten(1), self.what)).relu_()
+        where = linear((place, self.where)).relu_()
+        return linear((what, self.from_what), (where, self.from_where)).relu_()
 
 
 class RectifiedCore(nn.Module):
@@ -66,7 +68,7 @@ class RectifiedCore(nn.Module):
         self.recurrent = nn.Linear(hidden, hidden)
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
-        return F.relu(self.input(x) + self.recurrent(h))
+        return linear((x, self.input), (h, self.recurrent)).relu_()
 
 
 CoreKind = Literal["rnn", "gru", "lstm"]

@@ -23,6 +23,7 @@ class Scope(NamedTuple):
     sampled: bool = False  # whether layers draw in evaluation, too
     charges: list[Tensor] | None = None  # where `maps.charge` puts costs; None: nobody collects
     listeners: tuple[object, ...] = ()  # what `maps` has opened here: nobody else's hooks answer
+    episode: Any = None  # the rollout that runs, as `episode` has it; None: a look by itself
 
 
 NOTHING_SAID = Scope()

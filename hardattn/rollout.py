@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from hardattn.distributions import LocationDistribution, Stop
-from hardattn.noise import noise_from
+from hardattn.distributions import LocationDistribution, Stop, entropies, log_probs
+from hardattn.episode import episode
+from hardattn.heads import at_once
 from hardattn.scenes import Scenes
 from hardattn.world import Observation, World
 
@@ -55,25 +56,24 @@ class Trajectory(NamedTuple):
         return signal.flip(0).cumsum(0).flip(0)
 
 
-# A value and its log-probability for each episode. A draw may branch: where it returns n rows for
-# each episode, next to each other, every episode goes on as n.
-Draw = Callable[[LocationDistribution, torch.Generator | None], tuple[Tensor, Tensor]]
+# A value for each episode, and its log-probability; None for the density of that very value, which
+# a rollout works out for all looks at once. A draw may branch: where it returns n rows for each
+# episode, next to each other, every episode goes on as n.
+Draw = Callable[[LocationDistribution, torch.Generator | None], tuple[Tensor, Tensor | None]]
 
 
 def sample(
     places: LocationDistribution, generator: torch.Generator | None = None
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, None]:
     """A draw for score-function estimators: detached, with the density of the very value drawn."""
-    value = places.draw(generator).detach()
-    return value, places.log_prob(value)
+    return places.draw(generator).detach(), None
 
 
 def greedy(
     places: LocationDistribution, generator: torch.Generator | None = None
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, None]:
     """The most probable place; uniform distributions, which have none, are drawn from."""
-    value = places.mode_or_draw(generator).detach()
-    return value, places.log_prob(value)
+    return places.mode_or_draw(generator).detach(), None
 
 
 def pathwise(
@@ -113,52 +113,84 @@ def rollout(
     Row t holds the log-probability of what made row t: the place, drawn from the decision before,
     and whether to stop here. The last decision's place is never looked at, so it is never drawn.
     Where a draw branches, episodes share what was seen and computed before. Layers that draw do so
-    from the same generator; in evaluation only where the draw is `sample`.
+    from the same generator; in evaluation only where the draw is `sample`. What no look waits for,
+    heads and densities, is worked out for all looks at once after the last.
     """
-    rows = []
-    with noise_from(generator, sampled=draw is sample):
+    decisions: list[Decision] = []
+    draws: list[_Drawn] = []  # of places, one before each look but the first
+    stops: list[_Drawn] = []
+    with episode(world.looks, generator=generator, sampled=draw is sample):
         view = world.open(scenes)
         asked = world.first(scenes, generator) if first is None else first
-        place = world.place(asked)
+        begun, place = asked, world.place(asked)
         state = agent.start(world.context(scenes))
-        log_place = entropy = torch.zeros_like(asked[:, 0])
         for look in range(world.looks):
             state, decision = agent.step(state, world.observe(view, place, look))
-            last = look + 1 == world.looks
-            stop = torch.full_like(decision.logits[:, 0], float(last))
-            log_stop = torch.zeros_like(log_place)
-            if decision.halt is not None and not last:
-                stop, log_stop = draw(decision.halt, generator)
-            answer = (decision.logits, decision.value, decision.cost)
-            rows.append((asked, log_place, log_stop, entropy, *answer, stop))
-            if not last:
-                asked, log_place = draw(decision.location, generator)
-                entropy = decision.location.entropy()
-                times = len(asked) // len(decision.logits)
+            decisions.append(decision)
+            if look + 1 == world.looks:
+                break
+            if decision.halt is not None:
+                stops.append(_Drawn(decision.halt, *draw(decision.halt, generator)))
+            asked, log_prob = draw(decision.location, generator)
+            draws.append(_Drawn(decision.location, asked, log_prob))
+            if (times := len(asked) // decision.location.batch_shape[0]) > 1:
                 view, state, place = (branched(each, times) for each in (view, state, place))
-                place = world.place(asked, place)
-                view = world.advance(view, place)
-    # A row is as wide as the episodes were many when it was made.
+            place = world.place(asked, place)
+            view = world.advance(view, place)
+        answers = [
+            at_once(each) for each in zip(*(decision[1:4] for decision in decisions), strict=True)
+        ]
     episodes = len(asked)
-    location, log_place, log_stop, entropy, logits, value, cost, final = (
-        torch.stack([branched(each, episodes // len(each)) for each in field])
-        for field in zip(*rows, strict=True)
-    )
-    alive = torch.cat([torch.ones_like(final[:1]), (1 - final[:-1]).cumprod(0)])
+    location = _rows([begun, *(drawn.value for drawn in draws)], episodes)
+    logits, value, cost = (_rows(field, episodes) for field in answers)
+    nothing = location.new_zeros(1, episodes)
+    log_prob = _after(nothing, _log_probs(draws))
+    entropy = _after(nothing, entropies([drawn.places for drawn in draws]))
+    final = torch.cat([nothing.expand(world.looks - 1, -1), torch.ones_like(nothing)])
+    alive = torch.ones_like(final)
+    if stops:
+        final = _rows([*(drawn.value for drawn in stops), final[-1]], episodes)
+        alive = torch.cat([alive[:1], (1 - final[:-1]).cumprod(0)])
+        log_stop = _rows([*_log_probs(stops), nothing[0]], episodes)
+        log_prob, entropy, cost = ((log_prob + log_stop) * alive, entropy * alive, cost * alive)
     target = branched(scenes.target, episodes // len(scenes))
     logits = world.answers(view, logits)
     reward, loss = world.outcome(view, logits, target, final)
-    return Trajectory(
-        location,
-        (log_place + log_stop) * alive,
-        entropy * alive,
-        logits,
-        value,
-        cost * alive,
-        reward * alive,
-        loss * alive,
-        alive,
-    )
+    if stops:
+        reward, loss = reward * alive, loss * alive
+    return Trajectory(location, log_prob, entropy, logits, value, cost, reward, loss, alive)
+
+
+class _Drawn(NamedTuple):
+    """What was drawn, from what, and its log-probability, if the draw told."""
+
+    places: LocationDistribution
+    value: Tensor
+    log_prob: Tensor | None
+
+
+def _log_probs(draws: list[_Drawn]) -> Tensor | list[Tensor]:
+    told = [drawn.log_prob for drawn in draws if drawn.log_prob is not None]
+    if len(told) == len(draws):
+        return told
+    if told:
+        return [
+            drawn.places.log_prob(drawn.value) if drawn.log_prob is None else drawn.log_prob
+            for drawn in draws
+        ]
+    return log_probs([drawn.places for drawn in draws], [drawn.value for drawn in draws])
+
+
+def _rows(rows: Tensor | list[Tensor], episodes: int) -> Tensor:
+    """(T, B, ...): a row was as wide as the episodes were many when it was made."""
+    if isinstance(rows, Tensor) and rows.shape[1] == episodes:
+        return rows
+    return torch.stack([branched(each, episodes // len(each)) for each in rows])
+
+
+def _after(nothing: Tensor, rows: Tensor | list[Tensor]) -> Tensor:
+    """(T, B): nothing for the first look, which nobody draws, and then these."""
+    return torch.cat([nothing, _rows(rows, nothing.shape[1])]) if len(rows) else nothing
 
 
 def branched(tree: Any, times: int) -> Any:

@@ -217,12 +217,11 @@ class World:
         """The scenes after a decision to look at these places, and before that look."""
         return view
 
-    def observe(self, view: Any, location: Tensor, look: int) -> Observation:
+    def observe(self, view: Any, place: Tensor, look: int) -> Observation:
         """The observation at look number `look`, counted from 0. Nobody else makes one.
 
-        location: the place, or any numbers, which stand for the place nearest to them.
+        place: (B, P), where the look falls, as `place` says.
         """
-        place = self.place(location)
         step = place.new_full(place.shape[:1], look / self.horizon)
         return Observation(self.sensor.look(view, place), place, step)
 

@@ -9,7 +9,7 @@ from hardattn.rollout import Agent, Trajectory, rollout, sample
 from hardattn.scenes import Scenes
 from hardattn.world import World
 
-Drawn = tuple[Tensor, Tensor]  # values, and their log-probabilities
+Drawn = tuple[Tensor, None]  # values, whose density the rollout works out
 
 
 def a2c(
@@ -84,9 +84,9 @@ def ppo(
     drawn: list[Tensor] = []
 
     def remember(places: LocationDistribution, noise: torch.Generator | None) -> Drawn:
-        value, log_prob = sample(places, noise)
+        value, told = sample(places, noise)
         drawn.append(value)
-        return value, log_prob
+        return value, told
 
     path = exploring(rollout(agent, world, scenes, remember, generator, first), ent_coef)
     before = path.log_prob.detach()
@@ -105,8 +105,7 @@ def ppo(
         values = iter(drawn)
 
         def replay(places: LocationDistribution, noise: torch.Generator | None) -> Drawn:
-            value = next(values)
-            return value, places.log_prob(value)
+            return next(values), None
 
         path = exploring(rollout(agent, world, scenes, replay, generator, first), ent_coef)
         return update(path, left - 1)

@@ -302,10 +302,11 @@ class MovingAverage(nn.Module):
 
         def draw(
             places: LocationDistribution, noise: torch.Generator | None
-        ) -> tuple[Tensor, Tensor]:
-            value, log_prob = sample(places, noise)
+        ) -> tuple[Tensor, Tensor | None]:
+            value, _ = sample(places, noise)
             if not self.soft or not places.event_shape:
-                return value, log_prob
+                return value, None
+            log_prob = places.log_prob(value)
             value = torch.where(calm[:, None], places.mean, value)
             return value, torch.where(calm, torch.zeros_like(log_prob), log_prob)
 

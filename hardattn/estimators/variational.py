@@ -62,7 +62,7 @@ def divergence(q: LocationDistribution, p: LocationDistribution) -> Tensor:
     if isinstance(q, Categorical) and isinstance(p, Categorical):
         return kl_divergence(q.choice, p.choice)
     if isinstance(q, Gaussian) and isinstance(p, Gaussian):
-        return kl_divergence(q.base_dist, p.base_dist).sum(-1)
+        return kl_divergence(q, p)
     if isinstance(q, Dirichlet) and isinstance(p, Dirichlet):
         return kl_divergence(q.dirichlet, p.dirichlet)
     raise ValueError(f"no KL between {type(q).__name__} and {type(p).__name__}")
@@ -206,7 +206,8 @@ def wake_sleep(
     def draw(places: LocationDistribution, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
         if not places.event_shape:
             raise ValueError("the guide of wake-sleep proposes places: the agent must not stop")
-        value, log_q = sample(places, noise)
+        value, _ = sample(places, noise)
+        log_q = places.log_prob(value)
         log_p = proposing.prior.log_prob(value)
         policy.append(log_p)
         ratios.append((log_p - log_q).detach())

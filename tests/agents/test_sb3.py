@@ -119,7 +119,7 @@ def test_what_is_drawn_comes_from_the_policy(name: str) -> None:
     if isinstance(parts, Normal):
         assert isinstance(decision.location, Gaussian)
         unit = world.reach or 1.0
-        assert torch.allclose(decision.location.base_dist.scale, unit * parts.stddev[:, :2])
+        assert torch.allclose(decision.location.stddev, unit * parts.stddev[:, :2])
         # It stops where the last number of an action is above 0.
         above = 1 - parts.cdf(torch.zeros_like(parts.mean))[:, -1]
         assert decision.halt is not None

@@ -194,7 +194,7 @@ def test_relaxed_alignment_is_soft_attention_where_its_draws_are_sure() -> None:
     """Weights drawn from large concentrations are their mean, and the mean is that of soft."""
     agent, world = small("variational_dirichlet")
 
-    def sure(places: Dirichlet, generator: Any = None) -> tuple[Tensor, Tensor]:
+    def sure(places: Dirichlet, generator: Any = None) -> tuple[Tensor, None]:
         return sample(Dirichlet(1e6 * places.concentration), generator)
 
     drawn = rollout(agent, world, some(), sure, seeded(0))

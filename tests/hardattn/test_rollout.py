@@ -43,7 +43,7 @@ def test_what_was_shown_is_what_the_world_shows(make: Any) -> None:
     assert path.location.abs().max() > 1  # some were asked for beyond the edge
     view = world.open(scenes())
     for look, seen in enumerate(agent.seen):
-        again = world.observe(view, path.location[look], look)
+        again = world.observe(view, world.place(path.location[look]), look)
         assert all(torch.equal(*pair) for pair in zip(seen, again, strict=True))
         assert seen.location.abs().max() <= 1 and (seen.step == look / 4).all()
         assert seen.glimpse.shape[1:] == sensor.shape((1, SIDE, SIDE))
@@ -53,7 +53,7 @@ def test_what_was_shown_is_what_the_world_shows(make: Any) -> None:
 def test_a_place_that_is_none_is_the_centre() -> None:
     world = World(Retina(3), Classify(CLASSES), 1)
     asked = torch.tensor([[torch.nan, 2.0], [torch.inf, -torch.inf], [0.3, -1.0]])
-    shown = world.observe(world.open(scenes().slice(0, 3)), asked, 0).location
+    shown = world.place(asked)
     assert torch.equal(shown, torch.tensor([[0.0, 1.0], [1.0, -1.0], [0.3, -1.0]]))
 
 
@@ -92,10 +92,10 @@ def test_a_trajectory_is_what_was_drawn(each: bool, halts: bool) -> None:
 
     def recording(
         places: LocationDistribution, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        value, log_prob = sample(places, generator)
+    ) -> tuple[Tensor, None]:
+        value, told = sample(places, generator)
         drawn.append((places, value))
-        return value, log_prob
+        return value, told
 
     with torch.no_grad():
         path = rollout(agent, world, scenes(), recording, torch.Generator().manual_seed(2))

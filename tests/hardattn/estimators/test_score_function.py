@@ -235,7 +235,7 @@ def test_catches_the_extra_draw_after_the_last_look(scenes: Scenes) -> None:
         listening = Listening.__new__(Listening)
         listening.__dict__ = agent.__dict__
         loss = reinforce(listening, world, scenes, generator)
-        _, extra = sample(made[-1], generator)
+        extra = made[-1].log_prob(sample(made[-1], generator)[0])
         noise = (extra * loss.advantage[-1]).mean()
         return loss._replace(total=loss.total + noise)
 
