@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hardattn.rng import STEP, mixed
 from hardattn.scenes import Scenes
-from hardattn.world import Observation, World
+from hardattn.world import Observation
 
 from .actions import Act
 from .episodes import Episodes, Prefetch, Problem, RandomEpisodes, SplitEpisodes, mapped
@@ -61,9 +61,6 @@ class Stepping:
         self.device = problem.split.device
         self.nothing: Any = judge.nothing  # the reward of a step for which there is none
         self.row = torch.arange(count, device=self.device)
-        # Whether where a look falls must be known before it: by who is out of reach, or changes.
-        still = type(self.world).advance is World.advance
-        self.bounds = not still or self.world.reach is not None
         self.fresh = RandomEpisodes(problem)
         self.source: RandomEpisodes | SplitEpisodes = self.fresh
         horizon = self.world.horizon
@@ -192,10 +189,8 @@ class Stepping:
         reward, loss = self.judge(self.view, self.episodes.scenes.target, act, look, final)
         stands = settled(final | over)
         if stands is not True:
-            view, place = self.view, act.location
-            if self.bounds:  # to observe bounds a place anyway
-                place = world.place(place, self.place)
-                view = world.advance(view, place)
+            place = world.place(act.location, self.place)
+            view = world.advance(self.view, place)
             if isinstance(look, int):
                 seen = world.observe(view, place, look + 1)
             else:

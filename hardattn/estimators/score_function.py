@@ -65,11 +65,12 @@ def partly_greedy(share: float, scenes: Scenes, generator: torch.Generator | Non
         raise ValueError(f"greedy is a share of episodes, from 0 to 1, not {share}")
     if not share:
         return sample
-    uniform = torch.rand(len(scenes), generator=generator, device=scenes.image.device)
+    uniform = torch.rand(len(scenes), generator=generator, device=scenes.device)
     calm = uniform < share
 
     def draw(places: LocationDistribution, noise: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        value, log_prob = sample(places, noise)
+        value, _ = sample(places, noise)
+        log_prob = places.log_prob(value)
         still = calm.view(-1, *(1 for _ in places.event_shape))
         value = torch.where(still, places.mode_or_draw(noise).detach(), value)
         return value, torch.where(calm, torch.zeros_like(log_prob), log_prob)

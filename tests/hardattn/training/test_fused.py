@@ -1,4 +1,4 @@
-"""Steps that are torch's own to the bit, and ask for no compiler."""
+"""Steps that are torch's own within float noise, and ask for no compiler."""
 
 import subprocess
 import sys
