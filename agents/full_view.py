@@ -51,10 +51,16 @@ def cnn(image: tuple[int, ...], classes: int) -> nn.Module:
     return ResidualCNN(image[0], classes)
 
 
+def small_cnn(image: tuple[int, ...], classes: int) -> nn.Module:
+    """`cnn` at a third of its width, which costs a tenth of the operations."""
+    return ResidualCNN(image[0], classes, width=10)
+
+
 NETS: dict[str, Callable[[tuple[int, ...], int], nn.Module]] = {
     "mlp": mlp,
     "conv_2014": conv_2014,
     "cnn": cnn,
+    "small_cnn": small_cnn,
 }
 
 
@@ -72,7 +78,7 @@ class FullView(nn.Module):
         glimpse: tuple[int, ...],
         classes: int,
         *,
-        net: Literal["mlp", "conv_2014", "cnn"] = "cnn",
+        net: Literal["mlp", "conv_2014", "cnn", "small_cnn"] = "cnn",
     ):
         super().__init__()
         if net not in NETS:

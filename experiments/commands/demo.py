@@ -14,13 +14,13 @@ from ..options import at_least
 # The longest first, so that the cores finish together.
 RECIPES = (
     "ram-digits",
-    "ram-leave-one-out-digits",
+    "raster-digits",
     "random-digits",
     "sat-soft-digits",
-    "cnn-digits",
     "centre-digits",
+    "small-cnn-digits",
 )
-LEARNED = ("ram-digits", "ram-leave-one-out-digits")  # where to look
+LEARNED = ("ram-digits",)  # where to look
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ DIGITS = Family(
         "mlp": TrainOptions(images=320_000, batch_size=128, lr=1e-3, validate_every=20_000),
         "conv_2014": TrainOptions(images=320_000, batch_size=128, lr=1e-3, validate_every=20_000),
         "cnn": TrainOptions(images=18_000, batch_size=64, lr=2e-3, validate_every=2_000),
+        "small_cnn": TrainOptions(images=20_000, batch_size=64, lr=4e-3, validate_every=2_000),
     },
 )
 

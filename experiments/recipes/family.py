@@ -215,5 +215,10 @@ class Family:
                 about="A small residual network that sees everything.",
                 agent=Spec("full_view", net="cnn"),
             ),
+            "small-cnn": Member(
+                title="small CNN, whole image",
+                about="A residual network of a tenth of the operations, that sees everything.",
+                agent=Spec("full_view", net="small_cnn"),
+            ),
         }
         return {name: one for name, one in found.items() if one.agent.options["net"] in self.whole}
