@@ -3,8 +3,8 @@
 torch.distributions draws from the global generator only, and checks its arguments by reading
 tensors back to the host; neither fits a step that must resume to the bit and never synchronise.
 Each class here is a torch distribution (so `kl_divergence`, `entropy`, `log_prob` work) with one
-method more, `draw(generator)`, and argument checks off. `log_probs` and `entropies` are those of
-many looks, worked out for all of them at once where a class can be put `together`.
+method more, `draw(generator)`, and argument checks off. Where a class can put those of many looks
+`together`, densities and entropies are worked out for all of them at once.
 """
 
 import math
@@ -42,29 +42,6 @@ class LocationDistribution(Distribution):
     def together(cls, several: Sequence[Self]) -> "LocationDistribution | None":
         """These T distributions of batch (B,) as one of (T, B); None where there is no such."""
         return None
-
-
-def _together(several: Sequence[LocationDistribution]) -> LocationDistribution | None:
-    kinds = {(type(one), one.batch_shape, one.event_shape) for one in several}
-    return several[0].together(several) if len(kinds) == 1 else None
-
-
-def log_probs(
-    several: Sequence[LocationDistribution], values: Sequence[Tensor]
-) -> Tensor | list[Tensor]:
-    """Of each value by its distribution; (T, B) where all are put together."""
-    whole = _together(several)
-    if whole is None or len({value.shape for value in values}) != 1:
-        return [one.log_prob(value) for one, value in zip(several, values, strict=True)]
-    return whole.log_prob(torch.stack(list(values)))
-
-
-def entropies(several: Sequence[LocationDistribution]) -> Tensor | list[Tensor]:
-    """Of each; (T, B) where all are put together."""
-    whole = _together(several)
-    if whole is None:
-        return [one.entropy() for one in several]
-    return whole.entropy()
 
 
 class Gaussian(LocationDistribution):

@@ -1,12 +1,12 @@
 """The one flow: an agent looks at scenes in a world, and what happened is a `Trajectory`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from hardattn.distributions import LocationDistribution, Stop, entropies, log_probs
+from hardattn.distributions import LocationDistribution, Stop
 from hardattn.episode import episode
 from hardattn.heads import at_once
 from hardattn.scenes import Scenes
@@ -203,3 +203,26 @@ def branched(tree: Any, times: int) -> Any:
         parts = [branched(part, times) for part in tree]
         return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
     return tree
+
+
+def _together(several: Sequence[LocationDistribution]) -> LocationDistribution | None:
+    kinds = {(type(one), one.batch_shape, one.event_shape) for one in several}
+    return several[0].together(several) if len(kinds) == 1 else None
+
+
+def log_probs(
+    several: Sequence[LocationDistribution], values: Sequence[Tensor]
+) -> Tensor | list[Tensor]:
+    """Of each value by its distribution; (T, B) where all are put together."""
+    whole = _together(several)
+    if whole is None or len({value.shape for value in values}) != 1:
+        return [one.log_prob(value) for one, value in zip(several, values, strict=True)]
+    return whole.log_prob(torch.stack(list(values)))
+
+
+def entropies(several: Sequence[LocationDistribution]) -> Tensor | list[Tensor]:
+    """Of each; (T, B) where all are put together."""
+    whole = _together(several)
+    if whole is None:
+        return [one.entropy() for one in several]
+    return whole.entropy()

@@ -11,10 +11,8 @@ from hardattn.distributions import (
     Gaussian,
     LocationDistribution,
     Uniform,
-    entropies,
-    log_probs,
 )
-from hardattn.rollout import rollout, sample
+from hardattn.rollout import entropies, log_probs, rollout, sample
 from hardattn.scenes import fixed_scenes, translated
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify
