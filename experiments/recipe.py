@@ -18,6 +18,7 @@ from . import options
 from .kinds import Settings, Value
 from .options import PARTS, Option, UsageError as UsageError, check
 
+OWN = "folder:"  # how the names of datasets begin beside which a file of boxes may lie
 UNBOXED = ("plain",)  # whose rows of SCENES are not boxed; a copy, as those import torch
 # Agents whose name in settings is not that of their row, written as a class is.
 SAID = {"draw": "DrawReader", "temporal": "TemporalRam", "kalman": "KalmanRam"}
@@ -62,7 +63,8 @@ class ProblemOptions:
     dataset: str = "digits"
     """digits, mnist, fashion_mnist, folder:PATH (of PATH/class/image), hub:OWNER/NAME or array:PATH
     (of train_images.npy and so on); of a folder or the hub @64 or @48x64 at the end resizes every
-    image to that height and width."""
+    image to that height and width, and @64:letterbox, @64:crop or @pad says by which rule;
+    @boxes=FILE says where targets are."""
     train_fraction: float | None = None
     """Learn from this share of the training images alone, class by class (by default from all)."""
     scene: Spec = field(default_factory=lambda: Spec("plain"))
@@ -91,7 +93,8 @@ class ProblemOptions:
     """Freezes the validation and test scenes."""
 
     def __post_init__(self) -> None:
-        if self.scene.name in UNBOXED and "target" in (self.first, self.context):
+        unknown = self.scene.name in UNBOXED and not self.dataset.startswith(OWN)
+        if unknown and "target" in (self.first, self.context):
             raise UsageError(
                 f"nobody knows where the target is in {self.scene.name} scenes, so first and "
                 "context cannot be 'target': choose others, or another scene"
@@ -279,6 +282,13 @@ def _agree(training: TrainOptions) -> None:
         raise UsageError(f"optimizer {training.optimizer!r} takes no rho: that is for sam")
     if training.momentum >= 1:
         raise UsageError(f"momentum must be below 1, not {training.momentum}")
+    for word in training.augment or ():
+        from hardattn.scenes.augment import parsed
+
+        try:
+            parsed(word)
+        except ValueError as fault:
+            raise UsageError(str(fault)) from fault
     for name in ("curriculum", "growing", "led"):
         if not 0 <= getattr(training, name) <= 1:
             raise UsageError(f"{name} must be between 0 and 1, not {getattr(training, name)}")

@@ -144,6 +144,8 @@ def prepare(problem: ProblemOptions, run: RunOptions) -> Setting:
     product = tune(run.threads)
     device = choose(run.device)
     dataset = load(problem.dataset, run.root, device)
+    if dataset.said:
+        print(dataset.said, file=sys.stderr)
     world, make, answers = built(problem, dataset.classes, dataset.train.images.shape[1:])
     validation = fixed_scenes(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
     return Setting(device, product, dataset, make, world, answers, validation, validation.shape)
@@ -251,6 +253,8 @@ def conclude(
         "made_with": made,
         "controls": changed,
     }
+    if setting.dataset.test.boxes is not None:
+        result["boxed"] = True  # although its scenes do not place the target themselves
     kinds = [kind for kind in measured if kind != "averaged"]
     columns = {kind: measured[kind]._asdict() for kind in kinds}
     storage.write(folder / "columns.pt", columns)

@@ -7,6 +7,7 @@ from .circle_square import CIRCLE_SQUARE_RECIPES
 from .clustering import CLUSTERING
 from .cluttered import CLUTTERED
 from .expected import expecting
+from .folder import FOLDER
 from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
 from .pairs import PAIRS
 from .sb3 import SB3
@@ -31,6 +32,7 @@ _ALL: dict[str, Recipe] = {
     **AT_ONCE,
     **CLUSTERING,
     **SELECTING,
+    **FOLDER,
 }
 
 RECIPES: dict[str, Recipe] = expecting(_ALL)

@@ -13,7 +13,7 @@ from typing import Any
 from hardattn.training.options import TrainOptions
 
 from ..kinds import Settings
-from ..recipe import UNBOXED, ProblemOptions, Recipe, Spec
+from ..recipe import OWN, UNBOXED, ProblemOptions, Recipe, Spec
 
 # What learns best here has these, and the paper of RAM none of them: `Family.ram`.
 GAIN = Spec("per_look_gain", discount=0.7)
@@ -89,8 +89,13 @@ class Family:
         return {
             f"{name}-{suffix}": self.recipe(one.title, one.about, one.agent, **one.changes)
             for name, one in self._given().items()
-            if "target" not in one.changes.values() or self.problem.scene.name not in UNBOXED
+            if "target" not in one.changes.values() or self._boxed()
         }
+
+    def _boxed(self) -> bool:
+        """Whether somebody may know where targets are."""
+        own = self.problem.dataset.startswith(OWN)
+        return own or self.problem.scene.name not in UNBOXED
 
     def _given(self) -> dict[str, Member]:
         return self._rams() | self._baselines() | self._controls() | self._classifiers()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hardattn.data.fit import Ask
 from hardattn.data.idx import DataError
 from hardattn.data.images import by
 from hardattn.data.splits import Dataset, Split
@@ -13,7 +14,7 @@ PARTS = ("train", "validation", "test")
 SAVE = "save it with numpy.save"
 
 
-def arrays(name: str, source: str, size: tuple[int, int] | None = None) -> Dataset:
+def arrays(name: str, source: str, ask: Ask | None = None) -> Dataset:
     """A folder of arrays: train_images.npy, (N, H, W) or (N, C, H, W) uint8, and train_labels.npy,
     (N,) whole numbers from 0; validation_ and test_ likewise.
 
@@ -21,8 +22,11 @@ def arrays(name: str, source: str, size: tuple[int, int] | None = None) -> Datas
     there, else 0, 1, 2, ...
     """
     top = Path(source).expanduser()
-    if size is not None:
-        raise DataError(f"{name}: arrays are not resized; leave out @{size[0]}x{size[1]}")
+    if ask not in (None, Ask()):
+        raise DataError(
+            f"{name}: arrays are not resized, nor are boxes of them read; leave out what stands "
+            "behind @"
+        )
     train, validation, test = splits = [_split(top, part) for part in PARTS]
     shapes = {
         part: tuple(split.images.shape[1:]) for part, split in zip(PARTS, splits, strict=True)

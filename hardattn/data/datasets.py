@@ -14,9 +14,11 @@ import numpy as np
 import torch
 
 from hardattn.data.arrays import arrays
+from hardattn.data.fit import FITS, Ask, stacked
+from hardattn.data.folders import HELD_OUT, dataset_of, dealt, folder
 from hardattn.data.idx import AGAIN, DataError as DataError, check_published, read_idx
-from hardattn.data.images import by, fetch, in_folder, on_hub, renumbered, stack
-from hardattn.data.splits import Dataset, Part, Split, held_out, interleaved, stratified_split
+from hardattn.data.images import by, fetch, on_hub, renumbered, stack
+from hardattn.data.splits import Dataset, Part, Split, stratified_split
 
 DIGITS = tuple("0123456789")
 FASHION = (
@@ -39,23 +41,23 @@ IDX_STEMS = (
     "t10k-images-idx3",
     "t10k-labels-idx1",
 )
-HELD_OUT = 0.2  # validation and test each, where a dataset comes without splits
 
 
 def load(name: str, root: str | Path | None = None, device: torch.device | str = "cpu") -> Dataset:
     """The dataset of that name; `DataError` where it cannot be had whole.
 
     A row of DATASETS, `folder:PATH` (PATH/class/image), `hub:OWNER/NAME` (an image dataset of the
-    Hugging Face Hub) or `array:PATH` (files of arrays, see `arrays`). The first two want images of
-    one size; `@64` or `@48x64` at the end resizes each to that height and width (write
-    photos@64@64 for a folder that is called photos@64).
-    `root` is where the files of mnist and fashion_mnist lie, or in a sub-folder of the dataset's
-    name; else $HARDATTN_DATA, else ~/.cache/hardattn.
+    Hugging Face Hub) or `array:PATH` (files of arrays, see `arrays`). Of the first two, images of
+    several sizes are made equal; `@64` or `@48x64` at the end resizes each to that height and width
+    (write photos@64@64 for a folder that is called photos@64), `@64:crop` by that row of
+    `fit.FITS`, `@pad` to a size that is found in the data, and `@boxes=FILE` says where targets
+    are: see `folders` and `boxes`. `root` is where the files of mnist and fashion_mnist lie, or in
+    a sub-folder of the dataset's name; else $HARDATTN_DATA, else ~/.cache/hardattn.
     """
     kind, colon, source = name.partition(":")
     if colon and kind in SOURCES:
-        source, size = _source_and_size(kind, source)
-        return SOURCES[kind](name, source, size).to(device)
+        source, ask = _source_and_ask(kind, source)
+        return SOURCES[kind](name, source, ask).to(device)
     if name not in DATASETS:
         near = difflib.get_close_matches(name, DATASETS, n=1)
         hint = f"perhaps {near[0]}" if near else f"choose from {', '.join(DATASETS)}"
@@ -86,8 +88,8 @@ def digits(root: str | Path | None = None) -> Dataset:
 def _in_package(name: str, inside: str) -> Path:
     """A file that a package brings along, without importing the package."""
     found = importlib.util.find_spec(name)
-    for folder in (found and found.submodule_search_locations) or []:
-        if (path := Path(folder) / inside).is_file():
+    for home in (found and found.submodule_search_locations) or []:
+        if (path := Path(home) / inside).is_file():
             return path
     raise DataError(f"digits come with scikit-learn, and its {inside} is not there: install it")
 
@@ -102,31 +104,7 @@ def fashion_mnist(root: str | Path | None = None) -> Dataset:
     return _from_idx("fashion_mnist", root, FASHION, "zalando-datasets/fashion_mnist")
 
 
-def folder(name: str, source: str, size: tuple[int, int] | None = None) -> Dataset:
-    """Images by class: source/class/image, each file of a class folder one image.
-
-    Greyscale where all are, else RGB; about a fifth each is held out for validation and test, each
-    image by its content (`deal_by_content`), so that neither more files, nor other names or dates
-    move one from its split. In each split the classes take turns.
-    """
-    top = Path(source).expanduser()
-    kinds = sorted(path for path in _entries(top) if path.is_dir())
-    if len(kinds) < 2:
-        raise DataError(f"{top}: {len(kinds)} class folders; put two or more there, one a class")
-    records, labels = [], []
-    for label, kind in enumerate(kinds):
-        files = sorted(_entries(kind))
-        if len(files) < 3:
-            raise DataError(f"{kind}: {len(files)} images; put three or more there, or remove it")
-        records += [in_folder(path) for path in files]
-        labels += [label] * len(files)
-    images, content = stack(records, size)
-    whole = Part(images, np.array(labels), content)
-    parts = held_out(str(top), whole, HELD_OUT, HELD_OUT)
-    return _dataset(name, parts, tuple(kind.name for kind in kinds))
-
-
-def hub(name: str, source: str, size: tuple[int, int] | None = None) -> Dataset:
+def hub(name: str, source: str, ask: Ask | None = None) -> Dataset:
     """An image dataset of the Hugging Face Hub, its first image and first class column.
 
     Its own splits where it has them, and where it has no test its validation is the test; what is
@@ -148,15 +126,14 @@ def hub(name: str, source: str, size: tuple[int, int] | None = None) -> Dataset:
             labels.append(renumbered(where, numbers, names, all_labels, classes))
             records += more
         ends.append(len(records))
-    images, content = stack(records, size)
-    whole = Part(images, np.concatenate(labels), content)
-    parts = [whole.of(np.arange(a, b)) for a, b in zip([0, *ends], ends, strict=False)]
-    missing = [number for number, part in enumerate(parts) if len(part.labels) == 0]
-    if missing:
-        dealt = held_out(f"hub:{source} train", parts[0], *[HELD_OUT] * len(missing))
-        for number, part in zip([0, *missing], dealt, strict=True):
-            parts[number] = part
-    return _dataset(name, parts, classes)
+    ask = ask or Ask()
+    if ask.boxes:
+        raise DataError(f"hub:{source}: no file of boxes is read for a dataset of the Hub")
+    made = stacked(records, ask)
+    whole = Part(made.images, np.concatenate(labels), made.content)
+    splits = np.searchsorted(ends, np.arange(len(records)), side="right")
+    said = f"hub:{source}: {made.said}" if made.said else ""
+    return dataset_of(name, dealt(f"hub:{source} train", whole, splits), classes, said)
 
 
 DATASETS: dict[str, Callable[[str | Path | None], Dataset]] = {
@@ -164,7 +141,7 @@ DATASETS: dict[str, Callable[[str | Path | None], Dataset]] = {
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
 }
-SOURCES: dict[str, Callable[[str, str, tuple[int, int] | None], Dataset]] = {
+SOURCES: dict[str, Callable[[str, str, Ask | None], Dataset]] = {
     "folder": folder,
     "hub": hub,
     "array": arrays,
@@ -209,7 +186,7 @@ def _from_hub(name: str, classes: tuple[str, ...], source: str, absent: str) -> 
             raise DataError(f"{source}: its splits are {', '.join(given)}; {key} is needed")
         records, labels, _ = on_hub(source, key, given[key])
         where = f"{source} {key}"
-        parts.append(_Official(where, stack(records, None)[0][:, 0], where, labels))
+        parts.append(_Official(where, stack(records)[0][:, 0], where, labels))
     return _official(name, parts, classes)
 
 
@@ -245,13 +222,6 @@ def _official(name: str, parts: list[_Official], classes: tuple[str, ...]) -> Da
     )
 
 
-def _dataset(name: str, parts: list[Part], classes: tuple[str, ...]) -> Dataset:
-    """The parts as splits in which the classes take turns."""
-    turns = [part.of(interleaved(part.labels)) for part in parts]
-    train, validation, test = (_split(part.images, part.labels) for part in turns)
-    return Dataset(name, train, validation, test, classes)
-
-
 def _split(images: np.ndarray, labels: np.ndarray) -> Split:
     # Copies: torch wants writable memory, and a view would keep the whole file alive.
     return Split(torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64)))
@@ -285,29 +255,32 @@ def _find_idx(top: Path, name: str, stem: str) -> Path | None:
     return None
 
 
-def _source_and_size(kind: str, name: str) -> tuple[str, tuple[int, int] | None]:
-    """What stands before @64 or @48x64, and that; a folder may be called so itself."""
-    match = re.fullmatch(r"(.+)@(\d+)(?:x(\d+))?", name)
-    if match is None:
-        return name, None
+def _source_and_ask(kind: str, name: str) -> tuple[str, Ask]:
+    """What stands before @64, @48x64:crop, ..., and that; a folder may be called so itself."""
+    source, mark, behind = name.rpartition("@")
+    words = behind.split(":", 2) if mark and source else []
+    if not all(re.fullmatch(rf"\d+(x\d+)?|{'|'.join(FITS)}|boxes=.+", word) for word in words):
+        words = []
+    if not words:
+        return name, Ask()
     if kind == "folder" and Path(name).expanduser().is_dir():
-        if Path(match[1]).expanduser().is_dir():
+        if Path(source).expanduser().is_dir():
             raise DataError(
-                f"{name!r}: there is a folder called so, and one called {match[1]!r}; write "
-                f"folder:{name}/ for the first, or folder:{match[1]}/{name[len(match[1]) :]} for "
+                f"{name!r}: there is a folder called so, and one called {source!r}; write "
+                f"folder:{name}/ for the first, or folder:{source}/{name[len(source) :]} for "
                 "the other, resized"
             )
-        return name, None
-    height, width = int(match[2]), int(match[3] or match[2])
-    if not height or not width:
-        raise DataError(f"{name!r}: an image of {height} x {width} is none; write @64 or @48x64")
-    return match[1], (height, width)
-
-
-def _entries(path: Path) -> list[Path]:
-    try:
-        return [entry for entry in path.iterdir() if not entry.name.startswith(".")]
-    except OSError as error:
-        raise DataError(
-            f"{path}: {error.strerror}; give a folder that holds class folders"
-        ) from error
+        return name, Ask()
+    ask = Ask()
+    for word in words:
+        if word in FITS:
+            ask = ask._replace(how=word)
+        elif word.startswith("boxes="):
+            ask = ask._replace(boxes=word.removeprefix("boxes="))
+        else:
+            height, _, width = word.partition("x")
+            size = int(height), int(width or height)
+            if not all(size):
+                raise DataError(f"{name!r}: an image of {by(size)} is none; write @64 or @48x64")
+            ask = ask._replace(size=size)
+    return source, ask

@@ -13,6 +13,7 @@ from hardattn.data.idx import DataError
 
 GROUND = 1.0  # what shows through a transparent image: white
 ALPHA = {"L": "LA", "RGB": "RGBA"}
+ORIENTATION, SIDEWAYS = 274, (5, 6, 7, 8)  # a tag of EXIF, and those that lay a picture on its side
 DEEP = ("RGB;16B", "RGBA;16B", "LA;16B")  # how Pillow calls what a PNG of 16 bits in colour holds
 
 
@@ -28,31 +29,36 @@ def in_folder(path: Path) -> Record:
     return Record(str(path), partial(_open_file, path))
 
 
-def stack(records: Sequence[Record], size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray]:
+def stack(records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
     """The images, uint8, (N, 1, H, W) where every one is greyscale, else (N, 3, H, W), and a hash
     of the content of each, (N,) uint64.
 
-    size: the height and width to which each is resized. What is hashed are the pixels before that,
-    so that the size asked for changes no split; a grey image has the content of the same in colour.
+    A grey image has the content of the same in colour. See `hardattn.data.fit` for other sizes.
     """
     arrays: list[np.ndarray] = []
-    contents: list[int] = []
     for record in records:
         array = pixels(record)
-        contents.append(_content(array))
-        if size is not None:
-            array = _resized(array, size)
         if arrays and array.shape[:2] != arrays[0].shape[:2]:
             raise DataError(
                 f"{record.where}: {by(array.shape[:2])}, but {records[0].where} is "
-                f"{by(arrays[0].shape[:2])}; make all one size, or end the name in @64 or @48x64"
+                f"{by(arrays[0].shape[:2])}; make all one size"
             )
         arrays.append(array)
-    content = np.array(contents, np.uint64)
+    content = np.array([content_of(array) for array in arrays], np.uint64)
     if all(array.ndim == 2 for array in arrays):
         return np.stack(arrays)[:, None], content
-    arrays = [_in_colour(array) for array in arrays]
+    arrays = [in_colour(array) for array in arrays]
     return np.ascontiguousarray(np.stack(arrays).transpose(0, 3, 1, 2)), content
+
+
+def sides(record: Record) -> tuple[int, int]:
+    """Height and width as a viewer shows it, of which the head of a file tells."""
+    try:
+        with record.open() as image:
+            turned = image.getexif().get(ORIENTATION, 1) in SIDEWAYS
+            return (image.width, image.height) if turned else (image.height, image.width)
+    except Exception as error:  # a broken file makes Pillow raise nearly anything
+        raise unreadable(record, error) from error
 
 
 def pixels(record: Record) -> np.ndarray:
@@ -71,9 +77,12 @@ def pixels(record: Record) -> np.ndarray:
     except DataError:
         raise
     except Exception as error:  # a broken file makes Pillow raise nearly anything
-        raise DataError(
-            f"{record.where}: not readable as an image ({error}); repair or remove it"
-        ) from error
+        raise unreadable(record, error) from error
+
+
+def unreadable(record: Record, error: Exception) -> DataError:
+    """What is said of a file that is no image, or a broken one."""
+    return DataError(f"{record.where}: not readable as an image ({error}); repair or remove it")
 
 
 def by(shape: Iterable[int]) -> str:
@@ -262,18 +271,13 @@ def _raw_mode(image: Any) -> str:
     return stored if isinstance(stored, str) else ""
 
 
-def _in_colour(array: np.ndarray) -> np.ndarray:
+def in_colour(array: np.ndarray) -> np.ndarray:
+    """(H, W) or (H, W, 3) -> (H, W, 3)."""
     return array if array.ndim == 3 else array[..., None].repeat(3, -1)
 
 
-def _content(array: np.ndarray) -> int:
+def content_of(array: np.ndarray) -> int:
+    """A hash of the pixels, 64 bits, the same of a grey image and of it in colour."""
     digest = hashlib.blake2b(by(array.shape[:2]).encode(), digest_size=8)
-    digest.update(np.ascontiguousarray(_in_colour(array)).data)
+    digest.update(np.ascontiguousarray(in_colour(array)).data)
     return int.from_bytes(digest.digest(), "big")
-
-
-def _resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    from PIL import Image
-
-    image = Image.fromarray(array)
-    return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))

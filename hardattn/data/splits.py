@@ -4,7 +4,7 @@ And which images are in which, and in which order they stand.
 """
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import NamedTuple
 
@@ -27,10 +27,14 @@ class ByClass(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images (N, C, H, W) uint8 and labels (N,) int64."""
+    """Images (N, C, H, W) uint8 and labels (N,) int64; and where targets are, if that is known.
+
+    boxes: (N, M, 4) x0, y0, x1, y1 in the coordinates of places; NaN where there is none.
+    """
 
     images: Tensor
     labels: Tensor
+    boxes: Tensor | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,7 +55,8 @@ class Split:
             room = memory.free(device)
             if room is None or images.nbytes <= room // 2:
                 images = images.to(device)
-        return Split(images, self.labels.to(device))
+        boxes = None if self.boxes is None else self.boxes.to(device)
+        return Split(images, self.labels.to(device), boxes=boxes)
 
     @cached_property
     def by_class(self) -> "ByClass":
@@ -70,6 +75,8 @@ class Dataset:
     validation: Split
     test: Split
     classes: tuple[str, ...]
+    said: str = ""
+    """What was done to the images to make them equal, in words; "" of those that were."""
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same dataset on another device."""
@@ -79,6 +86,7 @@ class Dataset:
             self.validation.to(device),
             self.test.to(device),
             self.classes,
+            self.said,
         )
         if "fingerprint" in self.__dict__:  # what is known already is not computed again
             moved.__dict__["fingerprint"] = self.fingerprint
@@ -96,28 +104,29 @@ class Dataset:
         content.update(ascii(self.classes).encode())
         for part in ("train", "validation", "test"):
             split = getattr(self, part)
-            for field in fields(Split):
-                tensor = getattr(split, field.name)
+            for one in fields(Split):
+                tensor = getattr(split, one.name)
                 if tensor is None:  # a split that lacks what others know
                     continue
                 array = np.ascontiguousarray(tensor.detach().cpu().numpy())
                 array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-                said = f"{part} {field.name} {array.dtype.str} {array.shape}"
+                said = f"{part} {one.name} {array.dtype.str} {array.shape}"
                 content.update(said.encode())
                 content.update(array.reshape(-1).view(np.uint8).data)
         return content.hexdigest()
 
 
 class Part(NamedTuple):
-    """Images (N, C, H, W), labels (N,) int64 and hashes of their content (N,) uint64."""
+    """Images (N, C, H, W), labels (N,) int64, hashes of their content (N,) uint64, and boxes."""
 
     images: np.ndarray
     labels: np.ndarray
     content: np.ndarray
+    boxes: np.ndarray | None = None
 
     def of(self, index: np.ndarray) -> "Part":
         """Some of them."""
-        return Part(*(array[index] for array in self))
+        return Part(*(None if array is None else array[index] for array in self))  # type: ignore[arg-type]
 
 
 def stratified_split(labels: np.ndarray, *shares: float) -> list[np.ndarray]:
@@ -237,4 +246,5 @@ def subsample(split: Split, share: float, seed: int) -> Split:
     # In whole numbers where they are meant: 0.1 * 30 is a little more than 3.
     wanted = (share * count.double() - 1e-9).ceil().long()
     chosen = order[rank < wanted.repeat_interleave(count)].sort().values.to(split.labels.device)
-    return Split(split.images[chosen], split.labels[chosen])
+    boxes = None if split.boxes is None else split.boxes[chosen]
+    return Split(split.images[chosen], split.labels[chosen], boxes=boxes)

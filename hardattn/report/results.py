@@ -197,7 +197,7 @@ def _boxed(result: dict[str, Any]) -> bool:
     from hardattn.problem import SCENES
 
     kind = SCENES.get(result["recipe"].get("scene"))
-    return kind is None or kind.boxed
+    return kind is None or kind.boxed or bool(result.get("boxed"))
 
 
 def as_known(result: dict[str, Any]) -> dict[str, Any]:

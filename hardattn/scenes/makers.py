@@ -31,8 +31,8 @@ def plain(
 ) -> Scenes:
     """The image itself, each pixel `zoom` pixels wide.
 
-    Where in it the target is nobody knows, so it has no box: one around the whole image would be
-    hit by every look.
+    Where in it the target is nobody knows but a split that was told, so it has no box: one around
+    the whole image would be hit by every look.
 
     Args:
         zoom: Pixels a side that each pixel of the image becomes.
@@ -40,7 +40,11 @@ def plain(
     height, width = split.images.shape[2:]
     scene = Canvas(split, index, generator, (zoom * height, zoom * width))
     corner = torch.zeros_like(index)[:, None]
-    box = torch.full_like(scene.paste(index[:, None], corner, corner, zoom), torch.nan)
+    around = scene.paste(index[:, None], corner, corner, zoom)
+    if split.boxes is None:
+        box = torch.full_like(around, torch.nan)
+    else:
+        box = split.boxes.index_select(0, index)
     return Scenes(scene.picture(), split.labels[index], box, index)
 
 

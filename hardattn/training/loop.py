@@ -23,6 +23,7 @@ from hardattn.problem import Problem
 from hardattn.rng import mix, seed_all, shuffled
 from hardattn.rollout import Agent, Draw, greedy
 from hardattn.scenes import Scenes
+from hardattn.scenes.augment import augmented
 from hardattn.training import checkpoint, optimizers
 from hardattn.training.distributed import ALONE, Ranks
 from hardattn.training.growing import growable, grown
@@ -30,6 +31,7 @@ from hardattn.training.interrupt import Stopped, signals
 from hardattn.training.log import Log
 from hardattn.training.metrics import Stopwatch, TrainingMetrics
 from hardattn.training.options import TrainOptions
+from hardattn.training.weights import weighted
 
 
 class TrainingResult(NamedTuple):
@@ -57,6 +59,8 @@ class Training:
     ):
         self.agent, self.problem, self.estimator = agent, problem, estimator
         self.split, self.folder, self.options, self.seed = dataset.train, folder, options, seed
+        self.make = augmented(problem.make, options.augment or ())
+        self.world = weighted(problem.world, options.class_weights, dataset)
         self.device, self.ranks = dataset.train.device, ranks
         self.learners = {"agent": agent}
         if isinstance(estimator, nn.Module):
@@ -99,7 +103,7 @@ class Training:
 
     def update(self) -> float:
         """One update from fresh scenes, or several from the same looks; the learning rate."""
-        options, world, number = self.options, self.problem.world, self.done
+        options, world, number = self.options, self.world, self.done
         seed_all(mix(self.seed, number, 1), self.device)
         self.generator.manual_seed(mix(self.seed, number, 2))
         share = number / self.updates
@@ -112,9 +116,10 @@ class Training:
 
         size, device = options.batch_size, self.device
         index = self.ranks.rows(shuffled(len(self.split), number, size, self.seed, device))
-        make = self.problem.make
+        make = self.make
         if options.growing:
-            make = grown(make, share / options.growing, options.grows)
+            growing = grown(self.problem.make, share / options.growing, options.grows)
+            make = augmented(growing, options.augment or ())
         with self.ranks.drawing(len(index)):
             scenes = make(self.split, index, self.generator)
         here = world.upto(looks_after(share, options.curriculum, world.looks))

@@ -43,6 +43,11 @@ class TrainOptions:
     led_by: Literal["random", "target"] = "random"
     """Where led looks fall: random, anywhere; target, around it, which is privileged, because
     training then tells where the target is."""
+    augment: tuple[str, ...] | None = None
+    """How training scenes are changed: flip, shift, scale, colour, each NAME or NAME=STRENGTH.
+    Boxes go along. None: not at all."""
+    class_weights: str | None = None
+    """balanced: a scene counts the more, the rarer its class is in training; None: all alike."""
     validate_every: int = 100_000
     """Scenes between validations, which are also checkpoints; rounded up to whole batches."""
     keep: str = "best"

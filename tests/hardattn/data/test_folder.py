@@ -167,7 +167,6 @@ PHOTO_FAULTS = {
     "half": (lambda p: p.write_bytes(p.read_bytes()[:40]), "not readable as an image"),
     "a folder": (lambda p: (p.unlink(), p.mkdir()), "not readable as an image"),
     "a dangling link": (lambda p: (p.unlink(), p.symlink_to("gone")), "not readable as an image"),
-    "other size": (lambda p: Image.new("RGB", (7, 6)).save(p), "6 x 7, but"),
     "fractions": (fractions, "fractions"),
     "32 bits": (deeper, "more than 16 bits"),
     "16 bits in colour, not PNG": (deep_tiff, "as PNG in colour"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hardattn.data.fit import Ask, stacked
 from hardattn.data.idx import DataError
 from hardattn.data.images import Record, in_folder, pixels, stack
 from tests.support.pictures import COLOUR, COLOUR_ALPHA, GREY, GREY_ALPHA, deep_png
@@ -185,10 +186,10 @@ def test_content_is_of_what_is_seen() -> None:
         saved(Image.fromarray(PICTURE.reshape(3, 2))),
         saved(Image.fromarray(PICTURE ^ 1)),
     ]
-    images, content = stack(same + others, (5, 6))
+    images, content, _, _ = stacked(same + others, Ask((5, 6)))
     assert images.shape == (8, 3, 5, 6) and content.dtype == np.uint64
     assert len(set(content[:5].tolist())) == 1 and len(set(content.tolist())) == 4
-    _, again = stack(same, None)
+    _, again = stack(same)
     assert again.tolist() == content[:5].tolist()
 
 
