@@ -24,6 +24,7 @@ COMMANDS = {
     "sweep": "sweep",
     "runs": "runs",
     "report": "report",
+    "look": "look",
     "evaluate": "evaluate",
     "swap": "swap",
     "robustness": "robustness",

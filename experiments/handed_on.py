@@ -47,7 +47,7 @@ def deploy(run: Path, out: Path | None = None) -> Path:
     out = out or run / "deploy"
     if out.exists() and any(out.iterdir()) and not _ours(out):
         raise UsageError(f"{out} holds something else: choose another --out, or delete it")
-    result = public(_result(run), run)
+    result = public(result_of(run), run)
     config = {"format": FORMAT, "hardattn": __version__} | {key: result[key] for key in KEPT}
     since = sources.since(result)
     if since:
@@ -109,9 +109,7 @@ def load(folder: Path | str) -> tuple[Learner, World]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    config = _json(Path(folder) / CONFIG)
-    if config.get("format") != FORMAT or "recipe" not in config:
-        raise UsageError(f"{folder}: {CONFIG} is not of an agent of this version")
+    config = config_of(folder)
     agent, world = build(config, folder)
     try:
         agent.load_state_dict(load_file(Path(folder) / WEIGHTS))
@@ -121,6 +119,14 @@ def load(folder: Path | str) -> tuple[Learner, World]:
             f"{Path(folder) / WEIGHTS}: not this agent's weights ({reason})"
         ) from fault
     return agent, world
+
+
+def config_of(folder: Path | str) -> Json:
+    """What a folder says of its agent. Raises UsageError."""
+    config = _json(Path(folder) / CONFIG)
+    if config.get("format") != FORMAT or "recipe" not in config:
+        raise UsageError(f"{folder}: {CONFIG} is not of an agent of this version")
+    return config
 
 
 def build(result: Json, where: Path | str) -> tuple[Learner, World]:
@@ -299,7 +305,8 @@ def _reason(agent: nn.Module, reasons: Mapping[object, str]) -> str | None:
     return next((why for why in found if why), None)
 
 
-def _result(run: Path) -> Json:
+def result_of(run: Path) -> Json:
+    """The result of a finished run that has its weights. Raises UsageError."""
     if not run.is_dir():
         raise UsageError(f"{run}: no such folder; give that of one run, runs/NAME/seed-N")
     if not (run / "result.json").exists():

@@ -39,8 +39,10 @@ MAY = {
     "estimators": "distributions rollout scenes world",
     "export": "distributions rollout scenes world",
     "evaluation": "clustering data maps rollout scenes sensors tasks world",
-    "viz": "evaluation scenes sensors",
-    "training": "data estimators evaluation problem rng rollout scenes storage viz world",
+    "saliency": "maps rollout scenes world",
+    "looking": "data distributions evaluation maps rollout saliency scenes sensors tasks world",
+    "viz": "evaluation looking scenes sensors",
+    "training": "data estimators evaluation problem rng rollout scenes storage tasks viz world",
     "report": "data evaluation problem scenes sensors stats storage viz",
 }
 

@@ -45,7 +45,7 @@ LINES = [
     if line.startswith("hardattn ")
 ]
 COMMANDS = "train sweep runs report evaluate swap robustness estimators export bench results demo"
-COMMANDS += " list soft"
+COMMANDS += " list soft look"
 NAMED = {
     "agents": AGENTS,
     "blocks": BLOCKS,

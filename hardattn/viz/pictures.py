@@ -57,6 +57,7 @@ def path_picture(
     *,
     right: bool | None = None,
     side: int = 240,
+    of: int = 0,
 ) -> Picture:
     """A scene, enlarged, with the numbered path of looks over it and what each look covers.
 
@@ -64,6 +65,7 @@ def path_picture(
     size, scales: the retina's; finest squares solid, coarser ones faint, just the pixels that
     `Retina` reads; size 0 draws none. box: (M, 4) of the targets, dashed; rows of NaN are none.
     caption: a line below, with a mark for right True or False. side: pixels of the longer side.
+    of: how many looks there will be, by which they are coloured; by default those that are there.
     """
     pixels = _rgb(image)
     height, width = pixels.shape[:2]
@@ -76,7 +78,7 @@ def path_picture(
     corners = None
     if size:
         corners = Retina(size, scales).corners(torch.from_numpy(looks), (height, width)).numpy()
-    ink = colours(len(looks))
+    ink = colours(max(of, len(looks)))[: len(looks)]
     thick = max(1, round(side * SUPER / 130))
 
     for scale in reversed(range(0 if corners is None else scales)):
@@ -162,12 +164,12 @@ def scale_bar(width: int) -> Picture:
     pen = ImageDraw.Draw(canvas)
     edge = (left, 2 * SUPER, right, 2 * SUPER + high)
     pen.rectangle(edge, outline=RULE, width=SUPER)
-    font = _font(12 * SUPER)
+    face = font(12 * SUPER)
     for number, tick in enumerate(TICKS):
         at = left + (right - left) * number / (len(TICKS) - 1)
         pen.line((at, high, at, high + 5 * SUPER), fill=INK, width=SUPER)
-        pen.text((at, high + 6 * SUPER), f"{tick}", fill=INK, font=font, anchor="mt")
-    pen.text((right + 8 * SUPER, high / 2 + 2 * SUPER), "times the mean", INK, font, anchor="lm")
+        pen.text((at, high + 6 * SUPER), f"{tick}", fill=INK, font=face, anchor="mt")
+    pen.text((right + 8 * SUPER, high / 2 + 2 * SUPER), "times the mean", INK, face, anchor="lm")
     return _shrink(canvas)
 
 
@@ -194,27 +196,39 @@ def seen_glimpses(
 
     corners: (T, S, 2), where a retina's patches start; by default they are concentric.
     """
-    looks, scales = len(seen), sensor.scales if isinstance(sensor, Retina) else 1
-    seen = seen.double().view(looks, scales, -1, *seen.shape[-2:])
-    extent = seen.shape[-1] * 2 ** (scales - 1)
+    looks = len(seen)
     across = -(-looks // -(-looks // 4))
     square = (width - gap * (across - 1)) // across
-    frame = max(2, square // 16)
-    tiles = []
-    for at, (look, colour) in enumerate(zip(seen, colours(looks), strict=True)):
-        canvas = Image.new("RGB", (square, square), colour)
-        inner = square - 2 * frame
-        for scale in reversed(range(scales)):
-            patch = Image.fromarray(_rgb((look[scale].clamp(0, 1) * 255).round().byte()))
-            part = max(1, round(inner * patch.width * 2**scale / extent))
-            patch = patch.resize((part, part), Image.Resampling.NEAREST)
-            left = top = (square - part) // 2
-            if corners is not None:
-                inset = (corners[at, scale] - corners[at, -1]).tolist()
-                left, top = (frame + round(inner * pixels / extent) for pixels in inset)
-            canvas.paste(patch, (left, top))
-        tiles.append(np.asarray(canvas))
+    tiles = [
+        glimpse_tile(look, sensor, square, colour, None if corners is None else corners[at])
+        for at, (look, colour) in enumerate(zip(seen, colours(looks), strict=True))
+    ]
     return grid(tiles, across, gap, CASING)
+
+
+def glimpse_tile(
+    seen: Any, sensor: Sensor, square: int, colour: Colour, corners: Tensor | None = None
+) -> Picture:
+    """One glimpse of `seen_glimpses`, (...) as the sensor gave it, as a square in a frame.
+
+    corners: (S, 2), where a retina's patches start; by default they are concentric.
+    """
+    scales = sensor.scales if isinstance(sensor, Retina) else 1
+    look = seen.double().view(scales, -1, *seen.shape[-2:])
+    extent = seen.shape[-1] * 2 ** (scales - 1)
+    frame = max(2, square // 16)
+    canvas = Image.new("RGB", (square, square), colour)
+    inner = square - 2 * frame
+    for scale in reversed(range(scales)):
+        patch = Image.fromarray(_rgb((look[scale].clamp(0, 1) * 255).round().byte()))
+        part = max(1, round(inner * patch.width * 2**scale / extent))
+        patch = patch.resize((part, part), Image.Resampling.NEAREST)
+        left = top = (square - part) // 2
+        if corners is not None:
+            inset = (corners[scale] - corners[-1]).tolist()
+            left, top = (frame + round(inner * pixels / extent) for pixels in inset)
+        canvas.paste(patch, (left, top))
+    return np.asarray(canvas)
 
 
 def sheet(
@@ -279,11 +293,11 @@ def label(text: str, width: int, right: bool | None = None) -> Picture:
     left = float(margin)
     if right is not None:
         left = _mark(pen, margin, height / 2, 5 * SUPER, right, colour) + 6 * SUPER
-    font = _font(14 * SUPER)
+    face = font(14 * SUPER)
     room = width * SUPER - margin - left
-    while text and pen.textlength(text, font) > room:
+    while text and pen.textlength(text, face) > room:
         text = text[:-2] + "…" if len(text) > 2 else ""
-    pen.text((left, height / 2), text, fill=colour, font=font, anchor="lm")
+    pen.text((left, height / 2), text, fill=colour, font=face, anchor="lm")
     return _shrink(canvas)
 
 
@@ -298,7 +312,8 @@ def _rgb(image: Any) -> Picture:
 
 
 @cache
-def _font(size: int) -> Any:
+def font(size: int) -> Any:
+    """The face that all text is set in."""
     return ImageFont.load_default(size)
 
 
@@ -309,7 +324,7 @@ def _disc(
     for extra, fill in ((radius * 0.22, CASING), (0.0, colour)):
         r = radius + extra
         pen.ellipse((x - r, y - r, x + r, y + r), fill=(*fill, 255))
-    pen.text((x, y), text, fill=(*CASING, 255), font=_font(round(radius * 1.55)), anchor="mm")
+    pen.text((x, y), text, fill=(*CASING, 255), font=font(round(radius * 1.55)), anchor="mm")
 
 
 def _boxes(pen: Any, box: Any, big: tuple[int, int], thick: int) -> None:

@@ -33,9 +33,10 @@ EXPERIMENTS_MAY = {
     "on_ray": "folder kinds recipe",
     "parallel": "folder kinds parse recipe revive run sources states timing",
     "handed_on": "build committed folder kinds recipe revive sources",
+    "subjects": "build handed_on kinds recipe",
     "benchmarks": "build committed kinds machine recipes run",
     "studies": "build committed folder kinds machine measure parallel parse recipe recipes revive "
-    "run sources timing trainers words",
+    "run sources subjects timing trainers words",
     "completion": "recipe recipes",
     "commands": "benchmarks capacity command committed handed_on kinds machine on_ray options "
     "parallel parse recipe recipes run states studies trainers words",
