@@ -7,6 +7,7 @@ from hardattn.distributions import Gaussian
 from hardattn.episode import linear
 from hardattn.heads import Scalar, later
 from hardattn.layers import Core, CoreKind, GlimpseNet
+from hardattn.networks import Encoder, Made, own
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
@@ -26,6 +27,8 @@ class RAM(Narrowing):
     paper reads the last one only, which a task with each=False does.
 
     Args:
+        encoder: A network of your own for what a glimpse shows, package.module:make, in place of
+            `what` and `filters`; by default two linear layers.
         core: The recurrent cell.
         hidden: Units of the recurrent state.
         what: Units between the glimpse and the features.
@@ -43,6 +46,7 @@ class RAM(Narrowing):
         glimpse: tuple[int, ...],
         classes: int,
         *,
+        encoder: str | Made | None = None,
         core: CoreKind = "rnn",
         hidden: int = 256,
         what: int = 128,
@@ -57,7 +61,11 @@ class RAM(Narrowing):
         super().__init__()
         self.spread_from(std, std_end, std_from)
         self.joint = joint
-        self.glimpse = GlimpseNet(glimpse, 2, what, where, hidden, filters, filter_stride)
+        self.glimpse: nn.Module
+        if encoder is None:
+            self.glimpse = GlimpseNet(glimpse, 2, what, where, hidden, filters, filter_stride)
+        else:
+            self.glimpse = Encoder(own(encoder), glimpse, 2, where, hidden)
         self.core = Core(core, hidden, hidden)
         self.classifier = nn.Linear(hidden, classes)
         self.locator = nn.Linear(hidden, 2)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from hardattn.distributions import Delta
 from hardattn.maps import AttentionMap, charged
+from hardattn.networks import Made, Trunk, insert
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 
@@ -236,19 +237,44 @@ def placement(block: Block, channels: int) -> str:
     return str(said)
 
 
+def behind(block: Block, where: str, channels: int) -> nn.Module:
+    """A block that stands behind the last unit, "context" or "scaled"."""
+    return Scaled(block(channels)) if where == "scaled" else block(channels)
+
+
 def place(features: CNN | ViT, block: Block, channels: int) -> None:
     """Put blocks into a backbone, where they say that they stand."""
     where = placement(block, channels)
-    if where == "context":
-        features.context = block(channels)
-    elif where == "scaled":
-        features.context = Scaled(block(channels))
+    if where == "context" or where == "scaled":
+        features.context = behind(block, where, channels)
     for unit in features.units:
         assert isinstance(unit, ResidualUnit | TransformerLayer)
         if where == "branch":
             unit.gate = block(channels)
         elif where == "replacement":
             unit.replace(block)
+
+
+def own_features(
+    backbone: Made, glimpse: tuple[int, ...], block: Block, frozen: bool
+) -> tuple[nn.Module, int]:
+    """A network of one's own up to its last feature map, with blocks in it, and its channels.
+
+    Blocks stand where they say, those that replace a convolution elsewhere at the ends of branches
+    as well; see `networks.insert`. They learn although the rest is frozen.
+    """
+    trunk = Trunk(backbone, glimpse, frozen)
+    with torch.random.fork_rng(devices=[]):
+        nothing = isinstance(block(trunk.channels), nn.Identity)
+    where = placement(block, trunk.channels)
+    if nothing:
+        return trunk, trunk.channels
+    if where == "branch" or where == "replacement":
+        for name in insert(trunk, block, glimpse):
+            trunk.get_submodule(name).requires_grad_(True)
+    else:
+        trunk.context = behind(block, where, trunk.channels)
+    return trunk, trunk.channels
 
 
 def _middle_of(weights: int, net: Callable[[int], tuple[nn.Module, ...]]) -> int:
@@ -271,7 +297,8 @@ class SoftAgent(nn.Module):
     Its place is the centre: it sees everything, so looking is not a choice.
 
     Args:
-        backbone: What features come from.
+        backbone: What features come from: cnn, vit, or a network of your own, package.module:make.
+        frozen: Leave the weights of a network of your own as they are.
         block: Made for a number of channels; stands in the backbone where its class says.
         head: Made for channels and classes; answers.
         width: Channels of the backbone.
@@ -284,7 +311,8 @@ class SoftAgent(nn.Module):
         glimpse: tuple[int, ...],
         classes: int,
         *,
-        backbone: Backbone = "cnn",
+        backbone: Backbone | str | Made = "cnn",
+        frozen: bool = False,
         block: Block = no_block,
         head: Head = MeanPool,
         width: int = 32,
@@ -292,8 +320,16 @@ class SoftAgent(nn.Module):
         weights: int | None = None,
     ):
         super().__init__()
+        if not isinstance(backbone, str):
+            if weights is not None:
+                raise ValueError("a backbone of your own is as wide as it is: leave out weights")
+            self.features, channels = own_features(backbone, glimpse, block, frozen)
+            self.head = head(channels, classes)
+            return
         if backbone not in BACKBONES:
             raise ValueError(f"no backbone {backbone!r}: choose one of {', '.join(BACKBONES)}")
+        if frozen:
+            raise ValueError("frozen is for a backbone of your own: this one has learned nothing")
 
         def net(middle: int) -> tuple[nn.Module, nn.Module]:
             # The block last: the rest starts alike with it and without.

@@ -15,7 +15,7 @@ from hardattn.sensors import Sensor
 from hardattn.world import World
 
 from .kinds import Settings
-from .options import choose, row
+from .options import choose, imported, options_of, own, plugs_in, row
 from .recipe import PLAIN, ProblemOptions, Spec, UsageError
 
 Shape = tuple[int, ...]
@@ -90,6 +90,9 @@ def agent(spec: Spec, glimpse: Shape, world: World, image: Image) -> Learner:
     for part in PLAIN.keys() & options.keys():
         held = options[part]
         options[part] = made(part, held if isinstance(held, Spec) else Spec(held))
+    for name, option in options_of("agent", spec.name).items():
+        if plugs_in(option, options.get(name)):
+            options[name] = imported(name, options[name], own(options[name]))
     function = made("agent", Spec(spec.name, **options))
     found = function(glimpse, world.task.classes, **told(function.func, world, image))
     if script is None:

@@ -195,21 +195,36 @@ def place(part: str, name: str) -> Place:
     """
     if ":" not in name or part == "scene":
         return choose(part, rows(part), name)
+    return own(name)
+
+
+def own(name: str) -> Place:
+    """What is called so in a module of somebody's own, "package.module:Name"."""
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # an installed command does not look there by itself
     module, _, attribute = name.partition(":")
     return module, attribute
 
 
+def plugs_in(option: Option, value: Value) -> bool:
+    """Whether a value names something of one's own, package.module:Name, and may."""
+    return str in _several(option.kind) and isinstance(value, str) and ":" in value
+
+
 def row(part: str, name: str) -> Callable[..., Any]:
     """The row of that name itself, imported. Raises UsageError."""
-    module, attribute = place(part, name)
+    return imported(part, name, place(part, name))
+
+
+def imported(what: str, name: str, place: Place) -> Callable[..., Any]:
+    """What stands in a place, which was given as --what name. Raises UsageError."""
+    module, attribute = place
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as fault:
-        raise UsageError(f"--{part} {name}: cannot be imported ({fault})") from fault
+        raise UsageError(f"--{what} {name}: cannot be imported ({fault})") from fault
     if not callable(found):
-        raise UsageError(f"--{part} {name}: a {type(found).__name__}, which nobody can call")
+        raise UsageError(f"--{what} {name}: a {type(found).__name__}, which nobody can call")
     return found
 
 
@@ -260,7 +275,7 @@ def check(option: Option, value: Value) -> None:
     name = option.name
     if value is None:
         return
-    if option.choices and value not in option.choices:
+    if option.choices and value not in option.choices and not plugs_in(option, value):
         choose(name, dict.fromkeys(map(str, option.choices)), str(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return

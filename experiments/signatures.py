@@ -6,8 +6,10 @@ there; a program that imports a row finds the same in it.
 
 import ast
 import builtins
+import functools
 import importlib
 import inspect
+import operator
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -36,7 +38,7 @@ class Parameter(NamedTuple):
 
     name: str
     kind: Any
-    """Its type; text where none is written, or no plain one."""
+    """Its type, of a union what is plain; text where none is written, or no plain one."""
     default: Any
     """`inspect.Parameter.empty` where it must be given; None where only running it would tell."""
 
@@ -138,9 +140,25 @@ def _kind(module: str, argument: ast.arg) -> Any:
     try:
         if isinstance(written, ast.Constant) and isinstance(written.value, str):
             written = ast.parse(written.value, mode="eval").body
-        kind = _value(module, written)
-    except (Unread, SyntaxError):
+    except SyntaxError:
         return str
+    kinds = [kind for each in _members(written) if (kind := _plain(module, each)) is not None]
+    return functools.reduce(operator.or_, kinds) if kinds else str
+
+
+def _members(kind: ast.expr) -> list[ast.expr]:
+    """Those of a union, a | b | c; any other kind alone."""
+    if isinstance(kind, ast.BinOp) and isinstance(kind.op, ast.BitOr):
+        return [*_members(kind.left), *_members(kind.right)]
+    return [kind]
+
+
+def _plain(module: str, written: ast.expr) -> Any:
+    """The kind that is written, None of one that no words can say, as a module."""
+    try:
+        kind = _value(module, written)
+    except Unread:
+        return None
     return type(None) if kind is None else kind
 
 

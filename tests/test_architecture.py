@@ -25,6 +25,7 @@ MAY = {
     "heads": "noise",
     "layers": "episode",
     "maps": "noise",
+    "networks": "",
     "blocks": "layers maps noise",
     "stochastic": "blocks distributions layers maps noise",
     "attention": "blocks stochastic",

@@ -9,6 +9,7 @@ import torch
 from hardattn.data import Dataset, load
 from hardattn.evaluation import cost
 from hardattn.experiments import measure, run as execute
+from hardattn.experiments.recipe import OWN
 from tests.support.commands import small
 
 
@@ -18,7 +19,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     real = load
 
     def few(name: str, root: Path | None, device: torch.device) -> Dataset:
-        known = name in ("digits", "mnist", "fashion_mnist") and root is None
+        known = name in (OWN, "digits", "mnist", "fashion_mnist") and root is None
         return small(name).to(device) if known else real(name, root, device)
 
     monkeypatch.setattr(execute, "load", few)

@@ -57,7 +57,7 @@ def test_six_commands_from_a_folder_to_pictures_of_looking(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cost, "SECONDS", 0.0)
-    monkeypatch.setattr("hardattn.experiments.run.PASSES", 1)
+    monkeypatch.setattr("hardattn.experiments.measure.PASSES", 1)
     monkeypatch.setattr("hardattn.experiments.run.tune", lambda threads: "default")
     own = ["--dataset", f"folder:{photos}", *TINY]
     for recipe in ("ram-folder", "random-folder", "soft-folder", "cnn-folder"):
@@ -86,7 +86,7 @@ def test_an_oracle_is_told_what_the_file_says(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cost, "SECONDS", 0.0)
-    monkeypatch.setattr("hardattn.experiments.run.PASSES", 1)
+    monkeypatch.setattr("hardattn.experiments.measure.PASSES", 1)
     monkeypatch.setattr("hardattn.experiments.run.tune", lambda threads: "default")
     words = ["--dataset", f"folder:{photos}@32", *TINY, "--out", str(tmp_path)]
     assert main(["train", "oracle-folder", *words, "--class-weights", "balanced"]) == 0

@@ -1,14 +1,18 @@
 """What is read from source is what a program that imports it would find."""
 
+import functools
 import inspect
+import operator
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import docstring_parser
 import pytest
+from torch import nn
 
 from hardattn.experiments import options, signatures
 from hardattn.experiments.options import GIVEN, PARTS, UsageError
@@ -17,6 +21,7 @@ from hardattn.training.optimizers import OPTIMIZERS, SCHEDULES
 from hardattn.world import CONTEXTS, FIRST_LOOKS
 
 ROOT = Path(__file__).resolve().parents[2]
+CALL = get_origin(Callable[..., Any])
 ROWS = [(part, name) for part in PARTS for name in options.rows(part)]
 
 
@@ -40,10 +45,24 @@ def imported(call: Callable[..., Any]) -> dict[str, tuple[Any, Any, str]]:
             named = each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD)
             if named and each.name not in ("self", *found):
                 told = helps.get(each.name, "")
-                found[each.name] = (hints.get(each.name, str), each.default, told)
+                found[each.name] = (sayable(hints.get(each.name, str)), each.default, told)
         if not passes_on:
             break
     return found
+
+
+def sayable(kind: Any) -> Any:
+    """A kind, of a union those that words can say: no module, and no function."""
+    if get_origin(kind) not in (Union, types.UnionType):
+        return kind
+    said = [one for one in get_args(kind) if one is not nn.Module and get_origin(one) is not CALL]
+    return functools.reduce(operator.or_, said)
+
+
+def test_of_a_union_what_words_can_say_stays() -> None:
+    taken = options.takes(("hardattn.agents", "SoftAgent"))["backbone"]
+    assert taken.choices == ("cnn", "vit") and options.plugs_in(taken, "mine:make")
+    assert options.takes(("hardattn.agents", "RAM"))["encoder"].kind == str | None
 
 
 @pytest.mark.parametrize("part, name", ROWS)
@@ -79,6 +98,7 @@ def test_the_tables_are_those_that_are_imported() -> None:
 def test_no_help_and_no_answer_to_a_wrong_word_needs_torch() -> None:
     code = """
 import sys
+import types
 from hardattn.experiments.cli import main
 from hardattn.experiments.recipes import RECIPES
 for name in RECIPES:

@@ -19,7 +19,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cost, "SECONDS", 0.0)
-        patch.setattr("hardattn.experiments.run.PASSES", 1)
+        patch.setattr("hardattn.experiments.measure.PASSES", 1)
         patch.setattr("hardattn.experiments.run.tune", lambda threads: "default")
         for words in (["ram-digits", "--hidden", "16"], ["soft", "--block", "cbam"]):
             assert main(["train", *words, *TINY, "--out", str(top)]) == 0
