@@ -39,6 +39,7 @@ COMMANDS = {
     "results tables": "tables",
     "results claims": "claims",
     "results figures": "figures",
+    "results ship": "ship",
     "demo": "demo",
     "list": "list",
 }
@@ -47,9 +48,7 @@ COMPLETION = "--print-completion"
 # What to install for the packages that may be missing.
 EXTRAS = {
     **dict.fromkeys(("stable_baselines3", "sb3_contrib"), "stable-baselines3 sb3-contrib"),
-    **dict.fromkeys(
-        ("safetensors", "onnx", "onnxscript", "onnxruntime", "onnx_ir"), "'hardattn[deploy]'"
-    ),
+    **dict.fromkeys(("onnx", "onnxscript", "onnxruntime", "onnx_ir"), "'hardattn[deploy]'"),
     "datasets": "'hardattn[hub]'",
     "ray": "'hardattn[ray]'",
 }

@@ -36,11 +36,14 @@ from .revive import built, recipe_of
 
 FORMAT = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+HALF = "The weights are rounded to 16 bits; what was measured, was before that."
 KEPT = ("name", "title", "seed", "command", "recipe", "sees", "scenes", "world")
 
 
-def deploy(run: Path, out: Path | None = None) -> Path:
+def deploy(run: Path, out: Path | None = None, *, graphs: bool = True, half: bool = False) -> Path:
     """Write the folder, whole or not at all; one that was written before is replaced.
+
+    graphs: those that need no hardattn, too. half: weights rounded to 16 bits.
 
     Raises UsageError, CheckpointError, OSError.
     """
@@ -63,11 +66,12 @@ def deploy(run: Path, out: Path | None = None) -> Path:
         within = tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
         folder = Path(stack.enter_context(within)) / "whole"
         folder.mkdir()
-        save(state, folder / WEIGHTS)
+        save(halved(state) if half else state, folder / WEIGHTS)
         (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
-        reason = _graphs(agent, world, config, folder)
+        reason = _graphs(agent, world, config, folder) if graphs else None
         files = [path.name for path in sorted(folder.iterdir())]
-        (folder / CARD).write_text(card(result, files, reason), encoding="utf-8")
+        text = card(result, files, reason, HALF if half else "")
+        (folder / CARD).write_text(text, encoding="utf-8")
         if out.exists():
             shutil.rmtree(out)
         folder.rename(out)
@@ -93,6 +97,13 @@ def public(result: Json, run: Path) -> Json:
     for where, text in absolute(result):
         raise UsageError(f"{run}: {where} holds an absolute path, which would be public: {text}")
     return result
+
+
+def halved(state: Json) -> Json:
+    """The same with every number in floating point rounded to 16 bits."""
+    return {
+        name: value.half() if value.is_floating_point() else value for name, value in state.items()
+    }
 
 
 def save(state: Json, path: Path) -> None:
@@ -148,8 +159,11 @@ def blank(image: tuple[int, ...]) -> Scenes:
     return Scenes(torch.zeros(3, *image, dtype=torch.uint8), nothing, torch.zeros(3, 1, 4), nothing)
 
 
-def card(result: Json, files: list[str], reason: str | None) -> str:
-    """The model card: YAML for the Hub, then what is in result.json, and nothing else."""
+def card(result: Json, files: list[str], reason: str | None, note: str = "") -> str:
+    """The model card: YAML for the Hub, then what is in result.json, and nothing else.
+
+    reason: why there is no ONNX. note: what else there is to say of the weights.
+    """
     result = as_known(result)
     greedy, world = dict(result["figures"]["greedy"]), result["world"]
     greedy["entropy"] = entropy(greedy.get("entropy"), world["sensor"])
@@ -198,10 +212,12 @@ def card(result: Json, files: list[str], reason: str | None) -> str:
         "## Files",
         _table(("file", "what it is"), [(name, ABOUT[name]) for name in files]),
     ]
+    if note:
+        lines.append(note)
     if reason:
         lines.append(f"There is no ONNX graph of it: {reason}.")
     lines += [
-        "## Use\n\nWith hardattn installed:",
+        "## Use\n\nWith hardattn installed, `hardattn look FOLDER PICTURE...`, or",
         "```python\nfrom hardattn.experiments.handed_on import load\n\n"
         'agent, world = load(".")\n```',
     ]

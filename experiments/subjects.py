@@ -11,7 +11,7 @@ from hardattn.looking import Subject
 from hardattn.rollout import DRAWS
 from hardattn.world import World
 
-from . import handed_on
+from . import handed_on, hub, shipped
 from .build import Learner
 from .kinds import Json
 from .recipe import RunOptions, UsageError
@@ -23,11 +23,13 @@ def load(source: str | Path) -> Subject:
     """The agent of a source, in evaluation mode, and what it was trained for.
 
     source: the folder of a run, or of runs of one recipe, of which it is the first; a folder that
-    `hardattn export` wrote; or the name of a recipe that was run here, in the folder runs. Raises
-    UsageError, CheckpointError.
+    `hardattn export` wrote; the name of a recipe that was run here, in the folder runs, or of an
+    agent that comes with hardattn; or hub:OWNER/NAME. Raises UsageError, CheckpointError.
     """
     folder = Path(source).expanduser()
-    if not folder.is_dir():
+    if str(source).startswith(hub.PREFIX):
+        folder = hub.pull(str(source))
+    elif not folder.is_dir():
         folder = run_of(str(source))
     if (folder / handed_on.CONFIG).exists():
         return exported(folder)
@@ -38,21 +40,23 @@ def load(source: str | Path) -> Subject:
 
 
 def run_of(name: str) -> Path:
-    """The folder of the runs of that recipe, or of that recipe with changes. Raises UsageError."""
-    top = RunOptions().out
-    exact = top / name
-    if exact.is_dir():
-        return exact
-    near = sorted(path for path in top.glob(f"{escape(name)},*") if any(path.rglob(RESULT)))
-    if len(near) > 1:
-        several = ", ".join(path.name for path in near)
-        raise UsageError(f"{name}: there are {several} in {top}; say which")
-    if not near:
-        raise UsageError(
-            f"{name}: no such folder, and no run called so in {top}; give that of a run, "
-            "runs/NAME/seed-N"
-        )
-    return near[0]
+    """The folder of the runs of that recipe, or of that recipe with changes; else of one that comes
+    with hardattn. Raises UsageError.
+    """
+    for top, file in ((RunOptions().out, RESULT), (shipped.SHIPPED, handed_on.CONFIG)):
+        exact = top / name
+        if exact.is_dir() and any(exact.rglob(file)):
+            return exact
+        near = sorted(path for path in top.glob(f"{escape(name)},*") if any(path.rglob(file)))
+        if len(near) > 1:
+            several = ", ".join(path.name for path in near)
+            raise UsageError(f"{name}: there are {several} in {top}; say which")
+        if near:
+            return near[0]
+    raise UsageError(
+        f"{name}: no such folder, and no run called so in {RunOptions().out}; give that of a run, "
+        f"runs/NAME/seed-N, or one that comes with hardattn: {', '.join(shipped.names())}"
+    )
 
 
 def of_run(folder: Path) -> Subject:

@@ -10,6 +10,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 import torch
@@ -63,7 +64,7 @@ class Trunk(nn.Module):
         blank = torch.zeros(2, *shape)
         for ask, cut in self._ways():
             self.ask = ask
-            found = _tried(lambda cut=cut: feature_map(self._run(cut, blank)), cut)
+            found = _tried(partial(self._map, cut, blank), cut)
             if found is not None:
                 self.net = cut
                 break
@@ -85,7 +86,7 @@ class Trunk(nn.Module):
             ways.append(("forward_features", net))
         if isinstance(getattr(net, "features", None), nn.Module):
             ways.append(("features", net))
-        before = []
+        before: list[tuple[str, nn.Module]] = []
         for name, child in net.named_children():
             if isinstance(child, POOLS) or name in ("avgpool", "global_pool"):
                 ways.append(("", nn.Sequential(OrderedDict(before)) if before else net))
@@ -93,9 +94,9 @@ class Trunk(nn.Module):
             before.append((name, child))
         return ways
 
-    def _run(self, net: nn.Module, image: Tensor) -> Any:
+    def _map(self, net: nn.Module, image: Tensor) -> Tensor:
         call: Callable[[Tensor], Any] = getattr(net, self.ask) if self.ask else net
-        return call(image)
+        return feature_map(call(image))
 
     def train(self, mode: bool = True) -> "Trunk":
         """As of any module; but one that is frozen stays in evaluation, and blocks in it do not."""
@@ -107,7 +108,7 @@ class Trunk(nn.Module):
         return self
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.context(feature_map(self._run(self.net, image)))
+        return self.context(self._map(self.net, image))
 
 
 class Encoder(nn.Module):

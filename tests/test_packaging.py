@@ -61,6 +61,10 @@ def test_a_wheel_holds_every_file_of_its_folders_and_no_other(wheel):
         for path in (ROOT / folder).rglob(f"*.{kind}")
     }
     wanted.add("hardattn/experiments/recipes/expected.json")  # and none of the results
+    wanted |= {
+        f"hardattn/experiments/{path.relative_to(ROOT / 'experiments').as_posix()}"
+        for path in (ROOT / "experiments" / "shipped").glob("*/*")
+    }
     wanted.add("hardattn/py.typed")
     assert {name for name in names(wheel) if ".dist-info/" not in name} == wanted
     wanted_too = {

@@ -33,13 +33,16 @@ EXPERIMENTS_MAY = {
     "on_ray": "folder kinds recipe",
     "parallel": "folder kinds parse recipe revive run sources states timing",
     "handed_on": "build committed folder kinds recipe revive sources",
-    "subjects": "build handed_on kinds recipe",
+    "hub": "handed_on kinds recipe",
+    "shipped": "handed_on recipe",
+    "subjects": "build handed_on hub kinds recipe shipped",
     "benchmarks": "build committed kinds machine recipes run",
     "studies": "build committed folder kinds machine measure parallel parse recipe recipes revive "
     "run sources subjects timing trainers words",
     "completion": "recipe recipes",
-    "commands": "benchmarks capacity command committed handed_on kinds machine on_ray options "
-    "parallel parse recipe recipes run states studies trainers words",
+    "commands": "benchmarks capacity command committed handed_on hub kinds machine on_ray options "
+    "parallel parse recipe recipes run shipped states studies "
+    "trainers words",
     "cli": "command commands completion folder options",
     "__main__": "cli",
 }
