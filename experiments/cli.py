@@ -51,6 +51,8 @@ EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript", "onnxruntime", "onnx_ir"), "'hardattn[deploy]'"),
     "datasets": "'hardattn[hub]'",
     "ray": "'hardattn[ray]'",
+    "wandb": "'hardattn[wandb]'",
+    "mlflow": "'hardattn[mlflow]'",
 }
 
 

@@ -125,6 +125,8 @@ class RunOptions:
     """The folder of all runs."""
     root: Path | None = None
     """Where datasets lie; else $HARDATTN_DATA, else ~/.cache/hardattn."""
+    track: tuple[str, ...] = ("tensorboard",)
+    """Who is told how it goes: tensorboard, csv, wandb, mlflow; several, or none."""
     again: bool = False
     """Begin anew, although there is a finished or a stopped run; --again alone will do."""
 

@@ -166,7 +166,13 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
     ranks.same("data", dataset.fingerprint)
     if ranks.first:
         begin(folder, recipe, run, setting, agent, estimator)
-    log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
+    log = Log(
+        folder,
+        f"{name} seed {run.seed}",
+        retina=setting.retina,
+        classes=setting.answers,
+        tracked=run.track,
+    )
     busy = ExitStack()
     if ranks.first:
         busy.enter_context(timing.work(folder))

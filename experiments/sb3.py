@@ -56,7 +56,13 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
     model, agent = model_of(recipe, problem, mix(run.seed) % 2**31, setting.device)
     model.set_logger(Logger(None, []))  # or it would make folders of its own
     begin(folder, recipe, run, setting, agent)
-    log = Log(folder, f"{name} seed {run.seed}", retina=setting.retina, classes=setting.answers)
+    log = Log(
+        folder,
+        f"{name} seed {run.seed}",
+        retina=setting.retina,
+        classes=setting.answers,
+        tracked=run.track,
+    )
     try:
         with timing.work(folder):
             trained = learn(model, agent, setting, recipe, log)

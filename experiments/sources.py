@@ -25,7 +25,7 @@ NAME = "sources.json"
 # measures.
 APART = (
     *("clustering", "data", "evaluation.metrics", "report", "storage"),
-    *("training.checkpoint", "training.log", "viz"),
+    *("training.checkpoint", "training.log", "training.tracking", "viz"),
 )
 DIGITS = 16  # of a hash
 SCRIPT = "script "  # before the name of a file that is run and is no module

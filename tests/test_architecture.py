@@ -54,7 +54,7 @@ LAZILY = {
     "data": {"PIL", "datasets"},
     "clustering": {"scipy", "sklearn"},
     "export": {"onnx_ir", "onnxruntime"},
-    "training": {"tensorboard", "PIL", "rich"},
+    "training": {"tensorboard", "PIL", "rich", "mlflow", "wandb"},
     "report": {"rich"},
     "envs": {"PIL", "matplotlib"},
 }
@@ -76,9 +76,7 @@ BANNED_STEMS = {"util", "utils", "helper", "helpers", "common", "base", "manager
 
 # What the core must not need to be imported; and what only drawing rooms may need.
 HEAVY = "torchvision timm sklearn scipy tensorboard datasets tyro yaml rich".split()
-
-
-HEAVY += "onnx onnx_ir onnxruntime safetensors".split()
+HEAVY += "onnx onnx_ir onnxruntime safetensors mlflow wandb".split()
 
 
 BRIDGES = ["stable_baselines3", "sb3_contrib"]

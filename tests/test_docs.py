@@ -115,7 +115,11 @@ def test_commands_are_known() -> None:
 
 READ_ONLY = ("list", "runs", "report", "swap", "evaluate", "export")  # quick, of a tiny run
 QUICK = sorted(
-    {line for _, line in LINES if line.split()[1] in READ_ONLY and "--retrain" not in line}
+    {
+        line
+        for _, line in LINES
+        if line.split()[1] in READ_ONLY and not {"--retrain", "--push"} & {*line.split()}
+    }
     | {line for _, line in LINES if line.endswith("--check")}
 )
 

@@ -1,8 +1,7 @@
-"""What a run tells while it runs: a line of progress, metrics.jsonl, and TensorBoard.
+"""What a run tells while it runs: a line of progress, metrics.jsonl, and trackers.
 
 Everything is plotted against images seen. After a restart the log is cut back to the checkpoint, so
-that no point is there twice. What TensorBoard is told at the end lies in a file of its own, ENDING,
-because it is not of a number of images, and what a run that ended without a result said is void.
+that no point is there twice.
 """
 
 import json
@@ -20,30 +19,17 @@ from hardattn.evaluation.evaluate import Columns
 from hardattn.evaluation.scanpath import chosen
 from hardattn.scenes import Scenes
 from hardattn.training.progress import Bar, lasting, report_line
+from hardattn.training.tracking import Ending, Tracker, trackers
 
-ENDING = ".finished"
 PICTURES = 8  # scenes that are shown at each validation
-# The Custom Scalars page: each chart shows what matches, as a rule one curve a run. TensorBoard
-# merges the layouts of all runs by the titles of categories and drops charts that are equal, so
-# hard and soft stand on one chart just because every run has this layout, whoever looks.
-LAYOUT = {
-    "hard and soft": {
-        "error": ["Multiline", ["validation/error$"]],
-        "looked at the target": ["Multiline", ["validation/looked$"]],
-        "share of looks that hit": ["Multiline", ["validation/hit$"]],
-        "calibration error": ["Multiline", ["validation/ece$"]],
-        "area under risk and coverage": ["Multiline", ["validation/aurc$"]],
-        "test error after each look (across: looks)": ["Multiline", ["test/error_after$"]],
-    },
-    "each look": {"error after each look": ["Multiline", ["error_after_look/"]]},
-}
 
 
 class Log:
     """Writes to `folder`; shows a bar on a terminal, and prints a line a while to any other stderr.
 
     retina: its size and scales, for pictures of glimpse paths; None where looks have no squares.
-    quiet: print nothing. every: updates between looks at the clock.
+    quiet: print nothing. every: updates between looks at the clock. tracked: who is told, rows of
+    `tracking.TRACKERS`.
     """
 
     def __init__(
@@ -56,11 +42,13 @@ class Log:
         quiet: bool = False,
         every: int = 20,
         seconds_between_lines: float = 15.0,
+        tracked: tuple[str, ...] = ("tensorboard",),
     ):
         self.folder, self.name, self.retina, self.classes = folder, name, retina, classes
         self.quiet, self.every, self.pause = quiet, every, seconds_between_lines
         self.error: float | None = None
-        self.board: Any = None
+        self.tracked = tracked
+        self.trackers: list[Tracker] = []
         self.bar: Any = None
 
     def start(self, seen: int, total: int, seconds: float = 0.0) -> None:
@@ -80,15 +68,9 @@ class Log:
             self.error = kept[-1]["validation"]["error"]
         lines = "".join(json.dumps(entry) + "\n" for entry in kept)
         storage.replace_text(self.folder / "metrics.jsonl", lines)
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            self._say("TensorBoard is not installed (pip install tensorboard): no event files")
-        else:
-            for void in self.folder.glob(f"events.out.tfevents.*{ENDING}"):
-                void.unlink()
-            self.board = SummaryWriter(str(self.folder), purge_step=seen + 1)
-            self.board.add_custom_scalars(LAYOUT)
+        self.trackers = trackers(self.tracked, self.folder, self.name)
+        for each in self.trackers:
+            each.start(seen)
 
     def progress(self, seen: int, seconds: float, loss: float) -> None:
         """Where the run is, how fast, and when it will be over."""
@@ -108,12 +90,11 @@ class Log:
             print(said, file=sys.stderr, flush=True)
 
     def training(self, seen: int, seconds: float, means: dict[str, float]) -> None:
-        """How learning went since the last call, for TensorBoard, and how quick it was."""
+        """How learning went since the last call, for trackers, and how quick it was."""
         (before, then), self.since = self.since, (seen, seconds)
-        if self.board is not None:
-            speed = (seen - before) / max(seconds - then, 1e-9)
-            for name, value in {**means, "images_per_second": speed, "seconds": seconds}.items():
-                self.board.add_scalar(f"training/{name}", value, seen)
+        speed = (seen - before) / max(seconds - then, 1e-9)
+        values = {**means, "images_per_second": speed, "seconds": seconds}
+        self._scalars({f"training/{name}": value for name, value in values.items()}, seen)
 
     def validation(
         self,
@@ -123,7 +104,7 @@ class Log:
         columns: Columns,
         scenes: Scenes,
     ) -> None:
-        """One entry of metrics.jsonl; the same, and pictures, for TensorBoard."""
+        """One entry of metrics.jsonl; the same, and pictures, for trackers."""
         self.error = measured["error"]
         finite = {name: x if math.isfinite(x) else None for name, x in training.items()}
         entry: dict[str, Any] = {"images": seen, "training": finite, "validation": measured}
@@ -131,20 +112,20 @@ class Log:
             file.write(json.dumps(entry) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        if self.board is None:
+        if not self.trackers:
             return
-        for name, value in measured.items():
-            if isinstance(value, float):
-                self.board.add_scalar(f"validation/{name}", value, seen)
-        for look, error in enumerate(measured["error_after"], 1):
-            self.board.add_scalar(f"error_after_look/{look:02d}", error, seen)
+        values = {k: value for k, value in measured.items() if isinstance(value, float)}
+        scalars = {f"validation/{name}": value for name, value in values.items()}
+        after = enumerate(measured["error_after"], 1)
+        self._scalars(scalars | {f"error_after_look/{look:02d}": e for look, e in after}, seen)
         which = chosen(columns)
-        if which is not None:
-            for axis, name in enumerate("xy"):
-                self.board.add_histogram(f"places/{name}", columns.location[which][:, axis], seen)
-        for name, picture in self._pictures(columns, scenes):
-            self.board.add_image(name, picture, seen, dataformats="HWC")
-        self.board.flush()
+        pictures = list(self._pictures(columns, scenes))
+        for each in self.trackers:
+            for axis, name in enumerate("xy") if which is not None else ():
+                each.places(f"places/{name}", columns.location[which][:, axis], seen)
+            for name, picture in pictures:
+                each.picture(name, picture, seen)
+            each.flush()
 
     def finish(
         self,
@@ -152,41 +133,29 @@ class Log:
         measured: dict[str, float | list[float]],
         compared: Collection[str] | None = None,
     ) -> None:
-        """Hyperparameters beside the final figures, for TensorBoard's HPARAMS page; of what was
-        measured after each look a curve, looks across.
+        """Tell trackers the settings and the final figures.
 
         compared: which settings are hyperparameters there; all by default. None and infinity, which
         stand for no setting, are not: a column of numbers with words in it cannot be sorted.
         """
-        if self.board is None:
-            return
-        from torch.utils.tensorboard import SummaryWriter
-        from torch.utils.tensorboard.summary import hparams
-
-        table = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
         plain = {
             name: value if isinstance(value, bool | int | float) else str(value)
             for name, value in settings.items()
             if (compared is None or name in compared) and _is_set(value)
         }
-        single = {name: value for name, value in measured.items() if not isinstance(value, list)}
-        with SummaryWriter(str(self.folder), filename_suffix=ENDING) as board:
-            board.add_text("settings", f"| setting | value |\n|---|---|\n{table}")
-            for summary in hparams(plain, single):
-                board.file_writer.add_summary(summary, self.total)
-            for name, value in measured.items():
-                if isinstance(value, list):
-                    for look, each in enumerate(value, 1):
-                        board.add_scalar(name, each, look)
-                else:
-                    board.add_scalar(name, value, self.total)
+        for each in self.trackers:
+            each.finish(Ending(settings, plain, measured), self.total)
 
     def close(self) -> None:
         """Flush, and let go of the files and the terminal."""
         if self.bar is not None:
             self.bar.stop()
-        if self.board is not None:
-            self.board.close()
+        for each in self.trackers:
+            each.close()
+
+    def _scalars(self, values: dict[str, float], seen: int) -> None:
+        for each in self.trackers:
+            each.scalars(values, seen)
 
     def _pictures(self, columns: Columns, scenes: Scenes) -> Iterator[tuple[str, Any]]:
         from hardattn.viz.pictures import sheet
@@ -201,10 +170,6 @@ class Log:
             if density.numel():
                 yield f"maps/{name}", map_sheet(few, density, columns, self.classes)
         yield "reliability", reliability_picture(columns)
-
-    def _say(self, line: str) -> None:
-        if not self.quiet:
-            print(line, file=sys.stderr, flush=True)
 
 
 def _is_set(value: Any) -> bool:

@@ -104,6 +104,7 @@ OURS = [
 
 NO_WEIGHT = (
     *("hardattn.training.log", "hardattn.training.checkpoint", "hardattn.storage"),
+    "hardattn.training.tracking",
     "hardattn.evaluation.metrics",
 )
 

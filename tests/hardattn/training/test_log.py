@@ -26,7 +26,8 @@ from hardattn.evaluation.metrics import compute
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, Retina, Whole
 from hardattn.tasks import Classify
-from hardattn.training.log import LAYOUT, Log
+from hardattn.training.log import Log
+from hardattn.training.tracking import LAYOUT
 from hardattn.viz import tensorboard as board
 from hardattn.viz.pictures import scale
 from hardattn.world import World
