@@ -188,7 +188,7 @@ def scene_of(
         raise ValueError(f"no fit {fit!r}: choose one of {', '.join(FITS)}")
     array, name = array_of(image)
     channels, size = shape[0], (shape[1], shape[2])
-    said = [name, f"{by(array.shape[1::-1])} pixels"] if name else [by(array.shape[1::-1])]
+    said = [name or "a picture", f"{by(array.shape[1::-1])} pixels"]
     if channels == 1 and array.ndim == 3:
         array = (array @ LUMINANCE).round().astype(np.uint8)
         said.append("in grey")
