@@ -79,15 +79,18 @@ def _report(
         groups, lambda some: figures(some, command), _title, "the figures for print"
     )
     faults: list[Fault] = [*others]
-    html = page(groups, against, command, left_out, printable or [], missing, faults)
+    tabled = {
+        "report.csv": by_agent(done),
+        "report-seeds.csv": by_seed(done),
+        "report.tex": latex(done, command),
+    }
+    html = page(groups, against, command, left_out, printable or [], missing, faults, tabled)
     said = [f"Not finished, and left out: {name}" for name in left_out]
     said += [f"{fault}." for fault in missing]
     lines = "".join(f"\n{line}\n" for line in said)
     files = {
         "report.md": f"Made by `{command}`.\n\n{markdown(done)}{lines}",
-        "report.tex": latex(done, command),
-        "report.csv": by_agent(done),
-        "report-seeds.csv": by_seed(done),
+        **{name: tabled[name] for name in ("report.tex", "report.csv", "report-seeds.csv")},
         "report.html": html,
     }
     return Report(done, files, faults)

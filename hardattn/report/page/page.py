@@ -1,6 +1,7 @@
 """One self-contained page: what was found, the table, the curves, the looks, and where from."""
 
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -26,12 +27,14 @@ def page(
     printable: Sequence[Figure] = (),
     missing: Sequence[Fault] = (),
     faults: list[Fault] | None = None,
+    downloads: Mapping[str, str] | None = None,
 ) -> str:
     """HTML that needs nothing else, no network either.
 
     against: as for `tables`. command: what made this page. left_out: runs that are not finished.
     printable: figures that stand below the charts of their scenes. missing: who could not be drawn
     at all. faults: takes in who is left out of a part of the page, as it cannot be drawn there.
+    downloads: texts of files that can be saved from the page, by their names.
     """
     from plotly.offline import get_plotlyjs
 
@@ -56,7 +59,8 @@ def page(
             '<link rel="icon" href="data:,">',
             f"<title>hardattn: {escape(_heading(done))}</title><style>{style}</style></head>",
             f"<body><main><header>{_eyebrow(done[0]) if len(done) == 1 else ''}",
-            f"<h1>{escape(_heading(done))}</h1>{_lede(done)}{_contents(done)}</header>",
+            f"<h1>{escape(_heading(done))}</h1>{_lede(done)}{_contents(done)}",
+            f"{_downloads(downloads or {})}</header>",
             *(
                 _scenes(table, number, shown, len(done) == 1)
                 for number, (table, (shown, _)) in enumerate(zip(done, made, strict=True))
@@ -65,7 +69,8 @@ def page(
             "</main>",
             f'<script type="application/json" id="charts">{drawn}</script>',
             f"<script>{get_plotlyjs()}</script><script>{asset('page.js')}</script>"
-            f"<script>{asset('player.js')}</script></body></html>",
+            f"<script>{asset('gif.js')}</script><script>{asset('player.js')}</script>"
+            "</body></html>",
         ]
     )
 
@@ -78,10 +83,15 @@ def _heading(tables: Sequence[Table]) -> str:
 
 
 def _headline(table: Table) -> str:
-    """What the first class with a control comes to; without one, what is compared."""
+    """What the first class with a control comes to; without one, what is compared; of one agent
+    alone who it is, and its error.
+    """
+    if len(table.rows) == 1:
+        (row,) = table.rows
+        return f"{row.title}: {row.error.point:.{table.decimals}f} % error"
     claims = [finding.headline for finding in findings(table) if finding.headline]
     count = len(table.rows)
-    return claims[0] if claims else f"{count} way{'s' * (count != 1)} of looking"
+    return claims[0] if claims else f"{count} ways of looking"
 
 
 def _eyebrow(table: Table) -> str:
@@ -91,12 +101,18 @@ def _eyebrow(table: Table) -> str:
 def _lede(tables: Sequence[Table]) -> str:
     count = sum(len(row.group.runs) for table in tables for row in table.rows)
     trained = f"{count} trained agent{'s' * (count != 1)}"
+    alone = len(tables) == 1 and len(tables[0].rows) == 1
+    same = "the same " * (len(tables) == 1 and not alone)
+    compared = (
+        "Agents are compared with those that may see as much as they do; nothing is ranked across "
+        "these classes."
+    )
     tests = sorted({_tests(row) for table in tables for row in table.rows})
     numbers = " or ".join(f"{number:,}" for number in tests)
     return (
-        f'<p class="soft">{trained}, measured on {"the same " * (len(tables) == 1)}{numbers} '
-        "test scenes by one harness. Error is that of one greedy pass. Agents are compared with "
-        "those that may see as much as they do; nothing is ranked across these classes.</p>"
+        f'<p class="soft">{trained}, measured on {same}{numbers} '
+        f"test scenes by one harness. Error is that of one greedy pass. {'' if alone else compared}"
+        "</p>"
     )
 
 
@@ -110,6 +126,18 @@ def _contents(tables: Sequence[Table]) -> str:
         for number, table in enumerate(tables)
     )
     return f'<nav aria-label="Sets of scenes"><ul class="notes">{lines}</ul></nav>'
+
+
+def _downloads(files: Mapping[str, str]) -> str:
+    """Links that save what lies in the page itself, so that it may be sent alone."""
+    if not files:
+        return ""
+    links = ", ".join(
+        f'<a download="{escape(name)}" href="data:text/plain;charset=utf-8;base64,'
+        f'{b64encode(text.encode()).decode()}">{escape(name)}</a>'
+        for name, text in files.items()
+    )
+    return f'<p class="soft downloads">Its tables as files: {links}</p>'
 
 
 def _tests(row: Row) -> int:

@@ -10,13 +10,13 @@
   };
   const percent = (share) => (100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0) + " %";
 
-  document.querySelectorAll(".player").forEach(function (root) {
+  document.querySelectorAll(".player").forEach(function (root, number) {
     const film = JSON.parse(root.querySelector(".film").textContent);
     const [width, height] = film.size;
     const find = (what) => root.querySelector(what);
     const slider = find("input"), output = find("output"), start = find("[data-step=play]");
     const pictures = {};
-    const state = { scene: 0, look: 1, timer: null };
+    const state = { scene: 0, look: 1, timer: null, touched: false };
 
     // A picture is decoded once, and what waits for it is drawn when it is there.
     const picture = function (address) {
@@ -204,6 +204,21 @@
     const most = () => Math.max(...[...root.querySelectorAll("select")].map(
       (choice) => film.agents[choice.value].plays[state.scene].says.length));
 
+    // #scene=12&look=3 is where this page stands, so that a link to it leads there; of several
+    // players, which one.
+    const linked = function () {
+      const asked = new URLSearchParams(location.hash.slice(1));
+      if (!asked.has("scene") || (Number(asked.get("player")) || 0) !== number) return null;
+      const scene = Math.round(Number(asked.get("scene"))) - 1;
+      if (!(scene >= 0 && scene < film.scenes.length)) return null;
+      return { scene: scene, look: Math.round(Number(asked.get("look"))) || Infinity };
+    };
+    const link = function () {
+      const where = "#scene=" + (state.scene + 1) + "&look=" + state.look +
+        (number ? "&player=" + number : "");
+      history.replaceState(null, "", where);
+    };
+
     const show = function (change) {
       Object.assign(state, change);
       const last = most();
@@ -217,6 +232,7 @@
         button.setAttribute("aria-pressed", at === state.scene);
       });
       draw();
+      if (state.touched) link();
     };
     const stop = function () {
       clearInterval(state.timer);
@@ -284,8 +300,63 @@
       else return;
       event.preventDefault();
     });
-    find(".controls").hidden = film.agents.every(
+    // Only what somebody did here is worth a link.
+    ["click", "input", "keydown"].forEach(function (kind) {
+      root.addEventListener(kind, function () { state.touched = true; }, true);
+    });
+    addEventListener("hashchange", function () {
+      const asked = linked();
+      if (!asked) return;
+      stop();
+      show(asked);
+    });
+    // The picture of both agents after each look, as it stands in the page, and what is said of it.
+    const frame = function () {
+      const seats = [...root.querySelectorAll(".seat")], gap = 16, line = 44;
+      const wide = 360, high = Math.round(wide * height / width);
+      const whole = document.createElement("canvas");
+      whole.width = gap + seats.length * (wide + gap);
+      whole.height = high + 2 * gap + line;
+      const pen = whole.getContext("2d");
+      pen.fillStyle = "#fff";
+      pen.fillRect(0, 0, whole.width, whole.height);
+      seats.forEach(function (seat, at) {
+        const left = gap + at * (wide + gap), title = seat.querySelector("select").selectedOptions[0];
+        pen.imageSmoothingEnabled = true;
+        pen.drawImage(seat.querySelector(".where"), left, gap, wide, high);
+        pen.fillStyle = "#24292f";
+        pen.textBaseline = "top";
+        pen.font = "600 14px system-ui, sans-serif";
+        pen.fillText(title.textContent.split(" (")[0], left, gap + high + 6, wide);
+        pen.font = "13px system-ui, sans-serif";
+        pen.fillText(seat.querySelector(".said").textContent, left, gap + high + 25, wide);
+      });
+      return pen.getImageData(0, 0, whole.width, whole.height);
+    };
+    const animation = function () {
+      const before = state.look, last = most(), film = [];
+      for (let look = 1; look <= last; look++) {
+        state.look = look;
+        draw();
+        film.push({ image: frame(), wait: look === last ? 3 * PACE : PACE });
+      }
+      state.look = before;
+      draw();
+      return encodeGif(film);
+    };
+    find("[data-save]").addEventListener("click", function () {
+      stop();
+      const address = URL.createObjectURL(new Blob([animation()], { type: "image/gif" }));
+      const anchor = make("a");
+      anchor.href = address;
+      anchor.download = "scene-" + (state.scene + 1) + ".gif";
+      anchor.click();
+      setTimeout(() => URL.revokeObjectURL(address), 10000);
+    });
+    root.animation = animation;
+    find(".steps-only").hidden = film.agents.every(
       (agent) => agent.plays.every((one) => one.says.length === 1));
-    show({ look: Infinity });
+    show(linked() || { look: Infinity });
+    if (linked()) root.scrollIntoView();
   });
 })();

@@ -12,6 +12,7 @@ from hardattn.report.faults import Fault, spared
 from hardattn.report.page.context import Context
 from hardattn.report.page.sections import (
     calibration,
+    confusion,
     cost,
     failures,
     gallery,
@@ -50,6 +51,7 @@ SECTIONS = (
     Section("gain", "Did looking there matter?", swaps.section),
     Section("symptoms", "Is anything wrong with where it looks?", symptoms.section),
     Section("trust", "Does it know when it is wrong?", calibration.section),
+    Section("confusion", "What is taken for what?", confusion.section),
     Section("maps", "Where they attended", maps.section),
     Section("paths", "Where they looked, and what they saw", gallery.section),
     Section("failures", "Where they were wrong", failures.section),

@@ -59,13 +59,15 @@ def player(table: Table, number: int) -> str:
     return (
         f'<div class="player" id="player-{number}" role="group" aria-label="Looks, step by step">'
         f'<div class="strip" role="group" aria-label="Test scenes"></div>'
-        '<div class="controls">'
+        '<div class="controls"><span class="steps-only">'
         '<button data-step="first" aria-label="first look" title="first look (Home)">|◀</button>'
         '<button data-step="back" aria-label="previous look" title="previous look (←)">◀</button>'
         '<button data-step="play" aria-pressed="false" title="play (P)">Play</button>'
         '<button data-step="on" aria-label="next look" title="next look (→)">▶</button>'
         '<label>look <input type="range" min="1" max="1" value="1" step="1"> '
-        '<output aria-live="polite"></output></label></div>'
+        '<output aria-live="polite"></output></label></span>'
+        '<button data-save="gif" title="an animation of this scene, as a file">Save GIF</button>'
+        "</div>"
         f'<div class="stage">{seats}</div>'
         f'<script type="application/json" class="film">{film}</script></div>'
     )
