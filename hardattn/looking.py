@@ -6,7 +6,6 @@ every map it made by name, and beside these Grad-CAM and occlusion.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.data.fit import FITS, SAID, fitted
-from hardattn.data.images import by, in_folder, pixels
+from hardattn.data.images import by
+from hardattn.data.own import array_of
 from hardattn.distributions import Delta
 from hardattn.evaluation.evaluate import Columns, columns, episodes
 from hardattn.maps import Map
@@ -207,34 +207,6 @@ def scene_of(
     made = torch.from_numpy(np.array(array)).view(1, *size, channels).movedim(3, 1).contiguous()
     nothing = torch.zeros(1, dtype=torch.int64)
     return Scenes(made, nothing, torch.full((1, 1, 4), torch.nan), nothing), ", ".join(said)
-
-
-def array_of(image: Any) -> tuple[Any, str]:
-    """(H, W) or (H, W, 3) uint8, and its name: "" of what is no file. Raises ValueError."""
-    if isinstance(image, str | Path):
-        path = Path(image).expanduser()
-        if not path.is_file():
-            raise ValueError(f"{path}: no such file")
-        return pixels(in_folder(path)), path.name
-    if hasattr(image, "convert"):  # of Pillow, which is not imported for others
-        grey = image.mode in ("1", "L", "LA")
-        return np.asarray(image.convert("L" if grey else "RGB")), ""
-    array = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
-    if array.ndim == 4 and len(array) == 1:
-        array = array[0]
-    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
-        array = array.transpose(1, 2, 0)
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise ValueError(f"a picture is (H, W), (H, W, 3) or (C, H, W), not {by(array.shape)}")
-    if np.issubdtype(array.dtype, np.floating):
-        if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-            raise ValueError("a picture in floating point has values in [0, 1]; else give uint8")
-        array = (255 * array).round().astype(np.uint8)
-    if array.dtype != np.uint8:
-        raise ValueError(f"a picture is uint8, or in floating point in [0, 1], not {array.dtype}")
-    return array, ""
 
 
 def _refuse(subject: Subject) -> None:

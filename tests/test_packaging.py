@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from PIL import Image
 
 import hardattn
 
@@ -119,6 +120,28 @@ def test_an_unpacked_wheel_has_the_command(wheel, tmp_path):
     done = command("results", "claims")
     assert done.returncode == 2 and "no committed results are installed" in done.stderr
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_an_unpacked_wheel_looks_at_a_picture(wheel, tmp_path):
+    """With the agents that lie in it, in an empty folder."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    (tmp_path / "empty").mkdir()
+    photo = Image.effect_noise((90, 60), 80)
+    photo.save(tmp_path / "photo.png")
+    code = "from hardattn.experiments.cli import program; program()"
+    words = ("look", "ram-digits", str(tmp_path / "photo.png"))
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path / "empty",
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True,
+        text=True,
+        timeout=1000,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "photo.png: ram-digits says" in done.stdout
+    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["look.png"]
 
 
 def test_constraints_pin_all_that_is_asked_for():

@@ -2,6 +2,7 @@
 
 from hardattn.data.datasets import load as load
 from hardattn.data.idx import DataError as DataError
+from hardattn.data.own import own as own
 from hardattn.data.splits import (
     Dataset as Dataset,
     Split as Split,

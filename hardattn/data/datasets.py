@@ -8,17 +8,18 @@ import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from hardattn.data.arrays import arrays
-from hardattn.data.fit import FITS, Ask, stacked
-from hardattn.data.folders import HELD_OUT, dataset_of, dealt, folder
+from hardattn.data.fit import FITS, Ask
+from hardattn.data.folders import HELD_OUT, folder
 from hardattn.data.idx import AGAIN, DataError as DataError, check_published, read_idx
-from hardattn.data.images import by, fetch, on_hub, renumbered, stack
-from hardattn.data.splits import Dataset, Part, Split, stratified_split
+from hardattn.data.images import by, fetch, on_hub, stack
+from hardattn.data.own import of_hub, own
+from hardattn.data.splits import Dataset, Split, stratified_split
 
 DIGITS = tuple("0123456789")
 FASHION = (
@@ -43,8 +44,8 @@ IDX_STEMS = (
 )
 
 
-def load(name: str, root: str | Path | None = None, device: torch.device | str = "cpu") -> Dataset:
-    """The dataset of that name; `DataError` where it cannot be had whole.
+def load(name: Any, root: str | Path | None = None, device: torch.device | str = "cpu") -> Dataset:
+    """The dataset of that name, or of what is at hand; `DataError` where it cannot be had whole.
 
     A row of DATASETS, `folder:PATH` (PATH/class/image), `hub:OWNER/NAME` (an image dataset of the
     Hugging Face Hub) or `array:PATH` (files of arrays, see `arrays`). Of the first two, images of
@@ -52,8 +53,11 @@ def load(name: str, root: str | Path | None = None, device: torch.device | str =
     (write photos@64@64 for a folder that is called photos@64), `@64:crop` by that row of
     `fit.FITS`, `@pad` to a size that is found in the data, and `@boxes=FILE` says where targets
     are: see `folders` and `boxes`. `root` is where the files of mnist and fashion_mnist lie, or in
-    a sub-folder of the dataset's name; else $HARDATTN_DATA, else ~/.cache/hardattn.
+    a sub-folder of the dataset's name; else $HARDATTN_DATA, else ~/.cache/hardattn. What is no name
+    is a dataset already, or what `own.own` makes one of.
     """
+    if not isinstance(name, str):
+        return own(name).to(device)
     kind, colon, source = name.partition(":")
     if colon and kind in SOURCES:
         source, ask = _source_and_ask(kind, source)
@@ -105,35 +109,8 @@ def fashion_mnist(root: str | Path | None = None) -> Dataset:
 
 
 def hub(name: str, source: str, ask: Ask | None = None) -> Dataset:
-    """An image dataset of the Hugging Face Hub, its first image and first class column.
-
-    Its own splits where it has them, and where it has no test its validation is the test; what is
-    then missing is held out of train as for a folder. Classes are those of train, by their names.
-    """
-    given = fetch(source)
-    held = next((key for key in ("validation", "valid", "val", "dev") if key in given), None)
-    keys = [held, "test"] if "test" in given else [None, held]
-    if "train" not in given:
-        raise DataError(
-            f"hub:{source}: its splits are {', '.join(given)}; one called train is needed"
-        )
-    records, all_labels, classes = on_hub(source, "train", given["train"])
-    ends, labels = [len(records)], [all_labels]
-    for key in keys:
-        if key is not None:
-            more, numbers, names = on_hub(source, key, given[key])
-            where = f"hub:{source} {key}"
-            labels.append(renumbered(where, numbers, names, all_labels, classes))
-            records += more
-        ends.append(len(records))
-    ask = ask or Ask()
-    if ask.boxes:
-        raise DataError(f"hub:{source}: no file of boxes is read for a dataset of the Hub")
-    made = stacked(records, ask)
-    whole = Part(made.images, np.concatenate(labels), made.content)
-    splits = np.searchsorted(ends, np.arange(len(records)), side="right")
-    said = f"hub:{source}: {made.said}" if made.said else ""
-    return dataset_of(name, dealt(f"hub:{source} train", whole, splits), classes, said)
+    """An image dataset of the Hugging Face Hub: see `own.of_hub`."""
+    return of_hub(name, source, fetch(source), ask or Ask())
 
 
 DATASETS: dict[str, Callable[[str | Path | None], Dataset]] = {

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hardattn.data.idx import DataError
 from hardattn.data.images import Record, by, content_of, in_colour, pixels, sides
+from hardattn.data.memory import free
 
 Size = tuple[int, int]  # height, width
 STEP, MOST = (
@@ -142,6 +144,7 @@ def stacked(
     boxes: of each picture (m, 4), x0, y0, x1, y1 in its pixels, as a viewer shows it.
     """
     size, how, said = ask.target(records)
+    _refuse(len(records), size)
     arrays: list[NDArray[np.uint8]] = []
     contents, moved = [], []
     for number, record in enumerate(records):
@@ -159,6 +162,16 @@ def stacked(
         return Stack(np.stack(arrays)[:, None], content, held, said)
     colour = np.stack([in_colour(array) for array in arrays])
     return Stack(np.ascontiguousarray(colour.transpose(0, 3, 1, 2)), content, held, said)
+
+
+def _refuse(count: int, size: Size | None) -> None:
+    """Raise DataError, with the sizes, where there is no memory for so many in colour."""
+    needed, there = count * 3 * int(np.prod(size or (0, 0))), free(torch.device("cpu"))
+    if size is not None and there is not None and 2 * needed > there:  # as arrays, and stacked
+        raise DataError(
+            f"{count:,} images of {by(size[::-1])} pixels need {2 * needed / 2**30:,.1f} GiB of "
+            f"memory, and {there / 2**30:,.1f} GiB is free: choose a smaller size, as @{MOST}"
+        )
 
 
 def _ragged(several: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -264,7 +264,7 @@ def _on_ground(array: np.ndarray, alpha: np.ndarray | None, top: int) -> np.ndar
 
 def _raw_mode(image: Any) -> str:
     """How the pixels of an image that is not yet read are stored, as Pillow calls it; or ""."""
-    if not image.tile:
+    if not getattr(image, "tile", None):  # an image in memory has none
         return ""
     stored = image.tile[0][3]
     stored = stored[0] if isinstance(stored, tuple) and stored else stored

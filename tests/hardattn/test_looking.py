@@ -11,8 +11,9 @@ from torch import nn
 
 from hardattn.agents import RAM, SoftAgent
 from hardattn.attention import BLOCKS
+from hardattn.data.own import array_of
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.looking import Subject, array_of, look_at, scene_of, subject_of
+from hardattn.looking import Subject, look_at, scene_of, subject_of
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify, Sequence
 from hardattn.world import World

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from hardattn.data.fit import FITS, SAID, fitted
+from hardattn.data.fit import FITS, SAID, Ask, fitted, stacked
+from hardattn.data.idx import DataError
+from hardattn.data.images import Record
 
 SIZES = [(40, 60), (60, 40), (48, 48), (17, 90), (200, 130), (8, 5)]
 
@@ -58,3 +60,11 @@ def test_a_box_outside_is_there_no_more() -> None:
     _, window = fitted(np.zeros((10, 40), np.uint8), (10, 10), "crop")
     gone, cut = window.boxes(np.array([[0, 0, 8, 10], [10, 2, 20, 6.0]]), (10, 10))
     assert np.isnan(gone).all() and cut.tolist() == pytest.approx([-1, -0.6, 0, 0.2])
+
+
+def test_more_than_there_is_memory_for_is_refused_before_it_is_read() -> None:
+    def opened() -> object:
+        raise AssertionError("it was read")
+
+    with pytest.raises(DataError, match=r"GiB of memory, and .* is free: choose a smaller size"):
+        stacked([Record("", opened)] * 1000, Ask((10**6, 10**6)))
