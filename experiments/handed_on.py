@@ -212,18 +212,15 @@ def card(result: Json, files: list[str], reason: str | None, note: str = "") -> 
         "## Files",
         _table(("file", "what it is"), [(name, ABOUT[name]) for name in files]),
     ]
-    if note:
-        lines.append(note)
-    if reason:
-        lines.append(f"There is no ONNX graph of it: {reason}.")
-    lines += [
-        "## Use\n\nWith hardattn installed, `hardattn look FOLDER PICTURE...`, or",
-        "```python\nfrom hardattn.experiments.handed_on import load\n\n"
-        'agent, world = load(".")\n```',
-    ]
+    lines += [note] * bool(note) + [f"There is no ONNX graph of it: {reason}."] * bool(reason)
+    lines += USE
     return f"---\n{top}---\n\n" + "\n\n".join(lines) + "\n"
 
 
+USE = (
+    "## Use\n\nWith hardattn installed, `hardattn look FOLDER PICTURE...`, or",
+    '```python\nimport hardattn\n\npicture, columns = hardattn.look(".", "photo.jpg")\n```',
+)
 ABOUT = {
     CONFIG: "the recipe",
     WEIGHTS: "the weights",

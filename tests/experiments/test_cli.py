@@ -26,8 +26,11 @@ from hardattn.training.metrics import NotFinite
 from tests.support.runs import write_run
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = {"results figures": ["--out", "x"]}  # words without which a command is not begun
-PATHS = ("report", "evaluate", "swap", "robustness", "export", "results collect")
+NEEDED = {
+    "results figures": ["--out", "x"],
+    "look": ["ram-digits", "photo.png"],
+}  # words without which a command is not begun
+PATHS = ("report", "evaluate", "swap", "robustness", "export", "results collect", "results ship")
 
 
 def words_of(name: str, folder: Path) -> list[str]:

@@ -61,6 +61,8 @@ def another(option: Option) -> list[str]:
         return ["(('skip',),)"]
     if option.name == "script":
         return ["random"]
+    if option.name == "encoder":
+        return ["mine:make"]
     return ["2", "3"]
 
 
@@ -97,7 +99,8 @@ def test_help_lists_what_the_rows_of_a_recipe_take_and_nothing_else(
     lines = capsys.readouterr().out.splitlines()
     flags = [line.split()[0] for line in lines if line.startswith("  --")]
     assert len(flags) == len(set(flags))
-    common = {"seed", "device", "threads", "out", "root", "again", "config", *recipe.specs()}
+    common = {"seed", "device", "threads", "out", "root", "track", "again", "config"}
+    common |= {*recipe.specs()}
     rows = {
         each
         for part, spec in recipe.specs().items()
