@@ -10,10 +10,12 @@ from torch import nn
 
 import hardattn
 from hardattn.agents import RAM, SoftAgent
+from hardattn.agents.soft import placement
 from hardattn.attention import BLOCKS
 from hardattn.evaluation import cost
 from hardattn.experiments.cli import main
 from hardattn.looking import look_at, subject_of
+from hardattn.networks import Placed
 from hardattn.rollout import rollout
 from hardattn.scenes import Scenes
 from hardattn.sensors import Retina
@@ -107,3 +109,19 @@ def test_a_name_that_is_nobodys_is_refused(capsys: pytest.CaptureFixture[str]) -
         assert main(["train", "soft-folder", *words, "--dataset", "digits", *TINY]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert "nowhere:make: cannot be imported" in first and "no backbone" in second
+
+
+@pytest.mark.parametrize("name", ["se", "non_local", "em_attention", "axial"])
+def test_a_block_stands_in_a_network_of_ones_own_where_its_class_says(name: str) -> None:
+    block = BLOCKS[name].make
+    torch.manual_seed(0)
+    agent = SoftAgent((3, 16, 16), 4, backbone=ResNet, block=block, frozen=True)
+    ends = placement(block, 8) in ("branch", "replacement")
+    placed = [part for part in agent.modules() if isinstance(part, Placed)]
+    assert bool(placed) == ends
+    assert isinstance(agent.features.context, nn.Identity) == ends
+    learns = {name for name, weight in agent.features.named_parameters() if weight.requires_grad}
+    assert learns and all("context." in name or ".block." in name for name in learns)
+    agent.train()
+    held = placed[0].block if placed else agent.features.context
+    assert held.training and not agent.features.net.training
