@@ -48,7 +48,7 @@ docs: $(STAMP) ## build the documentation into docs/_build/html
 	@echo docs/_build/html/index.html
 
 bench: $(STAMP) ## measure throughput
-	@$(PY) -m hardattn.experiments bench throughput
+	@$(PY) -m hardattn.experiments bench training
 
 clean: ## remove build outputs and caches; .venv and runs stay
 	rm -rf build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

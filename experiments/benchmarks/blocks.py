@@ -1,15 +1,14 @@
 """From how many places on attention that was invented to be cheap is cheaper than full attention.
 
-`hardattn bench blocks [--save]`. Blocks of 64 channels and 4 heads on square maps of random
+`hardattn bench blocks`. Blocks of 64 channels and 4 heads on square maps of random
 features, beside multi-head attention that writes its weights out, and torch's fused kernel of it,
 in one process on one core. CPU seconds an image of a forward pass, and of one with its backward
-pass, the least of several rounds in turn; nobody listens to the maps. `--save` writes them to
-experiments/results/studies/blocks.json.
+pass, the least of several rounds in turn, beside those of the same matrix products and nothing
+else; nobody listens to the maps.
 """
 
-import json
-import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -22,10 +21,10 @@ from hardattn.blocks.multi_head import MultiHead
 from hardattn.device import tune
 from hardattn.maps import Density
 
-from ..committed import STUDIES
-from ..machine import made_with
+from ..kinds import Json
+from .products import made_of
+from .side_by_side import Way, machine, repeated, report, rounds, row
 
-SAVED = STUDIES / "blocks.json"
 CHANNELS = 64
 SIDES = (6, 10, 14, 28, 56)  # of the maps: 36, 100, 196, 784 and 3136 places
 ROUNDS, LEAST = 5, 0.1  # rounds of so many seconds
@@ -58,62 +57,47 @@ def measure(save: bool) -> None:
     """Measure, print, and save if asked."""
     product = tune(threads=1)
     rows = cheap()
-    print(
-        f"{'places':>7}  {'attention':28}{'forward':>12}{'both ways':>12}   full / this, both ways"
-    )
-    for row in rows:
-        times = f"{1e3 * row['forward']:9.3f} ms{1e3 * row['both']:9.3f} ms"
-        print(f"{row['places']:7}  {row['what']:28}{times}{row['ratio']:12.2f}")
-    found = pays(rows)
-    for name, places in found.items():
+    report("blocks", rows, machine(), product, save)
+    for name, places in pays(rows).items():
         print(f"{name}: {'never' if places is None else f'pays from about {places} places on'}")
-    if save:
-        made = made_with(torch.device("cpu"), 1, product)
-        result = {"rows": rows, "pays_from": found, "channels": CHANNELS, "made_with": made}
-        SAVED.write_text(json.dumps(result, indent=1) + "\n")
-        print(SAVED)
 
 
-def cheap(
-    sides: tuple[int, ...] = SIDES, rounds: int = ROUNDS, least: float = LEAST
-) -> list[dict[str, Any]]:
-    """Seconds an image of each way on each map; `ratio`: those of the first over these."""
-    rows = []
+def cheap(sides: tuple[int, ...] = SIDES, count: int = ROUNDS, least: float = LEAST) -> list[Json]:
+    """Rates of each way on each map, both ways, and `forward` alone, an image at a time.
+
+    ratio: how many times as fast as the first, both ways, it is.
+    """
+    rows: list[Json] = []
     for side in sides:
         places = side**2
         torch.manual_seed(0)
-        count = max(1, min(MOST, PLACES // places))
-        x = torch.randn(count, CHANNELS, side, side, requires_grad=True)
+        images = max(1, min(MOST, PLACES // places))
+        x = torch.randn(images, CHANNELS, side, side, requires_grad=True)
         blocks = {name: make(places) for name, make in WAYS.items()}
-        best = {(name, both): float("inf") for name in blocks for both in (False, True)}
-        for _ in range(rounds):
-            for name, both in best:
-                taken = seconds(blocks[name], x, both, least) / count
-                best[name, both] = min(best[name, both], taken)
-        full = best[next(iter(blocks)), True]
-        rows += [
-            {
-                "places": places,
-                "what": name,
-                "forward": round(best[name, False], 8),
-                "both": round(best[name, True], 8),
-                "ratio": round(full / best[name, True], 3),
-            }
-            for name in blocks
-        ]
+        ways: dict[str, Way] = {}
+        for name, block in blocks.items():
+            through = partial(both_ways, block, x)
+            ways[name] = repeated(through, images, least)
+            ways[f"{name}: forward"] = repeated(partial(forward, block, x), images, least)
+            ways[f"{name}: products"] = repeated(made_of(through).replay, images, least / 2)
+        found = rounds(ways, count)
+        first = next(iter(blocks))
+        for name in blocks:
+            more = {"places": places, "forward": round(1 / found[f"{name}: forward"].least, 2)}
+            limit, beside = found[f"{name}: products"], (f"{first}", found[first])
+            rows.append(row(name, "images/s", found[name], limit, beside, **more))
     return rows
 
 
-def seconds(block: nn.Module, x: Tensor, both: bool, least: float) -> float:
-    """CPU seconds of a pass, or of one and its backward pass, over `least` seconds."""
-    calls, since = 0, time.process_time()
-    while calls < 1 or time.process_time() - since < least:
-        with torch.set_grad_enabled(both):
-            made = block(x)
-        if both:
-            made.sum().backward()
-        calls += 1
-    return (time.process_time() - since) / calls
+def forward(block: nn.Module, x: Tensor) -> None:
+    """A pass."""
+    with torch.no_grad():
+        block(x)
+
+
+def both_ways(block: nn.Module, x: Tensor) -> None:
+    """A pass, and its backward pass."""
+    block(x).sum().backward()
 
 
 def pays(rows: list[dict[str, Any]]) -> dict[str, int | None]:

@@ -1,7 +1,7 @@
 """From how many places on cheap attention is cheaper than full attention.
 
 SMYRF, clustered attention and random features beside multi-head attention, on maps of 36 to 3136
-places, 64 channels, one core: CPU seconds of a forward pass, and of one with its backward pass.
+places, 64 channels, one core: forward and backward pass.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Options:
     """What becomes of it."""
 
     save: bool = False
-    """Write experiments/results/studies/blocks.json."""
+    """Write it into this machine's file in experiments/results/studies/bench."""
 
 
 def run(given: Options) -> int:

@@ -1,28 +1,32 @@
 """How many steps a second environments take, side by side on one core.
 
-28x28 images of random pixels, six looks of 8x8 and a class at the last: our faces, and Gymnasium's
-SyncVectorEnv over the environment that one would write first. CPU seconds of this process, the
-least of many short rounds in turn, episodes ended and begun included.
+28x28 images of random pixels, six looks of 8x8 and a class at the last: our faces, Gymnasium's
+SyncVectorEnv over the environments that one would write first, and what Stable-Baselines3 is given.
+CPU seconds of this process, the least of many short rounds in turn, episodes ended and begun
+included.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..command import Command
 
 
 @dataclass(frozen=True)
 class Options:
-    """What becomes of it."""
+    """What becomes of it, and what it is compared with."""
 
     save: bool = False
-    """Write experiments/results/studies/envs.json."""
+    """Write it into this machine's file in experiments/results/studies/bench."""
+    against: Path | None = None
+    """A checkout of another version, measured side by side."""
 
 
 def run(given: Options) -> int:
     """Measure, print, and save if asked."""
     from ..benchmarks.environments import measure
 
-    measure(given.save)
+    measure(given.save, given.against)
     return 0
 
 

@@ -248,12 +248,3 @@ def test_a_search_tells_what_to_look_for() -> None:
 def test_the_package_says_what_it_has() -> None:
     for name in ("CATALOGUE", "GlimpseEnv", "GlimpseVectorEnv", "Problem", "document", "named"):
         assert hasattr(hardattn.envs, name)
-
-
-def test_the_benchmark_measures_every_face() -> None:
-    from hardattn.experiments.benchmarks.environments import faces
-
-    rows = faces(count=4, few=2, rounds=1, least=0.001)
-    assert len(rows) == 9 and len({row["what"] for row in rows}) == 9
-    assert all(row["rate"] > 0 for row in rows) and rows[0]["ratio"] == 1
-    assert rows[2]["ratio"] == pytest.approx(rows[0]["rate"] / rows[2]["rate"], rel=1e-2)

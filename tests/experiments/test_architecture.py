@@ -36,7 +36,7 @@ EXPERIMENTS_MAY = {
     "hub": "handed_on kinds recipe",
     "shipped": "handed_on recipe",
     "subjects": "build handed_on hub kinds recipe shipped",
-    "benchmarks": "build committed kinds machine recipes run",
+    "benchmarks": "build committed kinds machine recipe recipes run",
     "studies": "build committed folder kinds machine measure parallel parse recipe recipes revive "
     "run sources subjects timing trainers words",
     "completion": "recipe recipes",

@@ -137,7 +137,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["swep"], "no command is called 'swep': perhaps sweep"),
         (["results"], "which results? choose from collect, tables, claims, figures"),
-        (["bench", "tps"], "no bench is called 'tps' choose from throughput"),
+        (["bench", "tps"], "no bench is called 'tps' choose from training"),
         (["swap"], "at least one PATH is needed"),
         (["train"], "which recipe: hardattn train RECIPE"),
         (["train", "ram-digit"], "no recipe is called 'ram-digit': perhaps ram-digits"),
@@ -195,9 +195,9 @@ def test_list_of_a_name_tells_all_of_it(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     "line, wanted, others",
     [
-        ("hardattn ", ["train", "sweep", "bench", "results", "list"], ["throughput"]),
+        ("hardattn ", ["train", "sweep", "bench", "results", "list"], ["canvas"]),
         ("hardattn sw", ["sweep", "swap"], ["train"]),
-        ("hardattn bench ", ["throughput", "environments", "sb3"], ["collect"]),
+        ("hardattn bench ", ["training", "environments", "gpu"], ["collect"]),
         ("hardattn results ta", ["tables"], ["claims"]),
         ("hardattn results tables --ch", ["--check"], ["--save"]),
         ("hardattn train ram-di", ["ram-digits"], ["ram-mnist"]),

@@ -22,7 +22,7 @@ from hardattn.envs.sb3 import GlimpseVecEnv
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.experiments import measure, run as execute
-from hardattn.experiments.benchmarks import sb3 as sb3_benchmark
+from hardattn.experiments.benchmarks import environments
 from hardattn.experiments.cli import main
 from hardattn.experiments.parse import parse
 from hardattn.experiments.recipe import RunOptions
@@ -222,8 +222,8 @@ def test_a_sweep_trains_it_as_any_other(tmp_path: Path) -> None:
 
 
 def test_the_benchmark_compares_like_with_like() -> None:
-    both = sb3_benchmark.problem(50)
-    naive = sb3_benchmark.Naive(both.split.images[:, 0].numpy(), both.split.labels.numpy())
+    both = environments.problem(50)
+    naive = environments.Naive(both.split.images[:, 0].numpy(), both.split.labels.numpy())
     naive.reset(seed=0)
     ours = GlimpseVecEnv(both, 1)
     shown = np.round(naive.image[8:-8, 8:-8] * 255)
@@ -231,11 +231,11 @@ def test_the_benchmark_compares_like_with_like() -> None:
     ours.set_options({"index": row})
     ours.reset()
     generator = np.random.default_rng(0)
-    for look in range(sb3_benchmark.LOOKS):
+    for look in range(environments.LOOKS):
         action = generator.uniform(-1.2, 1.2, naive.action_space.shape).astype(np.float32)  # type: ignore[arg-type]
         seen, reward, over, _, _ = naive.step(action)
         shown, gained, done, infos = ours.step(action[None])
         shown = infos[0]["terminal_observation"] if over else shown[0]
-        assert over == done[0] == (look + 1 == sb3_benchmark.LOOKS) and reward == gained[0]
+        assert over == done[0] == (look + 1 == environments.LOOKS) and reward == gained[0]
         if not over:  # nothing more is looked at, and ours says when it last looked
             np.testing.assert_allclose(seen, shown, atol=1e-6)

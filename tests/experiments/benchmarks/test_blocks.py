@@ -8,11 +8,12 @@ from hardattn.experiments.benchmarks import blocks
 
 
 def test_every_way_is_measured_on_every_map() -> None:
-    rows = blocks.cheap(sides=(4, 6), rounds=1, least=0.0)
+    rows = blocks.cheap(sides=(4, 6), count=1, least=0.0)
     assert [(row["places"], row["what"]) for row in rows] == [
         (places, name) for places in (16, 36) for name in blocks.WAYS
     ]
-    assert all(row["forward"] > 0 and row["both"] > 0 and row["ratio"] > 0 for row in rows)
+    assert all(row["forward"] > 0 and row["value"] > 0 and row["ratio"] > 0 for row in rows)
+    assert all(row["limit"] > 0 for row in rows)
     assert rows[0]["ratio"] == 1
     assert set(blocks.pays(rows)) == {*blocks.WAYS} - {"full, written out"}
 

@@ -1,0 +1,10 @@
+"""The benchmark of memory has a process a canvas, and says what was there before."""
+
+from hardattn.experiments.benchmarks.memory import held
+from hardattn.experiments.benchmarks.versions import ROOT
+
+
+def test_a_canvas_is_measured_in_a_process_of_its_own() -> None:
+    (one,) = held(ROOT, "this version", (40,), batch=4)
+    assert one["what"] == "train ram, canvas 40, this version" and one["unit"] == "MB"
+    assert one["machine"] > one["value"] >= one["limit"] > 50
