@@ -101,6 +101,20 @@ def study(name: str) -> Callable[[Path], str]:
     return write
 
 
+def benchmarks(results: Path) -> str:
+    """How fast, on each machine that was measured."""
+    from ..benchmarks.page import markdown
+
+    return markdown(results) or NONE_YET
+
+
+def drawings(results: Path) -> dict[str, str]:
+    """By path, the files of figures that pages show."""
+    from ..benchmarks.page import drawings
+
+    return drawings(results)
+
+
 def best(results: Path) -> str:
     """README.md's table: the best of each kind, and the best control of each."""
     lines = [
@@ -196,11 +210,12 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "docs/results/policy-gain.md": study("gain"),
     "docs/results/robustness.md": study("characterisation"),
     "docs/results/estimators.md": study("gradients"),
+    "docs/results/benchmarks.md": benchmarks,
 }
 
 
 def fresh(root: Path = ROOT, results: Path = RESULTS) -> dict[Path, tuple[str, str]]:
-    """The text of every page as it is, and with its table written anew.
+    """The text of every page as it is, and with its table written anew; of its figures too.
 
     Raises ValueError for a page without marks.
     """
@@ -208,6 +223,9 @@ def fresh(root: Path = ROOT, results: Path = RESULTS) -> dict[Path, tuple[str, s
     for name, write in PAGES.items():
         old = (root / name).read_text(encoding="utf-8")
         texts[root / name] = old, _between(old, write(results), name)
+    for name, drawn in drawings(results).items():
+        path = root / name
+        texts[path] = path.read_text(encoding="utf-8") if path.exists() else "", drawn
     return texts
 
 
