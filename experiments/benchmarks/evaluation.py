@@ -16,7 +16,7 @@ from ..kinds import Json
 from .learner import IMAGES, Learner
 from .plain import PlainTraining
 from .products import made_of
-from .side_by_side import Way, machine, repeated, report, rounds, row
+from .side_by_side import Way, by_default, machine, repeated, report, rounds, row
 
 AGENTS = ("ram", "dram", "draw")
 SCENES, BATCH = 2_000, 500  # scenes; those that the plain RAM sees at a time
@@ -50,7 +50,7 @@ def looking(
     draw = torch.Generator().manual_seed(0)
     images = torch.randint(256, (IMAGES, 1, 28, 28), generator=draw).to(torch.uint8)
     plain = PlainTraining(images, torch.arange(IMAGES) % 10, batch)
-    ways["plain RAM with its loader"] = repeated(plain.measure, batch, least)
+    ways["plain RAM with its loader"] = by_default(repeated(plain.measure, batch, least))
     found = rounds(ways, count)
     beside = ("plain RAM with its loader", found["plain RAM with its loader"])
     rows = []

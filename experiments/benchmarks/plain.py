@@ -8,7 +8,9 @@ uses hardattn.
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.nn import functional as F
@@ -19,27 +21,49 @@ MEAN, SPREAD = 0.1307, 0.3081  # of MNIST's pixels
 
 
 class Images(Dataset[tuple[Tensor, int]]):
-    """Images as one reads them from MNIST's files, normalised one by one."""
+    """MNIST as torchvision gives it: a picture at a time, to a tensor, normalised.
+
+    Its steps are those of torchvision.datasets.MNIST with ToTensor and Normalize, which most write
+    in front of their RAM.
+    """
 
     def __init__(self, images: Tensor, labels: Tensor):
-        self.images, self.labels = images, labels
+        self.images, self.labels = images[:, 0], labels
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image = self.images[index].float() / 255
-        return (image - MEAN) / SPREAD, int(self.labels[index])
+        picture = Image.fromarray(self.images[index].numpy())
+        return normalised(to_tensor(picture)), int(self.labels[index])
+
+
+def to_tensor(picture: Image.Image) -> Tensor:
+    """A grey picture as (1, H, W) numbers from 0 to 1."""
+    pixels = torch.from_numpy(np.array(picture, np.uint8, copy=True))
+    pixels = pixels.view(picture.size[1], picture.size[0], len(picture.getbands()))
+    return pixels.permute(2, 0, 1).contiguous().to(torch.float32).div(255)
+
+
+def normalised(image: Tensor) -> Tensor:
+    """An image with the mean and the spread of MNIST's taken off."""
+    image = image.clone()
+    mean = torch.as_tensor((MEAN,), dtype=image.dtype, device=image.device)
+    spread = torch.as_tensor((SPREAD,), dtype=image.dtype, device=image.device)
+    if (spread == 0).any():
+        raise ValueError("a spread of 0 cannot be divided by")
+    return image.sub_(mean.view(-1, 1, 1)).div_(spread.view(-1, 1, 1))
 
 
 def cut(images: Tensor, places: Tensor) -> Tensor:
     """The window of each image around its place: (B, C * SIZE * SIZE)."""
     half = SIZE // 2
     padded = F.pad(images, (half, half, half, half))
-    corners = (0.5 * (places + 1) * SIDE).long()
+    start = (0.5 * (places + 1) * SIDE).long()
+    end = start + SIZE
     windows = []
-    for image, (x, y) in zip(padded, corners, strict=True):
-        windows.append(image[:, y : y + SIZE, x : x + SIZE])
+    for i in range(len(images)):
+        windows.append(padded[i, :, start[i, 1] : end[i, 1], start[i, 0] : end[i, 0]])
     return torch.stack(windows).flatten(1)
 
 

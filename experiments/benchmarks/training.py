@@ -17,7 +17,7 @@ from ..kinds import Json
 from .learner import IMAGES, Learner
 from .plain import PlainTraining
 from .products import Made, made_of
-from .side_by_side import Times, Way, machine, repeated, report, rounds, row
+from .side_by_side import Times, Way, by_default, machine, repeated, report, rounds, row
 from .versions import against
 
 CASES = (
@@ -29,7 +29,7 @@ CASES = (
     ("draw", 128),
     ("cnn", 32),
 )
-PLAIN = 128  # its batch
+PLAIN = 128  # its batch; what is compared with it
 SCENES = 6_000  # of a turn, at most, in that many updates at most:
 UPDATES = 40
 ROUNDS, LEAST = 5, 0.3  # rounds of so many seconds
@@ -76,6 +76,8 @@ def learning(
         made[name] = made_of(one.update)
         ways[name] = one.whole
         ways[f"{name}: products"] = repeated(made[name].replay, batch, least)
+        if (agent, batch) == ("ram", plain):
+            ways[f"{name}, default product"] = by_default(one.whole)
     loaded, at_hand = plain_ways(plain, least)
     ways["plain RAM with its loader"], ways["plain RAM, batches at hand"] = loaded, at_hand
     found = rounds(ways, count)
@@ -87,16 +89,22 @@ def learning(
         products: Times = found[f"{name}: products"]
         more = {"agent": agent, "batch": batch, "kernels": made[name].kernels}
         rows.append(row(name, "images/s", found[name], products, of_ram, **more))
+        if (other := f"{name}, default product") in found:
+            rows.append(row(other, "images/s", found[other], beside=of_ram))
     for name in ("plain RAM with its loader", "plain RAM, batches at hand"):
         rows.append(row(f"{name}, batch {plain}", "images/s", found[name], beside=beside))
     return rows
 
 
 def plain_ways(batch: int, least: float) -> tuple[Way, Way]:
-    """The plain RAM with its loader, and with batches that are loaded already."""
+    """The plain RAM with its loader, and with batches that are loaded already.
+
+    Nobody who writes it first asks which matrix product he gets.
+    """
     draw = torch.Generator().manual_seed(0)
     images = torch.randint(256, (IMAGES, 1, 28, 28), generator=draw).to(torch.uint8)
     training = PlainTraining(images, torch.arange(IMAGES) % 10, batch)
     kept = next(training.batches)
     at_hand = functools.partial(training.update, kept)
-    return repeated(training.update, batch, least), repeated(at_hand, batch, least)
+    loaded = repeated(training.update, batch, least)
+    return by_default(loaded), by_default(repeated(at_hand, batch, least))

@@ -30,6 +30,22 @@ def test_a_call_is_repeated_for_as_long_as_is_asked() -> None:
     assert len(calls) > 2
 
 
+def test_a_way_by_default_has_the_product_of_pytorch_itself() -> None:
+    route = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before, seen = route.fp32_precision, []
+
+    def way() -> float:
+        seen.append(route.fp32_precision)
+        return 1.0
+
+    try:
+        route.fp32_precision = "bf16"
+        assert side_by_side.by_default(way)() == 1.0
+        assert seen == ["none"] and route.fp32_precision == "bf16"
+    finally:
+        route.fp32_precision = before
+
+
 def test_a_row_says_what_share_of_the_limit_and_how_many_times() -> None:
     one = row("x", "images/s", Times(0.01, 0.02), Times(0.004, 1.0), ("y", Times(0.03, 1.0)), n=3)
     assert one == {

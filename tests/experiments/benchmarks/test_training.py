@@ -9,11 +9,13 @@ def test_every_agent_and_batch_is_measured() -> None:
     rows = training.learning([("ram", 4), ("draw", 3)], plain=4, count=1, least=0.0, most=1)
     assert [row["what"] for row in rows] == [
         "train ram, batch 4",
+        "train ram, batch 4, default product",
         "train draw, batch 3",
         "plain RAM with its loader, batch 4",
         "plain RAM, batches at hand, batch 4",
     ]
-    ram, draw, loaded, _ = rows
+    ram, other, draw, loaded, _ = rows
+    assert "limit" not in other and other["beside"] == ram["beside"]
     assert ram["kernels"] > 100 and draw["kernels"] > 100
     assert ram["limit"] > 0 and ram["share"] == pytest.approx(ram["value"] / ram["limit"], rel=0.1)
     assert ram["ratio"] == pytest.approx(ram["value"] / loaded["value"], rel=0.01)
@@ -29,5 +31,5 @@ def test_how_many_updates_are_a_turn() -> None:
 
 
 def test_kernels_do_not_hang_on_the_batch() -> None:
-    rows = training.learning([("ram", 2), ("ram", 5)], plain=2, count=1, least=0.0, most=1)
+    rows = training.learning([("ram", 2), ("ram", 5)], plain=3, count=1, least=0.0, most=1)
     assert rows[0]["kernels"] == rows[1]["kernels"]
