@@ -57,5 +57,6 @@ def looking(
     for name in ways:
         if not name.endswith(": products"):
             limit = found.get(f"{name}: products")
-            rows.append(row(name, "scenes/s", found[name], limit, beside))
+            of_ram = beside if name in (f"evaluate {agents[0]}", beside[0]) else None
+            rows.append(row(name, "scenes/s", found[name], limit, of_ram))
     return rows

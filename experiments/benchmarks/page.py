@@ -11,6 +11,7 @@ from hardattn.report.page.theme import PALETTE
 
 from ..kinds import Json
 from .blocks import pays
+from .side_by_side import percent
 
 IMAGES = "docs/images"
 TITLES = {
@@ -97,11 +98,11 @@ COLUMNS: dict[str, tuple[str, Callable[[Json], str]]] = {
     "figure": ("---:", lambda row: f"{_short(row['value'])} {row['unit']}"),
     "median": ("---:", lambda row: _short(row["median"])),
     "limit": ("---:", lambda row: _short(row["limit"]) if "limit" in row else ""),
-    "of it": ("---:", lambda row: f"{100 * row['share']:.0f} %" if "share" in row else ""),
+    "of it": ("---:", lambda row: percent(row["share"]) if "share" in row else ""),
     "beyond it": ("---:", lambda row: f"{row['beyond']:.2f}" if "beyond" in row else ""),
     "times": (
         "---:",
-        lambda row: f"{row['ratio']:.2f} {row['beside']}" if "ratio" in row else "",
+        lambda row: f"{row['ratio']:.3g} {row['beside']}" if "ratio" in row else "",
     ),
     "kernels": ("---:", lambda row: str(row.get("kernels", ""))),
 }

@@ -138,10 +138,10 @@ def row(
     found["median"] = _digits(1 / times.middle)
     if limit is not None:
         found["limit"] = _digits(1 / limit.least)
-        found["share"] = round(limit.least / times.least, 3)
+        found["share"] = _digits(limit.least / times.least)
     if beside is not None:
         found["beside"] = beside[0]
-        found["ratio"] = round(beside[1].least / times.least, 3)
+        found["ratio"] = _digits(beside[1].least / times.least)
     return found | more
 
 
@@ -159,6 +159,11 @@ def price(
     return found | ({} if limit is None else {"limit": _digits(limit.least)})
 
 
+def percent(share: float) -> str:
+    """A share in words."""
+    return f"{100 * share:.{0 if share >= 0.01 else 1}f} %"
+
+
 def _digits(value: float) -> float:
     """Five of them: more were not measured."""
     return float(f"{value:.5g}")
@@ -170,9 +175,9 @@ def show(rows: list[Json]) -> None:
         parts = [f"{one['what']:46} {one['value']:>10,.5g} {one['unit']}"]
         parts.append(f"(median {one['median']:,.5g})")
         if "limit" in one:
-            parts.append(f"limit {one['limit']:,.5g}: {100 * one['share']:.0f} % of it")
+            parts.append(f"limit {one['limit']:,.5g}: {percent(one['share'])} of it")
         if "ratio" in one:
-            parts.append(f"{one['ratio']:.2f} x {one['beside']}")
+            parts.append(f"{one['ratio']:.3g} x {one['beside']}")
         if "kernels" in one:
             parts.append(f"{one['kernels']} kernels an update")
         print("  ".join(parts))

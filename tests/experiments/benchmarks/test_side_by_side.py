@@ -101,4 +101,4 @@ def test_what_is_shown_is_a_line_a_row(capsys: pytest.CaptureFixture[str]) -> No
     )
     one, two = capsys.readouterr().out.splitlines()
     assert "100 images/s" in one and "250: 40 % of it" in one and "7 kernels" in one
-    assert "4 MB" in two and "2.00 x before" in two
+    assert "4 MB" in two and "2 x before" in two
