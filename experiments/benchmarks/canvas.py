@@ -14,7 +14,7 @@ from ..kinds import Json
 from .learner import Learner
 from .products import made_of
 from .side_by_side import Way, machine, repeated, report, rounds, row
-from .versions import against
+from .versions import against, check
 
 CANVASES = (28, 64, 128, 256, 512, 1024, 2048, 4096)
 OF_CNN = (28, 64, 128, 256, 512)
@@ -25,6 +25,7 @@ COMPARED = (28, 128, 512)  # with another version
 
 def measure(save: bool, other: Path | None = None) -> None:
     """Measure, print, and save if asked."""
+    check(other)
     product = tune(threads=1)
     here = machine()
     rows = by_canvas()

@@ -31,7 +31,7 @@ from hardattn.world import World
 from ..kinds import Json
 from .learner import CLASSES, GLIMPSE, LOOKS, SIDE
 from .side_by_side import Way, machine, repeated, report, rounds, row
-from .versions import against
+from .versions import against, check
 
 IMAGES = 55_000  # as many as MNIST has
 ENVS = 256
@@ -112,6 +112,7 @@ def problem(count: int = 10_000) -> Problem:
 
 def measure(save: bool, other: Path | None = None) -> None:
     """Measure, print, and save if asked."""
+    check(other)
     product = tune(threads=1)
     here = machine()
     rows = faces()

@@ -12,7 +12,7 @@ from hardattn.device import tune
 
 from ..kinds import Json
 from .side_by_side import Times, machine, price, report
-from .versions import ROOT, answering, version
+from .versions import ROOT, answering, check, version
 
 CANVASES = (28, 256, 1024, 4096)
 COMPARED = (28, 256, 512)  # with another version, which may have no room for more
@@ -21,6 +21,7 @@ BATCH = 128
 
 def measure(save: bool, other: Path | None = None) -> None:
     """Measure, print, and save if asked."""
+    check(other)
     product = tune(threads=1)
     here = machine()
     rows = held(ROOT, "this version", CANVASES)

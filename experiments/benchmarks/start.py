@@ -18,7 +18,7 @@ from hardattn.device import tune
 from ..kinds import Json
 from ..recipe import UsageError
 from .side_by_side import Times, Way, machine, price, report, rounds
-from .versions import ROOT, version
+from .versions import ROOT, check, version
 
 RECIPE, BATCH = "ram-digits", 256
 ROUNDS = 3
@@ -48,6 +48,7 @@ WITHOUT_TORCH = ("hardattn --help",)
 
 def measure(save: bool, other: Path | None = None) -> None:
     """Measure, print, and save if asked."""
+    check(other)
     product = tune(threads=1)
     here = machine()
     rows = starting(None if other is None else other.resolve())

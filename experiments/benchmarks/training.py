@@ -18,7 +18,7 @@ from .learner import IMAGES, Learner
 from .plain import PlainTraining
 from .products import Made, made_of
 from .side_by_side import Times, Way, by_default, machine, repeated, report, rounds, row
-from .versions import against
+from .versions import against, check
 
 CASES = (
     ("ram", 32),
@@ -38,6 +38,7 @@ COMPARED = (("ram", 128), ("ram", 512))  # with another version
 
 def measure(save: bool, other: Path | None = None) -> None:
     """Measure, print, and save if asked."""
+    check(other)
     product = tune(threads=1)
     here = machine()
     rows = learning()

@@ -57,11 +57,16 @@ class Answering:
         self.process.communicate()
 
 
+def check(checkout: Path | None) -> None:
+    """Raise UsageError for a folder that is no checkout, before anything is measured."""
+    if checkout is not None and not (checkout / "hardattn" / "__init__.py").is_file():
+        raise UsageError(f"{checkout}: no checkout of hardattn: give the folder of one")
+
+
 @contextmanager
 def answering(checkout: Path) -> Iterator[Answering]:
     """A process that measures the version of a checkout, as long as it is needed."""
-    if not (checkout / "hardattn" / "__init__.py").is_file():
-        raise UsageError(f"{checkout}: no checkout of hardattn: give the folder of one")
+    check(checkout)
     one = Answering(checkout)
     try:
         yield one

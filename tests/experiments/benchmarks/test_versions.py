@@ -1,11 +1,13 @@
 """Two checkouts answer in turn; what is none is said in one line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hardattn.experiments.benchmarks import versions
 from hardattn.experiments.benchmarks.versions import ROOT, against, answering
+from hardattn.experiments.cli import main
 from hardattn.experiments.recipe import UsageError
 
 
@@ -23,6 +25,13 @@ def test_this_version_against_itself() -> None:
 def test_a_folder_that_is_no_checkout_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no checkout of hardattn"), answering(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("name", ["training", "canvas", "memory", "start", "environments"])
+def test_it_is_named_before_anything_is_measured(name: str, tmp_path: Path, capsys: Any) -> None:
+    assert main(["bench", name, "--against", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert not said.out and "no checkout of hardattn" in said.err
 
 
 def test_a_version_that_cannot_be_measured_says_why(tmp_path: Path) -> None:
