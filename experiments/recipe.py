@@ -61,10 +61,12 @@ class ProblemOptions:
     """What is looked at, through what, and what is asked."""
 
     dataset: str = "digits"
-    """digits, mnist, fashion_mnist, folder:PATH (of PATH/class/image), hub:OWNER/NAME or array:PATH
-    (of train_images.npy and so on); of a folder or the hub @64 or @48x64 at the end resizes every
-    image to that height and width, and @64:letterbox, @64:crop or @pad says by which rule;
-    @boxes=FILE says where targets are."""
+    """digits, mnist or fashion_mnist, or images of one's own, by where they lie.
+
+    These are folder:PATH (of PATH/class/image), hub:OWNER/NAME or array:PATH (of train_images.npy
+    and so on). Of a folder or the hub @64 or @48x64 at the end resizes every image to that height
+    and width, @64:letterbox, @64:crop or @pad says by which rule, and @boxes=FILE says where
+    targets are."""
     train_fraction: float | None = None
     """Learn from this share of the training images alone, class by class (by default from all)."""
     scene: Spec = field(default_factory=lambda: Spec("plain"))
