@@ -87,7 +87,7 @@ class ZoomRAM(RAM):
         what: Units between the glimpse and the features.
         where: Units between the place and the features.
         filters: Channels of a 3x3 convolution that glimpses go through first; by default none.
-        filter_stride: Its stride, in pixels of the glimpse.
+        filter_stride: Its stride, in pixels of the glimpse; by default 1.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ZoomRAM(RAM):
         what: int = 128,
         where: int = 128,
         filters: int | None = None,
-        filter_stride: int = 1,
+        filter_stride: int | None = None,
         **options: object,
     ):
         sizes: dict[str, int] = dict(hidden=hidden, what=what, where=where)

@@ -30,7 +30,7 @@ class Player(MoveRAM):
         reach: How far a look may fall from the one before, in half-sides of the image.
         joint: Let what was won train the core; nothing else does.
         filters: Channels of a 3x3 convolution that glimpses go through first; by default none.
-        filter_stride: Its stride, in pixels of the glimpse.
+        filter_stride: Its stride, in pixels of the glimpse; by default 1.
     """
 
     actions: Tensor
@@ -47,7 +47,7 @@ class Player(MoveRAM):
         reach: float = 0.5,
         joint: bool = True,
         filters: int | None = None,
-        filter_stride: int = 1,
+        filter_stride: int | None = None,
         **options: object,
     ):
         options |= dict(hidden=hidden, what=what, where=where)

@@ -38,7 +38,7 @@ class RAM(Narrowing):
         std_from: The share of training after which it begins to fall.
         joint: Let the policy's gradient train the core as well.
         filters: Channels of a 3x3 convolution that glimpses go through first; by default none.
-        filter_stride: Its stride, in pixels of the glimpse.
+        filter_stride: Its stride, in pixels of the glimpse; by default 1.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class RAM(Narrowing):
         std_from: float = 0.0,
         joint: bool = False,
         filters: int | None = None,
-        filter_stride: int = 1,
+        filter_stride: int | None = None,
     ):
         super().__init__()
         self.spread_from(std, std_end, std_from)

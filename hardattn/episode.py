@@ -61,7 +61,7 @@ def affine(*parts: Part) -> Tensor:
     (x, weight, _), *rest = parts
     total = torch.addmm(total, x, (weight.detach() if shared else weight).t())
     for x, weight, _ in rest:
-        total = total.addmm_(x, (weight.detach() if shared else weight).t())
+        total = torch.addmm(total, x, (weight.detach() if shared else weight).t())
     return total
 
 

@@ -37,7 +37,7 @@ class GlimpseNet(nn.Module):
         where: int = 128,
         features: int = 256,
         filters: int | None = None,
-        filter_stride: int = 1,
+        filter_stride: int | None = None,
     ):
         super().__init__()
         shape = (glimpse,) if isinstance(glimpse, int) else tuple(glimpse)
@@ -45,9 +45,10 @@ class GlimpseNet(nn.Module):
         if filters:
             if len(shape) != 3:
                 raise ValueError(f"filters are for glimpses of (C, G, G), not {shape}: use none")
-            convolution = nn.Conv2d(shape[0], filters, 3, filter_stride, padding=1)
+            stride = filter_stride or 1
+            convolution = nn.Conv2d(shape[0], filters, 3, stride, padding=1)
             self.convolution = nn.Sequential(convolution, nn.ReLU())
-            shape = (filters, *(-(-side // filter_stride) for side in shape[1:]))
+            shape = (filters, *(-(-side // stride) for side in shape[1:]))
         self.what = nn.Linear(math.prod(shape), what)
         self.where = nn.Linear(places, where)
         self.from_what = nn.Linear(what, features)

@@ -55,7 +55,7 @@ class SelfCriticalAttention(nn.Module):
     def __init__(self, agent: JudgedAgent, world: World, *, weight: float = 0.1, hidden: int = 64):
         super().__init__()
         self.weight = weight
-        if not hasattr(agent, "features"):
+        if not isinstance(getattr(agent, "features", None), int):
             raise ValueError(f"{type(agent).__name__} attends to no features: use SCAL's agent")
         self.critic = AttentionCritic(agent.features, hidden)
 

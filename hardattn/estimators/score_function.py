@@ -105,7 +105,8 @@ def _against_critic(path: Trajectory, signal: Tensor, policy_coef: float = 1.0) 
     """The critic's guess as the baseline, and its fit to the signal."""
     guess = expected(path)
     advantage = signal - guess.detach()
-    total = surrogate(path, policy_coef * advantage) + misfit(path, guess, signal)
+    weighed = advantage if policy_coef == 1 else policy_coef * advantage
+    total = surrogate(path, weighed) + misfit(path, guess, signal)
     return Loss(total, path, advantage)
 
 

@@ -68,7 +68,7 @@ def control(group: Group, here: Sequence[Group]) -> Group | None:
             and sees(other.first) == sees(group.first)
             and _given(other.first.world) == _given(group.first.world)
             and str(mine.get("agent")).endswith(str(theirs.get("agent")))
-            and (theirs.get("agent") == mine.get("agent") or theirs.keys() <= mine.keys())
+            and (theirs.get("agent") == mine.get("agent") or _given(theirs).keys() <= mine.keys())
         )
 
     def apart(other: Group) -> tuple[bool, int, str]:

@@ -40,9 +40,9 @@ def plain(
     height, width = split.images.shape[2:]
     scene = Canvas(split, index, generator, (zoom * height, zoom * width))
     corner = torch.zeros_like(index)[:, None]
-    around = scene.paste(index[:, None], corner, corner, zoom)
+    scene.paste(index[:, None], corner, corner, zoom)
     if split.boxes is None:
-        box = torch.full_like(around, torch.nan)
+        box = torch.full((len(index), 1, 4), torch.nan, device=index.device)
     else:
         box = split.boxes.index_select(0, index)
     return Scenes(scene.picture(), split.labels[index], box, index)

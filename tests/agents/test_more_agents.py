@@ -80,7 +80,7 @@ LESSONS: dict[str, tuple[Lesson, float]] = {
         0.75,
     ),
     "temporal": (  # 23, 21, 6; control 37, 38, 37
-        Lesson(TemporalRAM, dict(GRU, looks=2), batch=128, updates=400),
+        Lesson(TemporalRAM, dict(GRU, looks=2), batch=128, updates=600),
         0.8,
     ),
     "kalman": (  # 6, 10, 2; control 38, 37, 37

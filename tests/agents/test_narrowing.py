@@ -21,7 +21,7 @@ def spread(agent: Any) -> float:
     """Of the policy that a look ends in."""
     seen = Observation(torch.zeros(1, 1, 4, 4), torch.zeros(1, 2), torch.zeros(1))
     state = agent.start(torch.zeros(1, 0))
-    return agent.step(state, seen)[1].location.base_dist.scale[0, 0].item()
+    return agent.step(state, seen)[1].location.stddev[0, 0].item()
 
 
 @pytest.mark.parametrize("kind", [RAM, DRAM])

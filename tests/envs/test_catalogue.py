@@ -246,5 +246,12 @@ def test_a_search_tells_what_to_look_for() -> None:
 
 
 def test_the_package_says_what_it_has() -> None:
-    for name in ("CATALOGUE", "GlimpseEnv", "GlimpseVectorEnv", "Problem", "document", "named"):
+    for name in (
+        "CATALOGUE",
+        "GlimpseEnv",
+        "GlimpseVectorEnv",
+        "Problem",
+        "document",
+        "problem_of",
+    ):
         assert hasattr(hardattn.envs, name)

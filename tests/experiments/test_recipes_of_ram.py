@@ -15,6 +15,7 @@ FOUND = [
     "cluttered-60",
     "cluttered-100",
     "pairs",
+    "folder",
 ]
 # Fields in which a control may differ from the agent whose observer it has: who looks, and how
 # nobody learns to.

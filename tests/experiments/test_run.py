@@ -93,7 +93,7 @@ def test_how_images_are_resized_is_in_the_help(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         parse([RAM_RECIPE, "--help"])
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "of the last two @64 or @48x64 at the end resizes every image" in said
+    assert "Of a folder or the hub @64 or @48x64 at the end resizes every image" in said
 
 
 def test_words_have_no_sum(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -185,9 +185,13 @@ def test_a_map_knows_its_block_within_an_agent() -> None:
     with torch.no_grad(), recorded(agent) as maps:
         agent.head(agent.features(torch.rand(2, 1, 16, 16)))
     names = [one.name for one in maps]
-    gates = [f"features.{unit}.{gate}.map" for unit in (5, 7) for gate in ("channel", "spatial")]
+    gates = [
+        f"features.units.{unit}.gate.{gate}.map"
+        for unit in (0, 1)
+        for gate in ("channel", "spatial")
+    ]
     assert names == [*gates, "head.map"]
-    assert [one.block for one in maps][-2:] == ["features.7.spatial", "head"]
+    assert [one.block for one in maps][-2:] == ["features.units.1.gate.spatial", "head"]
     with torch.no_grad(), recorded(agent.features) as maps:
         agent.features(torch.rand(2, 1, 16, 16))
     assert [f"features.{one.name}" for one in maps] == gates
@@ -198,7 +202,7 @@ def test_one_block_of_several_can_be_replaced_by_its_name() -> None:
     x = torch.rand(2, 1, 16, 16)
 
     def shut(one: Map) -> Tensor:
-        return 0 * one.tensor if one.block == "features.7" else one.tensor
+        return 0 * one.tensor if one.block == "features.units.1.gate" else one.tensor
 
     with torch.no_grad(), recorded(agent) as maps, replaced(agent, shut):
         agent.features(x)

@@ -246,7 +246,7 @@ def test_uncounted_are_the_numbers_that_were_made() -> None:
 UNCOUNTED = set(
     """
     _adaptive_avg_pool2d _softmax _to_copy abs add add_ addcmul amax amin arange avg_pool2d cat
-    celu clamp clamp_max clamp_min clamp_min_ clone cos div elu embedding exp eye fill_ flip
+    relu_ celu clamp clamp_max clamp_min clamp_min_ clone cos div elu embedding exp eye fill_ flip
     floor full_like gather gelu hardswish hardtanh im2col index linalg_vector_norm linspace log_
     logaddexp logsumexp masked_fill max_pool2d_with_indices mean mul mul_ nan_to_num
     native_batch_norm native_group_norm native_layer_norm neg new_full new_ones new_zeros

@@ -69,8 +69,12 @@ def test_every_recipe_that_learns_to_look_has_its_control() -> None:
 
     wanted: dict[str, str | None] = {f"{name}-digits": f"random-{name}-digits" for name in OWN}
     wanted |= {f"{name}-digits": f"random-{other}-digits" for name, other in SHARED.items()}
-    wanted |= {f"{name}-digits": "random-digits" for name in RAMS.split()}
+    plain_ram = "random-ram-learned-baseline-digits"
+    wanted |= {f"{name}-digits": plain_ram for name in RAMS.split()} | {
+        "ram-digits": "random-digits"
+    }
     wanted |= {f"{name}-digits": None for name in ("oracle", "mlp", "cnn", "conv-2014", "random")}
+    wanted[plain_ram] = None
     groups = []
     for name in {*wanted, *filter(None, wanted.values())}:
         recipe = RECIPES[name]

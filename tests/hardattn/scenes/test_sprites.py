@@ -19,7 +19,7 @@ from hardattn.sensors import SENSORS, Retina, retina
 from hardattn.tasks import Classify
 from hardattn.world import World
 from tests.hardattn.scenes.test_canvas import OPTIONS, numbers, split
-from tests.hardattn.sensors.test_retina import EXAMPLES
+from tests.support.sensors import example
 
 PLACED = [name for name in SCENES if name not in ("circle_square", "catch")]
 RETINAS = [(1, 1), (8, 1), (5, 1), (4, 3), (3, 3), (5, 4), (2, 5)]
@@ -114,7 +114,7 @@ def test_a_window_off_the_scene_sees_nothing(unpainted, scales):
 
 @pytest.mark.parametrize("name", SENSORS)
 def test_every_sensor_sees_the_same_scenes(monkeypatch, name):
-    sensor = SENSORS[name](**EXAMPLES.get(name, {}))
+    sensor = example(name)
 
     def looked() -> Tensor:
         scenes = made("cluttered", canvas=(18, 24), distractors=5, distractor_size=4)

@@ -43,7 +43,7 @@ def learn(folder: Path, **options: Any) -> Any:
     return training.learn(folder, log=Plain(folder, quiet=True), **options)
 
 
-ROUNDING = 5e-6  # relative, of a gradient; one weight's own noise is a hundred thousand times that
+ROUNDING = 1e-5  # relative, of a gradient; one weight's own noise is a hundred thousand times that
 
 
 def features(agent: Callable[..., Any] = SCAL, **sizes: int) -> Setting:
@@ -113,8 +113,9 @@ def soft(name: str) -> SoftAgent:
 
 
 SHARED = [name for name, row in ESTIMATORS.items() if not row.whole]
-# Its running bases are brought to length one after a mean over the batch, and rounding grows in it.
-UNSTEADY = ("em_attention",)
+# The running bases of the one are brought to length one after a mean over the batch, and rounding
+# grows in it; the norms of several edges of the other are one, over each process's own images.
+UNSTEADY = ("em_attention", "hoga_search")
 
 
 def normed() -> list[str]:
