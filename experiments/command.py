@@ -47,6 +47,22 @@ class OnRuns:
         some(self.paths, "PATH")
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What becomes of what a benchmark measures."""
+
+    save: bool = False
+    """Write it into this machine's file in experiments/results/studies/bench."""
+
+
+@dataclass(frozen=True)
+class Compared(Measured):
+    """And what it is compared with."""
+
+    against: Path | None = None
+    """A checkout of another version, measured side by side."""
+
+
 def some(given: Sequence[object], what: str) -> None:
     """Raise UsageError where a list of arguments is empty."""
     if not given:

@@ -4,20 +4,10 @@ SMYRF, clustered attention and random features beside multi-head attention, on m
 places, 64 channels, one core: forward and backward pass.
 """
 
-from dataclasses import dataclass
-
-from ..command import Command
+from ..command import Command, Measured
 
 
-@dataclass(frozen=True)
-class Options:
-    """What becomes of it."""
-
-    save: bool = False
-    """Write it into this machine's file in experiments/results/studies/bench."""
-
-
-def run(given: Options) -> int:
+def run(given: Measured) -> int:
     """Measure, print, and save if asked."""
     from ..benchmarks.blocks import measure
 
@@ -25,4 +15,4 @@ def run(given: Options) -> int:
     return 0
 
 
-COMMAND = Command("bench blocks", "from where on cheap attention pays", Options, run)
+COMMAND = Command("bench blocks", "from where on cheap attention pays", Measured, run)

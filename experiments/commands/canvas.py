@@ -3,23 +3,10 @@
 Training of RAM on canvases of 28x28 to 4096x4096, beside the CNN that sees every pixel; one core.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-
-from ..command import Command
+from ..command import Command, Compared
 
 
-@dataclass(frozen=True)
-class Options:
-    """What becomes of it, and what it is compared with."""
-
-    save: bool = False
-    """Write it into this machine's file in experiments/results/studies/bench."""
-    against: Path | None = None
-    """A checkout of another version, measured side by side."""
-
-
-def run(given: Options) -> int:
+def run(given: Compared) -> int:
     """Measure, print, and save if asked."""
     from ..benchmarks.canvas import measure
 
@@ -27,4 +14,4 @@ def run(given: Options) -> int:
     return 0
 
 
-COMMAND = Command("bench canvas", "images a second of training, by canvas", Options, run)
+COMMAND = Command("bench canvas", "images a second of training, by canvas", Compared, run)

@@ -6,23 +6,10 @@ CPU seconds of this process, the least of many short rounds in turn, episodes en
 included.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-
-from ..command import Command
+from ..command import Command, Compared
 
 
-@dataclass(frozen=True)
-class Options:
-    """What becomes of it, and what it is compared with."""
-
-    save: bool = False
-    """Write it into this machine's file in experiments/results/studies/bench."""
-    against: Path | None = None
-    """A checkout of another version, measured side by side."""
-
-
-def run(given: Options) -> int:
+def run(given: Compared) -> int:
     """Measure, print, and save if asked."""
     from ..benchmarks.environments import measure
 
@@ -30,4 +17,4 @@ def run(given: Options) -> int:
     return 0
 
 
-COMMAND = Command("bench environments", "steps a second of environments", Options, run)
+COMMAND = Command("bench environments", "steps a second of environments", Compared, run)

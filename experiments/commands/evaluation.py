@@ -4,20 +4,10 @@ Agents as they are evaluated, on one core, beside the same matrix products and n
 beside a plain RAM that counts its right answers.
 """
 
-from dataclasses import dataclass
-
-from ..command import Command
+from ..command import Command, Measured
 
 
-@dataclass(frozen=True)
-class Options:
-    """What becomes of it."""
-
-    save: bool = False
-    """Write it into this machine's file in experiments/results/studies/bench."""
-
-
-def run(given: Options) -> int:
+def run(given: Measured) -> int:
     """Measure, print, and save if asked."""
     from ..benchmarks.evaluation import measure
 
@@ -25,4 +15,4 @@ def run(given: Options) -> int:
     return 0
 
 
-COMMAND = Command("bench evaluation", "scenes a second of evaluation", Options, run)
+COMMAND = Command("bench evaluation", "scenes a second of evaluation", Measured, run)

@@ -4,23 +4,10 @@ The most that a process of its own ever held, of RAM at batch 128, beside what i
 began, libraries and all.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-
-from ..command import Command
+from ..command import Command, Compared
 
 
-@dataclass(frozen=True)
-class Options:
-    """What becomes of it, and what it is compared with."""
-
-    save: bool = False
-    """Write it into this machine's file in experiments/results/studies/bench."""
-    against: Path | None = None
-    """A checkout of another version, measured side by side."""
-
-
-def run(given: Options) -> int:
+def run(given: Compared) -> int:
     """Measure, print, and save if asked."""
     from ..benchmarks.memory import measure
 
@@ -28,4 +15,4 @@ def run(given: Options) -> int:
     return 0
 
 
-COMMAND = Command("bench memory", "the most memory that training takes, by canvas", Options, run)
+COMMAND = Command("bench memory", "the most memory that training takes, by canvas", Compared, run)

@@ -4,20 +4,10 @@ By index, as ours does, beside grid_sample with area averaging and beside a loop
 core.
 """
 
-from dataclasses import dataclass
-
-from ..command import Command
+from ..command import Command, Measured
 
 
-@dataclass(frozen=True)
-class Options:
-    """What becomes of it."""
-
-    save: bool = False
-    """Write it into this machine's file in experiments/results/studies/bench."""
-
-
-def run(given: Options) -> int:
+def run(given: Measured) -> int:
     """Measure, print, and save if asked."""
     from ..benchmarks.sensors import measure
 
@@ -25,4 +15,4 @@ def run(given: Options) -> int:
     return 0
 
 
-COMMAND = Command("bench sensors", "glimpses a second", Options, run)
+COMMAND = Command("bench sensors", "glimpses a second", Measured, run)

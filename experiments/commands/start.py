@@ -4,23 +4,10 @@ CPU seconds of processes of their own: of `hardattn --help`, of a training of di
 of its first update, and of one of ten updates with all that comes after; beside `import torch`.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-
-from ..command import Command
+from ..command import Command, Compared
 
 
-@dataclass(frozen=True)
-class Options:
-    """What becomes of it, and what it is compared with."""
-
-    save: bool = False
-    """Write it into this machine's file in experiments/results/studies/bench."""
-    against: Path | None = None
-    """A checkout of another version, measured side by side."""
-
-
-def run(given: Options) -> int:
+def run(given: Compared) -> int:
     """Measure, print, and save if asked."""
     from ..benchmarks.start import measure
 
@@ -28,4 +15,4 @@ def run(given: Options) -> int:
     return 0
 
 
-COMMAND = Command("bench start", "CPU seconds before training begins", Options, run)
+COMMAND = Command("bench start", "CPU seconds before training begins", Compared, run)

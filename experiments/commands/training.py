@@ -4,23 +4,10 @@ Whole trainings of random pixels of MNIST's size, on one core: scenes, log and v
 beside the same matrix products and nothing else, and beside a plain RAM with a DataLoader.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-
-from ..command import Command
+from ..command import Command, Compared
 
 
-@dataclass(frozen=True)
-class Options:
-    """What becomes of it, and what it is compared with."""
-
-    save: bool = False
-    """Write it into this machine's file in experiments/results/studies/bench."""
-    against: Path | None = None
-    """A checkout of another version, measured side by side."""
-
-
-def run(given: Options) -> int:
+def run(given: Compared) -> int:
     """Measure, print, and save if asked."""
     from ..benchmarks.training import measure
 
@@ -28,4 +15,6 @@ def run(given: Options) -> int:
     return 0
 
 
-COMMAND = Command("bench training", "images a second of training, by agent and batch", Options, run)
+COMMAND = Command(
+    "bench training", "images a second of training, by agent and batch", Compared, run
+)
