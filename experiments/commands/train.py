@@ -32,14 +32,14 @@ def options(words: Sequence[str]) -> Training:
 
 def run(given: Training) -> int:
     """Run to the end, or read what was found before; print the figures."""
-    from hardattn.training.distributed import Lost, concatenate
+    from hardattn.training.distributed import Lost, joined
     from hardattn.training.interrupt import Stopped
     from hardattn.training.metrics import NotFinite
 
     from ..trainers import execute
 
     try:
-        with concatenate() as ranks:
+        with joined() as ranks:
             try:
                 result = execute(given.name, given.recipe, given.run, given.command)
             except (Stopped, NotFinite) as fault:

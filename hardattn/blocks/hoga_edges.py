@@ -55,6 +55,9 @@ def side_by_side(nets: Sequence[Any], x: Tensor) -> Tensor:
 def _norm(norms: Sequence[Any], x: Tensor) -> Tensor:
     """Batch norms, each of channels of its own, with what they keep of a batch in training."""
     first = norms[0]
+    if "forward" in vars(first):  # somebody normalises otherwise: by a batch in several processes
+        parts = x.split(first.num_features, 1)
+        return torch.cat([each(part) for each, part in zip(norms, parts, strict=True)], 1)
     kept: list[list[Tensor]] = [[each.running_mean for each in norms]]
     kept.append([each.running_var for each in norms])
     mean, variance = map(torch.cat, kept)

@@ -217,12 +217,12 @@ _here = [ALONE]
 
 
 def here() -> Ranks:
-    """The processes that this one has concatenate; by default it is alone."""
+    """The processes that this one has joined; by default it is alone."""
     return _here[-1]
 
 
 @contextmanager
-def concatenate() -> Iterator[Ranks]:
+def joined() -> Iterator[Ranks]:
     """Join the others that `torchrun`, or whoever sets its variables, has started with this one.
 
     Where nobody did, the process is alone. Raises Lost where the others do not come.

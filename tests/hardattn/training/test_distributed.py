@@ -20,7 +20,7 @@ from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, GaussianWindow, Whole
 from hardattn.tasks import Classify
 from hardattn.training import checkpoint
-from hardattn.training.distributed import ALONE, LOST, Lost, Ranks, concatenate
+from hardattn.training.distributed import ALONE, LOST, Lost, Ranks, joined
 from hardattn.training.interrupt import Stopped
 from hardattn.training.log import Log, read_metrics
 from hardattn.training.metrics import NotFinite
@@ -113,9 +113,8 @@ def soft(name: str) -> SoftAgent:
 
 
 SHARED = [name for name, row in ESTIMATORS.items() if not row.whole]
-# The running bases of the one are brought to length one after a mean over the batch, and rounding
-# grows in it; the norms of several edges of the other are one, over each process's own images.
-UNSTEADY = ("em_attention", "hoga_search")
+# Its running bases are brought to length one after a mean over the batch, and rounding grows in it.
+UNSTEADY = ("em_attention",)
 
 
 def normed() -> list[str]:
@@ -315,7 +314,7 @@ def test_who_was_started_with_something_else_is_told(tmp_path: Path) -> None:
 
 def test_alone_nothing_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with concatenate() as ranks:
+    with joined() as ranks:
         assert ranks is ALONE and ranks.first and not torch.distributed.is_initialized()
     assert ALONE.device("auto") == "auto" and ALONE.from_first(lambda: 3) == 3
     assert ALONE.asked([143], due=False) == 143 and ALONE.asked([], due=True) == 0
