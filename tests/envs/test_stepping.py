@@ -142,9 +142,7 @@ def test_an_environments_episodes_depend_on_its_seed_alone(name: str) -> None:
             many.reset(options={"reset_mask": mask})
         assert torch.equal(few.scenes.image[1], many.scenes.image[7])
         assert torch.equal(few.stepping.place[1], many.stepping.place[7])
-        assert torch.allclose(
-            few.stepping.seen.glimpse[1], many.stepping.seen.glimpse[7], atol=1e-5
-        )
+        assert torch.equal(few.stepping.seen.glimpse[1], many.stepping.seen.glimpse[7])
     few.reset(seed=[40, 7])
     assert torch.equal(few.scenes.image[0], many.scenes.image[40])
     assert torch.equal(few.scenes.target[0], many.scenes.target[40])

@@ -114,8 +114,10 @@ def test_what_is_no_entropy_is_not_shown(
 
 
 def test_committed_times_are_shown_by_the_processor_alone(rows: list[Row]) -> None:
-    """Trainings that were timed by the wall alone show no seconds."""
+    """Some latencies were by the wall, of every seed; so were most trainings."""
     for row in rows:
+        clocks = [(run.result.cost.get("latency") or {}).get("clock") for run in row.group.runs]
+        assert (row.latency_ms is not None) == (row.throughput is not None) == any(clocks)
         measured = [run.result.training.get("cpu_seconds") for run in row.group.runs]
         assert (row.seconds is None) == (None in measured)
 

@@ -43,7 +43,7 @@ def learn(folder: Path, **options: Any) -> Any:
     return training.learn(folder, log=Plain(folder, quiet=True), **options)
 
 
-ROUNDING = 1e-5  # relative, of a gradient; one weight's own noise is a hundred thousand times that
+ROUNDING = 5e-6  # relative, of a gradient; one weight's own noise is a hundred thousand times that
 
 
 def features(agent: Callable[..., Any] = SCAL, **sizes: int) -> Setting:
