@@ -16,10 +16,10 @@ class ReSAN(nn.Module):
     """Selects tokens, of heads and of dependents, and answers from self-attention between them.
 
     Tokens are patches of the image, each embedded by itself, with its position. Two selectors, who
-    see all of them, decide a `IndependentBernoulli` of 2N; the answer is that of a two-layer net to
-    `Source2Token` over `ReSA`. For `Pairs` sensors and worlds of two looks: at the first, which is
-    the world's, nothing is selected, and the answer is a constant, as it is wherever nothing is. A
-    token that no mask has is left out of everything that follows its embedding.
+    see all of them, decide an `IndependentBernoulli` of 2N; the answer is that of a two-layer net
+    to `Source2Token` over `ReSA`. For `Pairs` sensors and worlds of two looks: at the first, which
+    is the world's, nothing is selected, and the answer is a constant, as it is wherever nothing is.
+    A token that no mask has is left out of everything that follows its embedding.
 
     Charges sparsity * sum(mask) / 2N for what it looks at, in the mean over masks, which is exact:
     sparsity * mean(sigmoid(logits)), at the look that decides. The selectors read embeddings and do

@@ -166,13 +166,7 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
     ranks.same("data", dataset.fingerprint)
     if ranks.first:
         begin(folder, recipe, run, setting, agent, estimator)
-    log = Log(
-        folder,
-        f"{name} seed {run.seed}",
-        retina=setting.retina,
-        classes=setting.answers,
-        tracked=run.track,
-    )
+    log = log_of(folder, name, run, setting)
     busy = ExitStack()
     if ranks.first:
         busy.enter_context(timing.work(folder))
@@ -199,6 +193,12 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
     finally:
         busy.close()
         log.close()
+
+
+def log_of(folder: Path, name: str, run: RunOptions, setting: Setting) -> Log:
+    """The log of a run, which knows what is looked at and what is answered."""
+    title = f"{name} seed {run.seed}"
+    return Log(folder, title, retina=setting.retina, classes=setting.answers, tracked=run.track)
 
 
 def build(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Learner:

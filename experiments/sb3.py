@@ -31,7 +31,7 @@ from . import timing
 from .build import Learner
 from .kinds import Json
 from .recipe import Recipe, RunOptions, UsageError
-from .run import Setting, begin, conclude, finish, prepare, record
+from .run import Setting, begin, conclude, finish, log_of, prepare, record
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -56,13 +56,7 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
     model, agent = model_of(recipe, problem, mix(run.seed) % 2**31, setting.device)
     model.set_logger(Logger(None, []))  # or it would make folders of its own
     begin(folder, recipe, run, setting, agent)
-    log = Log(
-        folder,
-        f"{name} seed {run.seed}",
-        retina=setting.retina,
-        classes=setting.answers,
-        tracked=run.track,
-    )
+    log = log_of(folder, name, run, setting)
     try:
         with timing.work(folder):
             trained = learn(model, agent, setting, recipe, log)

@@ -1,6 +1,6 @@
 """Estimators for a mask of Bernoulli choices: two masks from one noise, set against each other.
 
-For worlds of two looks, whose second is drawn from a `IndependentBernoulli`.
+For worlds of two looks, whose second is drawn from an `IndependentBernoulli`.
 """
 
 from collections.abc import Callable

@@ -99,7 +99,7 @@ def test_training_is_told_of_between_validations(
 ) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    monkeypatch.setattr("hardattn.experiments.sb3.Log", partial(Log, every=1))
+    monkeypatch.setattr("hardattn.experiments.run.Log", partial(Log, every=1))
     assert go(tiny, "sb3-ppo", *TINY, *SMALL["sb3-ppo"]) == 0
     (path,) = tiny.rglob("result.json")
     found = EventAccumulator(str(path.parent))

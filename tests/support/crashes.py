@@ -20,19 +20,24 @@ def state_of(step: int, size: int = 500) -> dict[str, Any]:
     }
 
 
+def forked(work: Callable[[], Any]) -> int:
+    """The id of a child that does the work and exits 0, or 1 with a traceback."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(1)
+
+
 def in_a_child(work: Callable[[], Any]) -> int:
     """The exit code of a forked child that did the work: 0, or 1 with a traceback, or its own."""
-    child = os.fork()
-    if not child:
-        try:
-            work()
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            sys.stderr.flush()
-        finally:
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return os.waitstatus_to_exitcode(os.waitpid(forked(work), 0)[1])
 
 
 class CrashingOS:

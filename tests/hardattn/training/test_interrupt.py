@@ -5,11 +5,8 @@ import os
 import random
 import signal
 import struct
-import sys
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.training import checkpoint, loop
 from hardattn.training.interrupt import Stopped
 from hardattn.training.log import read_metrics
+from tests.support.crashes import forked
 from tests.support.training import EVERY, UPDATES, before_update, learn, outcome, same, struck
 
 
@@ -89,21 +87,6 @@ class Watched:
     def read(self) -> tuple[int, int]:
         update, writing = struct.unpack("qq", self.memory[:16])
         return update, writing
-
-
-def forked(work: Callable[[], Any]) -> int:
-    """The id of a child that does the work and exits 0, or 1 with a traceback."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        work()
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-    finally:
-        os._exit(1)
 
 
 def watched_training(folder: Path, watched: Watched) -> None:

@@ -5,6 +5,7 @@ from html import escape
 
 from hardattn.report.column import estimate_text
 from hardattn.report.page.context import Context, shown
+from hardattn.report.page.plain import plain
 from hardattn.report.page.sections.provenance import origin
 from hardattn.report.policy_gain import RETRAINED, SWAPS, Gain, draws, gain_of
 from hardattn.stats import Estimate
@@ -40,12 +41,8 @@ def swaps(gains: Sequence[tuple[str, Gain]], decimals: int) -> str:
     ]
     if not lines:
         return ""
-    return (
-        '<div class="scroll"><table class="plain"><thead><tr><th scope="col">agent</th>'
-        + "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
-        + f"</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-        f'<p class="soft">{escape(draws([gain for _, gain in gains]))}</p>'
-    )
+    said = escape(draws([gain for _, gain in gains]))
+    return plain(["agent", *heads], lines) + f'<p class="soft">{said}</p>'
 
 
 def _found(gain: Gain) -> dict[str, Estimate]:
