@@ -29,7 +29,7 @@ test-slow: $(STAMP) ## run the tests marked slow or gpu
 
 test-ray: $(STAMP) ## run the tests of sweeps on a Ray cluster, of two nodes on this machine
 	@$(PY) -m pip install -q -c constraints.txt -e '.[ray]'
-	@$(PY) -m pytest -m "slow or not slow" tests/experiments/test_on_ray.py
+	@$(PY) -m pytest -m "slow or not slow" tests/experiments/sweeps/test_on_ray.py
 
 # mypy cannot map a folder to another module name, so it is shown the tree as it is installed.
 lint: $(STAMP) ## ruff check, ruff format --check, mypy

@@ -15,7 +15,7 @@ from hardattn.sensors import Sensor
 from hardattn.world import World
 
 from .kinds import Settings
-from .options import choose, imported, options_of, own, plugs_in, row
+from .options.options import choose, imported, options_of, own, plugs_in, row
 from .recipe import PLAIN, ProblemOptions, Spec, UsageError
 
 Shape = tuple[int, ...]

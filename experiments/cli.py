@@ -14,9 +14,9 @@ from typing import NoReturn
 
 import tyro
 
-from .command import Command, read_options
-from .completion import script
-from .options import UsageError, nearest
+from .command_line.command import Command, read_options
+from .command_line.completion import script
+from .options.options import UsageError, nearest
 
 # By what is typed, the file in commands/ that has it. Only the one that is asked for is imported.
 COMMANDS = {
@@ -161,7 +161,7 @@ def code_of(fault: BaseException) -> int:
     from hardattn.training.interrupt import Stopped
     from hardattn.training.metrics import NotFinite
 
-    from .folder import Busy
+    from .records.folder import Busy
 
     if isinstance(fault, Stopped):
         return fault.code

@@ -14,9 +14,9 @@ from typing import Any, Literal, NamedTuple, cast
 from hardattn.report import format_1
 from hardattn.training.options import TrainOptions
 
-from . import options
 from .kinds import Settings, Value
-from .options import PARTS, Option, UsageError as UsageError, check
+from .options import options
+from .options.options import PARTS, Option, UsageError as UsageError, check
 
 OWN = "folder:"  # how the names of datasets begin beside which a file of boxes may lie
 UNBOXED = ("plain",)  # whose rows of SCENES are not boxed; a copy, as those import torch
@@ -178,7 +178,7 @@ class Recipe:
     """None for a trainer that has no choice of it."""
     training: Any = field(default_factory=lambda: TrainOptions(images=1_000_000))
     trainer: str = "hardattn"
-    """By whom the weights are found: a row of hardattn.experiments.trainers.TRAINERS."""
+    """By whom the weights are found: a row of hardattn.experiments.trainers.trainer.TRAINERS."""
 
     def specs(self) -> dict[str, Spec]:
         """The rows of which it is made, by part."""

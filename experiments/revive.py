@@ -14,14 +14,14 @@ from hardattn.rollout import DRAWS, Agent
 from hardattn.scenes import Scenes, fixed_scenes
 from hardattn.world import World
 
-from . import sources
 from .build import Learner
 from .kinds import Json
 from .measure import measure
 from .recipe import ProblemOptions, Recipe, RunOptions, UsageError, from_settings
 from .recipes import sb3
+from .records import sources
 from .run import Setting, prepare
-from .trainers import TRAINERS
+from .trainers.trainer import TRAINERS
 
 APART = 0.005  # of the error, by which another machine's arithmetic may change it
 

@@ -31,15 +31,15 @@ from hardattn.training.loop import TrainingResult, train
 from hardattn.training.metrics import NotFinite
 from hardattn.world import World
 
-from . import sources, timing
 from .build import Estimator, Learner, agent as build_agent, built, estimator as build_estimator
-from .folder import Busy, failing, kept_if_used, locked
+from .command_line.words import overrides
 from .kinds import Json, Value
-from .machine import commit, made_with
 from .measure import controls, figures_of, measure
 from .recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
 from .recipes import RECIPES
-from .words import overrides
+from .records import sources, timing
+from .records.folder import Busy, failing, kept_if_used, locked
+from .records.machine import commit, made_with
 
 DRAWS_OF_CONTROLS = 5  # of random looks: one alone would be luck that all are compared with
 EXAMPLES = 24  # test scenes kept as pictures

@@ -56,4 +56,4 @@ def load(source: str | Path) -> Any:
 
     source: the folder of a run, or one that `hardattn export` wrote.
     """
-    return import_module("hardattn.experiments.subjects").load(source)
+    return import_module("hardattn.experiments.sharing.subjects").load(source)

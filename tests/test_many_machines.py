@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from hardattn.experiments.cli import main
+from hardattn.experiments.command_line.parse import parse
 from hardattn.experiments.commands.sweep import part_of
-from hardattn.experiments.parse import parse
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs/guide/many-machines.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)

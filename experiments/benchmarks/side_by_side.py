@@ -18,9 +18,9 @@ import torch
 
 from hardattn.storage import replace_text
 
-from ..committed import STUDIES
 from ..kinds import Json
-from ..machine import made_with
+from ..records.committed import STUDIES
+from ..records.machine import made_with
 
 SAVED = STUDIES / "bench"  # a file a machine
 SIDE, BYTES = 512, 2**26  # of the product and the copy that tell what a machine can do

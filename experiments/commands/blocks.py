@@ -4,7 +4,7 @@ SMYRF, clustered attention and random features beside multi-head attention, on m
 places, 64 channels, one core: forward and backward pass.
 """
 
-from ..command import Command, Measured
+from ..command_line.command import Command, Measured
 
 
 def run(given: Measured) -> int:

@@ -3,7 +3,7 @@
 Training of RAM on canvases of 28x28 to 4096x4096, beside the CNN that sees every pixel; one core.
 """
 
-from ..command import Command, Compared
+from ..command_line.command import Command, Compared
 
 
 def run(given: Compared) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..command import Command
+from ..command_line.command import Command
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Options:
 
 def run(given: Options) -> int:
     """Print the table."""
-    from ..committed import results
+    from ..records.committed import results
     from ..studies.claims import markdown
 
     print(markdown(given.results or results()), end="")

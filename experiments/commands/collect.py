@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from ..command import Command, some
+from ..command_line.command import Command, some
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Options:
 
 def run(given: Options) -> int:
     """Write them, and say which."""
-    from ..committed import collect, results
+    from ..records.committed import collect, results
 
     print("\n".join(map(str, collect(given.folders, given.out or results()))))
     return 0

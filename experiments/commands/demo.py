@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..command import Command
-from ..options import at_least
+from ..command_line.command import Command
+from ..options.options import at_least
 
 # The longest first, so that the cores finish together.
 RECIPES = (
@@ -38,9 +38,9 @@ class Options:
 
 def run(given: Options) -> int:
     """Train all, compare all."""
-    from ..parallel import sweep
     from ..studies.comparison import compare
     from ..studies.policy_gain.measure import gains, tell
+    from ..sweeps.parallel import sweep
 
     since = time.perf_counter()
     print(

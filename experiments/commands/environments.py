@@ -6,7 +6,7 @@ CPU seconds of this process, the least of many short rounds in turn, episodes en
 included.
 """
 
-from ..command import Command, Compared
+from ..command_line.command import Command, Compared
 
 
 def run(given: Compared) -> int:

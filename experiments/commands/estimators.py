@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..command import Command
-from ..options import at_least
+from ..command_line.command import Command
+from ..options.options import at_least
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def run(given: Options) -> int:
     from hardattn.device import tune
     from hardattn.storage import replace_text
 
-    from ..machine import made_with
+    from ..records.machine import made_with
     from ..studies.estimators import SAVED, measure, picture
 
     product = tune(threads=1)

@@ -8,7 +8,7 @@ be measured is named, and the exit code is 2.
 import sys
 from dataclasses import dataclass
 
-from ..command import Command, OnRuns
+from ..command_line.command import Command, OnRuns
 from ..recipe import RunOptions
 
 

@@ -4,7 +4,7 @@ Agents as they are evaluated, on one core, beside the same matrix products and n
 beside a plain RAM that counts its right answers.
 """
 
-from ..command import Command, Measured
+from ..command_line.command import Command, Measured
 
 
 def run(given: Measured) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tyro
 
-from ..command import Command
+from ..command_line.command import Command
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Options:
 
 def run(given: Options) -> int:
     """Write the folder, and say what is in it."""
-    from ..handed_on import deploy
-    from ..hub import PREFIX, push
+    from ..sharing.handed_on import deploy
+    from ..sharing.hub import PREFIX, push
 
     out = deploy(given.run_folder, given.out)
     for path in sorted(out.iterdir()):

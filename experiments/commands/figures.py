@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..command import Command
+from ..command_line.command import Command
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def run(given: Options) -> int:
     from hardattn.report.render.print import printed
     from hardattn.report.runs import read
 
-    from ..committed import results
+    from ..records.committed import results
     from ..studies.figures import COMPARISONS, figures
 
     groups = read([given.results or results()])

@@ -7,7 +7,7 @@ long it takes until 1.3 % of the validation images are answered wrong, looked at
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..command import Command
+from ..command_line.command import Command
 
 
 @dataclass(frozen=True)

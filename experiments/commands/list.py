@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import tyro
 
-from ..command import Command
-from ..options import UsageError, nearest
+from ..command_line.command import Command
+from ..options.options import UsageError, nearest
 from ..recipe import Recipe
 from ..recipes import RECIPES
 

@@ -15,8 +15,8 @@ from typing import Literal
 
 import tyro
 
-from ..command import Command, some
-from ..options import UsageError
+from ..command_line.command import Command, some
+from ..options.options import UsageError
 
 KINDS = (".png", ".gif", ".html")
 

@@ -4,7 +4,7 @@ The most that a process of its own ever held, of RAM at batch 128, beside what i
 began, libraries and all.
 """
 
-from ..command import Command, Compared
+from ..command_line.command import Command, Compared
 
 
 def run(given: Compared) -> int:

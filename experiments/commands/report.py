@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tyro
 
-from ..command import Command, some
+from ..command_line.command import Command, some
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ measured again.
 import sys
 from dataclasses import dataclass
 
-from ..command import Command, OnRuns
-from ..options import UsageError, nearest
+from ..command_line.command import Command, OnRuns
+from ..options.options import UsageError, nearest
 from ..recipe import RunOptions
 
 

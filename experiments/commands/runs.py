@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tyro
 
-from ..command import Command
+from ..command_line.command import Command
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Options:
 
 def run(given: Options) -> int:
     """Print a line a run."""
-    from ..states import states, table
+    from ..records.states import states, table
 
     print(table(given.folder, states(given.folder)))
     return 0

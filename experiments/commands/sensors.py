@@ -4,7 +4,7 @@ By index, as ours does, beside grid_sample with area averaging and beside a loop
 core.
 """
 
-from ..command import Command, Measured
+from ..command_line.command import Command, Measured
 
 
 def run(given: Measured) -> int:

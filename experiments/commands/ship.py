@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tyro
 
-from ..command import Command, some
+from ..command_line.command import Command, some
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Options:
 
 def run(given: Options) -> int:
     """Write them, and say how large they are."""
-    from ..shipped import SHIPPED, ship
+    from ..sharing.shipped import SHIPPED, ship
 
     for folder in ship(given.runs, given.into or SHIPPED):
         size = sum(path.stat().st_size for path in folder.iterdir())

@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..command import Command
-from ..options import UsageError, at_least
+from ..command_line.command import Command
+from ..options.options import UsageError, at_least
 from ..recipe import RunOptions
 
 

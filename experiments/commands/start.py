@@ -4,7 +4,7 @@ CPU seconds of processes of their own: of `hardattn --help`, of a training of di
 of its first update, and of one of ten updates with all that comes after; beside `import torch`.
 """
 
-from ..command import Command, Compared
+from ..command_line.command import Command, Compared
 
 
 def run(given: Compared) -> int:

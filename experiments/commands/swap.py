@@ -15,7 +15,7 @@ run that cannot be made alive is named, and the others are measured; then nothin
 import sys
 from dataclasses import dataclass
 
-from ..command import Command, OnRuns
+from ..command_line.command import Command, OnRuns
 
 
 @dataclass(frozen=True)

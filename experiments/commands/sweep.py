@@ -17,8 +17,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..command import Command, read_options, some
-from ..parse import parse
+from ..command_line.command import Command, read_options, some
+from ..command_line.parse import parse
 from ..recipe import UsageError
 
 
@@ -150,8 +150,8 @@ def run(given: Sweep) -> int:
 
 
 def _here(given: Sweep, commands: list[list[str]]) -> int:
-    from .. import capacity
-    from ..parallel import Here, sweep
+    from ..sweeps import capacity
+    from ..sweeps.parallel import Here, sweep
 
     gpus = capacity.gpus() if _device(commands) in ("auto", "cuda") else []
     workers = given.workers or len(gpus) or capacity.cores()
@@ -159,8 +159,8 @@ def _here(given: Sweep, commands: list[list[str]]) -> int:
 
 
 def _on_ray(given: Sweep, commands: list[list[str]]) -> int:
-    from ..on_ray import OnRay
-    from ..parallel import sweep
+    from ..sweeps.on_ray import OnRay
+    from ..sweeps.parallel import sweep
 
     device = _device(commands)
     place = OnRay(given.on)
@@ -177,7 +177,7 @@ def _device(commands: list[list[str]]) -> str:
 
 def tell(ended: Sequence[Any]) -> None:
     """A table of what became of each, as `hardattn runs` shows it."""
-    from ..states import table
+    from ..records.states import table
 
     if ended:
         print(table(Path(ended[0].training.run.out), [each.state for each in ended]))

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..command import Command
+from ..command_line.command import Command
 
 if TYPE_CHECKING:
     from hardattn.report.rows import Row, Table

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..command import Command
+from ..command_line.command import Command
+from ..command_line.parse import parse
+from ..command_line.words import command_for
 from ..kinds import Json
-from ..parse import parse
 from ..recipe import Recipe, RunOptions
-from ..words import command_for
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def run(given: Training) -> int:
     from hardattn.training.interrupt import Stopped
     from hardattn.training.metrics import NotFinite
 
-    from ..trainers import execute
+    from ..trainers.trainer import execute
 
     try:
         with joined() as ranks:

@@ -4,7 +4,7 @@ Whole trainings of random pixels of MNIST's size, on one core: scenes, log and v
 beside the same matrix products and nothing else, and beside a plain RAM with a DataLoader.
 """
 
-from ..command import Command, Compared
+from ..command_line.command import Command, Compared
 
 
 def run(given: Compared) -> int:

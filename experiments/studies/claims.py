@@ -17,8 +17,8 @@ from hardattn.report.column import estimate_text
 from hardattn.report.format_1 import settings
 from hardattn.stats import paired_difference, within
 
-from ..committed import RESULTS
 from ..kinds import Json
+from ..records.committed import RESULTS
 
 LONG = Path("studies", "soft.json")  # within a folder of results
 

@@ -27,8 +27,8 @@ from hardattn.sensors import Cells, GaussianWindow, Patches, Sensor
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
 
-from ..committed import STUDIES
 from ..kinds import Json
+from ..records.committed import STUDIES
 
 SAVED = STUDIES / "gradients.json"
 KINDS = ("cells", "mask", "point")

@@ -9,7 +9,7 @@ from hardattn.looking import Looked, Subject, look_at
 from hardattn.viz.looks import frames, gif, png, sheet_of, stacked
 from hardattn.viz.looks_page import page
 
-from ..subjects import load
+from ..sharing.subjects import load
 
 
 def look(given: Any) -> Iterator[str]:

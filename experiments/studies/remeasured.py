@@ -7,13 +7,13 @@ from pathlib import Path
 from hardattn.report.runs import read
 from hardattn.storage import replace_text
 
-from ..folder import locked
 from ..kinds import Json
 from ..recipe import RunOptions, UsageError
+from ..records.folder import locked
+from ..records.sources import files
 from ..revive import RunLoader
 from ..run import conclude, things
-from ..sources import files
-from ..trainers import TRAINERS
+from ..trainers.trainer import TRAINERS
 
 
 def remeasure(paths: Sequence[str | Path], given: RunOptions) -> list[str]:

@@ -10,48 +10,30 @@ from tests.support.imports import CORE, ROOT, dotted, imports, python_files, run
 # above, as its row says.
 EXPERIMENTS_MAY = {
     "kinds": "",
-    "signatures": "",
-    "options": "kinds signatures",
+    "options": "kinds",
     "recipe": "kinds options",
-    "folder": "",
-    "machine": "kinds",
-    "capacity": "",
-    "measure": "kinds",
     "recipes": "kinds options recipe",
-    "parse": "kinds options recipe recipes",
+    "measure": "kinds",
     "build": "kinds options recipe",
-    "command": "recipe",
-    "words": "kinds parse recipe recipes",
-    "timing": "kinds recipe",
-    "sources": "folder kinds recipe",
-    "states": "kinds recipe",
-    "committed": "kinds recipe recipes",
-    "run": "build folder kinds machine measure recipe recipes sources timing words",
-    "sb3": "build kinds recipe run timing",
-    "trainers": "build kinds options recipe run sb3",
-    "revive": "build kinds measure recipe recipes run sources trainers",
-    "on_ray": "folder kinds recipe",
-    "parallel": "folder kinds parse recipe revive run sources states timing",
-    "handed_on": "build committed folder kinds recipe revive sources",
-    "hub": "handed_on kinds recipe",
-    "shipped": "handed_on recipe",
-    "subjects": "build handed_on hub kinds recipe shipped",
-    "benchmarks": "build committed kinds machine recipe recipes run",
-    "studies": "build committed folder kinds machine measure parallel parse recipe recipes revive "
-    "run sources subjects timing trainers words",
-    "completion": "recipe recipes",
-    "commands": "benchmarks capacity command committed handed_on hub kinds machine on_ray options "
-    "parallel parse recipe recipes run shipped states studies "
-    "trainers words",
-    "cli": "command commands completion folder options",
+    "command_line": "kinds options recipe recipes",
+    "records": "kinds recipe recipes",
+    "run": "build command_line kinds measure recipe recipes records",
+    "trainers": "build kinds options recipe records run",
+    "revive": "build kinds measure recipe recipes records run trainers",
+    "sweeps": "command_line kinds recipe records revive run",
+    "sharing": "build kinds recipe records revive",
+    "benchmarks": "build kinds recipe recipes records run",
+    "studies": "build command_line kinds measure options recipe recipes records revive run "
+    "sharing sweeps trainers",
+    "commands": "benchmarks command_line kinds options recipe recipes records run sharing "
+    "studies sweeps trainers",
+    "cli": "command_line commands options records",
     "__main__": "cli",
 }
 
 
 # What must be there before it is known what is to be done: it imports no torch.
-LIGHT = (
-    "kinds signatures options recipe recipes parse command words completion commands cli".split()
-)
+LIGHT = "kinds options recipe recipes command_line commands cli".split()
 
 
 QUICK = {"tyro", *sys.stdlib_module_names}

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from hardattn.data import DataError
-from hardattn.experiments import cli, completion
+from hardattn.experiments import cli
 from hardattn.experiments.cli import COMMANDS, attempt, main
-from hardattn.experiments.command import Command
-from hardattn.experiments.folder import Busy
+from hardattn.experiments.command_line import completion
+from hardattn.experiments.command_line.command import Command
 from hardattn.experiments.recipe import UsageError
 from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.records.folder import Busy
 from hardattn.export import ExportError
 from hardattn.report.runs import ReportError
 from hardattn.storage import CheckpointError

@@ -13,12 +13,12 @@ from hardattn.data import load
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import Columns, evaluate
 from hardattn.evaluation.metrics import error
-from hardattn.experiments import trainers
+from hardattn.experiments.command_line.parse import parse
 from hardattn.experiments.measure import measure
-from hardattn.experiments.parse import parse
 from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.revive import RunLoader
 from hardattn.experiments.run import DRAWS_OF_CONTROLS
+from hardattn.experiments.trainers import trainer as trainers
 from hardattn.report.rows import tables
 from hardattn.report.runs import read
 from hardattn.rollout import greedy

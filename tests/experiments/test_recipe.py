@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from hardattn.experiments import options, run as execute
+from hardattn.experiments import run as execute
 from hardattn.experiments.cli import main
-from hardattn.experiments.options import nearest
-from hardattn.experiments.parse import parse
+from hardattn.experiments.command_line.parse import parse
+from hardattn.experiments.options import options
+from hardattn.experiments.options.options import nearest
 from hardattn.experiments.recipe import Spec, UsageError, choose_rows
 from hardattn.experiments.recipes import RECIPES
 from tests.support.commands import NET_RECIPE, OURS, RAM_RECIPE, TINY, fails

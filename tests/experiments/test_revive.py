@@ -16,11 +16,11 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
 from hardattn.experiments import run as execute
 from hardattn.experiments.cli import main
-from hardattn.experiments.parse import parse
+from hardattn.experiments.command_line.parse import parse
+from hardattn.experiments.command_line.words import Origin, as_words, named, origin_of
 from hardattn.experiments.recipe import Recipe, RunOptions, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import RunLoader, recipe_of
-from hardattn.experiments.words import Origin, as_words, named, origin_of
 from hardattn.report import format_1
 
 ROOT = Path(__file__).resolve().parents[2]

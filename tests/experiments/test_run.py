@@ -14,11 +14,12 @@ from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import Dataset
 from hardattn.estimators import refuse
 from hardattn.evaluation.metrics import METRICS
-from hardattn.experiments import build, measure, run as execute, trainers
+from hardattn.experiments import build, measure, run as execute
+from hardattn.experiments.command_line.parse import parse
 from hardattn.experiments.commands.sweep import every
-from hardattn.experiments.parse import parse
 from hardattn.experiments.recipe import ProblemOptions, RunOptions, Spec, UsageError
 from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.trainers import trainer as trainers
 from hardattn.training.optimizers import OPTIMIZERS
 from hardattn.training.options import TrainOptions
 from tests.support.commands import NET_RECIPE, OURS, RAM_RECIPE, TINY, fails, go, result_in

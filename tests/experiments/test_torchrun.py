@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from hardattn.experiments.states import states
+from hardattn.experiments.records.states import states
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW = ["--images", "10240", "--validate-every", "1280", "--test-draws", "1"]

@@ -11,13 +11,13 @@ from hardattn.evaluation.swap import own_looks
 from hardattn.rollout import DRAWS
 from hardattn.sensors.grid import Patches
 
+from ...command_line.parse import TRAIN
+from ...command_line.words import Origin, as_words, named, origin_of, overrides
 from ...kinds import Json
-from ...parse import TRAIN
 from ...recipe import Recipe, Spec
 from ...revive import LoadedRun, RunLoader
 from ...run import script_of
-from ...trainers import execute
-from ...words import Origin, as_words, named, origin_of, overrides
+from ...trainers.trainer import execute
 
 ORDERS = ("centre", "raster", "mean")  # that ignore the image
 

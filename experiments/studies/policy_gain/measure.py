@@ -30,11 +30,11 @@ from hardattn.scenes import Scenes
 from hardattn.storage import CheckpointError, read, replace_text, write
 from hardattn.world import World
 
-from ... import sources
-from ...folder import locked
 from ...kinds import Json
 from ...measure import controlled
 from ...recipe import RunOptions, UsageError
+from ...records import sources
+from ...records.folder import locked
 from ...revive import RunLoader
 from .fixed_order import retrained
 

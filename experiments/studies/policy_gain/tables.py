@@ -10,8 +10,8 @@ from hardattn.report.titles import bare, changes, titled
 from hardattn.stats import Estimate
 from hardattn.storage import replace_text
 
-from ...committed import STUDIES
 from ...kinds import Json
+from ...records.committed import STUDIES
 
 SAVED = STUDIES / "gain.json"
 SHOWN = ("random", "shuffled", "reversed", "centre", "raster", "mean", "oracle", "foreign")

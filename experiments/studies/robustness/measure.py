@@ -8,14 +8,14 @@ from pathlib import Path
 from hardattn.report.runs import ReportError, read
 from hardattn.storage import replace_text
 
-from ...committed import STUDIES, pretty
+from ...command_line.parse import parse
+from ...command_line.words import as_words, origin_of
 from ...kinds import Json
-from ...parallel import sweep
-from ...parse import parse
 from ...recipe import RunOptions, UsageError
 from ...recipes import RECIPES
+from ...records.committed import STUDIES, pretty
 from ...revive import LoadedRun, RunLoader, recipe_of
-from ...words import as_words, origin_of
+from ...sweeps.parallel import sweep
 from .changes import CHANGES, NoMeaning
 
 NAME = "characterisation.json"

@@ -14,8 +14,8 @@ from hardattn.report.runs import Group
 from hardattn.report.titles import title
 from hardattn.stats import Estimate, bootstrap_interval, within
 
-from ...committed import pretty
 from ...kinds import Json
+from ...records.committed import pretty
 from ..series import MARKERS, Member, caption, series
 from .measure import NAME, stored
 

@@ -24,13 +24,13 @@ from hardattn.training.log import Log
 from hardattn.training.loop import best_of, train
 from hardattn.training.metrics import NotFinite
 
-from ... import timing
-from ...folder import Busy
-from ...machine import made_with
+from ...command_line.words import as_words, command_for, origin_of
 from ...recipe import Recipe, RunOptions, UsageError
 from ...recipes import RECIPES
+from ...records import timing
+from ...records.folder import Busy
+from ...records.machine import made_with
 from ...run import begin, build, estimator, execute, prepare, record, work
-from ...words import as_words, command_for, origin_of
 from .plan import FULL, RATES, SEARCH_SEED, Cell, Protocol, Row, cells, kept, recipe_of
 
 PLAN = "plan.json"

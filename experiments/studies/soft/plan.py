@@ -17,7 +17,7 @@ from hardattn.attention import BLOCKS, HEADS
 from hardattn.evaluation import cost
 from hardattn.storage import replace_text
 
-from ...parse import called
+from ...command_line.parse import called
 from ...recipe import Recipe, RunOptions
 from ...recipes import RECIPES
 from ...run import Setting, build, prepare

@@ -9,8 +9,8 @@ from typing import Any
 from hardattn.significance import chance_of, holm
 from hardattn.stats import Estimate, paired_difference, within
 
-from ...committed import STUDIES, pretty
 from ...recipes import RECIPES
+from ...records.committed import STUDIES, pretty
 from .measure import DIVERGED, PLAN, chosen, folder_of, search_of, spent
 from .plan import CONTROL, FULL, RATES, SEARCH_SEED, SEARCH_SHARE, Cell, Protocol, Row, kept
 

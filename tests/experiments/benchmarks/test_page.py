@@ -12,7 +12,7 @@ import pytest
 from hardattn.experiments.benchmarks import page
 from hardattn.experiments.benchmarks.side_by_side import Times, price, row
 from hardattn.experiments.commands import tables
-from hardattn.experiments.committed import STUDIES, absolute
+from hardattn.experiments.records.committed import STUDIES, absolute
 
 MADE = {"commit": "abc", "torch": "2.13", "threads": 1}
 

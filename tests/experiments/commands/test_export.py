@@ -21,12 +21,12 @@ from hardattn.attention import BLOCKS, HEADS
 from hardattn.data import load
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.experiments import handed_on as deploy
 from hardattn.experiments.build import built
 from hardattn.experiments.cli import main
 from hardattn.experiments.recipe import Spec, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.run import plain
+from hardattn.experiments.sharing import handed_on as deploy
 from hardattn.export import Deployed
 from hardattn.scenes import fixed_scenes
 from hardattn.tasks import Localise

@@ -17,7 +17,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append((commands, workers))
         return 7
 
-    monkeypatch.setattr("hardattn.experiments.parallel.sweep", note)
+    monkeypatch.setattr("hardattn.experiments.sweeps.parallel.sweep", note)
     return found
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hardattn.experiments import cli, committed
+from hardattn.experiments import cli
 from hardattn.experiments.commands import tables as pages_of
 from hardattn.experiments.commands.tables import PAGES, RESULTS
+from hardattn.experiments.records import committed
 from hardattn.experiments.studies import claims
 from hardattn.experiments.studies.robustness import tables as characterised
 from hardattn.report.columns import RESULTS as OF_RESULTS

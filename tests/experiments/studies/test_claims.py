@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hardattn.experiments.committed import RESULTS
+from hardattn.experiments.records.committed import RESULTS
 from hardattn.experiments.studies import claims
 from hardattn.experiments.studies.claims import CLAIMS, LONG, budget, long_runs, rows, sides
 from tests.experiments.studies.soft.test_results import CONTROL, row, shifted, study

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hardattn.experiments.commands.tables import RESULTS
-from hardattn.experiments.committed import pretty, upgrade
+from hardattn.experiments.records.committed import pretty, upgrade
 from hardattn.report import results
 from hardattn.report.render.markdown import markdown
 from hardattn.report.results import FORMAT, record, upgraded

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hardattn import storage
-from hardattn.experiments import committed as collect
 from hardattn.experiments.cli import main
+from hardattn.experiments.records import committed as collect
 from hardattn.experiments.studies import comparison as compare
 from hardattn.report.columns import RESULTS, columns
 from hardattn.report.controls import script

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hardattn.experiments.build import world
-from hardattn.experiments.parse import parse
+from hardattn.experiments.command_line.parse import parse
 from hardattn.experiments.recipe import ProblemOptions, Spec
 from hardattn.experiments.recipes import RECIPES
 from hardattn.report.controls import sees

@@ -21,12 +21,13 @@ from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.failure_modes import states
 from hardattn.evaluation.metrics import METRICS, OF_BOXES, compute, references
 from hardattn.evaluation.swap import Meaningless, own_looks, swapped
-from hardattn.experiments import handed_on as deploy, recipe as config, run as execute
+from hardattn.experiments import recipe as config, run as execute
 from hardattn.experiments.cli import main
 from hardattn.experiments.commands import tables as table
 from hardattn.experiments.recipe import ProblemOptions, UsageError
 from hardattn.experiments.recipes.cluttered import CLUTTERED_60
 from hardattn.experiments.recipes.mnist import MNIST
+from hardattn.experiments.sharing import handed_on as deploy
 from hardattn.experiments.studies.policy_gain import measure as gain
 from hardattn.experiments.studies.robustness import changes
 from hardattn.problem import SCENES, Problem as Built

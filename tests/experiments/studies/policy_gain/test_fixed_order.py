@@ -7,13 +7,13 @@ import pytest
 
 from hardattn.experiments import build, measure, run as execute
 from hardattn.experiments.cli import main
-from hardattn.experiments.parse import parse
+from hardattn.experiments.command_line.parse import parse
+from hardattn.experiments.command_line.words import Origin, as_words, overrides
 from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import LoadedRun
 from hardattn.experiments.studies.policy_gain import fixed_order as retrain
 from hardattn.experiments.studies.policy_gain.measure import gains
-from hardattn.experiments.words import Origin, as_words, overrides
 from tests.support.policy_gain import only
 
 

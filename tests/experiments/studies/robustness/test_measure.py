@@ -13,7 +13,7 @@ import torch
 from hardattn.data import Dataset
 from hardattn.experiments import measure, run as execute
 from hardattn.experiments.cli import main
-from hardattn.experiments.parse import parse
+from hardattn.experiments.command_line.parse import parse
 from hardattn.experiments.studies.comparison import compare
 from hardattn.experiments.studies.figures import figures
 from hardattn.experiments.studies.robustness import tables as characterised

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hardattn.experiments import cli
-from hardattn.experiments.folder import locked
 from hardattn.experiments.recipe import UsageError
+from hardattn.experiments.records.folder import locked
 from hardattn.experiments.studies.soft import measure, results
 from hardattn.experiments.studies.soft.plan import RATES, Cell, Protocol, Row
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hardattn.attention import BLOCKS, HEADS
-from hardattn.experiments.parse import parse
+from hardattn.experiments.command_line.parse import parse
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.studies.soft import plan
 from hardattn.experiments.studies.soft.plan import FULL, LEFT_OUT, QUICK, RATES, Cell, Row

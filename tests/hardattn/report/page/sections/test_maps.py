@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from hardattn import storage
-from hardattn.experiments import committed as collect
+from hardattn.experiments.records import committed as collect
 from hardattn.report.columns import columns
 from hardattn.report.controls import control
 from hardattn.report.findings import findings

@@ -1,0 +1,1 @@
+"""Agents for others: exported, shipped, on the Hub, and read again from there."""

@@ -1,0 +1,1 @@
+"""Many trainings: side by side on one machine, or on the machines of a cluster."""

@@ -1,0 +1,1 @@
+"""Who trains: our own loop, and algorithms of Stable-Baselines3."""

@@ -1,0 +1,95 @@
+"""Times are taken once an architecture, and not beside a training."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hardattn.evaluation import cost
+from hardattn.experiments.command_line.parse import parse
+from hardattn.experiments.recipe import RunOptions
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.records import timing
+from hardattn.experiments.sweeps.parallel import sweep, take_times
+from hardattn.experiments.trainers.trainer import execute
+
+SMALL = [
+    "--images",
+    "256",
+    "--batch-size",
+    "64",
+    "--looks",
+    "2",
+    "--hidden",
+    "16",
+    "--device",
+    "cpu",
+]
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "SECONDS", 0.0)
+
+
+def trained(out: Path, *words: str) -> Path:
+    """The folder of a run."""
+    name, recipe, run = parse(["ram-digits", *SMALL, *words, "--out", str(out)])
+    execute(name, recipe, run, "a command")
+    return out / name / f"seed-{run.seed}"
+
+
+def costs(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "result.json").read_text())["cost"])
+
+
+def test_a_run_beside_a_training_leaves_times_out_and_they_are_filled_in_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with timing.work(tmp_path / "other" / "seed-0"):
+        one = trained(tmp_path)
+        assert costs(one)["flops"] > 0 and not {"latency", "throughput"} & costs(one).keys()
+        take_times([one], RunOptions(device="cpu"))  # it is not alone yet
+        assert "latency" not in costs(one) and "not timed" in capsys.readouterr().err
+        two = trained(tmp_path, "--seed", "1", "--estimator", "reinforce")
+    wider = trained(tmp_path, "--hidden", "24")
+    assert costs(wider)["latency"]["clock"] == "processor", "it was alone"
+    take_times([one, two, tmp_path / "nowhere" / "seed-0", wider], RunOptions(device="cpu"))
+    assert costs(one) == costs(two) and costs(one)["latency"]["passes"] == cost.PASSES
+    assert costs(wider)["architecture"] != costs(one)["architecture"]
+    assert costs(wider)["latency"] != costs(one)["latency"]
+
+
+def test_whoever_is_timed_is_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "seed-0"
+    with timing.alone(folder) as one, timing.alone(folder.parent / "seed-1") as other:
+        assert one and not other
+    with timing.work(folder), timing.work(folder), timing.alone(folder) as third:
+        assert not third
+    with timing.alone(folder) as again:
+        assert again
+
+
+def test_an_architecture_is_the_agent_and_its_world_whatever_it_learned_by() -> None:
+    base = RECIPES["ram-digits"]
+    made = {"processor": "one", "torch": "2"}
+    for recipe in RECIPES.values():
+        mine = timing.architecture(recipe, made)
+        taught = dataclasses.replace(
+            recipe, training=base.training, estimator=base.estimator, title="another"
+        )
+        assert timing.architecture(taught, made) == mine
+        looks = dataclasses.replace(recipe.problem, looks=recipe.problem.looks + 1)
+        assert timing.architecture(dataclasses.replace(recipe, problem=looks), made) != mine
+        assert timing.architecture(recipe, {**made, "processor": "other"}) != mine
+    wider = dataclasses.replace(base, agent=base.agent.but(hidden=7))
+    assert timing.architecture(wider, made) != timing.architecture(base, made)
+
+
+def test_a_sweep_times_when_all_have_ended(tmp_path: Path) -> None:
+    words = ["ram-digits", *SMALL, "--out", str(tmp_path), "--seed"]
+    assert sweep([[*words, "0"], [*words, "1"]], 2) == 0
+    found = [costs(path.parent) for path in sorted(tmp_path.rglob("result.json"))]
+    assert len(found) == 2 and all(one["latency"]["clock"] == "processor" for one in found)
