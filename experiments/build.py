@@ -15,7 +15,9 @@ from hardattn.sensors import Sensor
 from hardattn.world import World
 
 from .kinds import Settings
-from .options.options import choose, imported, options_of, own, plugs_in, row
+from .options.option import choose
+from .options.tables import imported, options_of, own, row
+from .options.wording import plugs_in
 from .recipe import PLAIN, ProblemOptions, Spec, UsageError
 
 Shape = tuple[int, ...]

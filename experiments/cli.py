@@ -16,7 +16,7 @@ import tyro
 
 from .command_line.command import Command, read_options
 from .command_line.completion import script
-from .options.options import UsageError, nearest
+from .options.option import UsageError, nearest
 
 # By what is typed, the file in commands/ that has it. Only the one that is asked for is imported.
 COMMANDS = {

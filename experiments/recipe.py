@@ -15,8 +15,10 @@ from hardattn.report import format_1
 from hardattn.training.options import TrainOptions
 
 from .kinds import Settings, Value
-from .options import options
-from .options.options import PARTS, Option, UsageError as UsageError, check
+from .options import tables, wording
+from .options.option import Option, UsageError as UsageError, fields_of
+from .options.tables import PARTS
+from .options.wording import check
 
 OWN = "folder:"  # how the names of datasets begin beside which a file of boxes may lie
 UNBOXED = ("plain",)  # whose rows of SCENES are not boxed; a copy, as those import torch
@@ -142,7 +144,7 @@ def fields(kind: type) -> Mapping[str, Option]:
 def _fields(kind: Hashable) -> Mapping[str, Option]:
     assert isinstance(kind, type)
     rows = [each.name for each in dataclasses.fields(kind) if each.type in (Spec, "Spec")]
-    found = options.fields(kind, rows)
+    found = fields_of(kind, rows)
     return {name: option._replace(listed=True) for name, option in found.items()}
 
 
@@ -188,7 +190,7 @@ class Recipe:
         if self.estimator is not None:
             found["estimator"] = self.estimator
         if isinstance(self.agent, Spec):
-            given = options.given_to("agent", self.agent.name)
+            given = tables.given_to("agent", self.agent.name)
             for part in ("block", "head"):
                 if part in given:
                     held = self.agent.get(part, PLAIN[part])
@@ -218,7 +220,7 @@ class Recipe:
                     yield Flag(name, part, option, getattr(records[part], name), True)
                 continue
             spec = self.specs()[part]
-            for name, option in options.options_of(part, spec.name).items():
+            for name, option in tables.options_of(part, spec.name).items():
                 flat = f"{part}_{name}" if name in known else name
                 known.add(flat)
                 value = spec.get(name, None if option.needed else option.default)
@@ -317,7 +319,7 @@ def choose_rows(
         before = recipe.specs().get(part)
         if before is None:
             raise UsageError(f"the recipe has no {part} to choose")
-        takes = options.options_of(part, names[part])
+        takes = tables.options_of(part, names[part])
         if names[part] == before.name:
             continue
         kept = {name: value for name, value in before.options.items() if name in takes}
@@ -339,7 +341,7 @@ def from_settings(
     left = format_1.settings(dict(given))
     agent = str(left.pop("agent", ""))
     if of is None:
-        agents = {said(name): name for name in options.rows("agent")}
+        agents = {said(name): name for name in tables.rows("agent")}
         if agent not in agents and ":" not in agent and agent not in agents.values():
             raise UsageError(f"{where}: no recipe of this version has an agent {agent!r}")
         of = Recipe(title=title, about="", agent=Spec(agents.get(agent, agent)))
@@ -362,4 +364,4 @@ def as_told(option: Option, value: Value) -> Value:
     """A value as it was before JSON had it: see `hardattn.experiments.run.plain`."""
     if isinstance(value, str) and value in ("inf", "-inf", "nan") and not option.choices:
         return float(value)
-    return options.plain(value)
+    return wording.plain(value)

@@ -11,8 +11,9 @@ from hardattn.report import format_1
 from hardattn.report.titles import titled
 
 from ..kinds import Settings, Value
-from ..options import options
-from ..options.options import GIVEN, PARTS, Option, UsageError, nearest
+from ..options import tables, wording
+from ..options.option import Option, UsageError, nearest, renamed
+from ..options.tables import GIVEN, PARTS
 from ..recipe import ProblemOptions, Recipe, RunOptions, Spec, choose_rows, fields, said
 from ..recipes import RECIPES
 
@@ -50,11 +51,11 @@ def parse(
         without = value == ["None"] and _taken_elsewhere(word, recipe)
         if word not in known and word not in PARTS and not without:
             raise UsageError(_strange(word, recipe, known))
-    values = {word: options.read(known[word], given[word]) for word in known if word in given}
+    values = {word: wording.read(known[word], given[word]) for word in known if word in given}
     of_run = fields(RunOptions)
     given_to_run: Settings = {word: values.pop(word) for word in of_run if word in values}
     for word, value in given_to_run.items():
-        options.check(of_run[word], value)
+        wording.check(of_run[word], value)
     run = RunOptions(**given_to_run)
     return (*called(name, base, recipe.changed(values).complete()), run)
 
@@ -116,7 +117,7 @@ def _from_file(words: list[str], base: Recipe) -> dict[str, list[str]]:
         raise UsageError(f"--config {path}: {fault}") from fault
     if not isinstance(held, dict):
         raise UsageError(f"--config {path}: no settings, which are names with values")
-    rows = {said(name): name for name in options.rows("agent")}
+    rows = {said(name): name for name in tables.rows("agent")}
     agent = held.get("agent")
     if agent == type(base.agent).__name__ and not isinstance(base.agent, Spec):
         del held["agent"]
@@ -147,10 +148,10 @@ def _made_of(base: Recipe, given: Mapping[str, list[str]]) -> Recipe:
                 raise UsageError(f"--{part} takes one name, not {' '.join(given[part])!r}")
             names[part] = given[part][0]
             if ":" in names[part]:
-                options.row(part, names[part])  # or say why it cannot be imported
-            options.place(part, names[part])
+                tables.row(part, names[part])  # or say why it cannot be imported
+            tables.place(part, names[part])
     of_problem = {
-        name: options.read(option, given[name])
+        name: wording.read(option, given[name])
         for name, option in fields(ProblemOptions).items()
         if name in given
     }
@@ -166,18 +167,18 @@ def _known(recipe: Recipe) -> dict[str, Option]:
 def _taken_elsewhere(word: str, recipe: Recipe) -> str:
     """The part of the recipe of which another row takes an option of that name; "" if none does."""
     for part in recipe.specs():
-        if any(word in options.options_of(part, row) for row in options.rows(part)):
+        if any(word in tables.options_of(part, row) for row in tables.rows(part)):
             return part
     return ""
 
 
 def _strange(word: str, recipe: Recipe, known: Mapping[str, Option]) -> str:
     """What to answer to a flag that the recipe has not."""
-    if now := options.renamed(word):
+    if now := renamed(word):
         return f"--{word.replace('_', '-')} is now called --{now.replace('_', '-')}"
     if part := _taken_elsewhere(word, recipe):
         row = recipe.specs()[part].name
-        could = ", ".join(options.options_of(part, row)) or "none"
+        could = ", ".join(tables.options_of(part, row)) or "none"
         return f"{part} {row!r} takes no {word!r}; of its options it takes: {could}"
     for part in PARTS:
         if word in GIVEN[part] and word not in known:
@@ -202,7 +203,7 @@ def _parser(recipe: Recipe, program: str) -> argparse.ArgumentParser:
     )
     parts = parser.add_argument_group("what it is made of")
     for part, spec in recipe.specs().items():
-        names = [*options.rows(part), *([] if part == "scene" else [PLUG_IN])]
+        names = [*tables.rows(part), *([] if part == "scene" else [PLUG_IN])]
         parts.add_argument(
             f"--{part}", metavar="NAME", help=_escaped(f"{', '.join(names)} (default: {spec.name})")
         )
@@ -220,7 +221,7 @@ def _add(group: argparse._ArgumentGroup, name: str, option: Option, value: Value
     default = "" if option.needed and value is None else f" (default: {_shown(value)})"
     group.add_argument(
         f"--{name.replace('_', '-')}",
-        metavar=options.metavar(option),
+        metavar=wording.metavar(option),
         help=_escaped(option.help + choices + default),
     )
 

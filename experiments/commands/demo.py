@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..command_line.command import Command
-from ..options.options import at_least
+from ..options.wording import at_least
 
 # The longest first, so that the cores finish together.
 RECIPES = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..command_line.command import Command
-from ..options.options import at_least
+from ..options.wording import at_least
 
 
 @dataclass(frozen=True)

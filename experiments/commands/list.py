@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tyro
 
 from ..command_line.command import Command
-from ..options.options import UsageError, nearest
+from ..options.option import UsageError, nearest
 from ..recipe import Recipe
 from ..recipes import RECIPES
 

@@ -16,7 +16,7 @@ from typing import Literal
 import tyro
 
 from ..command_line.command import Command, some
-from ..options.options import UsageError
+from ..options.option import UsageError
 
 KINDS = (".png", ".gif", ".html")
 

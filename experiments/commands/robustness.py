@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from ..command_line.command import Command, OnRuns
-from ..options.options import UsageError, nearest
+from ..options.option import UsageError, nearest
 from ..recipe import RunOptions
 
 

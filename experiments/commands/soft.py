@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..command_line.command import Command
-from ..options.options import UsageError, at_least
+from ..options.option import UsageError
+from ..options.wording import at_least
 from ..recipe import RunOptions
 
 

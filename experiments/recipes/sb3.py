@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..kinds import Settings
-from ..options.options import UsageError, at_least, finite, positive
+from ..options.option import UsageError
+from ..options.wording import at_least, finite, positive
 from ..recipe import Recipe
 from .cluttered import CLUTTERED_DIGITS
 

@@ -10,7 +10,7 @@ from hardattn.world import World
 from .. import run
 from ..build import Estimator, Image, Learner
 from ..kinds import Json
-from ..options.options import choose
+from ..options.option import choose
 from ..recipe import Recipe, RunOptions, UsageError
 from . import sb3
 

@@ -8,8 +8,8 @@ import pytest
 from hardattn.experiments import run as execute
 from hardattn.experiments.cli import main
 from hardattn.experiments.command_line.parse import parse
-from hardattn.experiments.options import options
-from hardattn.experiments.options.options import nearest
+from hardattn.experiments.options import tables
+from hardattn.experiments.options.option import nearest
 from hardattn.experiments.recipe import Spec, UsageError, choose_rows
 from hardattn.experiments.recipes import RECIPES
 from tests.support.commands import NET_RECIPE, OURS, RAM_RECIPE, TINY, fails
@@ -20,13 +20,13 @@ def test_what_a_row_does_not_take_is_not_inherited_from_another(part: str) -> No
     """Every recipe with every other scene, sensor and estimator; what is taken is inherited."""
     for name, recipe in OURS.items():
         before = recipe.specs()[part].options
-        for row in options.rows(part):
+        for row in tables.rows(part):
             try:
                 after = choose_rows(recipe, {part: row})
             except UsageError as fault:
                 assert "nobody knows where the target is" in str(fault)
                 continue
-            takes = options.options_of(part, row)
+            takes = tables.options_of(part, row)
             kept = {key: value for key, value in before.items() if key in takes}
             assert after.specs()[part] == Spec(row, **kept), (name, row)
             assert (

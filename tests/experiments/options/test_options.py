@@ -12,14 +12,15 @@ import pytest
 
 from hardattn.experiments import build
 from hardattn.experiments.command_line.parse import parse
-from hardattn.experiments.options import options
-from hardattn.experiments.options.options import GIVEN, PARTS, Option, UsageError
+from hardattn.experiments.options import tables, wording
+from hardattn.experiments.options.option import Option, UsageError, kinds_of
+from hardattn.experiments.options.tables import GIVEN, PARTS
 from hardattn.experiments.recipe import PLAIN, Recipe, Spec
 from hardattn.experiments.recipes import RECIPES
 from hardattn.report.format_1 import RENAMED
 
-ROOT = Path(__file__).resolve().parents[2]
-ROWS = [(part, name) for part in PARTS for name in options.rows(part)]
+ROOT = Path(__file__).resolve().parents[3]
+ROWS = [(part, name) for part in PARTS for name in tables.rows(part)]
 # A recipe whose part can be any row.
 OF = dict.fromkeys(PARTS, "ram-digits") | dict.fromkeys(PLAIN, "soft")
 NOT_CHOSEN = {"scene": {"search"}}  # an agent would have to be told what to find
@@ -34,7 +35,7 @@ def own(call: Any) -> Any:
 
 @pytest.mark.parametrize("part, name", ROWS)
 def test_args_name_every_option_and_nothing_else(part: str, name: str) -> None:
-    found = own(options.row(part, name))
+    found = own(tables.row(part, name))
     if found.__module__.startswith("torch"):
         return  # a row without a constructor has nothing to choose
     function = vars(found)["__init__"] if inspect.isclass(found) else found
@@ -55,7 +56,7 @@ def another(option: Option) -> list[str]:
     """Words for a value of that kind."""
     if option.choices:
         return [str(option.choices[-1])]
-    for kind in options._several(option.kind):
+    for kind in kinds_of(option.kind):
         if kind in (int, float, bool):
             return {int: ["8"], float: ["0.25"], bool: ["True"]}[kind]
     if option.name == "genotype":
@@ -73,7 +74,7 @@ def test_every_option_of_every_row_can_be_set(part: str, name: str) -> None:
         return
     base = [OF[part], f"--{part}", name]
     needed = {"canvas": "48", "size": "4", "rows": "4", "columns": "4", "cover": "0.5"}
-    takes = options.options_of(part, name)
+    takes = tables.options_of(part, name)
     for option in takes.values():
         if option.needed and option.name not in RECIPES[OF[part]].specs()[part].options:
             base += [f"--{option.name}", needed[option.name]]
@@ -85,7 +86,7 @@ def test_every_option_of_every_row_can_be_set(part: str, name: str) -> None:
         words = another(option)
         _, recipe, _ = parse([*base, f"--{flag.replace('_', '-')}", *words])
         value = recipe.specs()[part].get(option.name)
-        assert value == options.read(option, words), (part, name, option.name)
+        assert value == wording.read(option, words), (part, name, option.name)
         assert recipe.settings()[flag] == value
 
 
@@ -103,9 +104,7 @@ def test_help_lists_what_the_rows_of_a_recipe_take_and_nothing_else(
     common = {"seed", "device", "threads", "out", "root", "track", "again", "config"}
     common |= {*recipe.specs()}
     rows = {
-        each
-        for part, spec in recipe.specs().items()
-        for each in options.options_of(part, spec.name)
+        each for part, spec in recipe.specs().items() for each in tables.options_of(part, spec.name)
     }
     told = {flag.removeprefix("--").replace("-", "_") for flag in flags}
     for each in told - common:
@@ -138,7 +137,7 @@ def test_options_of_one_name_are_told_apart_by_their_part() -> None:
 
 def test_options_of_bases_are_explained_too() -> None:
     """A constructor that passes on what it does not know takes what its bases take."""
-    found = options.options_of("agent", "player")
+    found = tables.options_of("agent", "player")
     assert found["std"].help and found["core"].choices == ("rnn", "gru", "lstm")
     assert "head" not in found and "reach" not in found
 
@@ -292,4 +291,4 @@ def test_settings_may_come_from_a_file(tmp_path: Path) -> None:
 
 def test_nothing_that_is_given_can_be_chosen() -> None:
     for part, name in ROWS:
-        assert not options.options_of(part, name).keys() & set(GIVEN[part])
+        assert not tables.options_of(part, name).keys() & set(GIVEN[part])

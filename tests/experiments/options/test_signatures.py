@@ -14,15 +14,16 @@ import docstring_parser
 import pytest
 from torch import nn
 
-from hardattn.experiments.options import options, signatures
-from hardattn.experiments.options.options import GIVEN, PARTS, UsageError
+from hardattn.experiments.options import signatures, tables, wording
+from hardattn.experiments.options.option import UsageError, _named, takes
+from hardattn.experiments.options.tables import GIVEN, PARTS
 from hardattn.training.loop import KEEP
 from hardattn.training.optimizers import OPTIMIZERS, SCHEDULES
 from hardattn.world import CONTEXTS, FIRST_LOOKS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CALL = get_origin(Callable[..., Any])
-ROWS = [(part, name) for part in PARTS for name in options.rows(part)]
+ROWS = [(part, name) for part in PARTS for name in tables.rows(part)]
 
 
 def imported(call: Callable[..., Any]) -> dict[str, tuple[Any, Any, str]]:
@@ -60,25 +61,25 @@ def sayable(kind: Any) -> Any:
 
 
 def test_of_a_union_what_words_can_say_stays() -> None:
-    taken = options.takes(("hardattn.agents", "SoftAgent"))["backbone"]
-    assert taken.choices == ("cnn", "vit") and options.plugs_in(taken, "mine:make")
-    assert options.takes(("hardattn.agents", "RAM"))["encoder"].kind == str | None
+    taken = takes(("hardattn.agents", "SoftAgent"))["backbone"]
+    assert taken.choices == ("cnn", "vit") and wording.plugs_in(taken, "mine:make")
+    assert takes(("hardattn.agents", "RAM"))["encoder"].kind == str | None
 
 
 @pytest.mark.parametrize("part, name", ROWS)
 def test_the_options_of_every_row_are_those_of_its_signature(part: str, name: str) -> None:
-    wanted = imported(options.row(part, name))
-    found = options.takes(options.place(part, name), GIVEN[part])
+    wanted = imported(tables.row(part, name))
+    found = takes(tables.place(part, name), GIVEN[part])
     assert [*found] == [each for each in wanted if each not in GIVEN[part]]
     for each in found.values():
         assert (each.kind, each.default, each.help) == wanted[each.name], each.name
-    assert options.given_to(part, name) == [each for each in GIVEN[part] if each in wanted]
+    assert tables.given_to(part, name) == [each for each in GIVEN[part] if each in wanted]
 
 
 def test_the_tables_are_those_that_are_imported() -> None:
     from hardattn import agents, attention, estimators, problem, sensors
 
-    tables: dict[str, Any] = {
+    imported: dict[str, Any] = {
         "scene": problem.SCENES,
         "sensor": sensors.SENSORS,
         "agent": agents.AGENTS,
@@ -87,11 +88,11 @@ def test_the_tables_are_those_that_are_imported() -> None:
         "head": {"mean": agents.MeanPool, **attention.HEADS},
     }
     for part in PARTS:
-        made = {name: getattr(one, "make", one) for name, one in tables[part].items()}
-        assert {name: options.row(part, name) for name in options.rows(part)} == made, part
+        made = {name: getattr(one, "make", one) for name, one in imported[part].items()}
+        assert {name: tables.row(part, name) for name in tables.rows(part)} == made, part
     words = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "keep": KEEP}
     words |= {"first": FIRST_LOOKS, "context": CONTEXTS}
-    assert options._named() == {name: tuple(one) for name, one in words.items()}
+    assert _named() == {name: tuple(one) for name, one in words.items()}
     assert signatures.words("hardattn.agents", "SEE_ALL") == agents.SEE_ALL
 
 
@@ -188,7 +189,7 @@ def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_what_is_read_of_source_of_ones_own(somewhere: str) -> None:
-    empty, found = inspect.Parameter.empty, options.takes((somewhere, "Mine"))
+    empty, found = inspect.Parameter.empty, takes((somewhere, "Mine"))
     read = {name: (each.kind, each.default, each.help) for name, each in found.items()}
     assert read.pop("side") == (float, -float("inf"), "")
     assert read.pop("far") == (int | None, None, "Farther.")
@@ -203,15 +204,15 @@ def test_what_is_read_of_source_of_ones_own(somewhere: str) -> None:
 
 def test_what_is_imported_is_followed(somewhere: str) -> None:
     for name in ("Other", "Spoken"):
-        (option,) = options.takes((somewhere, name)).values()
+        (option,) = takes((somewhere, name)).values()
         assert (option.name, option.kind, option.default) == ("loud", bool, True)
-    assert options.takes((somewhere, "Above"))["pace"].choices == ("slow", "fast")
-    wide = options.takes((somewhere, "Wide"))
+    assert takes((somewhere, "Above"))["pace"].choices == ("slow", "fast")
+    wide = takes((somewhere, "Wide"))
     assert (wide["in_features"].kind, wide["bias"].default) == (int, True)
 
 
 @pytest.mark.parametrize("name", ["made", "Nobody", "FEW", "os"])
 def test_what_only_running_it_would_tell_is_one_line(somewhere: str, name: str) -> None:
     with pytest.raises(UsageError, match="written out in a module") as fault:
-        options.takes((somewhere, name))
+        takes((somewhere, name))
     assert "\n" not in str(fault.value)

@@ -18,7 +18,7 @@ from hardattn.experiments.sweeps.on_ray import Trainer, pack, unpack
 from hardattn.training import checkpoint
 from tests.support.training import same
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FEW = ["ram-digits", "--images", "20480", "--validate-every", "2560", "--test-draws", "1"]
 
 SWEEP = ["-m", "hardattn.experiments", "sweep", *FEW, "--seeds", "3"]
