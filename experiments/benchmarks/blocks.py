@@ -10,7 +10,6 @@ else; nobody listens to the maps.
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +99,7 @@ def both_ways(block: nn.Module, x: Tensor) -> None:
     block(x).sum().backward()
 
 
-def pays(rows: list[dict[str, Any]]) -> dict[str, int | None]:
+def pays(rows: list[Json]) -> dict[str, int | None]:
     """From how many places on each way is at least as fast as the first, both ways.
 
     Between two maps that were measured ratios are taken to be straight lines of logarithms. None

@@ -73,30 +73,32 @@ class Naive(gymnasium.Env[Numbers, Numbers]):
         return np.concatenate([glimpse.ravel(), self.place, [step]]).astype(np.float32)
 
 
-class Slices(gymnasium.Env[Any, Any]):
+class Slices(gymnasium.Env[Numbers, Numbers]):
     """Ten lines: an array of images with a blank border, and a slice of it."""
 
     observation_space = spaces.Box(0, 1, (GLIMPSE**2,), np.float32)
     action_space = spaces.Box(-1, 1, (2 + CLASSES,), np.float32)
 
-    def __init__(self, padded: Any, labels: Any):
+    def __init__(self, padded: Numbers, labels: NDArray[np.int64]):
         self.images, self.labels = padded, labels
 
-    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, Json]:
+    def reset(
+        self, *, seed: int | None = None, options: Json | None = None
+    ) -> tuple[Numbers, Json]:
         super().reset(seed=seed)
         index = self.np_random.integers(len(self.images))
         self.image, self.label, self.look = self.images[index], self.labels[index], 0
         self.place = self.np_random.uniform(-1, 1, 2)
         return self._seen(), {}
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, Json]:
+    def step(self, action: Numbers) -> tuple[Numbers, float, bool, bool, Json]:
         self.look += 1
         over = self.look == LOOKS
         if not over:
             self.place = np.clip(action[:2], -1, 1)
         return self._seen(), float(over and action[2:].argmax() == self.label), over, False, {}
 
-    def _seen(self) -> Any:
+    def _seen(self) -> Numbers:
         x, y = ((self.place + 1) / 2 * SIDE + GLIMPSE / 2 + 0.5).astype(int)
         return self.image[y : y + GLIMPSE, x : x + GLIMPSE].ravel()
 
@@ -133,7 +135,7 @@ def faces(
     ours = problem(IMAGES)
     images, labels = ours.split.images[:, 0].numpy(), ours.split.labels.numpy()
     around = ((0, 0), (GLIMPSE, GLIMPSE), (GLIMPSE, GLIMPSE))
-    padded = np.pad(images[:PADDED] / np.float32(255), around)
+    padded: Numbers = np.pad(images[:PADDED].astype(np.float32) / np.float32(255), around)
     tensors = GlimpseVectorEnv(ours, count, tensors=True)
     draw = torch.Generator().manual_seed(0)
     action = {
@@ -218,7 +220,7 @@ def measured(
     ]
 
 
-def vector(env: Any, action: Any = None) -> Callable[[], None]:
+def vector(env: Any, action: object = None) -> Callable[[], None]:
     """An episode of each environment."""
     env.reset(seed=0)
     env.action_space.seed(0)

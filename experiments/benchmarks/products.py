@@ -1,14 +1,16 @@
 """What an update is made of: how many kernels, and the matrix products among them."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
-aten: Any = torch.ops.aten
+Product = tuple[OpOverload, tuple[object, ...], dict[str, object]]  # and its operands
+aten = torch.ops.aten
 # What is a matrix product, forward or backward; a convolution is one.
 PRODUCTS = {
     aten.mm.default,
@@ -36,7 +38,7 @@ class Made(NamedTuple):
 
     kernels: int
     """Operations that compute; views and rooms for numbers are none."""
-    products: list[tuple[Any, Any, Any]]
+    products: list[Product]
     """Matrix products, in their order: the operation, and operands of the same shapes."""
 
     def replay(self) -> None:
@@ -59,12 +61,16 @@ class _Listening(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.kernels = 0
-        self.products: list[tuple[Any, Any, Any]] = []
-        self.known: dict[Any, Tensor] = {}
+        self.products: list[Product] = []
+        self.known: dict[tuple[object, ...], Tensor] = {}
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
+        self,
+        func: OpOverload,
+        types: Sequence[type],
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         kwargs = kwargs or {}
         if not func.is_view and func.overloadpacket.__name__ not in FREE:
             self.kernels += 1
@@ -72,7 +78,7 @@ class _Listening(TorchDispatchMode):
             self.products.append((func, tree_map(self._alike, args), kwargs))
         return func(*args, **kwargs)
 
-    def _alike(self, given: Any) -> Any:
+    def _alike(self, given: object) -> object:
         """Numbers of the same shape, as far apart in memory; for one operand one and the same."""
         if not isinstance(given, Tensor):
             return given

@@ -127,7 +127,7 @@ def row(
     times: Times,
     limit: Times | None = None,
     beside: tuple[str, Times] | None = None,
-    **more: Any,
+    **more: object,
 ) -> Json:
     """A line of a benchmark: how many a second, and what that is of what could be.
 
@@ -151,7 +151,7 @@ def price(
     value: Times,
     limit: Times | None = None,
     beside: tuple[str, Times] | None = None,
-    **more: Any,
+    **more: object,
 ) -> Json:
     """The same of what is the better the less it is: seconds, megabytes."""
     found = row(what, unit, value, limit, beside, **more)

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ..kinds import Json
 from ..recipe import UsageError
@@ -102,7 +101,7 @@ def version(checkout: Path) -> str:
     """The commit of a checkout; its folder's name where there is none."""
     words = ["git", "-C", str(checkout), "rev-parse", "--short=7", "HEAD"]
     try:
-        done: Any = subprocess.run(words, capture_output=True, text=True, check=True, timeout=10)
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return checkout.resolve().name
     return str(done.stdout.strip())

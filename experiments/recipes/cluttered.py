@@ -1,8 +1,8 @@
 """Recipes for digits among clutter."""
 
 from dataclasses import replace
-from typing import Any
 
+from ..kinds import Settings
 from ..recipe import Recipe, Spec
 from .digits import DIGITS
 from .mnist import MNIST, TRANSLATED_60
@@ -43,7 +43,7 @@ CLUTTERED_100 = replace(
 )
 
 # DRAW's reader, which the gradient passes, on the same scenes.
-DRAW: dict[str, Any] = {
+DRAW: Settings = {
     "estimator": Spec("pathwise"),
     "lr": 2e-3,
     "max_grad_norm": 1.0,

@@ -62,7 +62,7 @@ class Family:
     """RAM whose policy trains the locator alone, of which the estimators are compared, if any."""
     apart: TrainOptions | None = None
     """Of the latter; by default as of the former."""
-    published: Mapping[str, Any] = field(default_factory=dict)
+    published: Settings = field(default_factory=dict)
     """Of RAM as it was published: its spread (std), and changes of its training."""
     whole: Mapping[str, TrainOptions] = field(default_factory=dict)  # by net
 

@@ -1,15 +1,14 @@
 """Recipes for two digits on a large canvas."""
 
-from typing import Any
-
 from hardattn.training.options import TrainOptions
 
+from ..kinds import Settings
 from ..recipe import ProblemOptions, Recipe, Spec
 from .family import DEPARTS, GAIN, Family
 from .mnist import WIDE
 
 # The budget of what was measured first.
-FEW: dict[str, Any] = {
+FEW: Settings = {
     "images": 600_000,
     "batch_size": 128,
     "lr": 1e-3,
@@ -40,7 +39,7 @@ DRAM = Spec(
     std_from=0.4,
     balance=0.3,
 )
-CLIPPED: dict[str, Any] = {"max_grad_norm": 1.0, "lr": 2e-3}
+CLIPPED: Settings = {"max_grad_norm": 1.0, "lr": 2e-3}
 DRAM_DEPARTS = (
     "Departs from the paper: a look is paid for what it adds to the belief in the truth; an answer "
     "is learned after every look; draws narrow while it learns; sizes are ours; Adam."

@@ -12,13 +12,13 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 from hardattn import __version__
 
+from ..kinds import Json
 from ..recipe import UsageError
 from . import handed_on
 
@@ -96,7 +96,7 @@ def push(folder: Path, target: str) -> str:
     return f"{_endpoint()}/{name}"
 
 
-def _commit(files: dict[str, bytes], large: set[str]) -> Iterator[dict[str, Any]]:
+def _commit(files: dict[str, bytes], large: set[str]) -> Iterator[Json]:
     """The lines of a commit: a head, then each file, whole or by its hash."""
     yield {"key": "header", "value": {"summary": f"hardattn {__version__}", "description": ""}}
     for path, content in files.items():
@@ -129,7 +129,7 @@ def _upload(name: str, content: bytes, target: str) -> None:
 
 def _ask(
     place: str,
-    data: Any = None,
+    data: bytes | Json | None = None,
     kind: str = "application/json",
     *,
     what: str,
@@ -163,7 +163,7 @@ def _send(request: Request, what: str, fine: tuple[int, ...] = ()) -> bytes:
         raise UsageError(f"{what}: {_endpoint()} cannot be reached ({why})") from fault
 
 
-def _json(content: bytes, what: str) -> dict[str, Any]:
+def _json(content: bytes, what: str) -> Json:
     try:
         found = json.loads(content)
     except ValueError as fault:

@@ -22,8 +22,10 @@ from typing import Any, NamedTuple
 
 from hardattn import __version__
 
+from ..kinds import Json
 from ..recipe import UsageError
 from ..records.folder import Busy, locked
+from .parallel import Training
 
 TRIES = 6  # on machines that are lost before anything came
 CALLS = 3  # until a cluster answers; one that is busy is slow to
@@ -108,7 +110,7 @@ class Trainer:
         return found
 
 
-def _newest(written: dict[str, Any]) -> str:
+def _newest(written: Json) -> str:
     """The last checkpoint that is vouched for."""
     return max(
         (name for name in written if name.endswith(".sha256") and "step-" in name), default=""
@@ -178,7 +180,7 @@ class OnRay:
 
         ray: Any = installed
         where = os.environ.get("RAY_ADDRESS", "auto") if address == "ray" else address
-        quiet: dict[str, Any] = {} if where.startswith("ray://") else {"log_to_driver": False}
+        quiet: Json = {} if where.startswith("ray://") else {"log_to_driver": False}
         for left in reversed(range(CALLS if where.startswith("ray://") else 1)):
             try:
                 ray.init(where, logging_level="ERROR", **quiet)
@@ -204,7 +206,7 @@ class OnRay:
         """Trainings that still run there end."""
         self.ray.shutdown()
 
-    def train(self, training: Any, hear: Callable[[str], None]) -> int:
+    def train(self, training: Training, hear: Callable[[str], None]) -> int:
         """See `parallel.Place`."""
         folder: Path = training.folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -224,7 +226,7 @@ class OnRay:
         """See `parallel.Place`."""
         self.stopping = number
 
-    def _until_it_ends(self, training: Any, hear: Callable[[str], None]) -> int:
+    def _until_it_ends(self, training: Training, hear: Callable[[str], None]) -> int:
         from ray.exceptions import RayError, RayTaskError
 
         again, tries = training.run.again, 0
@@ -247,7 +249,7 @@ class OnRay:
         hear(f"error: {TRIES} times in a row its machine or worker was lost before anything came")
         return 1
 
-    def _begun(self, training: Any, words: list[str], files: Files) -> Any:
+    def _begun(self, training: Training, words: list[str], files: Files) -> Any:
         """The actor, once it is there."""
         kind: Any = self.ray.remote(Trainer).options(
             num_cpus=training.run.threads,

@@ -20,6 +20,7 @@ from hardattn.storage import CheckpointError, replace_text
 from hardattn.training.progress import Overall
 
 from ..command_line.parse import parse
+from ..kinds import Json
 from ..recipe import Recipe, RunOptions, UsageError
 from ..records import sources, timing
 from ..records.folder import locked
@@ -228,7 +229,7 @@ def take_times(folders: Iterable[Path], given: RunOptions | None) -> None:
             times only get what others of their architecture have.
     """
     waiting: dict[str, list[Path]] = {}
-    known: dict[str, dict[str, Any]] = {}
+    known: dict[str, Json] = {}
     for folder in folders:
         path = folder / "result.json"
         costs = (json.loads(path.read_text()).get("cost") or {}) if path.exists() else {}
@@ -245,7 +246,7 @@ def take_times(folders: Iterable[Path], given: RunOptions | None) -> None:
             _add(folder, found)
 
 
-def _timed(folder: Path, given: RunOptions) -> dict[str, Any]:
+def _timed(folder: Path, given: RunOptions) -> Json:
     """The times of a finished run; {} where it cannot be rebuilt or is not alone."""
     try:
         run = RunLoader(given)(folder, json.loads((folder / "result.json").read_text()))
@@ -260,7 +261,7 @@ def _timed(folder: Path, given: RunOptions) -> dict[str, Any]:
     return {}
 
 
-def _add(folder: Path, times: dict[str, Any]) -> None:
+def _add(folder: Path, times: Json) -> None:
     with locked(folder):
         result = json.loads((folder / "result.json").read_text())
         result["cost"] |= times

@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hardattn.device import tune
 from hardattn.storage import replace_text
@@ -25,6 +24,7 @@ from hardattn.training.loop import best_of, train
 from hardattn.training.metrics import NotFinite
 
 from ...command_line.words import as_words, command_for, origin_of
+from ...kinds import Json
 from ...recipe import Recipe, RunOptions, UsageError
 from ...recipes import RECIPES
 from ...records import timing
@@ -160,9 +160,7 @@ def spent(out: Path) -> float:
     return sum(float(one["training"].get("spent", 0.0)) for one in results)
 
 
-def searched(
-    name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path
-) -> dict[str, Any]:
+def searched(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path) -> Json:
     """Train, and tell of validation alone: the test images have no part in a search."""
     product = tune(run.threads)
     setting = prepare(recipe.problem, run)

@@ -18,6 +18,7 @@ from hardattn.evaluation import cost
 from hardattn.storage import replace_text
 
 from ...command_line.parse import called
+from ...kinds import Settings
 from ...recipe import Recipe, RunOptions
 from ...recipes import RECIPES
 from ...run import Setting, build, prepare
@@ -61,7 +62,7 @@ class Row:
     name: str
     """What differs from the control, as runs are named: "block=se"; CONTROL of the control."""
     kind: Kind
-    changes: dict[str, Any]
+    changes: Settings
     """The same as settings of the recipe."""
     weights: int = 0
     flops: int = 0
@@ -104,7 +105,7 @@ def recipe_of(protocol: Protocol, cell: Cell) -> tuple[str, Recipe]:
     return called(protocol.recipe, base, _changed(base, changes | {"lr": cell.rate}))
 
 
-def _changed(base: Recipe, changes: dict[str, Any]) -> Recipe:
+def _changed(base: Recipe, changes: Settings) -> Recipe:
     """The recipe with another block or head, and other settings."""
     parts = {part: changes[part] for part in ("block", "head") if part in changes}
     others = {name: value for name, value in changes.items() if name not in parts}

@@ -4,11 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from hardattn.significance import chance_of, holm
 from hardattn.stats import Estimate, paired_difference, within
 
+from ...kinds import Json, Settings
 from ...recipes import RECIPES
 from ...records.committed import STUDIES, pretty
 from .measure import DIVERGED, PLAN, chosen, folder_of, search_of, spent
@@ -24,7 +25,57 @@ KEPT = (
 )
 
 
-def collected(out: Path, protocol: Protocol) -> dict[str, Any]:
+Figures = dict[str, list[float | None]]  # of a pass, by name: one a seed
+
+
+class Measured(TypedDict):
+    """A row of the plan, with what was measured of it: of each list, one a seed."""
+
+    name: str
+    kind: str
+    changes: Settings
+    weights: int
+    flops: int
+    rate: float | None
+    search: dict[str, float | None]
+    """Validation error by learning rate; None where it diverged."""
+    seeds: list[int]
+    diverged: list[int]
+    greedy: Figures
+    averaged: Figures
+    """Of several draws; empty where nothing is drawn."""
+    controls: dict[str, list[float]]
+    """Error with another map in place of its own."""
+    curve: list[list[tuple[int, float]]]
+    """Images seen, and the validation error then."""
+
+
+class Search(TypedDict):
+    """How learning rates were chosen."""
+
+    seed: int
+    share: float
+    """Of the updates of a whole training."""
+    rates: list[float]
+
+
+class Found(TypedDict):
+    """All that is finished of a plan, as it is committed."""
+
+    format: int
+    recipe: str
+    updates: int
+    batch: int
+    scenes: str
+    search: Search
+    seeds: int
+    rows: list[Measured]
+    made_with: list[str]
+    """Commits, and the machines that they ran on."""
+    core_hours: float
+
+
+def collected(out: Path, protocol: Protocol) -> Found:
     """All that is finished in a folder, as plain values."""
     rows, base = kept(out / PLAN, protocol), RECIPES[protocol.recipe].training
     rates = chosen(out, protocol, rows)
@@ -50,7 +101,7 @@ def collected(out: Path, protocol: Protocol) -> dict[str, Any]:
 
 def _runs(
     out: Path, protocol: Protocol, row: Row, rates: dict[str, float]
-) -> tuple[list[dict[str, Any]], list[int]]:
+) -> tuple[list[Json], list[int]]:
     """The results of a row by seed, and the seeds that diverged."""
     runs, diverged = [], []
     rate = rates.get(CONTROL if row.kind == "longer" else row.name)
@@ -66,12 +117,12 @@ def _runs(
 
 def _row(
     row: Row,
-    runs: list[dict[str, Any]],
+    runs: list[Json],
     rates: dict[str, float],
     search: dict[float, float | None],
     diverged: list[int],
-) -> dict[str, Any]:
-    def figures(kind: str) -> dict[str, list[Any]]:
+) -> Measured:
+    def figures(kind: str) -> Figures:
         return {name: [run["figures"][kind].get(name) for run in runs] for name in KEPT}
 
     draws = any((run["figures"]["averaged"].get("passes") or 1) > 1 for run in runs)
@@ -95,7 +146,7 @@ def _row(
     }
 
 
-def text_of(found: dict[str, Any]) -> str:
+def text_of(found: Found) -> str:
     """As it stands in a file."""
     return pretty(found) + "\n"
 
@@ -104,7 +155,7 @@ def text_of(found: dict[str, Any]) -> str:
 class Standing:
     """A row, beside its controls. Differences are in points of error, paired by seed."""
 
-    row: dict[str, Any]
+    row: Measured
     error: Estimate | None
     minus_control: Estimate | None = None
     minus_wider: Estimate | None = None
@@ -130,7 +181,7 @@ VERDICTS = {
 }
 
 
-def standings(found: dict[str, Any]) -> list[Standing]:
+def standings(found: Found) -> list[Standing]:
     """All rows that were trained, with verdicts where there are enough seeds; the best first.
 
     A row's chance to be held for better, or for attending, by luck alone is bounded over all rows
@@ -148,11 +199,14 @@ def standings(found: dict[str, Any]) -> list[Standing]:
     return sorted(stand, key=lambda one: (one.error is None, one.error and one.error.point))
 
 
-def _standing(
-    row: dict[str, Any], control: dict[str, Any] | None, rows: Sequence[dict[str, Any]]
-) -> Standing:
+def errors_of(row: Measured) -> list[float]:
+    """The error of each seed, which every pass has."""
+    return cast(list[float], row["greedy"]["error"])
+
+
+def _standing(row: Measured, control: Measured | None, rows: Sequence[Measured]) -> Standing:
     second = _wider(row, rows)
-    own = row["greedy"]["error"]
+    own = errors_of(row)
     more = {name: _gap(values, own) for name, values in row["controls"].items()}
     return Standing(
         row,
@@ -165,7 +219,7 @@ def _standing(
     )
 
 
-def _wider(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def _wider(row: Measured, rows: Sequence[Measured]) -> Measured | None:
     """As `plan.wider_than`, among rows as they are committed."""
     least = next(each["weights"] for each in rows if each["kind"] == "control")
     if row["kind"] not in ("block", "head") or row["weights"] <= least:
@@ -174,15 +228,15 @@ def _wider(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
     return min(wide, key=lambda one: int(one["weights"]), default=None)
 
 
-def _pairs(row: dict[str, Any], other: dict[str, Any]) -> tuple[list[float], list[float]]:
+def _pairs(row: Measured, other: Measured) -> tuple[list[float], list[float]]:
     """Errors of both, at the seeds that both have."""
-    mine = dict(zip(row["seeds"], row["greedy"]["error"], strict=True))
-    theirs = dict(zip(other["seeds"], other["greedy"]["error"], strict=True))
+    mine = dict(zip(row["seeds"], errors_of(row), strict=True))
+    theirs = dict(zip(other["seeds"], errors_of(other), strict=True))
     seeds = sorted(mine.keys() & theirs.keys())
     return [mine[seed] for seed in seeds], [theirs[seed] for seed in seeds]
 
 
-def _paired(row: dict[str, Any], other: dict[str, Any]) -> Estimate | None:
+def _paired(row: Measured, other: Measured) -> Estimate | None:
     mine, theirs = _pairs(row, other)
     return _gap(mine, theirs)
 
@@ -199,13 +253,13 @@ def _points(errors: Sequence[float]) -> Estimate:
     return within(0.0, 100.0, paired_difference([100 * one for one in errors], [0.0] * len(errors)))
 
 
-def _chance(one: Standing, control: dict[str, Any]) -> float:
+def _chance(one: Standing, control: Measured) -> float:
     return chance_of(*_pairs(one.row, control)) if one.minus_control else 1.0
 
 
-def _chance_of_map(one: Standing, control: dict[str, Any]) -> float:
+def _chance_of_map(one: Standing, control: Measured) -> float:
     """That the row beats its control and loses under both maps: as sure as the least sure."""
-    own = one.row["greedy"]["error"]
+    own = errors_of(one.row)
     if one.minus_control is None or one.minus_control.point >= 0:
         return 1.0
     chances = [_chance(one, control)]
@@ -216,7 +270,7 @@ def _chance_of_map(one: Standing, control: dict[str, Any]) -> float:
     return max(chances)
 
 
-def _judged(one: Standing, better: float, both: float, control: dict[str, Any]) -> Standing:
+def _judged(one: Standing, better: float, both: float, control: Measured) -> Standing:
     found = dict(vars(one), chance=better, chance_of_map=both)
     pairs = len(_pairs(one.row, control)[0])
     if pairs < LEAST_SEEDS or one.minus_control is None:

@@ -1,14 +1,13 @@
 """The tables of docs/results/soft: what each block and head did in one network."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.report.column import estimate_text
 from hardattn.stats import Estimate
 
 from .plan import FULL, LEFT_OUT
-from .results import LEVEL, VERDICTS, Standing, standings
+from .results import LEVEL, VERDICTS, Found, Measured, Standing, standings
 
 HEADERS = (
     *("", "family", "stands", "rate", "weights +", "MFLOP +", "seeds", "error %"),
@@ -17,7 +16,7 @@ HEADERS = (
 NUMBERS = range(3, 13)
 
 
-def markdown(found: dict[str, Any]) -> str:
+def markdown(found: Found) -> str:
     """Blocks, heads, and the networks that they are compared with; what was spent, and on what."""
     stand = standings(found)
     full = found["recipe"] == FULL.recipe
@@ -43,7 +42,7 @@ def markdown(found: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def budget(found: dict[str, Any]) -> str:
+def budget(found: Found) -> str:
     """At what budget all of it was had, and whether more would have helped the control."""
     updates, search = found["updates"], found["search"]
     said = f"{updates:,} updates of {found['batch']} images each; {found['scenes']}."
@@ -66,7 +65,7 @@ def budget(found: dict[str, Any]) -> str:
     return said
 
 
-def _table(chosen: Sequence[Standing], found: dict[str, Any], full: bool) -> str:
+def _table(chosen: Sequence[Standing], found: Found, full: bool) -> str:
     count = len(HEADERS) - (not full)
     lines = [
         f"| {' | '.join(HEADERS[:count])} |",
@@ -79,7 +78,7 @@ def _table(chosen: Sequence[Standing], found: dict[str, Any], full: bool) -> str
     return "\n".join(lines)
 
 
-def _what(row: dict[str, Any]) -> list[str]:
+def _what(row: Measured) -> list[str]:
     changes = row["changes"]
     entry = BLOCKS.get(changes.get("block", "")) or HEADS.get(changes.get("head", ""))
     where = getattr(entry.make, "placement", "") if entry else ""
@@ -87,7 +86,7 @@ def _what(row: dict[str, Any]) -> list[str]:
     return [_name(row), entry.family if entry else "", where, rate]
 
 
-def _name(row: dict[str, Any]) -> str:
+def _name(row: Measured) -> str:
     changes = dict(row["changes"])
     first = changes.pop("block", None) or changes.pop("head", None)
     named = {"control": "no block", "longer": "no block, twice as long", "wider": "no block, wider"}
@@ -97,7 +96,7 @@ def _name(row: dict[str, Any]) -> str:
     return f"`{first}`{f', {rest}' if rest else ''}"
 
 
-def _cost(row: dict[str, Any], control: dict[str, Any]) -> list[str]:
+def _cost(row: Measured, control: Measured) -> list[str]:
     """How many weights and operations more than the control."""
     weights = row["weights"] - control["weights"]
     flops = (row["flops"] - control["flops"]) / 1e6
@@ -114,7 +113,7 @@ def _points(found: Estimate | None) -> str:
     return "–" if found is None else estimate_text(found, 1, sign=True)
 
 
-def _fall(row: dict[str, Any]) -> str:
+def _fall(row: Measured) -> str:
     """By how many points the validation error still fell in the last quarter of the training."""
     falls = []
     for curve in row["curve"]:
