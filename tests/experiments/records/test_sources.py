@@ -360,7 +360,7 @@ def test_weights_are_not_measured_on_other_data(mine: Path) -> None:
 
 OWN = """
 import sys
-from experiments import sources
+from experiments.records import sources
 class Mine: pass
 print(sources.files(Mine), sources.changed({"script other.py": "1", sys.argv[1]: "1"}))
 """
