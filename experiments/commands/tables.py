@@ -46,7 +46,6 @@ KINDS = (
     ("Random looks, RAM's observer", "random-digits"),
     ("CNN, sees everything", "cnn-digits"),
 )
-FAIR = ("random", "centre", "raster")  # scripts that are told nothing
 
 
 def tables_of(results: Path) -> "list[Table]":
@@ -54,7 +53,10 @@ def tables_of(results: Path) -> "list[Table]":
     from hardattn.report.rows import tables
     from hardattn.report.runs import read
 
-    return tables(read([results])) if any(results.glob("*.json")) else []
+    from ..studies.policy_gain.tables import measured
+
+    groups = read([results]) if any(results.glob("*.json")) else []
+    return tables(groups, gains=measured(results))
 
 
 def problem(page: str) -> Callable[[Path], str]:
@@ -146,19 +148,23 @@ def best(results: Path) -> str:
 
 def _line(title: str, row: "Row", table: "Table") -> str:
     from hardattn.report.column import estimate_text
-    from hardattn.report.rows import difference
+    from hardattn.stats import Estimate
 
     # "digits translated, canvas 48, ..." -> translated
     scenes = table.scenes.partition(",")[0].rpartition(" ")[2]
     cells = [title if row.script else f"{title}: `{row.group.name}`", scenes]
     cells.append(estimate_text(row.error, table.decimals))
-    other = best_control(row, table)
-    if other is None:
+    other = row.against
+    if other is None or row.script:
         cells += ["–", "–", "–"]
     else:
-        gap = difference(row.group, other.group)
-        cells += [f"`{other.group.name}`", estimate_text(other.error, table.decimals)]
-        cells.append(estimate_text(gap, table.decimals, sign=True))
+        error = next((one.error for one in table.rows if one.group.name == other.name), None)
+        error = error or Estimate(other.error, None, None, len(other.errors), "none")
+        cells += [
+            f"`{other.name}`" if other.group else other.name,
+            estimate_text(error, table.decimals),
+            estimate_text(other.difference, table.decimals, sign=True),
+        ]
     return f"| {' | '.join([*cells, row.sees])} |"
 
 
@@ -182,24 +188,6 @@ def _best_of_study(title: str, results: Path) -> str:
     cells += ["`soft-long`", estimate_text(control.error, 1)]
     cells += [estimate_text(one.minus_control, 1, sign=True), "sees everything"]
     return f"| {' | '.join(cells)} |"
-
-
-def best_control(row: "Row", table: "Table") -> "Row | None":
-    """The control with the least error: of the same agent and sight, told nothing of the target."""
-    if row.script:
-        return None
-    agent = row.group.first.recipe.get("agent")
-    fair = [
-        other
-        for other in table.rows
-        if other.group.name == row.control
-        or (
-            other.script in FAIR
-            and other.sees == row.sees
-            and other.group.first.recipe.get("agent") == agent
-        )
-    ]
-    return min(fair, key=lambda other: other.error.point, default=None)
 
 
 PAGES: dict[str, Callable[[Path], str]] = {

@@ -70,6 +70,13 @@ def markdown(found: Json) -> str:
     return "\n".join([*lines, *(line for _, line in sorted(rows)), "", *said]) + "\n"
 
 
+def measured(results: Path) -> dict[str, Gain]:
+    """By name, what is committed beside a folder of results."""
+    path = results / SAVED.relative_to(STUDIES.parent)
+    agents = json.loads(path.read_text())["agents"] if path.exists() else []
+    return {agent["name"]: _gain(agent) for agent in agents}
+
+
 def _gain(agent: Json) -> "Gain":
     """An agent of results/studies/gain.json, as it was before `save`."""
     found = tuple(
