@@ -24,10 +24,10 @@ BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 NONE_YET = "No results are committed yet.\n"
 
 # By page, how the names of the scenes begin whose results stand on it.
-PROBLEMS = {
+PROBLEMS: dict[str, str | tuple[str, ...]] = {
     "digits": "digits translated",
     "cluttered": "digits cluttered",
-    "mnist": "mnist",
+    "mnist": ("mnist", "fashion_mnist"),
     "circle-square": "digits circle_square",
     "catch": "digits catch",
 }
@@ -53,10 +53,11 @@ def tables_of(results: Path) -> "list[Table]":
     from hardattn.report.rows import tables
     from hardattn.report.runs import read
 
+    from ..studies.ablation import ablated
     from ..studies.policy_gain.tables import measured
 
     groups = read([results]) if any(results.glob("*.json")) else []
-    return tables(groups, gains=measured(results))
+    return tables([one for one in groups if not ablated(one)], gains=measured(results))
 
 
 def problem(page: str) -> Callable[[Path], str]:
@@ -80,6 +81,13 @@ def claims(results: Path) -> str:
     from ..studies.claims import markdown
 
     return markdown(results)
+
+
+def ablations(results: Path) -> str:
+    """What each ingredient of a recipe is worth."""
+    from ..studies.ablation import markdown
+
+    return markdown(results) or NONE_YET
 
 
 def study(name: str) -> Callable[[Path], str]:
@@ -193,6 +201,7 @@ def _best_of_study(title: str, results: Path) -> str:
 PAGES: dict[str, Callable[[Path], str]] = {
     "README.md": best,
     **{f"docs/results/{page}.md": problem(page) for page in PROBLEMS},
+    "docs/results/ablation.md": ablations,
     "docs/results/soft.md": study("soft"),
     "docs/results/claims.md": claims,
     "docs/results/policy-gain.md": study("gain"),
