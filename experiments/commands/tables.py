@@ -111,6 +111,13 @@ def study(name: str) -> Callable[[Path], str]:
     return write
 
 
+def ledger(results: Path) -> str:
+    """Every run that was made."""
+    from ..records.ledger import markdown
+
+    return markdown(results) or NONE_YET
+
+
 def benchmarks(results: Path) -> str:
     """How fast, on each machine that was measured."""
     from ..benchmarks.page import markdown
@@ -208,6 +215,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "docs/results/robustness.md": study("characterisation"),
     "docs/results/estimators.md": study("gradients"),
     "docs/results/benchmarks.md": benchmarks,
+    "experiments/results/LEDGER.md": ledger,
 }
 
 
