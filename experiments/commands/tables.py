@@ -90,6 +90,13 @@ def ablations(results: Path) -> str:
     return markdown(results) or NONE_YET
 
 
+def classics(results: Path) -> str:
+    """The benchmarks of RAM's papers."""
+    from ..studies.classics import markdown
+
+    return markdown(results)
+
+
 def study(name: str) -> Callable[[Path], str]:
     """The tables of results/studies/NAME.json: of estimators, policies, blocks, changed scenes."""
 
@@ -208,6 +215,7 @@ def _best_of_study(title: str, results: Path) -> str:
 PAGES: dict[str, Callable[[Path], str]] = {
     "README.md": best,
     **{f"docs/results/{page}.md": problem(page) for page in PROBLEMS},
+    "docs/results/ram.md": classics,
     "docs/results/ablation.md": ablations,
     "docs/results/soft.md": study("soft"),
     "docs/results/claims.md": claims,

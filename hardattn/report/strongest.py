@@ -46,7 +46,9 @@ def control_of(group: Group, here: Sequence[Group], known: Gain | None = None) -
     is of the same trainings.
     """
     found = [Control.of(group, other) for other in controls(group, here)]
-    measured = gain_of(group) or (known if known is not None and _same(group, known) else None)
+    measured = gain_of(group) or (
+        known if known is not None and same_trainings(group, known) else None
+    )
     whole = measured and all(isinstance(one.get(RETRAINED), dict) for one in measured.found)
     gap = measured.difference(RETRAINED) if measured and whole else None
     if measured is not None and gap is not None:
@@ -55,7 +57,7 @@ def control_of(group: Group, here: Sequence[Group], known: Gain | None = None) -
     return min(found, key=lambda one: one.error, default=None)
 
 
-def _same(group: Group, gain: Gain) -> bool:
+def same_trainings(group: Group, gain: Gain) -> bool:
     """Whether a gain was measured of these very trainings: it has their seeds and their errors."""
     own = [one["own"].get("error") for one in gain.found]
     mine = [run.result.greedy["error"] for run in group.runs]
