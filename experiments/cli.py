@@ -42,6 +42,7 @@ COMMANDS = {
     "bench gpu": "gpu",
     "results collect": "collect",
     "results tables": "tables",
+    "results ledger": "ledger",
     "results claims": "claims",
     "results figures": "figures",
     "results ship": "ship",

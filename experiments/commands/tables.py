@@ -24,10 +24,10 @@ BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 NONE_YET = "No results are committed yet.\n"
 
 # By page, how the names of the scenes begin whose results stand on it.
-PROBLEMS = {
+PROBLEMS: dict[str, str | tuple[str, ...]] = {
     "digits": "digits translated",
     "cluttered": "digits cluttered",
-    "mnist": "mnist",
+    "mnist": ("mnist", "fashion_mnist"),
     "circle-square": "digits circle_square",
     "catch": "digits catch",
 }
@@ -46,7 +46,6 @@ KINDS = (
     ("Random looks, RAM's observer", "random-digits"),
     ("CNN, sees everything", "cnn-digits"),
 )
-FAIR = ("random", "centre", "raster")  # scripts that are told nothing
 
 
 def tables_of(results: Path) -> "list[Table]":
@@ -54,7 +53,11 @@ def tables_of(results: Path) -> "list[Table]":
     from hardattn.report.rows import tables
     from hardattn.report.runs import read
 
-    return tables(read([results])) if any(results.glob("*.json")) else []
+    from ..studies.ablation import ablated
+    from ..studies.policy_gain.tables import measured
+
+    groups = read([results]) if any(results.glob("*.json")) else []
+    return tables([one for one in groups if not ablated(one)], gains=measured(results))
 
 
 def problem(page: str) -> Callable[[Path], str]:
@@ -80,6 +83,20 @@ def claims(results: Path) -> str:
     return markdown(results)
 
 
+def ablations(results: Path) -> str:
+    """What each ingredient of a recipe is worth."""
+    from ..studies.ablation import markdown
+
+    return markdown(results) or NONE_YET
+
+
+def classics(results: Path) -> str:
+    """The benchmarks of RAM's papers."""
+    from ..studies.classics import markdown
+
+    return markdown(results)
+
+
 def study(name: str) -> Callable[[Path], str]:
     """The tables of results/studies/NAME.json: of estimators, policies, blocks, changed scenes."""
 
@@ -99,6 +116,13 @@ def study(name: str) -> Callable[[Path], str]:
         return writers[name].markdown(json.loads(path.read_text())) if path.exists() else NONE_YET
 
     return write
+
+
+def ledger(results: Path) -> str:
+    """Every run that was made."""
+    from ..records.ledger import markdown
+
+    return markdown(results) or NONE_YET
 
 
 def benchmarks(results: Path) -> str:
@@ -146,19 +170,23 @@ def best(results: Path) -> str:
 
 def _line(title: str, row: "Row", table: "Table") -> str:
     from hardattn.report.column import estimate_text
-    from hardattn.report.rows import difference
+    from hardattn.stats import Estimate
 
     # "digits translated, canvas 48, ..." -> translated
     scenes = table.scenes.partition(",")[0].rpartition(" ")[2]
     cells = [title if row.script else f"{title}: `{row.group.name}`", scenes]
     cells.append(estimate_text(row.error, table.decimals))
-    other = best_control(row, table)
-    if other is None:
+    other = row.against
+    if other is None or row.script:
         cells += ["–", "–", "–"]
     else:
-        gap = difference(row.group, other.group)
-        cells += [f"`{other.group.name}`", estimate_text(other.error, table.decimals)]
-        cells.append(estimate_text(gap, table.decimals, sign=True))
+        error = next((one.error for one in table.rows if one.group.name == other.name), None)
+        error = error or Estimate(other.error, None, None, len(other.errors), "none")
+        cells += [
+            f"`{other.name}`" if other.group else other.name,
+            estimate_text(error, table.decimals),
+            estimate_text(other.difference, table.decimals, sign=True),
+        ]
     return f"| {' | '.join([*cells, row.sees])} |"
 
 
@@ -184,33 +212,18 @@ def _best_of_study(title: str, results: Path) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def best_control(row: "Row", table: "Table") -> "Row | None":
-    """The control with the least error: of the same agent and sight, told nothing of the target."""
-    if row.script:
-        return None
-    agent = row.group.first.recipe.get("agent")
-    fair = [
-        other
-        for other in table.rows
-        if other.group.name == row.control
-        or (
-            other.script in FAIR
-            and other.sees == row.sees
-            and other.group.first.recipe.get("agent") == agent
-        )
-    ]
-    return min(fair, key=lambda other: other.error.point, default=None)
-
-
 PAGES: dict[str, Callable[[Path], str]] = {
     "README.md": best,
     **{f"docs/results/{page}.md": problem(page) for page in PROBLEMS},
+    "docs/results/ram.md": classics,
+    "docs/results/ablation.md": ablations,
     "docs/results/soft.md": study("soft"),
     "docs/results/claims.md": claims,
     "docs/results/policy-gain.md": study("gain"),
     "docs/results/robustness.md": study("characterisation"),
     "docs/results/estimators.md": study("gradients"),
     "docs/results/benchmarks.md": benchmarks,
+    "experiments/results/LEDGER.md": ledger,
 }
 
 

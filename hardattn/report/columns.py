@@ -125,7 +125,7 @@ RESULTS = (
     Column(
         "beats",
         "beats it",
-        "yes, no (cannot be told) or worse",
+        "yes, no (cannot be told), worse, or too short to say",
         lambda row: row.verdict,
         drop_at=35,
         at_once=True,

@@ -1,4 +1,4 @@
-"""Who may be compared with whom: the class of a run, and the run that is the control of another."""
+"""Who may be compared with whom: the class of a run, and the runs that are controls of another."""
 
 import inspect
 from collections.abc import Sequence
@@ -8,6 +8,12 @@ from hardattn.report.results import Result
 from hardattn.report.runs import Group
 
 SCRIPTS = ("random", "centre", "raster", "oracle")
+FAIR = ("random", "centre", "raster", "path")  # those that are told nothing of the target
+# Settings of an agent that its answers are made by, as far as agents share them.
+OBSERVER = (
+    *("core", "hidden", "what", "where", "filters", "filter_stride", "encoder", "features"),
+    "share",  # of the cells that a glimpse shows
+)
 
 
 def script(result: Result) -> str:
@@ -47,37 +53,73 @@ def sees(result: Result) -> str:
 
 
 def control(group: Group, here: Sequence[Group]) -> Group | None:
-    """The run of its observer that looks at random, on its scenes and through its world.
+    """The strongest of its controls that are runs: of `controls` the one with the least error."""
+    found = controls(group, here)
+    return min(found, key=mean_error) if len(found) > 1 else next(iter(found), None)
 
-    That is a run of the same agent; where there is none, of the agent that `group`'s is a variant
-    of, by its name and its settings, all of which it has: Ram's observer serves SpreadRam, and not
-    Mram. Of several the one with the most settings in common. Of soft attention, the run with
-    neither block nor head, all else equal. None where no run fits, and of such a run itself.
+
+def controls(group: Group, here: Sequence[Group]) -> list[Group]:
+    """Runs of its observer that did not learn where to look, on its scenes and in its world.
+
+    Of each script that is told nothing of the target there is at most one, and of a script itself
+    the random one alone. A control is a run of the same agent; where there is none, of the agent
+    that `group`'s is a variant of, by its name and its settings, all of which it has: Ram's
+    observer serves SpreadRam, and not Mram. Of several the one with the most settings in common.
+    An orderly script, raster or centre, finds more than random looks with the same observer, so
+    that it has to have that observer, and may not have another's.
+
+    Of soft attention, the run with neither block nor head, all else equal. None where no run fits,
+    and of random looks themselves.
     """
     mine = group.first.recipe
     if soft(group.first) is not None:
         bare = {**mine, "block": "none", "head": "mean", "bases": None}
         alike = [other for other in here if _given(other.first.recipe) == _given(bare)]
-        return next((other for other in alike if other is not group), None)
+        return [other for other in alike if other is not group][:1]
+    own = script(group.first)
+    wanted = FAIR if not own else () if own == "random" else ("random",)
+    found = []
+    for name in wanted:
+        fitting = [other for other in here if other is not group and _fits(other, group, name)]
+        if fitting:
+            found.append(min(fitting, key=lambda other: _apart(other, group)))
+    return found
 
-    def fits(other: Group) -> bool:
-        theirs = other.first.recipe
-        return (
-            script(other.first) == "random"
-            and other.scenes == group.scenes
-            and sees(other.first) == sees(group.first)
-            and _given(other.first.world) == _given(group.first.world)
-            and str(mine.get("agent")).endswith(str(theirs.get("agent")))
-            and (theirs.get("agent") == mine.get("agent") or _given(theirs).keys() <= mine.keys())
-        )
 
-    def apart(other: Group) -> tuple[bool, int, str]:
-        theirs = other.first.recipe
-        differ = sum(mine.get(key) != theirs.get(key) for key in mine.keys() | theirs.keys())
-        return theirs.get("agent") != mine.get("agent"), differ, other.name
+def _fits(other: Group, group: Group, name: str) -> bool:
+    """Whether a run under that script has the observer, the scenes and the world of another."""
+    mine, theirs = group.first.recipe, other.first.recipe
+    return (
+        script(other.first) == name
+        and other.scenes == group.scenes
+        and sees(other.first) == sees(group.first)
+        and _given(other.first.world) == _given(group.first.world)
+        and str(mine.get("agent")).endswith(str(theirs.get("agent")))
+        and (theirs.get("agent") == mine.get("agent") or _given(theirs).keys() <= mine.keys())
+        and (name == "random" or _observer(theirs) == _observer(mine))
+        # A path is often one agent's own, of one seed: no match for all of them.
+        and (name != "path" or {*group.seeds} <= {*other.seeds})
+        # A path is often one agent's own, of one seed: no match for all of them.
+        and (name != "path" or {*group.seeds} <= {*other.seeds})
+    )
 
-    fitting = [other for other in here if fits(other)]
-    return None if group in fitting else min(fitting, key=apart, default=None)
+
+def _apart(other: Group, group: Group) -> tuple[bool, int, str]:
+    mine, theirs = group.first.recipe, other.first.recipe
+    differ = sum(mine.get(key) != theirs.get(key) for key in mine.keys() | theirs.keys())
+    return theirs.get("agent") != mine.get("agent"), differ, other.name
+
+
+def _observer(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Of a recipe what its answers are made by."""
+    found = {key: recipe.get(key) for key in OBSERVER}
+    return found | {"filter_stride": found["filter_stride"] or 1}
+
+
+def mean_error(group: Group) -> float:
+    """Over seeds, a share."""
+    errors = [float(run.result.greedy["error"]) for run in group.runs]
+    return sum(errors) / len(errors)
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+from hardattn.report import mattered
 from hardattn.report.policy_gain import gain_of, sentence
-from hardattn.report.rows import MANY, Row, Table, basis, difference
+from hardattn.report.rows import MANY, Row, Table, basis
 from hardattn.report.runs import Group
+from hardattn.report.strongest import TOO_SHORT, difference
 from hardattn.stats import Estimate
 
 NAMED = 6  # who is not ahead is named up to so many
@@ -56,6 +58,8 @@ def _finding(sees: str, rows: tuple[Row, ...], table: Table) -> Finding:
         claim.append(f"{best.title} has the lowest error.")
     if best.difference is not None:
         claim.append(_against(best, _control(best, table), decimals))
+        if best.verdict == TOO_SHORT:
+            claim.append("Errors still fall where training ends: too short for a verdict.")
     rival = learned[1] if len(learned) > 1 else None
     if rival is not None and not ahead:
         caution.append(_lead(best.group, rival, decimals))
@@ -80,6 +84,7 @@ def _finding(sees: str, rows: tuple[Row, ...], table: Table) -> Finding:
         (
             ("Cost", _cost(best)),
             ("Looked at the target", _looked(best)),
+            ("Against its strongest control", mattered.sentence(best, table)),
             ("Did that matter?", sentence(gain_of(best.group), decimals)),
         ),
     )
@@ -120,6 +125,8 @@ def _headline(best: Row, table: Table) -> str:
     if gap.high is None or gap.low is None:
         side = "below" if gap.point < 0 else "above"
         return f"{best.title}: {abs(gap.point):.{decimals}f} points {side} {control}, unsure"
+    if best.verdict == TOO_SHORT:
+        return f"{best.title} and {control}: trained too short to say which is better"
     if gap.low > 0:
         return f"{best.title} does worse than {control}"
     if gap.high >= 0:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from hardattn.report.column import Column
 from hardattn.report.controls import soft
 from hardattn.report.rows import MANY, Table
+from hardattn.report.strongest import TOO_SHORT
 
 METHODS = {"student-t": "Student's t"}
 
@@ -43,8 +44,11 @@ def _comparisons(table: Table) -> Iterator[str]:
     """What rows are compared with, and when one beats it."""
     if any(row.control and soft(row.group.first) is None for row in table.rows):
         yield (
-            "Control: the same agent, or the one it is a variant of, trained for looks that fall "
-            "anywhere, on the same scenes and in the same world."
+            "Control: the strongest of those that did not learn where to look, on the same scenes "
+            "and in the same world. They are the same agent, or the one it is a variant of, "
+            "trained for looks that fall anywhere, on the centre, or line by line (of several "
+            "scripts the one with the least error); and where it was measured, its observer, "
+            "retrained for the best fixed path."
         )
     attending = [row for row in table.rows if row.control and soft(row.group.first)]
     if attending:
@@ -56,11 +60,16 @@ def _comparisons(table: Table) -> Iterator[str]:
             "Beats it: yes where the whole interval of the difference lies below 0, worse where it "
             "lies above; no where it holds 0, and the two cannot be told apart."
         )
+    if any(row.verdict == TOO_SHORT for row in table.rows):
+        yield (
+            "Too short: it has no verdict, as the validation error of the one that is behind still "
+            "fell by more than a fifth in the last quarter of its training."
+        )
 
 
 def _cautions(table: Table) -> Iterator[str]:
     """What luck does to many intervals, and who has none."""
-    compared = [row for row in table.rows if row.verdict not in ("", "unsure")]
+    compared = [row for row in table.rows if row.verdict not in ("", "unsure", TOO_SHORT)]
     if len(compared) >= MANY:
         yield (
             f"Of {len(compared)} intervals of 95 % about {round(len(compared) / 20)} miss the true "

@@ -1,27 +1,26 @@
 """Groups of runs become rows: how good, how sure, at what cost, and against which control.
 
 What agents may see is the class they are compared in. Rows are ordered within a class, and no
-order is implied between classes. A row's control is the run that differs from it in who looks
-alone, or in having no block of soft attention: see `controls.control`.
+order is implied between classes. A row's control is the strongest of those that differ from it in
+who looks alone, or in having no block of soft attention: see `hardattn.report.strongest`.
 """
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hardattn.report.controls import control, script, sees
+from hardattn.report.controls import script, sees
 from hardattn.report.costs import architecture, over_trainings, times_of
-from hardattn.report.policy_gain import gain_of
-from hardattn.report.runs import Group, ReportError, Run
+from hardattn.report.policy_gain import Gain, gain_of
+from hardattn.report.runs import Group, ReportError
+from hardattn.report.strongest import TOO_SHORT, Control, control_of, error_of, too_short, wrong
 from hardattn.report.titles import title
 from hardattn.stats import (
     Estimate,
     bootstrap_interval,
     cluster_interval,
     interquartile_mean,
-    paired_cluster_difference,
-    paired_difference,
     probability_of_improvement,
     within,
 )
@@ -45,7 +44,8 @@ class Row(NamedTuple):
     middle: Estimate  # interquartile mean of the error; of fewer than four seeds it is the mean
     difference: Estimate | None  # error minus that of the control
     chance: Estimate | None  # percent, that a run has less error than one of the control
-    control: str  # name of the row that `difference` is against, "" for none
+    control: str  # name of the row that `difference` is against, or BEST_PATH; "" for none
+    against: Control | None  # the same, with its errors
     gain: Estimate | None  # points of error more when others choose its looks, or maps
     seconds: Estimate | None  # of training: median and quartiles over seeds
     latency_ms: Estimate | None  # of one image: median and quartiles of passes, as the next
@@ -80,7 +80,7 @@ class Row(NamedTuple):
     @property
     def seeds(self) -> dict[int, float]:
         """Error in percent by training seed."""
-        return {run.seed: _error(run) for run in self.group.runs}
+        return {run.seed: error_of(run) for run in self.group.runs}
 
     @property
     def script(self) -> str:
@@ -102,14 +102,17 @@ class Row(NamedTuple):
     def verdict(self) -> str:
         """Whether it beats its control: yes, no (cannot be told from it), worse, or unsure.
 
-        "" for scripts, and where there is no control.
+        TOO_SHORT where more training of the one that is behind may turn it round. "" for scripts,
+        and where there is no control.
         """
         gap = self.difference
-        if gap is None or self.script:
+        if gap is None or self.script or self.against is None:
             return ""
         if gap.low is None or gap.high is None:
             return "unsure"
-        return "yes" if gap.high < 0 else "worse" if gap.low > 0 else "no"
+        found = "yes" if gap.high < 0 else "worse" if gap.low > 0 else "no"
+        behind = self.against.group if found == "yes" else self.group
+        return TOO_SHORT if behind is not None and too_short(behind) else found
 
 
 class Table(NamedTuple):
@@ -133,18 +136,22 @@ class Table(NamedTuple):
         return 2 if min(row.group.first.greedy["n"] for row in self.rows) >= 5000 else 1
 
 
-def tables(groups: Sequence[Group], against: str | None = None) -> list[Table]:
+def tables(
+    groups: Sequence[Group], against: str | None = None, gains: Mapping[str, Gain] | None = None
+) -> list[Table]:
     """One table for each set of scenes.
 
     against: the name of the row to subtract from those of its class; by default each row has its
-    own `control`. Raises ReportError for a name that is not there.
+    own control. gains: by name what swaps of looks did, of runs that have no folder to tell it; of
+    these an observer retrained for the best fixed path may be a control. Raises ReportError for a
+    name that is not there.
     """
     check_named(groups, against)
     done, times = [], times_of(groups)
     for scenes in sorted({group.scenes for group in groups}):
         here = [group for group in groups if group.scenes == scenes]
         rows = [
-            _row(group, called, _other(group, here, against), times)
+            _row(group, called, _other(group, here, against, gains or {}), times)
             for group, called in zip(here, _titles(here), strict=True)
         ]
         sections = []
@@ -164,34 +171,6 @@ def check_named(groups: Sequence[Group], against: str | None) -> None:
         near = difflib.get_close_matches(against, names, 1)
         hint = f"; perhaps {near[0]}?" if near else f"; there are {', '.join(names)}"
         raise ReportError(f"no row named {against!r}{hint}")
-
-
-def difference(one: Group, other: Group) -> Estimate:
-    """Error of `one` minus that of `other`, in points.
-
-    Over the training seeds they have in common; for a single one over the test images, if the
-    columns are there; without either, no interval.
-    """
-    seeds = [seed for seed in one.seeds if seed in other.seeds]
-    pairs = [(_of_seed(one, seed), _of_seed(other, seed)) for seed in seeds]
-    if len(pairs) > 1:
-        a, b = ([_error(pair[side]) for pair in pairs] for side in (0, 1))
-        return within(-100.0, 100.0, paired_difference(a, b))
-    if pairs:
-        a_run, b_run = pairs[0]
-        if a_run.columns is not None and b_run.columns is not None:
-            mine, theirs = a_run.columns["greedy"], b_run.columns["greedy"]
-            if mine.target.tolist() != theirs.target.tolist():
-                raise ReportError(
-                    f"{a_run.source} and {b_run.source} name the same scenes, yet their targets "
-                    "differ; run both again"
-                )
-            return paired_cluster_difference(
-                _wrong(a_run, -1), _wrong(b_run, -1), mine.index.numpy()
-            )
-        return Estimate(_error(a_run) - _error(b_run), None, None, 1, "none")
-    gap = mean([_error(run) for run in one.runs]) - mean([_error(run) for run in other.runs])
-    return Estimate(gap, None, None, 0, "none")
 
 
 def error_after(group: Group) -> list[Estimate]:
@@ -230,11 +209,11 @@ def _titles(groups: Sequence[Group]) -> list[str]:
 
 
 def _row(
-    group: Group, called: str, other: Group | None, times: dict[str, tuple[Estimate, Estimate]]
+    group: Group, called: str, other: Control | None, times: dict[str, tuple[Estimate, Estimate]]
 ) -> Row:
     known = [times[name] for name in map(architecture, group.runs) if name in times]
     latency, throughput = known[0] if known else (None, None)
-    errors = [_error(run) for run in group.runs]
+    errors = [error_of(run) for run in group.runs]
     measured = gain_of(group)
     return Row(
         group,
@@ -242,10 +221,11 @@ def _row(
         sees(group.first),
         error=_interval(group, [run.result.greedy["error"] for run in group.runs], -1),
         middle=within(0.0, 100.0, bootstrap_interval(errors, interquartile_mean)),
-        difference=None if other is None else difference(group, other),
-        chance=None if other is None else _chance(errors, [_error(run) for run in other.runs]),
+        difference=None if other is None else other.difference,
+        chance=None if other is None else _chance(errors, list(other.errors)),
         gain=None if measured is None else measured.gain,
         control="" if other is None else other.name,
+        against=other,
         seconds=over_trainings(group, lambda seconds, images: seconds),
         latency_ms=latency,
         throughput=throughput,
@@ -268,25 +248,22 @@ def _interval(group: Group, shares: list[float], look: int) -> Estimate:
     columns = run.columns["greedy"]
     if len(columns.target) != run.result.greedy["n"]:
         raise ReportError(f"{run.source}: n is not the number of rows of columns.pt; run it again")
-    return cluster_interval(_wrong(run, look), columns.index.numpy(), resamples=4000)
+    return cluster_interval(wrong(run, look), columns.index.numpy(), resamples=4000)
 
 
-def _wrong(run: Run, look: int) -> Any:
-    """(N,) percent: of random looks the share of draws after which it was wrong."""
-    assert run.columns is not None
-    wrong = 100.0 * (~run.drawn.correct[:, look]).double()
-    return wrong.view(-1, len(run.columns["greedy"].target)).mean(0).numpy()
-
-
-def _other(group: Group, here: list[Group], against: str | None) -> Group | None:
-    """What to subtract from a group: the one named, else its control.
+def _other(
+    group: Group, here: list[Group], against: str | None, gains: Mapping[str, Gain]
+) -> Control | None:
+    """What to subtract from a group: the one named, else the strongest of its controls.
 
     Nothing from itself, and nothing of another class: whoever sees more is no match.
     """
     if against is None:
-        return control(group, here)
-    named = (other for other in here if other.name == against != group.name)
-    return next((other for other in named if sees(other.first) == sees(group.first)), None)
+        return control_of(group, here, gains.get(group.name))
+    for other in here:
+        if other.name == against != group.name and sees(other.first) == sees(group.first):
+            return Control.of(group, other)
+    return None
 
 
 def pixels(group: Group, looks: float) -> float:
@@ -297,14 +274,6 @@ def pixels(group: Group, looks: float) -> float:
 
 def _class_order(sees: str) -> tuple[int, str]:
     return (CLASSES.index(sees) if sees in CLASSES else len(CLASSES), sees)
-
-
-def _of_seed(group: Group, seed: int) -> Run:
-    return next(run for run in group.runs if run.seed == seed)
-
-
-def _error(run: Run) -> float:
-    return 100.0 * float(run.result.greedy["error"])
 
 
 def figure(group: Group, draw: str, name: str) -> float | None:

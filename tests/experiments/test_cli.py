@@ -31,7 +31,16 @@ NEEDED = {
     "results figures": ["--out", "x"],
     "look": ["ram-digits", "photo.png"],
 }  # words without which a command is not begun
-PATHS = ("report", "evaluate", "swap", "robustness", "export", "results collect", "results ship")
+PATHS = (
+    "report",
+    "evaluate",
+    "swap",
+    "robustness",
+    "export",
+    "results collect",
+    "results ledger",
+    "results ship",
+)
 
 
 def words_of(name: str, folder: Path) -> list[str]:
@@ -137,7 +146,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     "words, answer",
     [
         (["swep"], "no command is called 'swep': perhaps sweep"),
-        (["results"], "which results? choose from collect, tables, claims, figures"),
+        (["results"], "which results? choose from collect, tables, ledger, claims, figures"),
         (["bench", "tps"], "no bench is called 'tps' choose from training"),
         (["swap"], "at least one PATH is needed"),
         (["train"], "which recipe: hardattn train RECIPE"),

@@ -5,20 +5,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hardattn.report.column import estimate_text
-from hardattn.report.policy_gain import Gain, drawn
+from hardattn.report.policy_gain import LOOKS, RETRAINED, Gain, drawn
 from hardattn.report.titles import bare, changes, titled
 from hardattn.stats import Estimate
 from hardattn.storage import replace_text
 
 from ...kinds import Json
+from ...recipes import RECIPES
 from ...records.committed import STUDIES
 
 SAVED = STUDIES / "gain.json"
+# Sensors whose places are no points: what such agents look through.
+THROUGH = {
+    **dict.fromkeys(("cells", "patches", "pairs"), "weights over cells"),
+    "whole": "a map of everything",
+}
 SHOWN = ("random", "shuffled", "reversed", "centre", "raster", "mean", "oracle", "foreign")
 
 
 def save(done: "Sequence[Gain]", path: Path = SAVED) -> None:
-    """Write what `measure.gains` found: errors and hits of every seed, no more."""
+    """Write what `measure.gains` found: errors and hits of every seed, no more.
+
+    What is there of other agents stays.
+    """
     agents = [
         {
             "name": gain.name,
@@ -36,38 +45,68 @@ def save(done: "Sequence[Gain]", path: Path = SAVED) -> None:
         }
         for gain in done
     ]
+    names = {gain.name for gain in done}
+    kept = json.loads(path.read_text())["agents"] if path.exists() else []
+    agents += [agent for agent in kept if agent["name"] not in names]
     replace_text(path, json.dumps({"format": 1, "agents": agents}, indent=1) + "\n")
 
 
 def markdown(found: Json) -> str:
-    """A row an agent, those that gain most first: of several seeds, and no control."""
-    rows = []
+    """A row an agent of several seeds that is no control: kind by kind, as gains of several kinds
+    are not of one size; those that gain most first.
+    """
     gains = [_gain(agent) for agent in found["agents"]]
-    for agent in gains:
-        gap = agent.gain
-        if agent.script or len(agent.seeds) < 2 or gap is None:
-            continue
-        more = {name: agent.difference(name) for name in agent.swaps}
-        own = [100 * one["own"]["error"] for one in agent.found]
-        others = [_signed(more.get(name)) for name in SHOWN[1:]]
-        cells = [
-            titled(bare(agent.title), changes(agent.name, agent.title)),
-            f"`{agent.name}`",
-            str(len(own)),
-            f"{sum(own) / len(own):.1f}",
-            estimate_text(gap, 1, sign=True),
-            agent.verdict(agent.reference),
-            *others,
-        ]
-        rows.append((-gap.point, f"| {' | '.join(cells)} |"))
+    shown = [one for one in gains if not one.script and len(one.seeds) > 1 and one.gain is not None]
     heads = [
         *("agent", "recipe", "seeds", "error %", "policy gain", "its looks are"),
         *SHOWN[1:],
+        "best fixed path",
     ]
-    sides = ["---", "---", "---:", "---:", "---:", "---", *["---:"] * (len(SHOWN) - 1)]
-    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join(sides)} |"]
-    said = whose(drawn(gains))
-    return "\n".join([*lines, *(line for _, line in sorted(rows)), "", *said]) + "\n"
+    lines = [
+        f"| {' | '.join(heads)} |",
+        f"| --- | --- | ---: | ---: | ---: | --- |{' ---: |' * len(SHOWN)}",
+    ]
+    for kind in sorted({kind_of(one) for one in shown}):
+        lines.append(f"| **{kind}** |{' |' * (len(heads) - 1)}")
+        here = [one for one in shown if kind_of(one) == kind]
+        lines += [line for _, line in sorted(map(_row, here))]
+    return "\n".join([*lines, "", *whose(drawn(gains))]) + "\n"
+
+
+def kind_of(gain: Gain) -> str:
+    """With whom it may be compared: on which scenes it looks, and through what."""
+    against = "" if gain.reference == "random" else f", against {LOOKS[gain.reference]}"
+    recipe = RECIPES.get(gain.name.partition(",")[0])
+    if recipe is None:
+        return f"of no recipe of today{against}"
+    problem = recipe.problem
+    through = THROUGH.get(problem.sensor.name, "a window")
+    return f"{problem.dataset} {problem.scene.name}, through {through}{against}"
+
+
+def _row(gain: Gain) -> tuple[float, str]:
+    """By how much it gains, the most first; and its line."""
+    gap = gain.gain
+    assert gap is not None
+    more = {name: gain.difference(name) for name in (*gain.swaps, RETRAINED)}
+    own = [100 * one["own"]["error"] for one in gain.found]
+    cells = [
+        titled(bare(gain.title), changes(gain.name, gain.title)),
+        f"`{gain.name}`",
+        str(len(own)),
+        f"{sum(own) / len(own):.1f}",
+        estimate_text(gap, 1, sign=True),
+        gain.verdict(gain.reference),
+        *(_signed(more.get(name)) for name in (*SHOWN[1:], RETRAINED)),
+    ]
+    return -gap.point, f"| {' | '.join(cells)} |"
+
+
+def measured(results: Path) -> dict[str, Gain]:
+    """By name, what is committed beside a folder of results."""
+    path = results / SAVED.relative_to(STUDIES.parent)
+    agents = json.loads(path.read_text())["agents"] if path.exists() else []
+    return {agent["name"]: _gain(agent) for agent in agents}
 
 
 def _gain(agent: Json) -> "Gain":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hardattn.report.column import Column, somebody_looks
 from hardattn.report.columns import at_once, details, results, somebody_draws
+from hardattn.report.mattered import sentences
 from hardattn.report.notes import notes
 from hardattn.report.rows import Row, Table
 
@@ -18,15 +19,16 @@ def markdown(tables: Sequence[Table], level: int = 3) -> str:
     Where all see everything at once and draw nothing, as soft attention does, it is one table.
     """
     recipe = Column("recipe", "recipe", "", lambda row: row.group.name)
-    parts, said = [], set[str]()
+    parts, told = [], set[str]()
     for table in tables:
         two = somebody_looks(table) or somebody_draws(table)
         agent, *found = results(table) if two else at_once(table)
         costs = details(table) if two else []
         lines = [f"{'#' * level} {table.scenes}", "", *_grid(table, [agent, *found]), ""]
-        new = [note for note in notes(table, [*found, *costs]) if note not in said]
-        said.update(new)
+        new = [note for note in notes(table, [*found, *costs]) if note not in told]
+        told.update(new)
         lines += [*(f"- {note}" for note in new), ""] if new else []
+        lines += [line for said in sentences(table) for line in (said, "")]
         if two:
             lines += [*_grid(table, [agent, recipe, *costs]), ""]
         lines += _commands(table.rows)

@@ -43,6 +43,9 @@ def test_a_control_is_the_same_agent_at_random(runs: Path) -> None:
     del groups["random-dram"]
     assert control(groups["dram"], [*groups.values()]) is None
     del groups["random"], groups["random-wide"]
+    found_now = control(groups["ram"], [*groups.values()])
+    assert found_now is not None and found_now.name == "centre"
+    del groups["centre"]
     assert control(groups["ram"], [*groups.values()]) is None
 
 

@@ -20,8 +20,9 @@ from hardattn.report.findings import findings
 from hardattn.report.page.page import page
 from hardattn.report.render.markdown import markdown
 from hardattn.report.results import upgraded
-from hardattn.report.rows import difference, error_after, tables
+from hardattn.report.rows import error_after, tables
 from hardattn.report.runs import ReportError, read
+from hardattn.report.strongest import difference
 from hardattn.stats import Estimate
 from tests.support.runs import CLASSES, SCENES, change
 

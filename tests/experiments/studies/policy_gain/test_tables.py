@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from hardattn.experiments.studies.policy_gain.tables import markdown, save
+from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.records.committed import RESULTS
+from hardattn.experiments.studies.policy_gain.tables import markdown, measured, save
 from hardattn.report.policy_gain import Gain
 
 
@@ -43,11 +45,52 @@ def test_the_committed_table_says_what_the_seeds_say(tmp_path: Path) -> None:
         agent["draws"] = 5
     assert markdown(found).splitlines()[-1].startswith("Random looks, and the paths of other")
     assert "mean of 5 draws" in markdown(found) and "one draw" not in markdown(found)
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    assert [row[1] for row in cells] == ["`sure`", "`unsure`", "`soft`"]  # one seed has no interval
-    sure, unsure, soft = cells
+    kinds = [line.split("**")[1] for line in lines if "**" in line]
+    assert kinds == [
+        "digits cluttered, through a map of everything, against the mean map",
+        "of no recipe of today",
+    ]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "**" not in line]
+    assert [row[1] for row in cells] == ["`soft`", "`sure`", "`unsure`"]  # one seed has no interval
+    soft, sure, unsure = cells
     assert sure[4:6] == ["+50.0 [+50.0, +50.0]", "better than random"] and sure[2] == "3"
     # 20 and 30 points: no more than two seeds can tell.
     assert unsure[4].startswith("+25.0 [−38.5, ") and unsure[5] == "no better than random"
     assert unsure[11] == "−5.0" and unsure[6] == "–"
     assert soft[5] == "worse than the mean map" and soft[12] == "+20.0"
+
+
+def test_gains_stand_beside_those_of_their_kind(tmp_path: Path) -> None:
+    """The largest gain of all is no better than that of another kind, whose looks cost less."""
+    names = ("sat-soft-digits", "ram-digits", "dram-digits", "ram-mnist,looks=4", "ram-fashion")
+    done = [
+        entry(name, [0.1, 0.1], {"random": [0.9 - 0.1 * at, 0.9 - 0.1 * at]})
+        for at, name in enumerate(names)
+    ]
+    save(done, tmp_path / "gain.json")
+    lines = markdown(json.loads((tmp_path / "gain.json").read_text())).splitlines()[2:]
+    heads = ["digits translated, through a window", "digits translated, through weights over cells"]
+    heads += ["fashion_mnist plain, through a window", "mnist plain, through a window"]
+    assert [line.split("**")[1] for line in lines if "**" in line] == heads
+    assert [line.split("`")[1] for line in lines if "`" in line] == [
+        *("ram-digits", "dram-digits", "sat-soft-digits", "ram-fashion", "ram-mnist,looks=4"),
+    ]
+
+
+def test_what_is_saved_of_others_stays(tmp_path: Path) -> None:
+    path = tmp_path / "gain.json"
+    save([entry("one", [0.1], {"random": [0.2]}), entry("two", [0.1], {"random": [0.3]})], path)
+    save([entry("two", [0.1], {"random": [0.4]})], path)
+    found = {one["name"]: one["swaps"] for one in json.loads(path.read_text())["agents"]}
+    assert found.keys() == {"one", "two"} and found["one"]["random"][0]["error"] == 0.2
+    assert found["two"]["random"][0]["error"] == 0.4
+
+
+def test_every_committed_gain_is_of_a_recipe() -> None:
+    """Its name says of which: no recipe that was renamed is meant by its old name."""
+    for gain in measured(RESULTS).values():
+        assert gain.name in RECIPES
+        if gain.name == "ram-learned-baseline-digits":
+            file = json.loads((RESULTS / f"{gain.name}.json").read_text())
+            own = [one["own"]["error"] for one in gain.found]
+            assert own == [one["figures"]["greedy"]["error"] for one in file]
