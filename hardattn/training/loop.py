@@ -141,6 +141,8 @@ class Training:
         look: Callable[[], Loss] | None
         look = partial(self.estimator, looker, world.upto(looks), scenes, self.generator)
         while look is not None:
+            if self.options.precision == "bf16":
+                look = in_bf16(look, self.device)
             look = self.ranks.together(look, [*self.learners.values()], len(index))
             loss = self.gradient(look, self.learners.values(), self.generator)
             norm = shortened(self.weights, self.options.max_grad_norm)
@@ -299,6 +301,11 @@ def shortened(weights: list[nn.Parameter], longest: float) -> Tensor:
     if longest < math.inf:
         torch._foreach_mul_(gradients, (longest / (norm + 1e-6)).clamp_max(1.0))
     return norm
+
+
+def in_bf16(look: Callable[[], Loss], device: torch.device) -> Callable[[], Loss]:
+    """The same look, whose products and convolutions are computed in bf16 (autocast)."""
+    return torch.autocast(device.type, torch.bfloat16)(look)
 
 
 def looks_after(done: float, curriculum: float, looks: int) -> int:

@@ -9,47 +9,18 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hardattn.agents import RAM, ReSAN
-from hardattn.estimators import ESTIMATORS
+from hardattn.agents import ReSAN
 from hardattn.problem import Problem
 from hardattn.training import capture
 from hardattn.training.capture import WARM, Called, Captured, launcher
 from hardattn.training.loop import Training
-from hardattn.training.options import TrainOptions
-from tests.support.training import BATCH, agent_of, digits, problem, same
+from tests.support.training import agent_of, begun as training, digits, left, problem, same
 
-UPDATES = 3 * (WARM + 2)  # of each of three looks more than are called
+UPDATES = 3 * (WARM + 2)  # of each of three numbers of looks more than are called
 # Of torch's operations those for which a GPU is waited for, or that copy what the host has made.
 WAITS = (
     "_local_scalar_dense nonzero masked_select unique _unique2 equal is_nonzero bincount lift_fresh"
 ).split()
-
-
-def training(
-    folder: Path, name: str = "learned_baseline", device: str = "cpu", **options: Any
-) -> Training:
-    """A small real one, not begun."""
-    world, make, _ = problem()
-    torch.manual_seed(0)
-    narrowing = RAM((2, 4, 4), 10, core="gru", hidden=16, what=16, where=16, std_end=0.05)
-    agent = narrowing.to(device)
-    estimator = ESTIMATORS[name].build(agent, world)
-    settings: dict[str, Any] = dict(images=UPDATES * BATCH, batch_size=BATCH, warmup=3, lr=1e-2)
-    given = (agent, Problem(world, make, digits().classes), estimator, digits().to(device), folder)
-    run = Training(*given, TrainOptions(**(settings | options)), 0, capture=False)
-    for each in run.learners.values():
-        each.train()
-    return run
-
-
-def left(run: Training) -> dict[str, Any]:
-    """All that it has learned and told."""
-    return {
-        **{name: each.state_dict() for name, each in run.learners.items()},
-        "optimizer": run.optimizer.state_dict(),
-        # Of a single look nobody can say whether it hit.
-        "tally": {name: one.nan_to_num() for name, one in run.metrics.state().items()},
-    }
 
 
 class Unwaited(TorchDispatchMode):
