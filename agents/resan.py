@@ -45,6 +45,8 @@ class ReSAN(nn.Module):
         prior: Probability of a token's selection, to begin with.
     """
 
+    reads_back = True  # how many tokens are selected, see `keep`
+
     def __init__(
         self,
         glimpse: tuple[int, ...],

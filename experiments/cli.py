@@ -39,6 +39,7 @@ COMMANDS = {
     "bench blocks": "blocks",
     "bench evaluation": "evaluation",
     "bench start": "start",
+    "bench precision": "precision",
     "bench gpu": "gpu",
     "results collect": "collect",
     "results tables": "tables",

@@ -125,6 +125,8 @@ class RunOptions:
     """auto (the GPU where there is one), cpu, cuda, cuda:1, ..."""
     threads: int = 1
     """CPU threads."""
+    capture: bool | None = None
+    """Whether updates are launched as CUDA graphs; by default where they can be."""
     out: Path = Path("runs")
     """The folder of all runs."""
     root: Path | None = None

@@ -183,6 +183,7 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
             draw=DRAWS[recipe.problem.draw],
             log=log,
             ranks=ranks,
+            capture=run.capture,
         )
         busy.close()
         if not ranks.first:

@@ -21,6 +21,11 @@ from torch.distributions import (
 from torch.nn import functional as F
 
 
+def full(x: Tensor) -> Tensor:
+    """x in single precision at least: what is drawn from, weighed or lost may have no less."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
 class LocationDistribution(Distribution):
     """What a `Decision.location` is: a distribution with event (P,), or () for stopping.
 
@@ -57,7 +62,7 @@ class Gaussian(LocationDistribution):
     support = constraints.real_vector
 
     def __init__(self, mean: Tensor, std: Tensor | float):
-        self.centre, self.std = mean, std
+        self.centre, self.std = full(mean), full(std) if isinstance(std, Tensor) else std
         super().__init__(mean.shape[:-1], mean.shape[-1:], validate_args=False)
 
     @property
@@ -124,7 +129,7 @@ class Categorical(LocationDistribution):
     support = constraints.real_vector
 
     def __init__(self, logits: Tensor, centres: Tensor | None = None):
-        self.choice = torch.distributions.Categorical(logits=logits, validate_args=False)
+        self.choice = torch.distributions.Categorical(logits=full(logits), validate_args=False)
         if centres is None:
             centres = torch.eye(logits.shape[-1], dtype=logits.dtype, device=logits.device)
         self.centres = centres
@@ -182,7 +187,7 @@ class Dirichlet(LocationDistribution):
     support = constraints.simplex
 
     def __init__(self, concentration: Tensor):
-        self.dirichlet = torch.distributions.Dirichlet(concentration, validate_args=False)
+        self.dirichlet = torch.distributions.Dirichlet(full(concentration), validate_args=False)
         super().__init__(concentration.shape[:-1], concentration.shape[-1:], validate_args=False)
 
     @property
@@ -236,7 +241,7 @@ class IndependentBernoulli(LocationDistribution):
     support = constraints.independent(constraints.boolean, 1)
 
     def __init__(self, logits: Tensor):
-        self.logits = logits
+        self.logits = full(logits)
         super().__init__(logits.shape[:-1], logits.shape[-1:], validate_args=False)
 
     @property
@@ -306,7 +311,7 @@ class Delta(LocationDistribution):
     support = constraints.real_vector
 
     def __init__(self, place: Tensor):
-        self.place = place
+        self.place = full(place)
         super().__init__(place.shape[:-1], place.shape[-1:], validate_args=False)
 
     @property
@@ -376,7 +381,7 @@ class Stop(LocationDistribution):
     support = constraints.boolean
 
     def __init__(self, logits: Tensor):
-        self.logits = logits
+        self.logits = full(logits)
         super().__init__(logits.shape, torch.Size(), validate_args=False)
 
     @property

@@ -89,7 +89,7 @@ class _Once(torch.autograd.Function):
         ctx: Any, inputs: list[list[Tensor]], size: tuple[int, int], *layers: Tensor
     ) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
-        ctx.inputs = inputs
+        ctx.inputs, ctx.kind = inputs, _lower(layers[0].device)
         bias = _sum(list(layers[len(layers) // 2 :]))
         return tuple(bias.expand(size[1], -1) for _ in range(size[0]))
 
@@ -100,14 +100,22 @@ class _Once(torch.autograd.Function):
             return (None,) * len(ctx.needs_input_grad)
         rows = [gradients[number] for number in used]
         inputs = list(zip(*(ctx.inputs[number] for number in used), strict=True))
-        weights, bias = _products(rows, inputs)  # type: ignore[arg-type]
+        weights, bias = _products(rows, inputs, ctx.kind)  # type: ignore[arg-type]
         return None, None, *weights, *(bias for _ in weights)
 
 
 def _products(
-    gradients: list[Tensor], inputs: list[tuple[Tensor, ...]]
+    gradients: list[Tensor], inputs: list[tuple[Tensor, ...]], lower: torch.dtype | None
 ) -> tuple[list[Tensor], Tensor]:
-    """The sums over uses of g' x, for each input of a use, and of g."""
+    """The sums over uses of g' x, for each input of a use, and of g.
+
+    lower: in which precision products are, where they are autocast; their sums are of one product.
+    """
+    if lower is not None:
+        whole = torch.cat(gradients)
+        low = whole.to(lower).t()
+        products = [low @ torch.cat(each).to(lower) for each in inputs]
+        return [each.to(whole.dtype) for each in products], whole.sum(0)
     if len(gradients[0]) < FEW or len(gradients) == 1:
         whole = torch.cat(gradients)
         return [whole.t() @ torch.cat(each) for each in inputs], whole.sum(0)
@@ -121,6 +129,12 @@ def _products(
             total.addmm_(gradient.t(), x)
         weights.append(total)
     return weights, bias
+
+
+def _lower(device: torch.device) -> torch.dtype | None:
+    """In which precision products are at this moment; None: in that of their factors."""
+    kind = device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
 
 def _sum(biases: list[Tensor]) -> Tensor:

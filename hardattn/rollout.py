@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from hardattn.distributions import LocationDistribution, Stop
+from hardattn.distributions import LocationDistribution, Stop, full
 from hardattn.episode import episode
 from hardattn.heads import at_once
 from hardattn.scenes import Scenes
@@ -184,8 +184,8 @@ def _log_probs(draws: list[_Drawn]) -> Tensor | list[Tensor]:
 def _rows(rows: Tensor | list[Tensor], episodes: int) -> Tensor:
     """(T, B, ...): a row was as wide as the episodes were many when it was made."""
     if isinstance(rows, Tensor) and rows.shape[1] == episodes:
-        return rows
-    return torch.stack([branched(each, episodes // len(each)) for each in rows])
+        return full(rows)
+    return torch.stack([branched(full(each), episodes // len(each)) for each in rows])
 
 
 def _after(nothing: Tensor, rows: Tensor | list[Tensor]) -> Tensor:

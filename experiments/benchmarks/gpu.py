@@ -6,7 +6,6 @@ the GPU already; and how long the recipe ram-mnist takes until 1.3 % of the vali
 answered wrong, looked at once each.
 """
 
-import dataclasses
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,12 +20,12 @@ from hardattn.device import choose, tune
 from hardattn.evaluation.evaluate import Columns
 from hardattn.evaluation.metrics import error
 from hardattn.scenes import fixed_scenes
+from hardattn.training.capture import WARM
 from hardattn.training.log import Log
 from hardattn.training.loop import train
-from hardattn.training.options import TrainOptions
 
 from .. import build
-from ..kinds import Json, Settings
+from ..kinds import Json
 from ..recipe import Recipe, UsageError
 from ..recipes import RECIPES
 from ..run import build as build_agent, estimator as build_estimator
@@ -40,8 +39,8 @@ PLAIN = 128
 ROUNDS, LEAST = 3, 2.0
 RECIPE, GOAL, PATIENCE = "ram-mnist", 0.013, 300.0  # until which share is wrong, in seconds at most
 TOGETHER = {"batch_size": 2048, "images": 40_000_000, "validate_every": 200_000}
-# How an update is done, as options of the training, as far as this version has them.
-MODES: dict[str, Settings] = {"eager": {}, "captured": {"captured": True}}
+# How an update is launched.
+MODES: dict[str, bool] = {"eager": False, "captured": True}
 
 
 def measure(where: str, root: Path | None, save: bool) -> None:
@@ -68,10 +67,9 @@ def found(where: str) -> torch.device:
     return device
 
 
-def modes() -> dict[str, Settings]:
-    """Those of MODES that the training loop of this version has options for."""
-    known = {each.name for each in dataclasses.fields(TrainOptions)}
-    return {name: options for name, options in MODES.items() if options.keys() <= known}
+def modes(device: torch.device) -> dict[str, bool]:
+    """Those of MODES that there are on this device."""
+    return {name: how for name, how in MODES.items() if not how or device.type == "cuda"}
 
 
 def rates(
@@ -85,16 +83,17 @@ def rates(
     for batch in batches:
         ways: dict[str, Way] = {}
         kernels = 0
-        for mode, options in modes().items():
-            one = Learner("ram", batch, device=str(device), updates=1000, **options)
-            one.update()
+        for mode, captured in modes(device).items():
+            one = Learner("ram", batch, device=str(device), updates=1000, capture=captured)
+            for _ in range(WARM + 2 if captured else 1):
+                one.update()
             if mode == "eager":
                 made = made_of(one.update)
                 kernels = made.kernels
                 ways["products"] = repeated(made.replay, batch, least / 4, device)
             ways[mode] = repeated(one.update, batch, least, device)
         times = rounds(ways, count)
-        for mode in modes():
+        for mode in modes(device):
             more: Json = {"agent": "ram", "batch": batch, "mode": mode}
             more |= {"kernels": kernels} if mode == "eager" else {}
             beside, name = ("eager", times["eager"]), f"train ram, batch {batch}, {mode}"

@@ -86,8 +86,11 @@ class Learner:
         canvas: int | None = None,
         device: str = "cpu",
         updates: int = 20,
+        capture: bool | None = None,
         **options: Any,
     ):
+        # Not told to older versions, which do not know of it.
+        self.how: dict[str, Any] = {} if capture is None else {"capture": capture}
         self.kind, self.batch, self.updates = KINDS[agent], batch, updates
         self.device = torch.device(device)
         image = (1, canvas or SIDE, canvas or SIDE)
@@ -140,7 +143,7 @@ class Learner:
         """One update, of a training that goes on from call to call."""
         if self.begun is None:
             given = (self.agent, self.problem, self.kind.estimator, self.dataset)
-            self.begun = Training(*given, Path("."), self.options, 0)
+            self.begun = Training(*given, Path("."), self.options, 0, **self.how)
             self.agent.train()
         self.begun.done %= self.updates  # it is as if it had just begun
         self.begun.update()

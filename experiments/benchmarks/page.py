@@ -23,6 +23,7 @@ TITLES = {
     "blocks": "Attention that was invented to be cheap",
     "evaluation": "Evaluation",
     "start": "Before training begins",
+    "precision": "Training in half precision",
     "gpu": "Training on a GPU",
 }
 WIDE, HIGH = 640, 340

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hardattn.distributions import full
 from hardattn.estimators.critic import LastState
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent, Trajectory, greedy, rollout
@@ -76,7 +77,10 @@ def gat_cluster(
     path, answered = _answered(agent, world, moved, generator)
     attended = path.logits[-1].softmax(1)
     weights = (invariance, balance, relation, attention)
-    each = _tasks(unattended.softmax(1), answered.softmax(1), attended, weights)
+    # A cosine of near 1 is not known well enough in less than single precision.
+    with torch.autocast(attended.device.type, enabled=False):
+        given = (full(unattended).softmax(1), full(answered).softmax(1), attended)
+        each = _tasks(*given, weights)
     path = path._replace(loss=each.expand_as(path.loss) / len(path.loss))
     return Loss((path.loss + path.cost).sum(0).mean(), path, torch.zeros_like(path.loss))
 

@@ -6,7 +6,7 @@ makes such scenes of others, by the words that `--augment` takes.
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -24,8 +24,9 @@ def flip(scenes: Scenes, strength: float, generator: Generator | None) -> Scenes
     mirrored = _uniform(scenes, 1, generator)[:, 0] < strength
     image = scenes.image
     image = torch.where(mirrored[:, None, None, None], image.flip(-1), image)
-    box = scenes.box * torch.tensor([-1.0, 1.0, -1.0, 1.0], device=scenes.box.device)
-    box = torch.where(mirrored[:, None, None], box[..., [2, 1, 0, 3]], scenes.box)
+    left, top, right, bottom = scenes.box.unbind(-1)
+    box = torch.stack([-right, top, -left, bottom], -1)
+    box = torch.where(mirrored[:, None, None], box, scenes.box)
     return Scenes(image, scenes.target, box, *scenes[3:])
 
 
@@ -52,8 +53,7 @@ def colour(scenes: Scenes, strength: float, generator: Generator | None) -> Scen
     mean = image.mean((1, 2, 3), keepdim=True)
     image = mean + contrast * (image - mean)
     if image.shape[1] == 3:
-        weights = torch.tensor(GREY, device=image.device)[:, None, None]
-        grey = (image * weights).sum(1, keepdim=True)
+        grey = (image * _grey(image.device)).sum(1, keepdim=True)
         image = grey + saturation * (image - grey)
     return Scenes(image.round().clamp(0, 255).to(torch.uint8), *scenes[1:])
 
@@ -109,3 +109,9 @@ def _uniform(scenes: Scenes, count: int, generator: Generator | None) -> Tensor:
     """(B, count) in [0, 1)."""
     device = scenes.box.device if generator is None else generator.device
     return uniform(0.0, 1.0, (len(scenes), count), generator, device).to(scenes.box)
+
+
+@lru_cache(maxsize=4)
+def _grey(device: torch.device) -> Tensor:
+    """(3, 1, 1) GREY, kept on the device: to bring it there each time, the host would wait."""
+    return torch.tensor(GREY, device=device)[:, None, None]

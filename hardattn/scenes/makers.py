@@ -7,6 +7,7 @@ no test image is ever seen in training.
 """
 
 import math
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -311,8 +312,14 @@ def circle_square(
         square = (dy.abs() <= CENTRE) & (dx.abs() <= CENTRE)
         shape = torch.where(target[few, None, None] == 0, square, squared <= CENTRE**2)
         image[few, 0] = field.round().masked_fill(shape, 255).to(torch.uint8)
-    extent = torch.tensor([-CENTRE, 1 + CENTRE], device=device)
+    extent = _numbers((-CENTRE, 1 + CENTRE), device)
     x, y = (column + extent).clamp(0, width), (row + extent).clamp(0, height)
-    size = torch.tensor([width, height, width, height], device=device)
+    size = _numbers((width, height, width, height), device)
     box = torch.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], 1) / size * 2 - 1
     return Scenes(image.expand(-1, split.images.shape[1], -1, -1), target, box[:, None], index)
+
+
+@lru_cache(maxsize=16)
+def _numbers(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """Kept on the device: to bring them there each time, the host would wait."""
+    return torch.tensor(numbers, device=device)

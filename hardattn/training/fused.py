@@ -24,6 +24,17 @@ class _Straight(torch.optim.Optimizer):
             for weight in group["params"]:
                 weight.grad = None
 
+    def pace(self, lr: float) -> None:
+        """Set the learning rate: on a GPU in a tensor, which a captured step reads."""
+        for group in self.param_groups:
+            device = group["params"][0].device
+            if device.type == "cpu":
+                group["lr"] = lr
+            elif isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)
+            else:
+                group["lr"] = torch.full((), lr, dtype=torch.float32, device=device)
+
     def descend(self, void: Tensor) -> None:
         """A step by the gradients of the weights that have one, unless `void`, (), is 1."""
         raise NotImplementedError

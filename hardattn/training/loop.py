@@ -22,9 +22,9 @@ from hardattn.evaluation.metrics import compute, error
 from hardattn.problem import Problem
 from hardattn.rng import mix, seed_all, shuffled
 from hardattn.rollout import Agent, Draw, greedy
-from hardattn.scenes import Scenes
+from hardattn.scenes import MakeScenes, Scenes
 from hardattn.scenes.augment import augmented
-from hardattn.training import checkpoint, optimizers
+from hardattn.training import capture as capturing, checkpoint, optimizers
 from hardattn.training.distributed import ALONE, Ranks
 from hardattn.training.growing import growable, grown
 from hardattn.training.interrupt import Stopped, signals
@@ -56,6 +56,7 @@ class Training:
         options: TrainOptions,
         seed: int,
         ranks: Ranks = ALONE,
+        capture: bool | None = None,
     ):
         self.agent, self.problem, self.estimator = agent, problem, estimator
         self.split, self.folder, self.options, self.seed = dataset.train, folder, options, seed
@@ -73,6 +74,9 @@ class Training:
         )
         self.gradient = partial(kind.gradient, self.optimizer)
         self.generator = torch.Generator(self.device)
+        self.launch = capturing.launcher(
+            capture, self.obstacles(), self.generator, self.learners.values()
+        )
         self.updates = math.ceil(options.images / options.batch_size)
         self.images = self.updates * options.batch_size  # in all
         self.every = max(1, math.ceil(options.validate_every / options.batch_size))
@@ -103,7 +107,7 @@ class Training:
 
     def update(self) -> float:
         """One update from fresh scenes, or several from the same looks; the learning rate."""
-        options, world, number = self.options, self.world, self.done
+        options, number = self.options, self.done
         seed_all(mix(self.seed, number, 1), self.device)
         self.generator.manual_seed(mix(self.seed, number, 2))
         share = number / self.updates
@@ -111,32 +115,54 @@ class Training:
             anneal(share)
         rate = optimizers.SCHEDULES[options.schedule](share)
         rate *= min(1.0, (number + 1) / (options.warmup + 1))
-        for group in self.optimizer.param_groups:
-            group["lr"] = options.lr * rate
-
+        self.optimizer.pace(options.lr * rate)
         size, device = options.batch_size, self.device
         index = self.ranks.rows(shuffled(len(self.split), number, size, self.seed, device))
         make = self.make
         if options.growing:
             growing = grown(self.problem.make, share / options.growing, options.grows)
             make = augmented(growing, options.augment or ())
+        kind = looks_after(share, options.curriculum, self.world.looks), share < options.led
+        self.launch(kind, partial(self.step, make, *kind), index)
+        self.done += 1
+        return options.lr * rate
+
+    def step(self, make: MakeScenes, looks: int, led: bool, index: Tensor) -> None:
+        """All that an update does to tensors: scenes, looks, gradient, guard, descent, tally.
+
+        It reads nothing that changes from update to update but tensors, see `capture`.
+        """
+        world = self.world
         with self.ranks.drawing(len(index)):
             scenes = make(self.split, index, self.generator)
-        here = world.upto(looks_after(share, options.curriculum, world.looks))
         looker = cast(Agent, self.agent)
-        if share < options.led:
-            looker = Led(looker, scenes, options.led_by)
+        if led:
+            looker = Led(looker, scenes, self.options.led_by)
         look: Callable[[], Loss] | None
-        look = partial(self.estimator, looker, here, scenes, self.generator)
+        look = partial(self.estimator, looker, world.upto(looks), scenes, self.generator)
         while look is not None:
+            if self.options.precision == "bf16":
+                look = in_bf16(look, self.device)
             look = self.ranks.together(look, [*self.learners.values()], len(index))
             loss = self.gradient(look, self.learners.values(), self.generator)
-            norm = shortened(self.weights, options.max_grad_norm)
+            norm = shortened(self.weights, self.options.max_grad_norm)
             self.optimizer.descend(self.metrics.guard(loss.total, norm))
             self.metrics.add(loss, norm, scenes, world)
             look = loss.again
-        self.done += 1
-        return options.lr * rate
+
+    def obstacles(self) -> str:
+        """Why its updates cannot be captured, in words; "" if nothing is known that forbids it."""
+        name = self.options.optimizer
+        tensors = optimizers.OPTIMIZERS[name].tensors
+        known = {
+            f"a CUDA graph needs a GPU, and it is on {self.device}": self.device.type != "cuda",
+            "its images lie elsewhere than on the GPU": self.split.images.device != self.device,
+            f"{self.ranks.size} processes share it": self.ranks.size > 1,
+            "scenes that grow change their size": self.options.growing > 0,
+            f"optimizer {name!r} does more than to change tensors": not tensors,
+            "its agent reads numbers back": getattr(self.agent, "reads_back", False),
+        }
+        return "; ".join(words for words, holds in known.items() if holds)
 
     def report(self, log: Log, rate: float, due: bool) -> None:
         """Tell the log how learning goes; the curves as well where they are due."""
@@ -217,6 +243,7 @@ def train(
     draw: Draw = greedy,
     log: Log | None = None,
     ranks: Ranks = ALONE,
+    capture: bool | None = None,
 ) -> TrainingResult:
     """Descend `estimator` on fresh scenes until enough images were seen, and keep some weights.
 
@@ -233,12 +260,13 @@ def train(
         draw: How to look in validation.
         log: Whom to tell; by default one that writes to the folder.
         ranks: The processes that share this training; the first of them writes.
+        capture: Whether updates are CUDA graphs, see `capture`; None: where they can be.
 
     Raises ValueError where the world tells where targets are and nobody knows it, NotFinite before
     a non-finite update, Stopped after a signal, CheckpointError.
     """
     check(problem, validation, options)
-    run = Training(agent, problem, estimator, dataset, folder, options, seed, ranks)
+    run = Training(agent, problem, estimator, dataset, folder, options, seed, ranks, capture)
     run.resume()
     log = ranks.log(log or Log(folder))
     log.start(run.seen, run.images, run.watch.seconds)
@@ -273,6 +301,11 @@ def shortened(weights: list[nn.Parameter], longest: float) -> Tensor:
     if longest < math.inf:
         torch._foreach_mul_(gradients, (longest / (norm + 1e-6)).clamp_max(1.0))
     return norm
+
+
+def in_bf16(look: Callable[[], Loss], device: torch.device) -> Callable[[], Loss]:
+    """The same look, whose products and convolutions are computed in bf16 (autocast)."""
+    return torch.autocast(device.type, torch.bfloat16)(look)
 
 
 def looks_after(done: float, curriculum: float, looks: int) -> int:

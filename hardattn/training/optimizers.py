@@ -53,13 +53,15 @@ class OptimizerKind(NamedTuple):
 
     One that looks more than once draws each time from `generator`, and finds in `learners` what
     is kept beside the weights."""
+    tensors: bool = True
+    """Whether all that it does is done to tensors, so that it can be captured."""
 
 
 OPTIMIZERS: dict[str, OptimizerKind] = {
     "adam": OptimizerKind(_adam),
     "adamw": OptimizerKind(_adamw),
     "sgd": OptimizerKind(_sgd),
-    "sam": OptimizerKind(_sam, SAM.gradient),
+    "sam": OptimizerKind(_sam, SAM.gradient, tensors=False),
 }
 
 # What share of the highest learning rate is left when that share of the training is over.

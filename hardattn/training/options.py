@@ -43,6 +43,9 @@ class TrainOptions:
     led_by: Literal["random", "target"] = "random"
     """Where led looks fall: random, anywhere; target, around it, which is privileged, because
     training then tells where the target is."""
+    precision: Literal["float32", "bf16"] | None = None
+    """In what products of training are computed: bf16, with weights, losses and all that is drawn
+    in float32; None: float32, as in validation and evaluation always."""
     augment: tuple[str, ...] | None = None
     """How training scenes are changed: flip, shift, scale, colour, each NAME or NAME=STRENGTH.
     Boxes go along. None: not at all."""

@@ -23,7 +23,7 @@ from hardattn.tasks import Classify
 from hardattn.training import checkpoint
 from hardattn.training.distributed import ALONE, Ranks
 from hardattn.training.log import Log
-from hardattn.training.loop import TrainingResult, train
+from hardattn.training.loop import Training, TrainingResult, train
 from hardattn.training.options import TrainOptions
 from hardattn.world import World
 
@@ -81,6 +81,33 @@ def learn(
     finally:
         log.close()
     return trained, agent
+
+
+def begun(
+    folder: Path, name: str = "learned_baseline", device: str = "cpu", **options: Any
+) -> Training:
+    """A small real training of 15 updates at least, before the first."""
+    world, make, _ = problem()
+    torch.manual_seed(0)
+    narrowing = RAM((2, 4, 4), 10, core="gru", hidden=16, what=16, where=16, std_end=0.05)
+    agent = narrowing.to(device)
+    estimator = ESTIMATORS[name].build(agent, world)
+    settings: dict[str, Any] = dict(images=15 * BATCH, batch_size=BATCH, warmup=3, lr=1e-2)
+    given = (agent, Problem(world, make, digits().classes), estimator, digits().to(device), folder)
+    run = Training(*given, TrainOptions(**(settings | options)), 0, capture=False)
+    for each in run.learners.values():
+        each.train()
+    return run
+
+
+def left(run: Training) -> dict[str, Any]:
+    """All that it has learned and told."""
+    return {
+        **{name: each.state_dict() for name, each in run.learners.items()},
+        "optimizer": run.optimizer.state_dict(),
+        # Of a single look nobody can say whether it hit.
+        "tally": {name: one.nan_to_num() for name, one in run.metrics.state().items()},
+    }
 
 
 def same(left: Any, right: Any) -> bool:

@@ -29,9 +29,9 @@ def test_what_is_no_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_batch_and_mode_is_measured() -> None:
     rows = gpu.rates(CPU, (2, 3), count=1, least=0.0)
     assert [(row["batch"], row["mode"]) for row in rows] == [
-        (batch, mode) for batch in (2, 3) for mode in gpu.modes()
+        (batch, mode) for batch in (2, 3) for mode in gpu.modes(CPU)
     ]
-    assert next(iter(gpu.modes())) == "eager" and rows[0]["kernels"] > 100
+    assert list(gpu.modes(CPU)) == ["eager"] and rows[0]["kernels"] > 100
     assert all(row["value"] > 0 and row["limit"] > 0 for row in rows)
 
 
@@ -58,4 +58,5 @@ def test_on_a_gpu_as_well() -> None:
     device = gpu.found("cuda")
     rows = gpu.rates(device, (64,), count=1, least=0.0)
     assert rows[0]["value"] > 0 and rows[0]["kernels"] > 100
+    assert [row["mode"] for row in rows] == ["eager", "captured"] and rows[1]["value"] > 0
     assert gpu.plain_rates(small("mnist").to(device), device, 4, 1, 0.0)[0]["value"] > 0
