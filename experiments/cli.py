@@ -56,6 +56,7 @@ EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript", "onnxruntime", "onnx_ir"), "'hardattn[deploy]'"),
     "datasets": "'hardattn[hub]'",
     "ray": "'hardattn[ray]'",
+    "optuna": "'hardattn[optuna]'",
     "wandb": "'hardattn[wandb]'",
     "mlflow": "'hardattn[mlflow]'",
 }

@@ -22,7 +22,7 @@ from hardattn.training.progress import Overall
 from ..command_line.parse import parse
 from ..recipe import Recipe, RunOptions, UsageError
 from ..records import sources, timing
-from ..records.folder import locked
+from ..records.folder import locked, result_name
 from ..records.states import State, state
 from ..revive import RunLoader
 from ..run import differences
@@ -45,9 +45,14 @@ class Training(NamedTuple):
         return Path(self.run.out) / self.name / f"seed-{self.run.seed}"
 
     @property
+    def result(self) -> Path:
+        """The file that it leaves when it is finished."""
+        return self.folder / result_name(self.run.validate_only)
+
+    @property
     def finished(self) -> bool:
         """Whether it was run before, and is not to be run again."""
-        done = (self.folder / "result.json").exists() and not self.run.again
+        done = self.result.exists() and not self.run.again
         return done and not differences(self.folder, self.recipe, self.run)
 
 
@@ -211,7 +216,7 @@ class _handling:
 def _done(training: Training, place: Place, hear: Callable[[str], None]) -> int:
     """Its exit code, at once where it is finished already."""
     if training.finished:
-        result = json.loads((training.folder / "result.json").read_text())
+        result = json.loads(training.result.read_text())
         hear(sources.used_again(training.folder, result))
         return 0
     return place.train(training, hear)
