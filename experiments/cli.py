@@ -29,6 +29,7 @@ COMMANDS = {
     "swap": "swap",
     "robustness": "robustness",
     "soft": "soft",
+    "hard-or-soft": "hard_or_soft",
     "estimators": "estimators",
     "export": "export",
     "bench training": "training",

@@ -34,7 +34,7 @@ from hardattn.world import World
 from .build import Estimator, Learner, agent as build_agent, built, estimator as build_estimator
 from .command_line.words import overrides
 from .kinds import Json, Value
-from .measure import controls, figures_of, measure
+from .measure import controls, figures_of, learning, measure
 from .recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
 from .recipes import RECIPES
 from .records import sources, timing
@@ -190,6 +190,7 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
         if run.validate_only:
             return validated(setting, name, recipe, run, command, record(trained))
         result = conclude(setting, name, recipe, run, command, folder, agent, record(trained))
+        result["cost"]["training_flops"] = learning(agent, world, estimator, setting.validation)
         finish(log, recipe, run, result)
         return result
     finally:
@@ -278,7 +279,7 @@ def conclude(
 def validated(
     setting: Setting, name: str, recipe: Recipe, run: RunOptions, command: str, training: Json
 ) -> Json:
-    """The result of a run that only its validation images judge: see `RunOptions.validate_only`."""
+    """The result of a run that left the test images alone."""
     return {
         "name": name,
         "title": recipe.title,

@@ -138,6 +138,7 @@ def sweep(
     workers: int,
     place: Place | None = None,
     tell: Callable[[list[Swept]], None] | None = None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> int:
     """Run `hardattn train` with each of these arguments, `workers` at a time, in this order.
 
@@ -151,6 +152,7 @@ def sweep(
         workers: How many at a time.
         place: Where they run; by default here.
         tell: Is given what became of each.
+        enough: Asked before each: whether nothing more is to be begun.
     """
     trainings = [Training(list(words), *parse(list(words))) for words in commands]
     place = place or Here(workers)
@@ -162,7 +164,7 @@ def sweep(
         place.stop(number)
 
     def one(number: int) -> int | None:
-        if asked:
+        if asked or enough():
             return None
         overall.begin(number)
         try:

@@ -71,5 +71,6 @@ def of_update(
     generator = torch.Generator(scenes.device).manual_seed(0)
     with Learning() as counter, torch.enable_grad():
         loss = estimator(agent, world, scenes, generator)
-        torch.autograd.grad(loss.total, weights, allow_unused=True)
+        if loss.total.requires_grad:  # not of estimators that ask for no gradient
+            torch.autograd.grad(loss.total, weights, allow_unused=True)
     return TrainingCost(round(counter.total / len(scenes)), round(counter.uncounted / len(scenes)))

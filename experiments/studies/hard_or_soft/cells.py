@@ -15,7 +15,7 @@ from hardattn.agents.soft import placement
 from hardattn.attention import BLOCKS
 
 from ...command_line.parse import called
-from ...recipe import Recipe, UsageError
+from ...recipe import Recipe, UsageError, choose_rows
 from ...recipes import RECIPES
 from ...recipes.equal import BEST_OF_SQUARES
 from ..soft.results import SAVED as SOFT, standings
@@ -24,6 +24,8 @@ TOLERANCE = 0.1
 BEST_BLOCKS = 3  # of the comparison of all blocks
 LEAST_SEEDS = 3  # that a block was trained with, to be one of the best
 SCRIPTS = ("random", "raster", "path", "oracle")  # the controls; "path" has that of its agent
+# Nothing is learned of where to look, so one estimator serves every control.
+TAUGHT_TO_ANSWER = {"estimator": "reinforce", "draw": "greedy"}
 WIDEST = 2048  # units of a layer
 
 
@@ -131,11 +133,12 @@ class Cell:
 
 
 def changed(base: Recipe, changes: dict[str, Any]) -> Recipe:
-    """The recipe with another block or head, and other settings."""
+    """The recipe with another block, head or estimator, and other settings."""
     parts = {part: changes[part] for part in ("block", "head") if part in changes}
-    others = {name: value for name, value in changes.items() if name not in parts}
+    rows = {part: changes[part] for part in ("estimator",) if part in changes}
+    others = {name: value for name, value in changes.items() if name not in {*parts, *rows}}
     made = replace(base, agent=base.agent.but(**parts)) if parts else base
-    return made.changed(others).complete()
+    return choose_rows(made, rows).changed(others).complete()
 
 
 def named(cell: Cell) -> tuple[str, Recipe]:
@@ -194,14 +197,15 @@ def _of(task: str, name: str, who: Who) -> Iterator[Cell]:
     changes["validate_every"] = max(1, images // 16)
     cell = Cell(task, name, "", who.title, recipe, changes)
     yield cell
-    for script in SCRIPTS if who.looks else ():
-        told = RECIPES[recipe].problem.context
-        if script != "oracle":
-            more = {} if script == "path" else {"script": script}
-        elif told == "none":
-            more = {"script": script, "first": "target", "context": "target"}
-        else:
-            continue  # an oracle is told the target in place of what this agent is told
+    # Soft and hard, the network of show, attend and tell has the same controls.
+    for script in SCRIPTS if who.looks and name != "sat-soft" else ():
+        more = dict(TAUGHT_TO_ANSWER)
+        if script != "path":
+            more["script"] = script
+        if script == "oracle":
+            if RECIPES[recipe].problem.context != "none":
+                continue  # an oracle is told the target in place of what this agent is told
+            more |= {"first": "target", "context": "target"}
         title = f"{who.title}: {'fixed path' if script == 'path' else f'{script} looks'}"
         yield replace(cell, script=script, title=title, changes=changes | more)
 

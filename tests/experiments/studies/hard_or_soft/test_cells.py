@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from hardattn.experiments.recipe import UsageError
+from hardattn.experiments.recipe import Spec, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.studies.hard_or_soft.cells import (
     AGENTS,
     SCRIPTS,
     TASKS,
+    TAUGHT_TO_ANSWER,
     best_of_soft,
     chosen,
     given,
@@ -41,7 +42,9 @@ def test_every_agent_is_on_every_task_with_a_space_of_one_size() -> None:
 def test_a_control_is_its_agent_under_another_who_looks() -> None:
     cells = {cell.name: cell for cell in given(Path("nowhere"))}
     ram, random = cells["ram-cluttered-60"], cells["random-ram-cluttered-60"]
-    assert random.changes == ram.changes | {"script": "random"}
+    assert random.changes == ram.changes | TAUGHT_TO_ANSWER | {"script": "random"}
+    assert random.full_recipe.estimator == Spec("reinforce")
+    assert {cell.script for cell in cells.values() if cell.agent == "sat-soft"} == {""}
     oracle = cells["oracle-ram-cluttered-60"].full_recipe
     assert oracle.problem.context == oracle.problem.first == "target"
     assert {cell.script for cell in cells.values() if cell.agent == "ram"} == {"", *SCRIPTS}
