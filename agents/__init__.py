@@ -23,6 +23,7 @@ from .scripted import PATH, SCRIPTS, Following, Scripted
 from .show_attend_tell import ShowAttendTell
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
 from .temporal import TemporalRAM
+from .told import Told
 from .variational import Variational, VariationalDirichlet
 
 
@@ -101,6 +102,7 @@ __all__ = [
     "SoftAgent",
     "SpreadRAM",
     "TemporalRAM",
+    "Told",
     "Variational",
     "VariationalDirichlet",
     "ZoomRAM",

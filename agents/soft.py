@@ -169,14 +169,14 @@ class TransformerLayer(nn.Module):
 
 
 class ViT(nn.Module):
-    """A small vision transformer of 4x4 patches and two layers, then a norm.
+    """A small vision transformer of two layers, then a norm. side: of its patches, in pixels.
 
-    (B, C, H, W) -> (B, width, H // 4, W // 4).
+    (B, C, H, W) -> (B, width, H // side, W // side).
     """
 
-    def __init__(self, image: tuple[int, ...], width: int, middle: int):
+    def __init__(self, image: tuple[int, ...], width: int, middle: int, side: int = 4):
         super().__init__()
-        self.patches = Patches(image, width)
+        self.patches = Patches(image, width, side)
         self.units = nn.ModuleList(TransformerLayer(width, middle) for _ in range(2))
         self.norm = PlaceNorm(width)
         self.context: nn.Module = nn.Identity()
@@ -188,8 +188,17 @@ class ViT(nn.Module):
         return self.context(self.norm(x))
 
 
-Backbone = Literal["cnn", "vit"]
-BACKBONES: dict[str, Callable[[tuple[int, ...], int, int], CNN | ViT]] = {"cnn": CNN, "vit": ViT}
+def vit_32(image: tuple[int, ...], width: int, middle: int) -> ViT:
+    """`ViT` of 32x32 patches, for images of which 4x4 patches would be too many to attend to."""
+    return ViT(image, width, middle, side=32)
+
+
+Backbone = Literal["cnn", "vit", "vit_32"]
+BACKBONES: dict[str, Callable[[tuple[int, ...], int, int], CNN | ViT]] = {
+    "cnn": CNN,
+    "vit": ViT,
+    "vit_32": vit_32,
+}
 
 
 class NoBlock(nn.Identity):
@@ -297,7 +306,8 @@ class SoftAgent(nn.Module):
     Its place is the centre: it sees everything, so looking is not a choice.
 
     Args:
-        backbone: What features come from: cnn, vit, or a network of your own, package.module:make.
+        backbone: What features come from: cnn, vit, vit_32 (of 32x32 patches), or a network of your
+            own, package.module:make.
         frozen: Leave the weights of a network of your own as they are.
         block: Made for a number of channels; stands in the backbone where its class says.
         head: Made for channels and classes; answers.

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from torch import nn
 
-from hardattn.agents import PATH, SCRIPTS, Scripted
+from hardattn.agents import PATH, SCRIPTS, Scripted, Told
+from hardattn.agents.told import inner, planed
 from hardattn.estimators import Loss
 from hardattn.problem import ASKED, SCENES, Problem as Built, problem, world_of
 from hardattn.rollout import Agent
@@ -35,7 +36,7 @@ class Learner(nn.Module, Agent):
 def built(given: ProblemOptions, classes: Sequence[str], image: Sequence[int]) -> Built:
     """World, scenes and answers, of a dataset of these classes with images of (C, H, W)."""
     sensor, settings = _chosen(given)
-    return problem(given.scene.name, sensor, classes, image, **settings)
+    return problem(given.scene.name, sensor, classes, image, told=True, **settings)
 
 
 def world(given: ProblemOptions, answers: int, image: Sequence[int]) -> World:
@@ -46,12 +47,7 @@ def world(given: ProblemOptions, answers: int, image: Sequence[int]) -> World:
 
 def _chosen(given: ProblemOptions) -> tuple[Sensor, Settings]:
     """The sensor, and what else a problem is built from. Raises UsageError."""
-    kind = choose("scene", SCENES, given.scene.name)
-    if kind.cued:
-        raise UsageError(
-            f"scene {given.scene.name!r} names what is to be found, and no agent here is told: it "
-            "is an environment, hardattn/DigitsSearch-v0"
-        )
+    choose("scene", SCENES, given.scene.name)
     choose("task", ASKED, given.task)
     sensor = made("sensor", given.sensor)()
     names = ("looks", "first", "context", "reach", "task", "each", "bonus")
@@ -73,7 +69,7 @@ def told(function: Callable[..., object], world: World, image: Image) -> Setting
     """What an agent takes from its world, by the names of its arguments."""
     sensor: Any = world.sensor
     there: Settings = {
-        "context": lambda: world.context_shape(image),
+        "context": lambda: inner(world.context_shape(image), world.cues),
         "looks": lambda: world.looks,
         "reach": lambda: world.reach,
         "grid": lambda: (sensor.rows, sensor.columns),
@@ -96,13 +92,18 @@ def agent(spec: Spec, glimpse: Shape, world: World, image: Image) -> Learner:
         if plugs_in(option, options.get(name)):
             options[name] = imported(name, options[name], own(options[name]))
     function = made("agent", Spec(spec.name, **options))
-    found = function(glimpse, world.task.classes, **told(function.func, world, image))
-    if script is None:
-        return cast(Learner, found)
+    seen = planed(glimpse) if world.cues else glimpse
+    found = function(seen, world.task.classes, **told(function.func, world, image))
+    scripted = found if script is None else _scripted(found, script, world, share)
+    return cast(Learner, Told(scripted, world.cues) if world.cues else scripted)
+
+
+def _scripted(found: Any, script: str, world: World, share: float | None) -> Scripted:
+    """An agent's observer under a script."""
     if not script.startswith(PATH):
         choose("script", SCRIPTS, script)
     sensor = None if world.sensor.places == 2 else world.sensor
-    return cast(Learner, Scripted(found, script, world.looks, sensor, share))
+    return Scripted(found, script, world.looks, sensor, share)
 
 
 def estimator(spec: Spec | None, agent: Agent, world: World) -> Estimator:

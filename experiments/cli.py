@@ -29,6 +29,7 @@ COMMANDS = {
     "swap": "swap",
     "robustness": "robustness",
     "soft": "soft",
+    "hard-or-soft": "hard_or_soft",
     "estimators": "estimators",
     "export": "export",
     "bench training": "training",
@@ -58,6 +59,7 @@ EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript", "onnxruntime", "onnx_ir"), "'hardattn[deploy]'"),
     "datasets": "'hardattn[hub]'",
     "ray": "'hardattn[ray]'",
+    "optuna": "'hardattn[optuna]'",
     "wandb": "'hardattn[wandb]'",
     "mlflow": "'hardattn[mlflow]'",
 }

@@ -1,11 +1,15 @@
 """What a run measures: an agent's passes over test scenes, their figures, its maps replaced."""
 
+from collections.abc import Callable
+
 import torch
 
 from hardattn.clustering import ari, nmi
 from hardattn.data.memory import at_once
+from hardattn.estimators import Loss
 from hardattn.evaluation.evaluate import Columns, average, concatenate, evaluate
 from hardattn.evaluation.metrics import compute
+from hardattn.evaluation.training_cost import of_update
 from hardattn.maps import CONTROLS, recorded, replaced
 from hardattn.rollout import Agent, Draw, greedy, rollout, sample
 from hardattn.scenes import Scenes
@@ -90,3 +94,11 @@ def controlled(
 def together(count: int, most: int) -> int:
     """The largest batch, of `most` at most, by which none of so many scenes is left alone."""
     return next(batch for batch in range(most, 1, -1) if count % batch != 1)
+
+
+def learning(agent: Agent, world: World, estimator: Callable[..., Loss], scenes: Scenes) -> int:
+    """The operations of one image in training; asked last, as it may leave a trace in what learns.
+
+    Two scenes, as a norm of one scene alone has nothing to compare.
+    """
+    return of_update(agent, world, estimator, scenes.slice(0, 2)).flops

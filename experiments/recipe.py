@@ -17,6 +17,7 @@ from hardattn.training.options import TrainOptions
 from .kinds import Settings, Value
 from .options import tables, wording
 from .options.option import Option, UsageError as UsageError, fields_of
+from .options.space import Space
 from .options.tables import PARTS
 from .options.wording import check
 
@@ -135,6 +136,8 @@ class RunOptions:
     """Who is told how it goes: tensorboard, csv, wandb, mlflow; several, or none."""
     again: bool = False
     """Begin anew, although there is a finished or a stopped run; --again alone will do."""
+    validate_only: bool = False
+    """Leave the test images alone, as a trial of a search does; --validate-only alone will do."""
 
 
 def fields(kind: type) -> Mapping[str, Option]:
@@ -183,6 +186,8 @@ class Recipe:
     training: Any = field(default_factory=lambda: TrainOptions(images=1_000_000))
     trainer: str = "hardattn"
     """By whom the weights are found: a row of hardattn.experiments.trainers.trainer.TRAINERS."""
+    space: Space = ()
+    """What `hardattn sweep --search` may change, and from where to where."""
 
     def specs(self) -> dict[str, Spec]:
         """The rows of which it is made, by part."""

@@ -34,11 +34,11 @@ from hardattn.world import World
 from .build import Estimator, Learner, agent as build_agent, built, estimator as build_estimator
 from .command_line.words import overrides
 from .kinds import Json, Value
-from .measure import controls, figures_of, measure
+from .measure import controls, figures_of, learning, measure
 from .recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
 from .recipes import RECIPES
 from .records import sources, timing
-from .records.folder import Busy, failing, kept_if_used, locked
+from .records.folder import Busy, failing, kept_if_used, locked, result_name
 from .records.machine import commit, made_with
 
 DRAWS_OF_CONTROLS = 5  # of random looks: one alone would be luck that all are compared with
@@ -95,7 +95,7 @@ def execute(name: str, recipe: Recipe, run: RunOptions, command: str, work: Work
         return work(name, recipe, run, command, folder) if begun else {}
     with kept_if_used(folder, NotFinite, Stopped, Busy), locked(folder):
         _claim(folder, name, recipe, run, command)
-        done = folder / "result.json"
+        done = folder / result_name(run.validate_only)
         ranks.from_first(lambda: run.again or not done.exists())
         ranks.same("recipe", plain(recipe.settings()) | {"seed": run.seed})
         if done.exists() and not run.again:
@@ -188,7 +188,10 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
         busy.close()
         if not ranks.first:
             return {}
+        if run.validate_only:
+            return validated(setting, name, recipe, run, command, record(trained))
         result = conclude(setting, name, recipe, run, command, folder, agent, record(trained))
+        result["cost"]["training_flops"] = learning(agent, world, estimator, setting.validation)
         finish(log, recipe, run, result)
         return result
     finally:
@@ -272,6 +275,21 @@ def conclude(
     kept = _pictures(few) | {"failures": {"index": wrong, **_pictures(failed)}}
     storage.write(folder / "examples.pt", kept)
     return result
+
+
+def validated(
+    setting: Setting, name: str, recipe: Recipe, run: RunOptions, command: str, training: Json
+) -> Json:
+    """The result of a run that left the test images alone."""
+    return {
+        "name": name,
+        "title": recipe.title,
+        "seed": run.seed,
+        "command": command,
+        "recipe": plain(recipe.settings()),
+        "training": training,
+        "made_with": made_with(setting.device, run.threads, setting.product),
+    }
 
 
 def failures(columns: Columns, most: int) -> Tensor:

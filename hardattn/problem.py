@@ -119,11 +119,17 @@ class Problem(NamedTuple):
 
 
 def problem(
-    scene: str, sensor: Sensor, classes: Sequence[str], image: Sequence[int], **settings: Any
+    scene: str,
+    sensor: Sensor,
+    classes: Sequence[str],
+    image: Sequence[int],
+    told: bool = False,
+    **settings: Any,
 ) -> Problem:
     """A row of SCENES, of a dataset with these classes and images of (C, H, W), through a sensor.
 
-    settings: those of the scene, and of `world_of`. Raises ValueError for what does not go
+    settings: those of the scene, and of `world_of`. told: whether agents are told the cue of scenes
+    that have one, beside the context. Raises ValueError for what does not go
     together.
     """
     kind = SCENES[scene]
@@ -131,9 +137,11 @@ def problem(
     if missing := [name for name in _needs(kind.make) if name not in {*options, *DRAWN}]:
         raise ValueError(f"scene {scene!r} needs {missing[0]!r}")
     answers = kind.answered(classes, options)
+    cues = len(classes) if told and kind.cued else 0
     of_data = {"classes": len(classes), "names": tuple(classes)}
     make = partial(kind.make, **options | _taken(kind.make, of_data))
-    return Problem(world_of(scene, sensor, len(answers), image, **settings), make, answers)
+    world = world_of(scene, sensor, len(answers), image, cues=cues, **settings)
+    return Problem(world, make, answers)
 
 
 def world_of(
@@ -149,12 +157,13 @@ def world_of(
     task: str = "classify",
     each: bool = False,
     bonus: float = 1.0,
+    cues: int = 0,
     **options: Any,
 ) -> World:
     """The world of a problem with so many answers.
 
-    looks, first, context, reach: of the world. task: a row of ASKED; each, bonus: of the task, as
-    far as it takes them. options: of the scene.
+    looks, first, context, reach, cues: of the world. task: a row of ASKED; each, bonus: of the
+    task, as far as it takes them. options: of the scene.
     """
     kind = SCENES[scene]
     for name in options:
@@ -162,6 +171,8 @@ def world_of(
             could = ", ".join(kind.options) or "none"
             raise ValueError(f"scene {scene!r} takes no {name!r}; it takes: {could}")
     given: dict[str, Any] = {"looks": looks, "first": first, "context": context, "reach": reach}
+    if cues:
+        given["cues"] = cues
     asked = ASKED[task]
     if "task" in _takes(kind.world):
         build = asked or kind.task

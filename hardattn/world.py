@@ -59,6 +59,14 @@ def cue(scenes: Scenes) -> Tensor:
     return scenes.cue
 
 
+def with_cue(context: Tensor, told: Tensor) -> Tensor:
+    """(B, n) or (B, C, h, w) contexts, (B, D) cues -> both: more numbers, or a plane for each."""
+    if context.dim() == 2:
+        return torch.cat([told, context], 1)
+    planes = told[:, :, None, None].expand(-1, -1, *context.shape[2:])
+    return torch.cat([planes, context], 1)
+
+
 CONTEXTS: dict[str, Callable[[Scenes], Tensor]] = {
     "none": nothing,
     "target": target_centre,
@@ -81,7 +89,8 @@ class World:
     looks, a row of CONTEXTS. Both are a world's to say, because an agent sees neither image nor
     target. reach: how far a look may fall from the one before, in half-sides of the image (on a
     circle, where the image is square); one that is asked for further away falls on the way there.
-    None: anywhere.
+    None: anywhere. cues: how many numbers of a scene's cue come before that context, see
+    `with_cue`.
 
     A world that changes while it is looked at overrides `advance`, one in which looking itself is
     judged `answers` or `outcome`, and with them `judged_at_end`.
@@ -107,6 +116,7 @@ class World:
         first: str = "random",
         context: str = "none",
         reach: float | None = None,
+        cues: int = 0,
     ):
         if looks < 1:
             raise ValueError(f"a world needs at least one look, not {looks}")
@@ -116,6 +126,7 @@ class World:
             raise ValueError(f"a reach is for places that are points, not for {sensor.places}")
         self.sensor, self.task, self.looks = sensor, task, looks
         self.first_name, self.context_name, self.reach = first, context, reach
+        self.cues = cues
         self.places = sensor.places  # P, the numbers that name a place
         self.horizon = looks  # the looks that `Observation.step` counts as 1
 
@@ -159,7 +170,8 @@ class World:
 
     def context(self, scenes: Scenes) -> Tensor:
         """What agents are told before the first look, (B, ...); (B, 0) for nothing."""
-        return CONTEXTS[self.context_name](scenes)
+        told = CONTEXTS[self.context_name](scenes)
+        return with_cue(told, scenes.cue.to(told.dtype)) if self.cues else told
 
     def check(self, scenes: Scenes) -> None:
         """Raise ValueError where the target's place is told and scenes have no box of it.
@@ -177,7 +189,9 @@ class World:
         """The shape of one context, for images of (C, H, W) and cues of so many numbers."""
         blank = torch.zeros(1, *image, dtype=torch.uint8)
         nowhere = torch.zeros(1, dtype=torch.int64)
-        scene = Scenes(blank, nowhere, torch.zeros(1, 1, 4), nowhere, torch.zeros(1, cue))
+        scene = Scenes(
+            blank, nowhere, torch.zeros(1, 1, 4), nowhere, torch.zeros(1, cue or self.cues)
+        )
         return tuple(self.context(scene).shape[1:])
 
     def first(self, scenes: Scenes, generator: Generator | None = None) -> Tensor:

@@ -17,6 +17,7 @@ MAY = {
     "storage": "",
     "significance": "",
     "stats": "",
+    "crossed": "significance stats",
     "device": "",
     "distributions": "",
     "clustering": "",

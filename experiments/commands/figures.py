@@ -28,9 +28,13 @@ def run(given: Options) -> int:
 
     from ..records.committed import results
     from ..studies.figures import COMPARISONS, figures
+    from ..studies.hard_or_soft import results as hard_or_soft
+    from ..studies.hard_or_soft.figures import figures as of_both
 
     groups = read([given.results or results()])
-    drawn = figures(groups, "hardattn results figures --out FOLDER")
+    command = "hardattn results figures --out FOLDER"
+    found = hard_or_soft.read((given.results or results()) / "studies" / hard_or_soft.SAVED.name)
+    drawn = [*figures(groups, command), *of_both(found, command)]
     given.out.mkdir(parents=True, exist_ok=True)
     for figure in drawn:
         for ending, content in printed(figure).items():

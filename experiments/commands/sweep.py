@@ -8,11 +8,15 @@ non-zero if any run failed, and says which.
 
 --on ray runs them on a Ray cluster. Who has a scheduler of his own gives each of its jobs a part,
 --shard 0/8 to --shard 7/8, or has the commands printed, one a line, with --print.
+
+--search N tries N settings of each recipe instead, drawn at random from the space that the recipe
+names, with a quarter of its images and by validation alone, and says which did best. Optuna keeps
+the trials in a journal, and the same command goes on with those that are not over.
 """
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,8 @@ from typing import Any
 from ..command_line.command import Command, read_options, some
 from ..command_line.parse import parse
 from ..recipe import UsageError
+
+Told = Callable[[Sequence[Any]], None]
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,12 @@ class Options:
     """Only part i of n, i/n with i from 0 to n - 1."""
     print: bool = False
     """Run nothing, and print the commands, one a line."""
+    search: int = 0
+    """Trials of each recipe, in place of seeds."""
+    search_seed: int = 0
+    """Of what they draw."""
+    storage: Path | None = None
+    """The journal of the trials; by default OUT/search/journal.log."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,15 @@ class Sweep(Options):
         if self.on not in ("here", "ray") and not re.fullmatch(r"ray://[^/:]+:\d+", self.on):
             raise UsageError(f"--on is here, ray or ray://HOST:PORT, not {self.on!r}")
         part_of(self.shard)
+        if self.search < 0:
+            raise UsageError("--search is a number of trials, at least 1")
+        if self.search and (self.print or self.shard != "0/1"):
+            raise UsageError(
+                "--search goes with neither --print nor --shard: what is tried next "
+                "stands in its journal, which several may share by --storage"
+            )
+        if self.storage is not None and not self.search:
+            raise UsageError("--storage is for --search N")
 
 
 def part_of(shard: str) -> slice:
@@ -82,7 +103,9 @@ def _apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Its own options with their values, and the others."""
     mine: list[str] = []
     others: list[str] = []
-    valued = [f"--{each.name}" for each in fields(Options) if each.name != "print"]
+    valued = [
+        "--" + each.name.replace("_", "-") for each in fields(Options) if each.name != "print"
+    ]
     for word, before in zip(words, ["", *words][: len(words)], strict=True):
         own = word in (*valued, "--print") or before in valued
         (mine if own else others).append(word)
@@ -135,6 +158,8 @@ def table(field: str) -> list[str]:
 def run(given: Sweep) -> int:
     """Train all, or print how."""
     changes = every(given.options)
+    if given.search:
+        return _search(given, changes)
     commands = [
         [recipe, "--seed", str(seed), *change]
         for seed in range(given.seeds)
@@ -146,26 +171,51 @@ def run(given: Sweep) -> int:
             parse(words)
             print(shlex.join(["hardattn", "train", *words]))
         return 0
-    return _here(given, commands) if given.on == "here" else _on_ray(given, commands)
+    return (_here if given.on == "here" else _on_ray)(given, commands, tell)
 
 
-def _here(given: Sweep, commands: list[list[str]]) -> int:
+def _search(given: Sweep, changes: list[list[str]]) -> int:
+    """Draw the trials of each recipe, train those that are not over, and say what is best."""
+    from ..sweeps.search import Search, table
+
+    searches = [
+        Search([recipe, *change], given.search, given.storage, given.search_seed)
+        for recipe in given.recipes
+        for change in changes
+    ]
+    for search in searches:
+        search.begin()
+
+    def note(ended: Sequence[Any]) -> None:
+        for search in searches:
+            search.note(ended)
+
+    commands = [words for search in searches for words in search.commands()]
+    go = _here if given.on == "here" else _on_ray
+    code = go(given, commands, note) if commands else 0
+    print("\n\n".join(table(search) for search in searches))
+    # A trial that failed is a finding; one that is not over is not.
+    over = all(one.over for search in searches for one in search.found())
+    return 0 if over and all(search.best() for search in searches) else code or 1
+
+
+def _here(given: Sweep, commands: list[list[str]], told: Told) -> int:
     from ..sweeps import capacity
     from ..sweeps.parallel import Here, sweep
 
     gpus = capacity.gpus() if _device(commands) in ("auto", "cuda") else []
     workers = given.workers or len(gpus) or capacity.cores()
-    return sweep(commands, workers, Here(workers, gpus), tell)
+    return sweep(commands, workers, Here(workers, gpus), told)
 
 
-def _on_ray(given: Sweep, commands: list[list[str]]) -> int:
+def _on_ray(given: Sweep, commands: list[list[str]], told: Told) -> int:
     from ..sweeps.on_ray import OnRay
     from ..sweeps.parallel import sweep
 
     device = _device(commands)
     place = OnRay(given.on)
     try:
-        return sweep(commands, given.workers or place.workers(device), place, tell)
+        return sweep(commands, given.workers or place.workers(device), place, told)
     finally:
         place.leave()
 

@@ -125,6 +125,14 @@ def ledger(results: Path) -> str:
     return markdown(results) or NONE_YET
 
 
+def hard_or_soft(results: Path) -> str:
+    """Of every cell what came of it, or that it was not run."""
+    from ..studies.hard_or_soft import results as found, tables
+
+    held = found.read(results / found.SAVED.relative_to(RESULTS))
+    return tables.pictures(held) + tables.markdown(held)
+
+
 def benchmarks(results: Path) -> str:
     """How fast, on each machine that was measured."""
     from ..benchmarks.page import markdown
@@ -134,9 +142,15 @@ def benchmarks(results: Path) -> str:
 
 def drawings(results: Path) -> dict[str, str]:
     """By path, the files of figures that pages show."""
-    from ..benchmarks.page import drawings
+    from hardattn.report.render.print import printed
 
-    return drawings(results)
+    from ..benchmarks.page import IMAGES, drawings
+    from ..studies.hard_or_soft import figures, results as found
+
+    held = found.read(results / found.SAVED.relative_to(RESULTS))
+    drawn = figures.figures(held, "hardattn results tables")
+    mine = {f"{IMAGES}/{one.key}.svg": printed(one)["svg"].decode() for one in drawn}
+    return drawings(results) | mine
 
 
 def best(results: Path) -> str:
@@ -218,6 +232,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "docs/results/ram.md": classics,
     "docs/results/ablation.md": ablations,
     "docs/results/soft.md": study("soft"),
+    "docs/results/hard-or-soft.md": hard_or_soft,
     "docs/results/claims.md": claims,
     "docs/results/policy-gain.md": study("gain"),
     "docs/results/robustness.md": study("characterisation"),

@@ -59,7 +59,11 @@ def run(given: Training) -> int:
 
 
 def summary(result: Json, folder: Path) -> str:
-    """The figures of a finished run, in three lines."""
+    """The figures of a finished run, in three lines; one without test images has fewer."""
+    if "figures" not in result:
+        seen, error = min(result["training"]["curve"], key=lambda point: point[1])
+        said = f"{result['title']} ({result['name']}, seed {result['seed']}), not tested\n"
+        return f"{said}validation error {100 * error:.2f} % after {seen:,} images\n{folder}"
     greedy, sampled, averaged = (result["figures"][k] for k in ("greedy", "sampled", "averaged"))
     return (
         f"{result['title']} ({result['name']}, seed {result['seed']}), {result['sees']}\n"

@@ -6,6 +6,7 @@ from .catch import CATCH_RECIPES
 from .circle_square import CIRCLE_SQUARE_RECIPES
 from .clustering import CLUSTERING
 from .cluttered import CLUTTERED
+from .equal import EQUAL
 from .expected import expecting
 from .folder import FOLDER
 from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
@@ -33,6 +34,7 @@ _ALL: dict[str, Recipe] = {
     **CLUSTERING,
     **SELECTING,
     **FOLDER,
+    **EQUAL,
 }
 
 RECIPES: dict[str, Recipe] = expecting(_ALL)

@@ -12,6 +12,7 @@ from hardattn.training.log import read_metrics
 # What a run leaves in its folder, to be removed before the same is run again.
 LEFT = (
     *("sources.json", "result.json", "metrics.jsonl", "gain.json", "characterisation.json"),
+    "validated.json",
     *("model.zip", "unfinished.zip", "failed.txt"),
     *("*.pt", "*.pt.sha256", "checkpoints/step-*", "events.out.tfevents.*"),
 )
@@ -82,3 +83,8 @@ def kept_if_used(folder: Path, *unless: type[BaseException]) -> Iterator[None]:
                         (each / WORKING).unlink()
                     each.rmdir()
         raise
+
+
+def result_name(validate_only: bool) -> str:
+    """The file that a run leaves when it is finished: another one where test images had no part."""
+    return "validated.json" if validate_only else "result.json"

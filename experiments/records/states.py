@@ -49,6 +49,8 @@ def state(folder: Path) -> State:
         told = _json(result)
         name, images = "finished", told["training"]["images"]
         error = f"{100 * told['figures']['greedy']['error']:.2f}"
+    elif (folder / "validated.json").exists():
+        name, images = "finished", _json(folder / "validated.json")["training"]["images"]
     elif failed.exists():
         name, why = "failed", failed.read_text().strip()
     written = [path.stat().st_mtime for path in folder.iterdir() if path.is_file()]

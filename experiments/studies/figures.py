@@ -11,6 +11,7 @@ from hardattn.report.page.theme import GREYS, PALETTE
 from hardattn.report.render.print import Curves, Dots, Figure, Series
 from hardattn.report.runs import Group
 
+from .hard_or_soft import figures as hard_or_soft
 from .robustness import tables as robustness
 from .series import MARKERS, Member, caption, series
 
@@ -44,7 +45,7 @@ def figures(groups: Sequence[Group], command: str) -> list[Figure]:
                 panels = one.panels(members)
                 said = caption(one.reading, panels, members, scenes)
                 drawn.append(Figure(one.key, scenes, one.title, panels, said, command))
-    return [*drawn, *robustness.figures(groups, command)]
+    return [*drawn, *hard_or_soft.of_groups(groups, command), *robustness.figures(groups, command)]
 
 
 def _members(one: Comparison, here: Mapping[str, Group]) -> list[Member]:

@@ -23,7 +23,7 @@ from ..command_line.parse import parse
 from ..kinds import Json
 from ..recipe import Recipe, RunOptions, UsageError
 from ..records import sources, timing
-from ..records.folder import locked
+from ..records.folder import locked, result_name
 from ..records.states import State, state
 from ..revive import RunLoader
 from ..run import differences
@@ -46,9 +46,14 @@ class Training(NamedTuple):
         return Path(self.run.out) / self.name / f"seed-{self.run.seed}"
 
     @property
+    def result(self) -> Path:
+        """The file that it leaves when it is finished."""
+        return self.folder / result_name(self.run.validate_only)
+
+    @property
     def finished(self) -> bool:
         """Whether it was run before, and is not to be run again."""
-        done = (self.folder / "result.json").exists() and not self.run.again
+        done = self.result.exists() and not self.run.again
         return done and not differences(self.folder, self.recipe, self.run)
 
 
@@ -134,6 +139,7 @@ def sweep(
     workers: int,
     place: Place | None = None,
     tell: Callable[[list[Swept]], None] | None = None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> int:
     """Run `hardattn train` with each of these arguments, `workers` at a time, in this order.
 
@@ -147,6 +153,7 @@ def sweep(
         workers: How many at a time.
         place: Where they run; by default here.
         tell: Is given what became of each.
+        enough: Asked before each: whether nothing more is to be begun.
     """
     trainings = [Training(list(words), *parse(list(words))) for words in commands]
     place = place or Here(workers)
@@ -158,7 +165,7 @@ def sweep(
         place.stop(number)
 
     def one(number: int) -> int | None:
-        if asked:
+        if asked or enough():
             return None
         overall.begin(number)
         try:
@@ -212,7 +219,7 @@ class _handling:
 def _done(training: Training, place: Place, hear: Callable[[str], None]) -> int:
     """Its exit code, at once where it is finished already."""
     if training.finished:
-        result = json.loads((training.folder / "result.json").read_text())
+        result = json.loads(training.result.read_text())
         hear(sources.used_again(training.folder, result))
         return 0
     return place.train(training, hear)

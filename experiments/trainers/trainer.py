@@ -43,5 +43,7 @@ def execute(name: str, recipe: Recipe, given: RunOptions, command: str) -> Json:
         raise UsageError(f"{name} is trained by {recipe.trainer}, in one process: no torchrun")
     if given.capture and trainer.work is not run.work:
         raise UsageError(f"{name} is trained by {recipe.trainer}, whose updates no graph holds")
+    if given.validate_only and trainer.work is not run.work:
+        raise UsageError(f"{name} is trained by {recipe.trainer}, which cannot --validate-only")
     result: Json = run.execute(name, recipe, given, command, trainer.work)
     return result

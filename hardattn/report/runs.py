@@ -185,7 +185,10 @@ def read(paths: Iterable[str | Path]) -> list[Group]:
 
 
 def unfinished(paths: Iterable[str | Path]) -> list[Path]:
-    """Folders named after a seed that hold no result: runs that go on, or that failed."""
+    """Folders named after a seed that hold no result: runs that go on, or that failed.
+
+    A trial of a search is finished without one: it left the test images alone.
+    """
     found: set[Path] = set()
     for path in map(Path, paths):
         if path.is_dir():
@@ -196,6 +199,7 @@ def unfinished(paths: Iterable[str | Path]) -> list[Path]:
                 if re.fullmatch(r"seed-\d+", folder.name)
                 and folder.is_dir()
                 and not (folder / "result.json").exists()
+                and not (folder / "validated.json").exists()
             )
     return sorted(found)
 

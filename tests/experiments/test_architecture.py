@@ -20,7 +20,7 @@ EXPERIMENTS_MAY = {
     "run": "build command_line kinds measure recipe recipes records",
     "trainers": "build kinds options recipe records run",
     "revive": "build kinds measure recipe recipes records run trainers",
-    "sweeps": "command_line kinds recipe records revive run",
+    "sweeps": "command_line kinds options recipe recipes records revive run",
     "sharing": "build kinds recipe records revive",
     "benchmarks": "build kinds recipe recipes records run",
     "studies": "build command_line kinds measure options recipe recipes records revive run "

@@ -17,13 +17,15 @@ FOUND = [
     "pairs",
     "folder",
 ]
+# Tasks of a comparison, which scripts RAM itself.
+COMPARED = ["search-digits", "cluttered-1024"]
 # Fields in which a control may differ from the agent whose observer it has: who looks, and how
 # nobody learns to.
 SCRIPTED = {"script", "estimator", "first", "context", "discount"}
 
 
 def test_every_problem_of_ram_has_it_as_published() -> None:
-    assert sorted(TASKS) == sorted([*FOUND, "circle-square"])
+    assert sorted(TASKS) == sorted([*FOUND, *COMPARED, "circle-square"])
 
 
 @pytest.mark.parametrize("task", TASKS)

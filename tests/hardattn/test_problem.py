@@ -17,7 +17,7 @@ from hardattn.data import Dataset, Split, load
 from hardattn.envs import CATALOGUE, problem_of
 from hardattn.envs.catalogue import REWARDS, document
 from hardattn.experiments import build
-from hardattn.experiments.recipe import ProblemOptions as Said, UsageError, from_settings
+from hardattn.experiments.recipe import ProblemOptions as Said, from_settings
 from hardattn.experiments.revive import recipe_of
 from hardattn.problem import ASKED, SCENES, Problem, problem, world_of
 from hardattn.scenes import pairs
@@ -93,13 +93,13 @@ def test_recipes_and_environments_build_the_same_problem(
     assert found[0].any() == bool(bonus and "bonus" in SCENES[name].asked)
 
 
-def test_every_scene_is_an_environment_and_one_that_needs_telling_no_recipe() -> None:
+def test_every_scene_is_an_environment_and_one_that_needs_telling_tells_recipes() -> None:
     assert set(ENVIRONMENTS) == set(SCENES)
     cued = set(SCENES) - set(TOLD)
     assert cued == {"search"}
     for name in cued:
-        with pytest.raises(UsageError, match="no agent here is told"):
-            build.built(said_of(name, canvas=48, size=6), digits().classes, IMAGE)
+        world = build.built(said_of(name, canvas=48, size=6), digits().classes, IMAGE).world
+        assert (world.cues, world.context_shape(IMAGE)) == (10, (10,))
         assert problem_of(ENVIRONMENTS[name]).world.context_name == "cue"
 
 

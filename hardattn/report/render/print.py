@@ -80,6 +80,7 @@ class Curves(NamedTuple):
     series: tuple[Series, ...]
     start: float = 0.0  # of the axis of x
     log: bool = True  # whether the axis of y is; else it ends at 1, and at 0 or below
+    log_x: bool = False  # whether that of x is, which then begins where the first value lies
 
 
 class Dots(NamedTuple):
@@ -206,6 +207,12 @@ def _curves(panel: Curves, axes: Axes) -> None:
             said = f"tip {one.label}, {x:,g}: {_said(mean)}"
             axes.plot(x, cut(mean.point), one.marker, markersize=4, gid=said, **style)
     last = max((x for one in panel.series for x in one.x), default=panel.start + 1)
+    if panel.log_x:
+        first = min((x for one in panel.series for x in one.x), default=last / 10)
+        axes.set_xscale("log")
+        axes.set_xlim(first / 1.2, 1.2 * last)
+        axes.xaxis.set_minor_locator(NullLocator())
+        return
     axes.set_xlim(panel.start, last)
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))

@@ -1,0 +1,212 @@
+"""Searches and trainings of a plan, side by side, as every sweep runs them.
+
+First the search of every agent, the same number of trials for each; then a seed of all cells before
+the next. What is done is not done again, and what diverged is counted and not tried again.
+"""
+
+import dataclasses
+import json
+import math
+import resource
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from hardattn.storage import replace_text
+
+from ...command_line.parse import parse
+from ...command_line.words import Origin, as_words, overrides
+from ...kinds import Settings
+from ...recipe import Recipe, RunOptions
+from ...revive import RunLoader
+from ...sweeps import capacity
+from ...sweeps.on_ray import OnRay
+from ...sweeps.parallel import STOPPED, Here, Place, Swept, Training, sweep
+from ...sweeps.search import DIVERGED, Search, Trial
+from ..policy_gain.fixed_order import path_of
+from .cells import Cell, changed
+from .plan import PLAN, Protocol, kept
+
+SPENT = "spent.json"
+FAILED = "diverged.txt"  # in the folder of a run that is not to be tried again
+
+
+class Given(NamedTuple):
+    """How and where all of it is run."""
+
+    out: Path
+    protocol: Protocol
+    jobs: int | None = None
+    hours: float = math.inf
+    on: str = "here"
+    where: RunOptions = RunOptions(device="cpu")
+
+    @property
+    def run_words(self) -> list[str]:
+        """What goes to every training."""
+        words = ["--out", str(self.out), "--device", self.where.device, "--track", "csv"]
+        return words + (["--root", str(self.where.root)] if self.where.root else [])
+
+
+def words_of(cell: Cell, recipe: Recipe) -> list[str]:
+    """The words after `hardattn train` that mean a recipe of a cell."""
+    return as_words(Origin(cell.recipe, overrides(cell.recipe, recipe)))
+
+
+def search_of(given: Given, cell: Cell, draw: bool = True) -> Search:
+    """The search of the agent of a cell; `draw`: all of its trials are there afterwards."""
+    words = [*words_of(cell, cell.full_recipe), *given.run_words]
+    found = Search(words, given.protocol.trials)
+    if draw:
+        found.begin()
+    return found
+
+
+def tuned(cell: Cell, values: Settings, script: str = "") -> Recipe:
+    """The recipe of a cell with the settings that were found for its agent.
+
+    script: of a control whose path its agent's run says.
+    """
+    flags = {flag.name for flag in cell.full_recipe.flags()}
+    found = {name: value for name, value in values.items() if name in flags}
+    return changed(cell.full_recipe, found | ({"script": script} if script else {}))
+
+
+def training_of(given: Given, cell: Cell, trial: Trial, seed: int, script: str = "") -> Training:
+    """One run of a cell."""
+    words = [*words_of(cell, tuned(cell, trial.values, script)), "--seed", str(seed)]
+    words += given.run_words
+    return Training(words, *parse(words))
+
+
+def run(given: Given, cells: Sequence[Cell]) -> int:
+    """Search and train all that is not done yet; the exit code.
+
+    cells: of `plan.kept`, or some of them. A control's agent is searched although it is not there.
+    """
+    everything = kept(given.out / PLAN, given.protocol, given.where.root)
+    agents = {(one.task, one.agent): one for one in everything if not one.script}
+    cells = [cell for cell in cells if not cell.missing]
+    of = {cell.name: agents[cell.task, cell.agent] for cell in cells}
+    searches = {agent.name: search_of(given, agent) for agent in _once(of.values())}
+    place, jobs = _place(given)
+    begun = _children()
+    before = spent(given.out)
+
+    def enough() -> bool:
+        here = before + _children() - begun
+        return max(here, _by_results(given.out)) >= given.hours * 3600
+
+    def go(trainings: Iterable[Training], tell: Callable[[list[Swept]], None]) -> int:
+        left = [one for one in trainings if not (one.finished or (one.folder / FAILED).exists())]
+        commands = [list(one.words) for one in left]
+        try:
+            return sweep(commands, jobs, place, tell, enough) if commands else 0
+        finally:
+            told = json.dumps({"seconds": round(before + _children() - begun, 1)})
+            replace_text(given.out / SPENT, told + "\n")
+
+    def note(ended: list[Swept]) -> None:
+        for search in searches.values():
+            search.note(ended)
+
+    trials = [words for search in searches.values() for words in search.commands()]
+    codes = [go([Training(words, *parse(words)) for words in trials], note)]
+    for seed in range(given.protocol.seeds):
+        for part in (_scripted(given, cells, of, searches, seed), None):
+            if any(code in STOPPED for code in codes):
+                return next(code for code in codes if code in STOPPED)
+            # The path of a control is that of its agent's run, which is over by now.
+            todo = _along(given, cells, of, searches, seed) if part is None else part
+            codes.append(go(todo, _mark))
+    if isinstance(place, OnRay):
+        place.leave()
+    if enough():
+        print(f"{given.hours:g} core-hours are spent: nothing more is begun", flush=True)
+    return next((code for code in codes if code not in (0, DIVERGED)), 0)
+
+
+def _once(cells: Iterable[Cell]) -> list[Cell]:
+    """Each agent once, in the order in which they come."""
+    return [*{cell.name: cell for cell in cells}.values()]
+
+
+def _scripted(
+    given: Given, cells: Sequence[Cell], of: dict[str, Cell], searches: dict[str, Search], seed: int
+) -> list[Training]:
+    """A seed of all whose looks do not hang on another run. Those of controls' agents come along
+    where a path is asked for.
+    """
+    wanted = {cell.name: cell for cell in cells if cell.script != "path"}
+    wanted |= {of[cell.name].name: of[cell.name] for cell in cells if cell.script == "path"}
+    found = []
+    for cell in wanted.values():
+        agent = of.get(cell.name, cell)
+        best = searches[agent.name].best()
+        if best is not None:
+            found.append(training_of(given, cell, best, seed))
+    return found
+
+
+def _along(
+    given: Given, cells: Sequence[Cell], of: dict[str, Cell], searches: dict[str, Search], seed: int
+) -> list[Training]:
+    """A seed of the controls along the mean path of their agent's run of the same seed."""
+    found = []
+    for cell in cells:
+        best = searches[of[cell.name].name].best() if cell.script == "path" else None
+        if best is not None and (script := path_script(given, of[cell.name], best, seed)):
+            found.append(training_of(given, cell, best, seed, script))
+    return found
+
+
+def path_script(given: Given, agent: Cell, best: Trial, seed: int) -> str:
+    """The mean path of an agent's finished run, which is kept beside it; "" of one not finished."""
+    training = training_of(given, agent, best, seed)
+    kept_in = training.folder / "path.txt"
+    if kept_in.exists():
+        return kept_in.read_text().strip()
+    if not training.result.exists():
+        return ""
+    load = RunLoader(dataclasses.replace(given.where, out=given.out))
+    script = path_of(load(training.folder, json.loads(training.result.read_text())))
+    replace_text(kept_in, script + "\n")
+    return script
+
+
+def _mark(ended: list[Swept]) -> None:
+    """Note which runs diverged."""
+    for each in ended:
+        if each.code == DIVERGED:
+            replace_text(each.training.folder / FAILED, each.last + "\n")
+
+
+def _place(given: Given) -> tuple[Place, int]:
+    if given.on != "here":
+        place = OnRay(given.on)
+        return place, given.jobs or place.workers(given.where.device)
+    gpus = capacity.gpus() if given.where.device in ("auto", "cuda") else []
+    jobs = given.jobs or len(gpus) or capacity.cores()
+    return Here(jobs, gpus), jobs
+
+
+def _children() -> float:
+    """Seconds of processor time of all processes that this one started and that ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def spent(out: Path) -> float:
+    """Seconds of processor time so far, of all that was started on this machine for a folder."""
+    path = out / SPENT
+    here = float(json.loads(path.read_text())["seconds"]) if path.exists() else 0.0
+    return max(here, _by_results(out))
+
+
+def _by_results(out: Path) -> float:
+    """Of the trainings that are finished, wherever they ran."""
+    total = 0.0
+    for name in ("result.json", "validated.json"):
+        for path in out.rglob(name):
+            total += float(json.loads(path.read_text())["training"].get("cpu_seconds") or 0.0)
+    return total
