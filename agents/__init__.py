@@ -1,4 +1,7 @@
-"""Who looks: `AGENTS[name].make(glimpse_shape, classes, ...)`; `Scripted` is the control of any."""
+"""Who looks: `AGENTS[name].make(glimpse_shape, classes, ...)`.
+
+`Scripted` is the control of any, and `Normalised` has its images normalised.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +17,7 @@ from .guided import GuidedRAM
 from .kalman import KalmanRAM
 from .move import MoveRAM
 from .mram import MRAM
+from .normalised import Normalised
 from .player import Player
 from .ram import RAM
 from .resan import ReSAN
@@ -93,6 +97,7 @@ __all__ = [
     "KalmanRAM",
     "MeanPool",
     "MoveRAM",
+    "Normalised",
     "Player",
     "ReSAN",
     "Row",

@@ -72,6 +72,9 @@ class ProblemOptions:
     targets are."""
     train_fraction: float | None = None
     """Learn from this share of the training images alone, class by class (by default from all)."""
+    normalise: bool = False
+    """Show the agent every channel with mean 0 and spread 1 of the training images. Both are kept
+    with its weights, so that whoever has these shows it images as they are."""
     scene: Spec = field(default_factory=lambda: Spec("plain"))
     """What an image becomes before anyone looks."""
     sensor: Spec = field(default_factory=lambda: Spec("retina"))
@@ -133,7 +136,7 @@ class RunOptions:
     root: Path | None = None
     """Where datasets lie; else $HARDATTN_DATA, else ~/.cache/hardattn."""
     track: tuple[str, ...] = ("tensorboard",)
-    """Who is told how it goes: tensorboard, csv, wandb, mlflow; several, or none."""
+    """Who is told how it goes: tensorboard, csv, wandb, mlflow, several of them; or none, alone."""
     again: bool = False
     """Begin anew, although there is a finished or a stopped run; --again alone will do."""
     validate_only: bool = False

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from hardattn import storage
-from hardattn.data import Dataset, load, subsample
+from hardattn.agents import Normalised
+from hardattn.data import Dataset, load, moments, subsample
 from hardattn.data.memory import at_once
 from hardattn.device import choose, tune
 from hardattn.estimators import refuse
@@ -158,6 +159,8 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
     if share is not None:
         dataset = replace(dataset, train=subsample(dataset.train, share, run.seed))
     agent = build(recipe, world, setting.image, run.seed).to(setting.device)
+    if isinstance(agent, Normalised):
+        agent.of(*moments(dataset.train))
     assert recipe.estimator is not None
     training, ranks, name_of = recipe.training, here(), recipe.estimator.name
     shares = training.curriculum, training.led, ranks.size
@@ -208,7 +211,11 @@ def log_of(folder: Path, name: str, run: RunOptions, setting: Setting) -> Log:
 def build(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int = 0) -> Learner:
     """The recipe's agent with weights of that seed, untrained."""
     torch.manual_seed(seed)
-    return build_agent(recipe.agent, world.sensor.shape(image), world, image)
+    glimpse = world.sensor.shape(image)
+    agent = build_agent(recipe.agent, glimpse, world, image)
+    if recipe.problem.normalise:
+        return cast(Learner, Normalised(agent, glimpse, image[0]))
+    return agent
 
 
 def estimator(recipe: Recipe, agent: Agent, world: World) -> Estimator:
@@ -263,8 +270,7 @@ def conclude(
         "made_with": made,
         "controls": changed,
     }
-    if setting.dataset.test.boxes is not None:
-        result["boxed"] = True  # although its scenes do not place the target themselves
+    result |= _known(setting.dataset, agent)
     kinds = [kind for kind in measured if kind != "averaged"]
     columns = {kind: measured[kind]._asdict() for kind in kinds}
     storage.write(folder / "columns.pt", columns)
@@ -290,6 +296,17 @@ def validated(
         "training": training,
         "made_with": made_with(setting.device, run.threads, setting.product),
     }
+
+
+def _known(dataset: Dataset, agent: Learner) -> Json:
+    """What else there is to say of images: that they have boxes, by which they were normalised."""
+    found: Json = {}
+    if dataset.test.boxes is not None:
+        found["boxed"] = True  # although its scenes do not place the target themselves
+    if isinstance(agent, Normalised):
+        told = {"mean": agent.mean.tolist(), "spread": agent.spread.tolist()}
+        found["normalised"] = told
+    return found
 
 
 def failures(columns: Columns, most: int) -> Tensor:

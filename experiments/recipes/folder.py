@@ -23,7 +23,9 @@ TRAINING = TrainOptions(
 WHOLE = replace(TRAINING, images=20_000, lr=2e-3, warmup=50, validate_every=2_000)
 
 OWN_IMAGES = Family(
-    problem=ProblemOptions(dataset=OWN, sensor=Spec("retina", size=8, scales=4), looks=6),
+    problem=ProblemOptions(
+        dataset=OWN, normalise=True, sensor=Spec("retina", size=8, scales=4), looks=6
+    ),
     scene=(
         "A folder of your own (--dataset folder:PATH, of PATH/class/image), or hub:OWNER/NAME; six "
         "looks of 8x8, four scales. Mirrored, moved, scaled and recoloured in training (--augment)."

@@ -49,6 +49,8 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
         raise UsageError(
             "only our own recipes learn from a share of the images: no --train-fraction"
         )
+    if recipe.problem.normalise:
+        raise UsageError("only our own recipes normalise what agents see: no --normalise")
     setting = prepare(recipe.problem, run)
     split = setting.dataset.train
     problem = Problem(setting.world, setting.make, split, setting.answers)

@@ -6,6 +6,7 @@ from hardattn.data.own import own as own
 from hardattn.data.splits import (
     Dataset as Dataset,
     Split as Split,
+    moments as moments,
     stratified_split as stratified_split,
     subsample as subsample,
 )

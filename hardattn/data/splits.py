@@ -231,6 +231,24 @@ def interleaved(labels: np.ndarray) -> np.ndarray:
     return order[np.argsort(turn, kind="stable")]
 
 
+def moments(split: Split) -> tuple[Tensor, Tensor]:
+    """The mean and the standard deviation of each channel of the images in [0, 1], (C,) each.
+
+    Counted in whole numbers, so that neither device nor batches matter. No spread is less than a
+    step of 255, by which a channel that is all alike can still be divided.
+    """
+    channels = split.images.shape[1]
+    count = torch.zeros(channels, 256, dtype=torch.int64, device=split.images.device)
+    for part in split.images.split(memory.at_once(tuple(split.images.shape[1:]))):
+        for channel in range(channels):
+            count[channel] += torch.bincount(part[:, channel].reshape(-1), minlength=256)
+    share = count.double() / count.sum(1, keepdim=True)
+    level = torch.arange(256, dtype=torch.float64, device=share.device) / 255
+    mean = share @ level
+    spread = (share * (level - mean[:, None]) ** 2).sum(1).sqrt().clamp_min(1 / 255)
+    return mean.to(split.device), spread.to(split.device)
+
+
 def subsample(split: Split, share: float, seed: int) -> Split:
     """The first of each class, `share` of them (rounded up), in an order that the seed fixes.
 

@@ -273,6 +273,7 @@ class MLflow:
             self.client.set_terminated(self.run, self.done)
 
 
+NOBODY = "none"  # the name that asks for no tracker at all
 TRACKERS: dict[str, Callable[[Path, str], Tracker]] = {
     "tensorboard": TensorBoard,
     "csv": CSV,
@@ -282,13 +283,19 @@ TRACKERS: dict[str, Callable[[Path, str], Tracker]] = {
 
 
 def trackers(names: tuple[str, ...], folder: Path, name: str = "") -> list[Tracker]:
-    """Those of these names, for a run in that folder.
+    """Those of these names, for a run in that folder; of NOBODY alone, none.
 
     Raises ValueError for a name that there is not, ImportError where its package is missing.
     """
+    if tuple(names) == (NOBODY,):
+        return []
     for each in names:
+        if each == NOBODY:
+            others = ", ".join(name for name in names if name != NOBODY)
+            raise ValueError(f"{NOBODY} and {others} cannot both be told: give one of them")
         if each not in TRACKERS:
-            raise ValueError(f"no tracker is called {each!r}: choose from {', '.join(TRACKERS)}")
+            choice = ", ".join((*TRACKERS, NOBODY))
+            raise ValueError(f"no tracker is called {each!r}: choose from {choice}")
     return [TRACKERS[each](folder, name) for each in names]
 
 
