@@ -371,7 +371,7 @@ def from_settings(
 
 
 def as_told(option: Option, value: Value) -> Value:
-    """A value as it was before JSON had it: see `hardattn.experiments.run.plain`."""
+    """A value as it was before JSON had it: see `hardattn.experiments.records.claim.plain`."""
     if isinstance(value, str) and value in ("inf", "-inf", "nan") and not option.choices:
         return float(value)
     return wording.plain(value)

@@ -1,7 +1,6 @@
 """One run from recipe to result: the folder, its lock, the training, the measuring."""
 
 import json
-import math
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -21,7 +20,6 @@ from hardattn.estimators import refuse
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import Columns
 from hardattn.problem import Problem as Built
-from hardattn.report import format_1
 from hardattn.rollout import DRAWS, Agent, rollout
 from hardattn.scenes import MakeScenes, Scenes, fixed_scenes
 from hardattn.sensors import Retina
@@ -33,12 +31,12 @@ from hardattn.training.metrics import NotFinite
 from hardattn.world import World
 
 from .build import Estimator, Learner, agent as build_agent, built, estimator as build_estimator
-from .command_line.words import overrides
-from .kinds import Json, Value
+from .kinds import Json
 from .measure import controls, figures_of, learning, measure
-from .recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
+from .recipe import ProblemOptions, Recipe, RunOptions, Spec
 from .recipes import RECIPES
 from .records import sources, timing
+from .records.claim import claim, origin, plain
 from .records.folder import Busy, failing, kept_if_used, locked, result_name
 from .records.machine import commit, made_with
 
@@ -95,7 +93,7 @@ def execute(name: str, recipe: Recipe, run: RunOptions, command: str, work: Work
         ranks.same("recipe", plain(recipe.settings()) | {"seed": run.seed})
         return work(name, recipe, run, command, folder) if begun else {}
     with kept_if_used(folder, NotFinite, Stopped, Busy), locked(folder):
-        _claim(folder, name, recipe, run, command)
+        claim(folder, name, recipe, run, command)
         done = folder / result_name(run.validate_only)
         ranks.from_first(lambda: run.again or not done.exists())
         ranks.same("recipe", plain(recipe.settings()) | {"seed": run.seed})
@@ -108,14 +106,6 @@ def execute(name: str, recipe: Recipe, run: RunOptions, command: str, work: Work
             result |= origin(name, recipe)
             storage.replace_text(done, json.dumps(result, indent=1) + "\n")
         return result
-
-
-def origin(name: str, recipe: Recipe) -> Json:
-    """Which recipe it is, and what was changed in it, as data, to run it again from; {} of none."""
-    base = name.partition(",")[0]
-    if base not in RECIPES:
-        return {}
-    return {"origin": {"recipe": base, "overrides": plain(overrides(base, recipe))}}
 
 
 def begin(
@@ -348,17 +338,6 @@ def script_of(recipe: Recipe) -> str | None:
     return recipe.agent.get("script") if isinstance(recipe.agent, Spec) else None
 
 
-def plain(settings: Json) -> Json:
-    """The same as JSON has it everywhere: infinities as words, several values as a list."""
-
-    def as_json(value: Value) -> Value | list[Value]:
-        if isinstance(value, tuple):
-            return list(value)
-        return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-    return {key: as_json(value) for key, value in settings.items()}
-
-
 def _world(
     sensor: str, world: World, answers: tuple[str, ...], image: tuple[int, int, int]
 ) -> Json:
@@ -388,30 +367,3 @@ def record(trained: TrainingResult) -> Json:
         "best_images": trained.best_images,
         "curve": [list(point) for point in trained.curve],
     }
-
-
-def _claim(folder: Path, name: str, recipe: Recipe, run: RunOptions, command: str) -> None:
-    """Write down what runs here; refuse if something else already did."""
-    path = folder / "recipe.json"
-    if path.exists():
-        if differ := differences(folder, recipe, run):
-            raise UsageError(
-                f"{folder} holds a run of another recipe ({'; '.join(differ)}): "
-                "choose another --out, or delete it"
-            )
-        return
-    told = plain(recipe.settings()) | {"seed": run.seed} | origin(name, recipe)
-    storage.replace_text(path, json.dumps(told, indent=1) + "\n")
-    storage.replace_text(folder / "command.txt", command + "\n")
-
-
-def differences(folder: Path, recipe: Recipe, run: RunOptions) -> list[str]:
-    """In what the run of a folder is another one, in words; [] where it is this."""
-    settings = plain(recipe.settings()) | {"seed": run.seed}
-    before = format_1.settings(json.loads((folder / "recipe.json").read_text()))
-    before.pop("origin", None)  # the settings tell it all
-    return [
-        f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
-        for key in sorted(before.keys() | settings.keys())
-        if before.get(key) != settings.get(key)
-    ]

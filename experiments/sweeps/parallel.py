@@ -23,10 +23,10 @@ from ..command_line.parse import parse
 from ..kinds import Json
 from ..recipe import Recipe, RunOptions, UsageError
 from ..records import sources, timing
+from ..records.claim import differences
 from ..records.folder import locked, result_name
 from ..records.states import State, state
 from ..revive import RunLoader
-from ..run import differences
 
 STOPPED = (130, 143)
 NOT_BEGUN = "not begun"

@@ -16,7 +16,7 @@ EXPERIMENTS_MAY = {
     "measure": "kinds",
     "build": "kinds options recipe",
     "command_line": "kinds options recipe recipes",
-    "records": "kinds recipe recipes",
+    "records": "command_line kinds recipe recipes",
     "run": "build command_line kinds measure recipe recipes records",
     "trainers": "build kinds options recipe records run",
     "revive": "build kinds measure recipe recipes records run trainers",

@@ -14,12 +14,12 @@ from hardattn.data import load
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import error
-from hardattn.experiments import run as execute
 from hardattn.experiments.cli import main
 from hardattn.experiments.command_line.parse import parse
 from hardattn.experiments.command_line.words import Origin, as_words, named, origin_of
 from hardattn.experiments.recipe import Recipe, RunOptions, UsageError
 from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.records import claim
 from hardattn.experiments.revive import RunLoader, recipe_of
 from hardattn.report import format_1
 
@@ -73,7 +73,7 @@ def test_every_committed_result_still_says_the_same() -> None:
     for path in sorted((ROOT / "experiments" / "results").glob("*.json")):
         for result in json.loads(path.read_text()):
             told = {k: v for k, v in format_1.settings(result["recipe"]).items() if v is not None}
-            again = execute.plain(recipe_of(result, path.name).settings())
+            again = claim.plain(recipe_of(result, path.name).settings())
             assert {key: again.get(key) for key in told} == told, path.name
             count += 1
     assert count > 400
@@ -85,7 +85,7 @@ def test_every_recipe_comes_back_from_its_result(name: str) -> None:
     training = dataclasses.replace(recipe.training, images=7)
     changed = dataclasses.replace(recipe, training=training)
     for one in (recipe, changed):
-        settings = json.loads(json.dumps(execute.plain(one.settings())))
+        settings = json.loads(json.dumps(claim.plain(one.settings())))
         again = recipe_of({"title": one.title, "recipe": settings}, name)
         assert again.settings() == one.settings()
         assert (again.problem, again.estimator) == (one.problem, one.estimator)
@@ -246,9 +246,9 @@ def test_a_run_is_repeated_from_data(name: str) -> None:
     origin = Origin(name, {"images": 77, "lr": 0.125})
     assert label == f"{name},images=77,lr=0.125"
     result = {"name": label, "title": "", "recipe": json.loads(json.dumps(recipe_as_json(recipe)))}
-    for given in (result, result | execute.origin(label, recipe)):
+    for given in (result, result | claim.origin(label, recipe)):
         assert origin_of(given, recipe_of(given, "here")) == origin
-    assert execute.origin(label, recipe)["origin"] == origin._asdict()
+    assert claim.origin(label, recipe)["origin"] == origin._asdict()
     again, told, run = parse([*as_words(origin), "--seed", "3"])
     assert (again, told.settings(), run.seed) == (label, recipe.settings(), 3)
     with pytest.raises(UsageError, match="not a run of a recipe that there is"):
@@ -256,4 +256,4 @@ def test_a_run_is_repeated_from_data(name: str) -> None:
 
 
 def recipe_as_json(recipe: Recipe) -> dict[str, object]:
-    return execute.plain(recipe.settings())
+    return claim.plain(recipe.settings())

@@ -25,7 +25,7 @@ from hardattn.experiments.build import built
 from hardattn.experiments.cli import main
 from hardattn.experiments.recipe import Spec, UsageError
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.run import plain
+from hardattn.experiments.records.claim import plain
 from hardattn.experiments.sharing import handed_on as deploy
 from hardattn.export import Deployed
 from hardattn.scenes import fixed_scenes

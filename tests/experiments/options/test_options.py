@@ -271,7 +271,7 @@ def environment() -> dict[str, str]:
 
 def test_settings_may_come_from_a_file(tmp_path: Path) -> None:
     """The recipe.json of a run, old or new, or YAML; what the command line says counts more."""
-    from hardattn.experiments.run import plain
+    from hardattn.experiments.records.claim import plain
 
     _, wanted, _ = parse(["ram-digits", "--estimator", "ppo", "--clip-range", "0.1", "--lr=0.5"])
     told = plain(wanted.settings()) | {"seed": 3}

@@ -10,7 +10,7 @@ from hardattn.experiments.command_line.parse import parse
 from hardattn.experiments.command_line.words import Origin, as_words, overrides
 from hardattn.experiments.commands import tables as pages
 from hardattn.experiments.commands.tables import RESULTS
-from hardattn.experiments.run import plain
+from hardattn.experiments.records.claim import plain
 from hardattn.experiments.studies.ablation import PLAN, PLANNED, RECIPE, ablated, markdown
 from hardattn.report.runs import read
 

@@ -8,8 +8,8 @@ import pytest
 
 from hardattn.experiments.commands.tables import RESULTS
 from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.records.claim import plain
 from hardattn.experiments.records.ledger import SAVED
-from hardattn.experiments.run import plain
 from hardattn.experiments.studies.classics import BESIDE, TASKS, markdown
 from hardattn.experiments.studies.policy_gain.tables import SAVED as GAINS
 

@@ -13,7 +13,7 @@ import pytest
 
 from hardattn.experiments.command_line.parse import parse
 from hardattn.experiments.commands.sweep import tell
-from hardattn.experiments.run import plain
+from hardattn.experiments.records.claim import plain
 from hardattn.experiments.sweeps.parallel import Here, Swept, Training, sweep
 
 WORDS = ["ram-digits", "--images", "512"]

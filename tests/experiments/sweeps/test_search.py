@@ -13,7 +13,7 @@ from hardattn.experiments.command_line.parse import parse
 from hardattn.experiments.options.space import Range
 from hardattn.experiments.recipe import UsageError
 from hardattn.experiments.recipes import RECIPES
-from hardattn.experiments.run import plain
+from hardattn.experiments.records.claim import plain
 from hardattn.experiments.sweeps.parallel import Swept, Training
 from hardattn.experiments.sweeps.search import (
     DIVERGED,

@@ -68,7 +68,8 @@ def test_every_recipe_that_learns_to_look_has_its_control() -> None:
     """Told from what a result holds: nothing but settings, world and sight."""
     from hardattn.experiments import build
     from hardattn.experiments.recipes import RECIPES
-    from hardattn.experiments.run import _world, plain
+    from hardattn.experiments.records.claim import plain
+    from hardattn.experiments.run import _world
 
     wanted: dict[str, str | None] = {f"{name}-digits": f"random-{name}-digits" for name in OWN}
     wanted |= {f"{name}-digits": f"random-{other}-digits" for name, other in SHARED.items()}

@@ -11,6 +11,7 @@ from hardattn.experiments.command_line.parse import parse
 from hardattn.experiments.command_line.words import Origin, as_words, overrides
 from hardattn.experiments.recipe import RunOptions
 from hardattn.experiments.recipes import RECIPES
+from hardattn.experiments.records import claim
 from hardattn.experiments.revive import LoadedRun
 from hardattn.experiments.studies.policy_gain import fixed_order as retrain
 from hardattn.experiments.studies.policy_gain.measure import gains
@@ -35,7 +36,7 @@ def test_the_observer_is_retrained_for_the_best_order(
         # It is had again by its own command.
         name, recipe, _ = parse(result["command"].split()[2:])
         assert name == result["name"]
-        assert json.loads(json.dumps(execute.plain(recipe.settings()))) == result["recipe"]
+        assert json.loads(json.dumps(claim.plain(recipe.settings()))) == result["recipe"]
         if order == found["order"]:
             assert (folder / found["folder"]).resolve() == there.parent.resolve()
     assert validated[found["order"]] == min(validated.values())
