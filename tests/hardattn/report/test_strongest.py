@@ -7,6 +7,7 @@ import pytest
 
 from hardattn.report.controls import controls
 from hardattn.report.policy_gain import Gain
+from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import Row, tables
 from hardattn.report.runs import read
 from hardattn.report.strongest import BEST_PATH, TOO_SHORT, control_of, too_short
@@ -113,3 +114,16 @@ def test_what_still_falls(runs: Path, errors: tuple[float, ...], wanted: bool) -
     group = next(group for group in read([runs]) if group.name == "ram")
     assert too_short(group) == wanted
     assert control_of(group, [group]) is None
+
+
+def test_seeds_that_failed_are_counted_and_printed(runs: Path) -> None:
+    folder = runs / "ram" / "seed-3"
+    folder.mkdir()
+    (folder / "failed.txt").write_text("loss is not finite at 500 images\n")
+    (runs / "random" / "seed-0" / "failed.txt").write_text("an earlier attempt\n")
+    (one,) = tables(read([runs]))
+    text = markdown([one])
+    assert "| RAM | learned_baseline | 3 (1 failed) |" in text
+    assert "| random looks | – | 3 |" in text
+    assert "Failed, and left out: RAM, seed 3: loss is not finite at 500 images." in text
+    assert "an earlier attempt" not in text
