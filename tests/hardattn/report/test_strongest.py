@@ -11,6 +11,7 @@ from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import Row, tables
 from hardattn.report.runs import read
 from hardattn.report.strongest import BEST_PATH, TOO_SHORT, control_of, too_short
+from hardattn.stats import student_t
 from tests.support.runs import change, rewritten
 
 
@@ -127,3 +128,16 @@ def test_seeds_that_failed_are_counted_and_printed(runs: Path) -> None:
     assert "| random looks | – | 3 |" in text
     assert "Failed, and left out: RAM, seed 3: loss is not finite at 500 images." in text
     assert "an earlier attempt" not in text
+
+
+def test_seeds_that_are_not_the_same_are_not_paired(runs: Path) -> None:
+    """10, 12, 14 less 30, 36, 33, of other seeds: -21, standard error sqrt(4 / 3 + 9 / 3)."""
+    for seed in range(3):
+        (runs / "random" / f"seed-{seed}").rename(runs / "random" / f"seed-{seed + 10}")
+        change(runs / "random" / f"seed-{seed + 10}" / "result.json", seed=seed + 10)
+    row = row_of(runs)
+    assert row.difference is not None and row.difference.method == "welch"
+    assert row.difference.point == pytest.approx(-21) and row.verdict == "yes"
+    freedom = (4 / 3 + 9 / 3) ** 2 / ((4 / 3) ** 2 / 2 + (9 / 3) ** 2 / 2)
+    reach = student_t(0.975, freedom) * (13 / 3) ** 0.5
+    assert row.difference.high == pytest.approx(-21 + reach)
