@@ -135,6 +135,25 @@ def paired_difference(
     return bootstrap_interval(first - second, statistic, level, resamples, seed)
 
 
+def unpaired_difference(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Estimate:
+    """The mean of a less that of b, of runs whose seeds have nothing in common (Welch 1947).
+
+    a, b: (seeds,), at least two of each. n: the smaller number of seeds. Errors as
+    `bootstrap_interval`.
+    """
+    _check_level(level)
+    parts = [_table(one).reshape(-1) for one in (a, b)]
+    counts = [len(one) for one in parts]
+    if min(counts) < 2:
+        raise ValueError(f"an interval needs two seeds of each, not {counts[0]} and {counts[1]}")
+    squares = [float(one.var(ddof=1)) / len(one) for one in parts]
+    error = math.sqrt(sum(squares))
+    terms = sum(one**2 / (n - 1) for one, n in zip(squares, counts, strict=True))
+    freedom = sum(squares) ** 2 / terms if terms else float(min(counts) - 1)
+    point = float(parts[0].mean() - parts[1].mean())
+    return Estimate(point, *_around(point, error, freedom, level), min(counts), "welch")
+
+
 def probability_of_improvement(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Estimate:
     """How often a run of a beats a run of b, ties counted half, averaged over tasks.
 

@@ -30,8 +30,9 @@ def _less(table: Table) -> str:
 
 
 def _seeds(row: Row) -> str:
-    count = len(row.group.runs)
-    return str(count) if count > 1 else "1 seed"
+    count, failed = len(row.group.runs), len(row.group.failed)
+    said = str(count) if count > 1 else "1 seed"
+    return f"{said} ({failed} failed)" if failed else said
 
 
 def _machine(row: Row) -> str:

@@ -32,6 +32,9 @@ def _errors(table: Table) -> Iterator[str]:
             "Rows with 1 seed: in brackets a 95 % interval over test images for that one trained "
             "agent; it says nothing of another training seed."
         )
+    for row in table.rows:
+        for seed, why in row.group.failed.items():
+            yield f"Failed, and left out: {row.title}, seed {seed}: {why or 'nobody knows why'}."
     mixed = [f"{row.title} ({code})" for row in table.rows if (code := row.group.mixed)]
     if mixed:
         yield (

@@ -142,6 +142,17 @@ class Group(NamedTuple):
         return tuple(run.seed for run in self.runs)
 
     @property
+    def failed(self) -> dict[int, str]:
+        """Seeds whose training failed, and why, as far as their folders lie beside these."""
+        tops = {run.folder.parent for run in self.runs if run.folder is not None}
+        notes = [note for top in tops for note in top.glob("seed-*/failed.txt")]
+        return {
+            int(note.parent.name.rpartition("-")[2]): note.read_text().strip()
+            for note in sorted(notes)
+            if not (note.parent / "result.json").exists()
+        }
+
+    @property
     def mixed(self) -> str:
         """Modules whose source was not the same for all seeds, or from begin to end of a training.
 

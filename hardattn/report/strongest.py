@@ -11,6 +11,7 @@ from hardattn.stats import (
     Estimate,
     paired_cluster_difference,
     paired_difference,
+    unpaired_difference,
     within,
 )
 
@@ -94,14 +95,17 @@ def too_short(group: Group) -> bool:
 def difference(one: Group, other: Group) -> Estimate:
     """Error of `one` minus that of `other`, in points.
 
-    Over the training seeds they have in common; for a single one over the test images, if the
-    columns are there; without either, no interval.
+    Over the training seeds they have in common, or else over those of each; for a single one over
+    the test images, if the columns are there; without any of these, no interval.
     """
     seeds = [seed for seed in one.seeds if seed in other.seeds]
     pairs = [(_of_seed(one, seed), _of_seed(other, seed)) for seed in seeds]
     if len(pairs) > 1:
         a, b = ([error_of(pair[side]) for pair in pairs] for side in (0, 1))
         return within(-100.0, 100.0, paired_difference(a, b))
+    if len(one.runs) > 1 < len(other.runs):
+        a, b = ([error_of(run) for run in group.runs] for group in (one, other))
+        return within(-100.0, 100.0, unpaired_difference(a, b))
     if pairs:
         a_run, b_run = pairs[0]
         if a_run.columns is not None and b_run.columns is not None:

@@ -16,6 +16,7 @@ from hardattn.stats import (
     probability_of_improvement,
     quartiles,
     student_t,
+    unpaired_difference,
     within,
 )
 
@@ -354,3 +355,15 @@ def test_equal_values_have_an_interval_without_width():
 def test_errors_are_one_line(call, line):
     with pytest.raises(ValueError, match=line):
         call()
+
+
+def test_an_unpaired_difference_is_welch_s() -> None:
+    a, b = [10.0, 12.0, 14.0, 11.0], [30.0, 33.0, 31.0]
+    found = unpaired_difference(a, b)
+    wanted = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    assert found.point == pytest.approx(np.mean(a) - np.mean(b)) and found.n == 3
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
+    same = unpaired_difference([1.0, 1.0], [2.0, 2.0, 2.0])
+    assert (same.low, same.high) == (-1.0, -1.0)
+    with pytest.raises(ValueError, match="two seeds of each, not 1 and 2"):
+        unpaired_difference([1.0], [1.0, 2.0])

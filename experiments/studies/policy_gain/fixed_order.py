@@ -1,8 +1,10 @@
 """An observer trained for looks that ignore the image: the best that no policy could do."""
 
+import json
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +13,10 @@ from hardattn.evaluation.swap import own_looks
 from hardattn.rollout import DRAWS
 from hardattn.sensors.grid import Patches
 
-from ...command_line.parse import TRAIN
-from ...command_line.words import Origin, as_words, named, origin_of, overrides
+from ...command_line.parse import TRAIN, parse
+from ...command_line.words import Origin, as_words, origin_of, overrides
 from ...kinds import Json
-from ...recipe import Recipe, Spec
+from ...recipe import Recipe, RunOptions, Spec
 from ...revive import LoadedRun, RunLoader
 from ...run import script_of
 from ...trainers.trainer import execute
@@ -22,11 +24,15 @@ from ...trainers.trainer import execute
 ORDERS = ("centre", "raster", "mean")  # that ignore the image
 
 
-def retrained(folder: Path, result: Json, revive: RunLoader) -> Json | None:
+def retrained(
+    folder: Path, result: Json, revive: RunLoader, known: Mapping[str, Path] | None = None
+) -> Json | None:
     """Train for each fixed order; of the best on validation its order, test error and folder.
 
     Each is an ordinary run beside the agent's, which goes on where it was stopped. The folder is
     named from the agent's. None, and a line, where there is no looking that was learned.
+
+    known: by order, folders of finished runs that serve: of the same observer, budget and seed.
     """
     alive = revive(folder, result)
     agent = alive.recipe.agent
@@ -37,26 +43,40 @@ def retrained(folder: Path, result: Json, revive: RunLoader) -> Json | None:
         why = f"an agent {type(agent).__name__!r} has no observer that could be trained alone"
         print(f"{result['name']}: {why}", file=sys.stderr)
         return None
-    found = {}
+    found, places = {}, dict(known or {})
     for order in ORDERS:
-        script = path_of(alive) if order == "mean" else order
-        base, changed = origin_of(result, alive.recipe).recipe, ordered(alive, script)
-        words = [*as_words(Origin(base, overrides(base, changed))), "--seed", str(result["seed"])]
+        if order in places:
+            found[order] = json.loads((places[order] / "result.json").read_text())
+            continue
+        words = words_for(alive, result, order)
         command = shlex.join([*TRAIN.split(), *words])
         print(f"training for the order {order}: {command}", file=sys.stderr)
-        name, recipe = named(base, changed)
+        name, recipe, _ = parse(words)
         run = replace(revive.given, seed=result["seed"], out=folder.parent.parent)
         found[order] = execute(name, recipe, run, command)
+        places[order] = folder.parent.parent / name / f"seed-{result['seed']}"
     # The lowest error of any of its validations is how an ordinary run chooses its weights, too.
     curves = {order: one["training"]["curve"] for order, one in found.items()}
     best = min(curves, key=lambda order: min(error for _, error in curves[order]))
-    chosen = found[best]
-    there = folder.parent.parent / chosen["name"] / f"seed-{chosen['seed']}"
     return {
         "order": best,
-        "error": chosen["figures"]["greedy"]["error"],
-        "folder": os.path.relpath(there, folder),
+        "error": found[best]["figures"]["greedy"]["error"],
+        "folder": os.path.relpath(places[best], folder),
     }
+
+
+def words_of(folder: Path, order: str, given: RunOptions | None = None) -> list[str]:
+    """After `hardattn train`, what trains the observer of a finished run for an order."""
+    result = json.loads((folder / "result.json").read_text())
+    return words_for(RunLoader(given or RunOptions())(folder, result), result, order)
+
+
+def words_for(alive: LoadedRun, result: Json, order: str) -> list[str]:
+    """After `hardattn train`, what trains its observer for an order."""
+    script = path_of(alive) if order == "mean" else order
+    base, changed = origin_of(result, alive.recipe).recipe, ordered(alive, script)
+    words = as_words(Origin(base, overrides(base, changed)))
+    return [*words, "--seed", str(result["seed"])]
 
 
 def path_of(alive: LoadedRun) -> str:

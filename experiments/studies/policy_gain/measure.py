@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -48,10 +48,12 @@ def gains(
     again: bool = False,
     device: str = "auto",
     root: Path | None = None,
+    known: Mapping[str, Path] | None = None,
 ) -> "tuple[list[Gain], list[str]]":
     """Measure what is not measured yet, or all `again`; one entry for each agent.
 
-    Beside them what could not be measured, a line each; the others are. Raises ReportError for
+    Beside them what could not be measured, a line each; the others are. known: see `retrained`.
+    Raises ReportError for
     paths without runs, CheckpointError where nothing can be written, Busy; in training NotFinite,
     Stopped.
     """
@@ -62,7 +64,7 @@ def gains(
             raise UsageError(f"{source}: results without weights: give the folder of the run")
         one = _measured(folder, result, revive, again)
         if retrain and one["retrained"] is None:
-            one["retrained"] = retrained(folder, result, revive)
+            one["retrained"] = retrained(folder, result, revive, known)
             replace_text(folder / "gain.json", json.dumps(one, indent=1) + "\n")
         who = read(folder / "gain.pt")
         if one["retrained"] is not None:

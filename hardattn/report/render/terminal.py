@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hardattn.report.column import Column
 from hardattn.report.columns import columns
+from hardattn.report.mattered import sentences
 from hardattn.report.notes import notes
 from hardattn.report.render.markdown import LEFT
 from hardattn.report.rows import Table
@@ -40,6 +41,8 @@ def terminal(tables: Sequence[Table], width: int | None = None) -> None:
         console.print(grid)
         for note in notes(table, shown):
             console.print(f"[dim]{escape(note)}[/dim]")
+        for said in sentences(table):
+            console.print(escape(said), highlight=False)
         console.print()
 
 

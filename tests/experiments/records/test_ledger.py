@@ -94,6 +94,8 @@ def test_the_command_says_what_it_noted(tmp_path: Path, capsys: pytest.CaptureFi
     empty.mkdir()
     assert main(["results", "ledger", str(empty), "--results", str(tmp_path)]) == 2
     assert "no run in it" in capsys.readouterr().err
-    run(tmp_path / "other", "bad", 0, failed="/home/somebody/data is not there")
+    run(tmp_path / "other", "bad", 0, failed="/data/of/somebody is not there")
     assert main(["results", "ledger", str(tmp_path / "other"), "--results", str(tmp_path)]) == 0
-    assert "seed 0 failed at 1,000 of 2,000 images: data is not there" in ledger.markdown(tmp_path)
+    assert "seed 0 failed at 1,000 of 2,000 images: somebody is not there" in ledger.markdown(
+        tmp_path
+    )

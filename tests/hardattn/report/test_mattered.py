@@ -9,6 +9,7 @@ from hardattn.experiments.records import committed
 from hardattn.report.findings import findings
 from hardattn.report.mattered import over_images, sentence, sentences
 from hardattn.report.render.markdown import markdown
+from hardattn.report.render.terminal import terminal
 from hardattn.report.rows import Row, Table, tables
 from hardattn.report.runs import read
 from tests.support.runs import change, rewritten
@@ -31,7 +32,9 @@ def larger(runs: Path) -> None:
         change(file, figures=figures)
 
 
-def test_it_is_said_once_of_each_class_that_looks(runs: Path, tmp_path: Path) -> None:
+def test_it_is_said_once_of_each_class_that_looks(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     larger(runs)
     committed.collect([runs], tmp_path / "results")
     table = table_of(tmp_path / "results")
@@ -42,6 +45,8 @@ def test_it_is_said_once_of_each_class_that_looks(runs: Path, tmp_path: Path) ->
     )
     assert said.endswith("over 4,000 test images, at most).")
     assert said in markdown([table])
+    terminal([table])
+    assert said in " ".join(capsys.readouterr().out.split())
     assert dict(findings(table)[0].facts)["Against its strongest control"] == said
     whole = next(row for row in table.rows if row.group.name == "whole")
     assert (

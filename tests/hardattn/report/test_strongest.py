@@ -7,9 +7,11 @@ import pytest
 
 from hardattn.report.controls import controls
 from hardattn.report.policy_gain import Gain
+from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import Row, tables
 from hardattn.report.runs import read
 from hardattn.report.strongest import BEST_PATH, TOO_SHORT, control_of, too_short
+from hardattn.stats import student_t
 from tests.support.runs import change, rewritten
 
 
@@ -113,3 +115,29 @@ def test_what_still_falls(runs: Path, errors: tuple[float, ...], wanted: bool) -
     group = next(group for group in read([runs]) if group.name == "ram")
     assert too_short(group) == wanted
     assert control_of(group, [group]) is None
+
+
+def test_seeds_that_failed_are_counted_and_printed(runs: Path) -> None:
+    folder = runs / "ram" / "seed-3"
+    folder.mkdir()
+    (folder / "failed.txt").write_text("loss is not finite at 500 images\n")
+    (runs / "random" / "seed-0" / "failed.txt").write_text("an earlier attempt\n")
+    (one,) = tables(read([runs]))
+    text = markdown([one])
+    assert "| RAM | learned_baseline | 3 (1 failed) |" in text
+    assert "| random looks | – | 3 |" in text
+    assert "Failed, and left out: RAM, seed 3: loss is not finite at 500 images." in text
+    assert "an earlier attempt" not in text
+
+
+def test_seeds_that_are_not_the_same_are_not_paired(runs: Path) -> None:
+    """10, 12, 14 less 30, 36, 33, of other seeds: -21, standard error sqrt(4 / 3 + 9 / 3)."""
+    for seed in range(3):
+        (runs / "random" / f"seed-{seed}").rename(runs / "random" / f"seed-{seed + 10}")
+        change(runs / "random" / f"seed-{seed + 10}" / "result.json", seed=seed + 10)
+    row = row_of(runs)
+    assert row.difference is not None and row.difference.method == "welch"
+    assert row.difference.point == pytest.approx(-21) and row.verdict == "yes"
+    freedom = (4 / 3 + 9 / 3) ** 2 / ((4 / 3) ** 2 / 2 + (9 / 3) ** 2 / 2)
+    reach = student_t(0.975, freedom) * (13 / 3) ** 0.5
+    assert row.difference.high == pytest.approx(-21 + reach)

@@ -81,3 +81,21 @@ def test_the_order_has_the_budget_of_the_agent(name: str) -> None:
     assert parse(words)[1].settings() == new.settings()
     shape = setting.world.sensor.shape(setting.image)
     build.agent(new.agent, shape, setting.world, setting.image)
+
+
+def test_orders_that_were_trained_for_are_not_trained_for_again(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finished runs serve, as those of controls that a demo has anyway."""
+    monkeypatch.setattr(retrain, "execute", None)
+    folder, other = only(runs, None), only(runs, "random")
+    name, recipe, run = parse(retrain.words_of(folder, "mean", RunOptions(device="cpu")))
+    assert recipe.agent.get("script").startswith("path:") and run.seed == 0
+    assert name.startswith(folder.parent.name.partition(",")[0])
+    known = dict.fromkeys(retrain.ORDERS, other)
+    (gain,), faults = gains([folder], retrain=True, device="cpu", known=known)
+    found = gain.found[0]["retrained"]
+    assert not faults and (folder / found["folder"]).resolve() == other.resolve()
+    result = json.loads((other / "result.json").read_text())
+    assert found["error"] == result["figures"]["greedy"]["error"]
+    assert gain.difference("retrained") is not None
