@@ -168,22 +168,23 @@ class Sprites(NamedTuple):
     def _summed(self, corner: Tensor, side: int) -> Tensor:
         """A window, onto which the pieces are added: its numbers are many, and pieces are few."""
         count, channels, device = len(self.source), self.shape[1], self.source.device
-        # With a pixel more on every side, where all falls that lies outside.
-        wide = side + 2
+        # Blank beside the window takes what falls outside it: as much as a piece is wide and high.
+        # To its right lies the blank that the next row starts with.
+        beside = max(kind.width for kind in self.stage.kinds)
+        above = max(kind.height for kind in self.stage.kinds)
+        wide, high = side + beside, side + 2 * above + 1
         sums = torch.int16 if self.stage.pieces <= 128 else torch.int32
-        flat = torch.zeros(count * channels * wide**2, dtype=sums, device=device)
-        x, y = (self.place - (corner - 1)[:, None]).permute(2, 1, 0).long().contiguous()
-        plane = torch.arange(count * channels, device=device).view(count, channels) * wide
+        flat = torch.zeros(count * channels * high * wide, dtype=sums, device=device)
+        x, y = (self.place - corner[:, None]).permute(2, 1, 0).long().contiguous()
+        plane = torch.arange(count * channels, device=device).view(count, channels) * (high * wide)
         for own, kind in self._kinds():
-            down, across = (
-                (at[own, :, None] + torch.arange(length, device=device)).clamp_(0, side + 1)
-                for at, length in ((y, kind.height), (x, kind.width))
-            )
-            line = (plane[..., None] + down[:, :, None]).mul_(wide)
-            where = line[..., None] + across[:, :, None, None, :]
+            # A piece that lies further out falls where nothing of it is seen, either.
+            line = (y[own].clamp(-kind.height, side) + above) * wide
+            first = line + x[own].clamp(-kind.width, side) + beside
+            where = (plane + first[..., None])[..., None] + _offsets(kind, wide, device)
             flat.scatter_add_(0, where.view(-1), self._pixels(own, kind).view(-1).to(sums))
-        window = flat.view(count, channels, wide, wide)[..., 1:-1, 1:-1]
-        return window.clamp(max=255)
+        whole = flat.view(count, channels, high, wide)
+        return whole[..., above : above + side, beside:].clamp(max=255)
 
     def _add(self, canvas: Tensor) -> None:
         """Add the pieces to (B, C, H, W) uint8 canvases, one after the other."""
@@ -218,13 +219,27 @@ class Sprites(NamedTuple):
         """(n, B, C, h, w): the pixels of these pieces, which are of one kind."""
         images, device = self.stage.images, self.source.device
         channels, rows, columns = images.shape[1:]
-        x, y = self.cut[:, own].permute(2, 1, 0).long().contiguous()[..., None]
-        y = (y + torch.arange(kind.height, device=device)).div_(kind.zoom, rounding_mode="floor")
-        x = (x + torch.arange(kind.width, device=device)).div_(kind.zoom, rounding_mode="floor")
+        shape = (kind.number, len(self.source), channels, kind.height, kind.width)
+        x, y = self.cut[:, own].permute(2, 1, 0).long().contiguous()
         plane = (self.source[:, own].T.long().contiguous() * (channels * rows * columns))[..., None]
         plane = plane + torch.arange(channels, device=device) * (rows * columns)
+        if kind.zoom == 1:
+            first = plane + (y * columns + x)[..., None]
+            whole = torch.int64 if images.numel() > INDEX_LIMIT else torch.int32
+            where = first.to(whole)[..., None] + _offsets(kind, columns, device).to(whole)
+            return _taken(images, where).view(shape)
+        y = y[..., None] + torch.arange(kind.height, device=device)
+        x = x[..., None] + torch.arange(kind.width, device=device)
+        y, x = (each.div_(kind.zoom, rounding_mode="floor") for each in (y, x))
         line = plane[..., None] + (y * columns)[:, :, None]
         return _taken(images, line[..., None] + x[:, :, None, None, :])
+
+
+@lru_cache(maxsize=64)
+def _offsets(kind: Kind, row: int, device: torch.device) -> Tensor:
+    """(h * w,): where the pixels of a piece lie from its first, in rows of so many."""
+    down, across = (torch.arange(side, device=device) for side in (kind.height, kind.width))
+    return (down[:, None] * row + across).view(-1)
 
 
 class _Plan(NamedTuple):

@@ -121,19 +121,21 @@ class Retina(Points):
         aim = _aim(self.size, self.scales, image, place.device)
         corner = _aimed(aim, place).to(torch.int32).view(len(place), self.scales, 2)
         corner = (corner + aim.first).clamp_(aim.near, aim.far)
-        wide = self.size << self.scales - 1
-        window = view.patches(corner[:, -1], wide)
+        window = view.patches(corner[:, -1], self.size << self.scales - 1)
+        whole = _halved(window, self.scales) if self.size % 2 == 0 else None
         patches = []
         for scale in range(self.scales):
             side = self.size << scale
-            margin = (wide - side) // 2
-            patch = window[:, :, margin : margin + side, margin : margin + side]
-            if scale == 0 < self.scales - 1 and self.size % 2:
+            if whole is not None:  # of even sides, so that squares of all scales lie on each other
+                patch = _middle(whole[scale], self.size)
+            elif scale == 0 < self.scales - 1:
                 # It lies on whole pixels, where the others, of even sides, lie between two.
                 patch = view.patches(corner[:, 0], side)
-            if scale:
-                patch = patch.unflatten(2, (self.size, -1)).sum(3, dtype=torch.int32)
-                patch = patch.unflatten(3, (self.size, -1)).sum(4)
+            else:
+                patch = _middle(window, side)
+                if scale:
+                    patch = patch.unflatten(2, (self.size, -1)).sum(3, dtype=torch.int32)
+                    patch = patch.unflatten(3, (self.size, -1)).sum(4)
             patches.append(patch * _weights(self.scales, kind, place.device)[scale])
         return torch.cat(patches, 1) if self.scales > 1 else patches[0]
 
@@ -144,6 +146,24 @@ class Retina(Points):
         aim = _aim(self.size, self.scales, image, place.device)
         aimed = _aimed(aim, place[..., :2]).floor().long()
         return aimed.view(*place.shape[:-1], self.scales, 2) + aim.first
+
+
+def _halved(window: Tensor, scales: int) -> list[Tensor]:
+    """The window, and its sums over squares of 2, 4, ... pixels, side by side: of each scale."""
+    # 4**s pixels of at most 255 each: int16 holds them up to scale 3.
+    sums = torch.int16 if scales <= 4 else torch.int32
+    levels = [window]
+    for _ in range(1, scales):
+        level = levels[-1].to(sums)
+        level = level[..., ::2, :] + level[..., 1::2, :]
+        levels.append(level[..., ::2] + level[..., 1::2])
+    return levels
+
+
+def _middle(level: Tensor, side: int) -> Tensor:
+    """(..., H, H) -> (..., side, side)."""
+    margin = (level.shape[-1] - side) // 2
+    return level[..., margin : margin + side, margin : margin + side]
 
 
 class _Aim(NamedTuple):
