@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.flop_counter import flop_registry
 
-from hardattn.estimators import Loss
 from hardattn.evaluation.cost import FORMULAS, Operations
 from hardattn.scenes import Scenes
 from hardattn.world import World
@@ -54,7 +53,7 @@ class Learning(Operations):
 
 
 def of_update(
-    agent: Any, world: World, estimator: Callable[..., Loss], scenes: Scenes
+    agent: Any, world: World, estimator: Callable[..., Any], scenes: Scenes
 ) -> TrainingCost:
     """What one update costs a scene: looking, loss and gradient, without the optimiser.
 
@@ -63,7 +62,7 @@ def of_update(
 
     Args:
         agent: In training mode or not, as it is.
-        estimator: As it is trained by, with its own weights where it has some.
+        estimator: That it is trained by; what it returns has a `total`, which is descended.
         scenes: Several, as some norms need more than one; the cost is their mean.
     """
     learners = [one for one in (agent, estimator) if isinstance(one, torch.nn.Module)]

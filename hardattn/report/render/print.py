@@ -24,6 +24,7 @@ from hardattn.stats import Estimate
 WIDE = 7.0  # inches: both columns of a paper
 PANEL = (3.3, 2.5)
 ABREAST = 2  # panels
+ONE_LINE = 7  # entries of a legend
 SMALL = 6.5  # points: letters of the caption
 INK, SOFT, GRID = "#16191d", "#4d5660", "#dfe3e8"
 # What stands for these in a page, dark or light.
@@ -162,7 +163,7 @@ def whole(figure: Figure) -> Canvas:
             for one in legend(figure)
         ],
         loc="outside upper left",
-        ncols=max(1, len(legend(figure))),
+        ncols=_columns(len(legend(figure))),
         title=figure.title,
         title_fontproperties={"size": 11, "weight": "bold"},
         alignment="left",
@@ -171,6 +172,11 @@ def whole(figure: Figure) -> Canvas:
         "\n".join(lines), x=0.006, ha="left", fontsize=SMALL, color=SOFT, linespacing=1.4
     )
     return canvas
+
+
+def _columns(entries: int) -> int:
+    """Of a legend: one line, unless names would no longer fit beside each other."""
+    return max(1, entries) if entries <= ONE_LINE else 4
 
 
 def draw(panel: Curves | Dots, axes: Axes) -> None:
