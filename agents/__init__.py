@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .attention_sampling import AttentionSampling
 from .dram import DRAM
 from .dt_ram import DTRAM
 from .edram import EDRAM
@@ -14,6 +15,7 @@ from .guided import GuidedRAM
 from .kalman import KalmanRAM
 from .move import MoveRAM
 from .mram import MRAM
+from .patch_selection import PatchSelection
 from .player import Player
 from .ram import RAM
 from .resan import ReSAN
@@ -64,6 +66,8 @@ AGENTS: dict[str, Row] = {
         learns_by="three_phases",
         export="how many tokens it keeps depends on its masks, and a graph has fixed shapes",
     ),
+    "attention_sampling": Row(AttentionSampling, learns_by="attention_sampling"),
+    "patch_selection": Row(PatchSelection, learns_by="perturbed_top_k"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -83,6 +87,7 @@ __all__ = [
     "SCAL",
     "SCRIPTS",
     "SEE_ALL",
+    "AttentionSampling",
     "DrawReader",
     "Following",
     "FullView",
@@ -92,6 +97,7 @@ __all__ = [
     "KalmanRAM",
     "MeanPool",
     "MoveRAM",
+    "PatchSelection",
     "Player",
     "ReSAN",
     "Row",
