@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .attention_sampling import AttentionSampling
 from .dram import DRAM
 from .dt_ram import DTRAM
 from .edram import EDRAM
@@ -18,6 +19,7 @@ from .kalman import KalmanRAM
 from .move import MoveRAM
 from .mram import MRAM
 from .normalised import Normalised
+from .patch_selection import PatchSelection
 from .player import Player
 from .ram import RAM
 from .resan import ReSAN
@@ -69,6 +71,8 @@ AGENTS: dict[str, Row] = {
         learns_by="three_phases",
         export="how many tokens it keeps depends on its masks, and a graph has fixed shapes",
     ),
+    "attention_sampling": Row(AttentionSampling, learns_by="attention_sampling"),
+    "patch_selection": Row(PatchSelection, learns_by="perturbed_top_k"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -88,6 +92,7 @@ __all__ = [
     "SCAL",
     "SCRIPTS",
     "SEE_ALL",
+    "AttentionSampling",
     "DrawReader",
     "Following",
     "FullView",
@@ -98,6 +103,7 @@ __all__ = [
     "MeanPool",
     "MoveRAM",
     "Normalised",
+    "PatchSelection",
     "Player",
     "ReSAN",
     "Row",

@@ -7,7 +7,7 @@ import torch
 from gymnasium import spaces
 
 from hardattn.scenes import Scenes
-from hardattn.sensors import Cells, Filterbank, Grid, Sensor, Zoom
+from hardattn.sensors import Cells, Filterbank, Grid, Sensor, Several, Zoom
 from hardattn.sensors.windows import Window
 from hardattn.world import Observation, World
 
@@ -21,6 +21,8 @@ def brightest(sensor: Sensor) -> float:
         return np.inf  # it multiplies by what it is told
     if isinstance(sensor, Cells):
         return sensor.places  # all of its weights may be 1, and all cells white
+    if isinstance(sensor, Several):
+        return sensor.rows * sensor.columns
     return ROUNDED if isinstance(sensor, Window) else 1.0
 
 

@@ -180,6 +180,50 @@ class CellFeatures(nn.Module):
         return self.net(image).flatten(2).transpose(1, 2)
 
 
+class CellScores(nn.Module):
+    """A number for each cell of a grid, from a coarse view: (B, C, h, w) -> (B, rows * columns).
+
+    Three rectified convolutions, 3x3, at the view's resolution; the mean over what lies in a cell;
+    and a linear score of it. Cells go row by row. A cell knows itself and three pixels around it.
+    """
+
+    def __init__(self, channels: int, grid: tuple[int, int], filters: int = 16):
+        super().__init__()
+        self.grid = grid
+        layers: list[nn.Module] = []
+        for before in (channels, filters, filters):
+            layers += [nn.Conv2d(before, filters, 3, padding=1), nn.ReLU()]
+        self.net = nn.Sequential(*layers)
+        self.score = nn.Linear(filters, 1)
+
+    def forward(self, view: Tensor) -> Tensor:
+        cells = F.adaptive_avg_pool2d(self.net(view), self.grid).flatten(2)
+        return self.score(cells.mT)[..., 0]
+
+
+class PatchNet(nn.Module):
+    """What each of several patches shows, by itself: (B, K, C, h, w) -> (B, K, features).
+
+    Rectified convolutions, 3x3, each of half the sides and twice the width, until no side is over
+    4; then a rectified layer.
+    """
+
+    def __init__(self, patch: tuple[int, ...], features: int, filters: int = 16):
+        super().__init__()
+        before, high, wide = patch
+        layers: list[nn.Module] = []
+        while not layers or max(high, wide) > 4:
+            layers += [nn.Conv2d(before, filters, 3, 2, padding=1), nn.ReLU()]
+            before, filters = filters, min(2 * filters, 64)
+            high, wide = -(-high // 2), -(-wide // 2)
+        self.net = nn.Sequential(*layers, nn.Flatten())
+        self.features = nn.Linear(before * high * wide, features)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        shown = self.features(self.net(patches.flatten(0, 1))).relu()
+        return shown.unflatten(0, patches.shape[:2])
+
+
 def _factors(number: int) -> list[int]:
     """Prime factors, smallest first; none of 1."""
     least = next((i for i in range(2, number + 1) if number % i == 0), None)

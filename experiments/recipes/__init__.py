@@ -11,6 +11,7 @@ from .expected import expecting
 from .folder import FOLDER
 from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
 from .pairs import PAIRS
+from .patches import CHOOSING
 from .sb3 import SB3
 from .soft import AT_ONCE
 from .tokens import SELECTING
@@ -33,6 +34,7 @@ _ALL: dict[str, Recipe] = {
     **AT_ONCE,
     **CLUSTERING,
     **SELECTING,
+    **CHOOSING,
     **FOLDER,
     **EQUAL,
 }

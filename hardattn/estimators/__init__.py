@@ -52,6 +52,7 @@ from hardattn.estimators.score_function import (
     self_critical,
     soft_baseline,
 )
+from hardattn.estimators.selection import PerturbedTopK, attention_sampling
 from hardattn.estimators.three_phases import ThreePhases
 from hardattn.estimators.variational import (
     VariationalPathwise,
@@ -61,6 +62,7 @@ from hardattn.estimators.variational import (
     wake_sleep,
 )
 from hardattn.scenes import Scenes
+from hardattn.selection import Subset
 from hardattn.world import World
 
 # Distributions over places alone; those of finitely many values; those of a known mean.
@@ -129,6 +131,20 @@ ESTIMATORS: dict[str, Row] = {
         needs="features",
     ),
     "three_phases": Row(ThreePhases, draws=(IndependentBernoulli,), episodes=4),
+    "perturbed_top_k": Row(
+        PerturbedTopK,
+        biased="of the mean choice under noise",
+        draws=(Subset,),
+        smooth=True,
+        rewards=False,
+    ),
+    "attention_sampling": Row(
+        attention_sampling,
+        biased="of the loss of mean features",
+        draws=(Subset,),
+        rewards=False,
+        needs="shares",
+    ),
     "variational_enumerated": Row(
         variational_enumerated,
         biased="of the evidence bound",

@@ -22,7 +22,7 @@ def pathwise(
     It applies where the sensor is differentiable in the place, the place has a pathwise draw, the
     agent never stops by drawing, and nothing is rewarded: a reward has no gradient.
     """
-    return _through(draw_pathwise, agent, world, scenes, generator)
+    return through(draw_pathwise, agent, world, scenes, generator)
 
 
 def soft_attention(
@@ -36,7 +36,7 @@ def soft_attention(
     It is exact for an agent that is evaluated with the same draw, "soft": deterministic soft
     attention (Xu et al. 2015, arXiv:1502.03044).
     """
-    return _through(soft, agent, world, scenes, generator)
+    return through(soft, agent, world, scenes, generator)
 
 
 def gumbel_softmax(
@@ -60,7 +60,7 @@ def gumbel_softmax(
         value = choice.relaxed(choice.logits + choice.gumbel(noise), temperature)
         return value, value.new_zeros(choice.batch_shape)
 
-    return _through(draw, agent, world, scenes, generator)
+    return through(draw, agent, world, scenes, generator)
 
 
 def straight_through(
@@ -86,7 +86,7 @@ def straight_through(
         value = choice.centres[perturbed.argmax(-1)] + relaxed - relaxed.detach()
         return value, value.new_zeros(choice.batch_shape)
 
-    return _through(draw, agent, world, scenes, generator)
+    return through(draw, agent, world, scenes, generator)
 
 
 def rebar(
@@ -233,9 +233,10 @@ class _ThreeLooks:
         return gradient.pow(2).sum(1).mean()
 
 
-def _through(
+def through(
     draw: Draw, agent: Agent, world: World, scenes: Scenes, generator: torch.Generator | None
 ) -> Loss:
+    """Backpropagation through the loss of looks that a draw made, and through the looks."""
     if world.task.rewarding:
         raise ValueError("such gradients do not reach a reward: use a task with bonus=0")
     if not world.sensor.differentiable:

@@ -69,7 +69,7 @@ def random(own: Own, world: World, scenes: Scenes, generator: torch.Generator) -
     if isinstance(world.sensor, Grid):
         count = world.sensor.rows * world.sensor.columns
         rank = torch.rand(*own.place[1:, :, 0].shape, count, generator=generator)
-        return _dealt(own, rank.to(own.place))
+        return _dealt(own, world.sensor, rank.to(own.place))
     point = torch.empty(*own.place[1:, :, 0].shape, 2).uniform_(-1.0, 1.0, generator=generator)
     return _at(own, world, point.to(own.place))
 
@@ -204,13 +204,19 @@ def _at(own: Own, world: World, point: Tensor) -> Tensor:
         within = (
             sensor.density(sensor.at(point.flatten(0, 1))).flatten(1).view(*point.shape[:2], -1)
         )
-        return _dealt(own, within.sign() * 9 - torch.cdist(point, sensor.centres(point)))
+        return _dealt(own, sensor, within.sign() * 9 - torch.cdist(point, sensor.centres(point)))
     others = own.place[1:, :, 2:].mean(1, keepdim=True)
     return torch.cat([point, others.expand(*point.shape[:2], -1)], -1)
 
 
-def _dealt(own: Own, rank: Tensor) -> Tensor:
-    """Its own weights anew, the largest to the cell of the highest rank, (T - 1, N, cells)."""
+def _dealt(own: Own, grid: Grid, rank: Tensor) -> Tensor:
+    """Its own weights anew, the largest to the cell of the highest rank, (T - 1, N, cells).
+
+    Of several slots the largest of each goes to the next cell, so that as many are shown.
+    """
     cells = rank.argsort(dim=-1, descending=True, stable=True)[:, :, None]
     weights = own.place[1:].unflatten(-1, (-1, rank.shape[-1])).sort(-1, descending=True).values
+    if not grid.together:
+        slots = range(weights.shape[2])
+        cells = torch.cat([cells.roll(-slot, -1) for slot in slots], 2)
     return torch.zeros_like(weights).scatter(-1, cells.expand_as(weights), weights).flatten(2)

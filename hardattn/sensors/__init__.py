@@ -22,6 +22,7 @@ from hardattn.sensors.sensor import (
     Sensor as Sensor,
     sight as sight,
 )
+from hardattn.sensors.several import Several as Several
 from hardattn.sensors.windows import (
     Affine as Affine,
     Crop as Crop,
@@ -38,6 +39,7 @@ SENSORS: dict[str, Any] = {
     "cells": Cells,
     "patches": Patches,
     "pairs": Pairs,
+    "several": Several,
     "filterbank": Filterbank,
     "zoom": Zoom,
     "whole": Whole,

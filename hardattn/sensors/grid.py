@@ -15,6 +15,7 @@ class Grid:
 
     differentiable = True
     by_windows = False
+    together = True  # whether several masks of one place are of the same cells
 
     def __init__(self, rows: int, columns: int):
         if rows < 1 or columns < 1:

@@ -21,6 +21,7 @@ EYES: dict[str, dict[str, Any]] = {
     "cells": {"rows": 4, "columns": 2},
     "patches": {"rows": 2, "columns": 4},
     "pairs": {"rows": 2, "columns": 2},
+    "several": {"rows": 2, "columns": 3, "side": 5},
     "crop": {"cover": 0.3},
 }
 

@@ -115,7 +115,7 @@ def test_every_sensor(sensor: str, face: str, monkeypatch: pytest.MonkeyPatch) -
     eye = SENSORS[sensor](**{name: size for name, size in sizes.items() if name in names})
     given = (problem(eye), 3) if face == "vector" else (problem(eye),)
     one, other = two(monkeypatch, GlimpseVectorEnv if face == "vector" else GlimpseEnv, *given)
-    assert served(one) == (sensor not in ("cells", "patches", "pairs"))
+    assert served(one) == (sensor not in ("cells", "patches", "pairs", "several"))
     begin(one, other, seed=2)
     one.action_space.seed(0)
     for _ in range(4):

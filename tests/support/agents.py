@@ -12,7 +12,7 @@ from hardattn.layers import CORES
 from hardattn.maps import Map, recorded
 from hardattn.rollout import Decision
 from hardattn.scenes import Scenes, fixed_scenes, translated
-from hardattn.sensors import SENSORS, Affine, Cells, Pairs, Retina, Whole
+from hardattn.sensors import SENSORS, Affine, Cells, Pairs, Retina, Several, Whole
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
 
@@ -27,6 +27,10 @@ GRID: dict[str, Any] = dict(sensor=Cells(3, 3), context="whole")
 
 
 TOKENS = dict(features=8, hidden=12, groups=2, prior=0.5)
+
+
+# Who looks at several patches at once.
+SOME: dict[str, Any] = dict(sensor=Several(3, 3, 2), context="coarse", grid=(3, 3))
 
 
 OTHERS: dict[str, dict[str, Any]] = {
@@ -50,6 +54,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "kalman": dict(SMALL, sensor=Retina(3, 2), joint=True),
     "gat_cluster": dict(sensor=Whole(), width=8),
     "reinforced": dict(sensor=Pairs(3, 3), context="whole", grid=(3, 3), **TOKENS),
+    "attention_sampling": dict(SOME, features=8, filters=4),
+    "patch_selection": dict(SOME, features=8, hidden=12, filters=4),
 }
 
 

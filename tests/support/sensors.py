@@ -19,6 +19,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "cells": dict(rows=2, columns=3),
     "patches": dict(rows=2, columns=3),
     "pairs": dict(rows=2, columns=3),
+    "several": dict(rows=2, columns=3, count=3, side=4),
     "filterbank": dict(size=4),
     "zoom": dict(size=4),
 }

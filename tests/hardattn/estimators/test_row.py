@@ -30,6 +30,7 @@ from tests.support.estimators import (
     z_scores,
 )
 from tests.support.exact import exact_gradient, flat_gradient
+from tests.support.selection import some_patches
 
 
 @pytest.fixture
@@ -97,9 +98,14 @@ OTHERS: dict[str, Callable[[], Setting]] = {
     "features, rewarded": partial(features, bonus=0.7),
     "features, three looks": partial(features, looks=3),
     "clusters": clusters,
+    "several patches": some_patches,
+    "attention to several": partial(some_patches, "attention_sampling"),
+    "several patches, rewarded": partial(some_patches, bonus=0.7),
+    "several patches, three looks": partial(some_patches, looks=3),
     "random looks": partial(scripted, "random"),
     "looks by a script": partial(scripted, "raster"),
 }
+drawing = OTHERS["attention to several"]
 TABLE = "its row in hardattn/estimators/__init__.py"
 # Without a first phase it is another row, `leave_one_out`, and takes what that takes.
 OPTIONS: dict[str, dict[str, object]] = {"three_phases": {"phases": (1, 1)}}
@@ -214,7 +220,7 @@ def test_a_row_says_how_often_it_looks(name: str, scenes: Scenes) -> None:
 def test_takes_part_in_a_curriculum_of_looks(name: str, scenes: Scenes) -> None:
     """An estimator made for three looks learns from one, then from two, then from all."""
     flat = partial(plane, GaussianWindow(2), bonus=0.0)
-    agent, world = suiting(name, flat, cells, partial(patches, bonus=0.0))
+    agent, world = suiting(name, flat, cells, partial(patches, bonus=0.0), some_patches)
     whole = World(world.sensor, world.task, 3, first="centre")
     estimator = make(name, agent, whole)
     for looks in (1, 2, 3):
@@ -226,7 +232,7 @@ def test_takes_part_in_a_curriculum_of_looks(name: str, scenes: Scenes) -> None:
 @pytest.mark.parametrize("name", list(ESTIMATORS))
 def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
     flat = partial(plane, GaussianWindow(2), bonus=0.0)
-    agent, world = suiting(name, flat, cells, patches, features, clusters)
+    agent, world = suiting(name, flat, cells, patches, features, clusters, some_patches, drawing)
     totals = []
     for noise in (6, 7):
         torch.manual_seed(0)

@@ -91,6 +91,14 @@ def resan(heads: int, dependents: int) -> int:
     return CELLS * net(16, 8, 8) + score + attend + heads * (16 * 8 + net(8, 8, 8)) + net(8, H, K)
 
 
+def scored() -> int:
+    """A number for each of 3x3 cells, from a coarse view of 12x12."""
+    return conv(144, 1, 4) + 2 * conv(144, 4, 4) + CELLS * 4
+
+
+# Two patches of 4x4 at a look: their choice, a convolution of half the sides, a layer.
+PATCHES = 2 * (CELL + conv(4, 1, 4) + net(16, 8))
+
 BY_HAND: dict[str, float] = {
     "ram": T * ram(),
     "dram": told(2 * H)
@@ -128,6 +136,8 @@ BY_HAND: dict[str, float] = {
     "kalman": T * (glimpse(18) + H + net(H, H, K) + H * (2 + 1)),
     "full_view": T * residual_cnn(),
     "soft": T * (backbone() + 2 * net(8, 8, 8) + 8 * K),
+    "attention_sampling": scored() + T * (PATCHES + 2 * 8 + 8 * K),
+    "patch_selection": scored() + T * (PATCHES + 2 * net(CELLS, 8) + net(8, H, K)),
     "gat_cluster": T
     * (backbone() + CELLS * (8 * 8 + 8 * K) + K * 36 * 3 + CELLS * 8 + 2 * net(8, K, K)),
 }
@@ -245,14 +255,15 @@ def test_uncounted_are_the_numbers_that_were_made() -> None:
 # and sums but norms, means and pooling. A new name here wants a look at what it does.
 UNCOUNTED = set(
     """
-    _adaptive_avg_pool2d _softmax _to_copy abs add add_ addcmul amax amin arange avg_pool2d cat
-    relu_ celu clamp clamp_max clamp_min clamp_min_ clone cos div elu embedding exp eye fill_ flip
+    _adaptive_avg_pool2d _log_softmax _softmax _to_copy abs add add_ addcmul amax amin aminmax
+    arange avg_pool2d cat relu_ celu clamp clamp_max clamp_min clamp_min_ clone cos div elu
+    embedding exp eye fill_ flip
     floor full_like gather gelu hardswish hardtanh im2col index linalg_vector_norm linspace log_
     logaddexp logsumexp masked_fill max_pool2d_with_indices mean mul mul_ nan_to_num
     native_batch_norm native_group_norm native_layer_norm neg new_full new_ones new_zeros
     ones_like pow reciprocal relu remainder roll round rsub scalar_tensor scatter_ scatter_add
-    sigmoid sigmoid_ sin softplus sort sqrt stack sub sum tanh tanh_ threshold_backward uniform_
-    upsample_nearest2d where zeros zeros_like
+    sigmoid sigmoid_ sin softplus sort sqrt stack sub sum tanh tanh_ threshold_backward topk
+    uniform_ upsample_nearest2d where zeros zeros_like
     """.split()
 )
 

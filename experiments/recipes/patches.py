@@ -1,0 +1,105 @@
+"""Recipes for agents that choose several patches of a coarse view at once."""
+
+from dataclasses import replace
+from typing import Any
+
+from ..recipe import Recipe, Spec
+from .cluttered import CLUTTERED_60
+from .digits import DIGITS
+from .family import Family
+
+# What there is to choose from: cells, and the patches in their middle, which overlap.
+ON_DIGITS = Spec("several", rows=6, columns=6, count=4, side=12)
+ON_60 = Spec("several", rows=6, columns=6, count=4, side=16)
+
+
+def choosing(of: Family, title: str, about: str, agent: Spec, **changes: Any) -> Recipe:
+    """An agent that is told a coarse view and looks once, at several patches."""
+    sensor = changes.pop("sensor")
+    cells = sensor.options["rows"] * sensor.options["columns"]
+    scene = (
+        f"{of.scene.partition(';')[0]}; {sensor.options['count']} patches of "
+        f"{sensor.options['side']}x{sensor.options['side']} out of {cells}, chosen from a view of "
+        "12x12."
+    )
+    changes = {"warmup": 20, "max_grad_norm": 5.0} | changes
+    return replace(of, scene=scene).recipe(
+        title, about, agent, sensor=sensor, looks=2, context="coarse", each=False, **changes
+    )
+
+
+def at_random(of: str, recipe: Recipe) -> Recipe:
+    """The agent's observer, with as many patches anywhere."""
+    grid = recipe.problem.sensor.options
+    share = grid["count"] / (grid["rows"] * grid["columns"])
+    return replace(
+        recipe,
+        title=f"random patches, {recipe.title}",
+        about=f"The observer of {of}, with as many patches, anywhere.",
+        agent=recipe.agent.but(script="random", share=round(share, 4)),
+        estimator=Spec("reinforce"),
+    )
+
+
+PERTURBED = (
+    "Differentiable patch selection (Cordonnier et al. 2021): the best patches by a score, which "
+    "learns through the mean choice under noise."
+)
+SAMPLED = (
+    "Attention sampling (Katharopoulos & Fleuret 2019): soft attention over all patches, estimated "
+    "from those that are drawn by it."
+)
+LEARNING: dict[str, Recipe] = {
+    "patch-selection-digits": choosing(
+        DIGITS,
+        "patch selection",
+        PERTURBED,
+        Spec("patch_selection"),
+        sensor=ON_DIGITS,
+        estimator=Spec("perturbed_top_k", sigma=0.1, falling=800),
+        images=64_000,
+        batch_size=64,
+        lr=3e-3,
+        validate_every=6_400,
+    ),
+    "patch-selection-cluttered-60": choosing(
+        CLUTTERED_60,
+        "patch selection",
+        PERTURBED,
+        Spec("patch_selection"),
+        sensor=ON_60,
+        estimator=Spec("perturbed_top_k", sigma=0.1, falling=4000),
+        images=320_000,
+        batch_size=64,
+        lr=2e-3,
+        validate_every=32_000,
+    ),
+    "attention-sampling-digits": choosing(
+        DIGITS,
+        "attention sampling",
+        SAMPLED,
+        Spec("attention_sampling"),
+        sensor=ON_DIGITS,
+        estimator=Spec("attention_sampling"),
+        images=64_000,
+        batch_size=64,
+        lr=3e-3,
+        validate_every=6_400,
+    ),
+    "attention-sampling-cluttered-60": choosing(
+        CLUTTERED_60,
+        "attention sampling",
+        SAMPLED,
+        Spec("attention_sampling"),
+        sensor=ON_60,
+        estimator=Spec("attention_sampling"),
+        images=320_000,
+        batch_size=64,
+        lr=2e-3,
+        validate_every=32_000,
+    ),
+}
+CHOOSING: dict[str, Recipe] = {
+    **LEARNING,
+    **{f"random-{name}": at_random(name, recipe) for name, recipe in LEARNING.items()},
+}
