@@ -102,6 +102,7 @@ def test_help_lists_what_the_rows_of_a_recipe_take_and_nothing_else(
     flags = [line.split()[0] for line in lines if line.startswith("  --")]
     assert len(flags) == len(set(flags))
     common = {"seed", "device", "threads", "out", "root", "track", "again", "config"}
+    common |= {"validate_only"}
     common |= {*recipe.specs()}
     rows = {
         each for part, spec in recipe.specs().items() for each in tables.options_of(part, spec.name)
