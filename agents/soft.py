@@ -189,8 +189,8 @@ class ViT(nn.Module):
 
 
 def vit_32(image: tuple[int, ...], width: int, middle: int) -> ViT:
-    """`ViT` of 32x32 patches, for images of which 4x4 patches would be too many to attend to."""
-    return ViT(image, width, middle, side=32)
+    """`ViT` of at most 32 x 32 patches, for images of which those of 4x4 pixels are too many."""
+    return ViT(image, width, middle, side=-(-max(image[1:]) // 32))
 
 
 Backbone = Literal["cnn", "vit", "vit_32"]
@@ -306,8 +306,8 @@ class SoftAgent(nn.Module):
     Its place is the centre: it sees everything, so looking is not a choice.
 
     Args:
-        backbone: What features come from: cnn, vit, vit_32 (of 32x32 patches), or a network of your
-            own, package.module:make.
+        backbone: What features come from: cnn, vit, vit_32 (at most 32 x 32 patches), or a network
+            of your own, package.module:make.
         frozen: Leave the weights of a network of your own as they are.
         block: Made for a number of channels; stands in the backbone where its class says.
         head: Made for channels and classes; answers.

@@ -62,7 +62,7 @@ def sayable(kind: Any) -> Any:
 
 def test_of_a_union_what_words_can_say_stays() -> None:
     taken = takes(("hardattn.agents", "SoftAgent"))["backbone"]
-    assert taken.choices == ("cnn", "vit") and wording.plugs_in(taken, "mine:make")
+    assert taken.choices == ("cnn", "vit", "vit_32") and wording.plugs_in(taken, "mine:make")
     assert takes(("hardattn.agents", "RAM"))["encoder"].kind == str | None
 
 
