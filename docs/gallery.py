@@ -18,7 +18,16 @@ from hardattn.viz.looks import frames, gif
 
 IMAGES = Path(__file__).resolve().parent / "images"
 # Whose animation, and of which test scene.
-SHOWN = {"ram-digits": 5, "sat-soft-digits": 5, "cnn-digits": 5}
+SHOWN = {
+    "ram-digits": 5,
+    "ram-cluttered-digits": 5,
+    "random-cluttered-digits": 5,
+    "draw-digits,hidden=128": 5,
+    "sat-soft-digits": 5,
+    "reinforced-digits": 5,
+    "soft-long,block=cbam": 5,
+    "cnn-digits": 5,
+}
 
 
 def draw(name: str, number: int) -> bytes:
@@ -33,6 +42,6 @@ def draw(name: str, number: int) -> bytes:
 
 if __name__ == "__main__":
     for name, number in SHOWN.items():
-        path = IMAGES / f"look-{name}.gif"
+        path = IMAGES / f"look-{name.partition(',')[0]}.gif"
         path.write_bytes(draw(name, number))
         print(f"{path.stat().st_size:>9,}  {path}")

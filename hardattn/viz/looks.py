@@ -101,14 +101,21 @@ def panel(looked: Looked, upto: int | None = None) -> Picture:
 
 
 def text(
-    said: str, width: int, size: int = 13, colour: Colour = INK, paper: Colour = PAPER
+    said: str,
+    width: int,
+    size: int = 13,
+    colour: Colour = INK,
+    paper: Colour = PAPER,
+    *,
+    end: bool = False,
 ) -> Picture:
-    """A line of text, cut where it is too long, (h, width, 3)."""
+    """A line of text, cut where it is too long, (h, width, 3). end: cut is its beginning."""
     canvas = Image.new("RGB", (width * SUPER, round(size * 1.5) * SUPER), paper)
     pen = ImageDraw.Draw(canvas)
     face = font(size * SUPER)
     while said and pen.textlength(said, face) > canvas.width:
-        said = said[:-2] + "…" if len(said) > 2 else ""
+        shorter = "…" + said[2:] if end else said[:-2] + "…"
+        said = shorter if len(said) > 2 else ""
     pen.text((0, canvas.height / 2), said, fill=colour, font=face, anchor="lm")
     return _shrunk(canvas)
 
@@ -235,9 +242,10 @@ def _maps(maps: Sequence[Drawn], sides: Sequence[int], width: int) -> Picture:
         picture = (
             _map(one.density, (sides[0], sides[1]), MAP) if one.places else _gates(one.density)
         )
-        lines = [one.name, one.about, peak(one.density)]
-        faces = [text(line, MAP, 11, INK if at == 0 else QUIET) for at, line in enumerate(lines)]
-        cells.append(stacked([picture, *faces], 1))
+        # The end of a name tells maps of one network apart.
+        named = text(one.name, MAP, 11, end=True)
+        about = [text(line, MAP, 11, QUIET) for line in (one.about, peak(one.density))]
+        cells.append(stacked([picture, named, *about], 1))
     across = max(1, (width + GAP) // (MAP + GAP))
     rows = [cells[start : start + across] for start in range(0, len(cells), across)]
     return stacked([_beside(row, GAP) for row in rows])

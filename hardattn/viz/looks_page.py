@@ -12,6 +12,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #24292f; background: #fff; m
   max-width: 72rem; padding: 0 1rem }
 figure { margin: 2rem 0; border: 1px solid #d0d7de; border-radius: 6px; padding: 1rem }
 figure img { max-width: 100%; height: auto; display: block }
+figure img[hidden] { display: none }
 figcaption { margin-bottom: .5rem }
 .steps { display: flex; gap: .75rem; align-items: center; margin: .5rem 0 }
 .steps input { flex: 1; max-width: 24rem }

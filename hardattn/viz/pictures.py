@@ -215,6 +215,7 @@ def glimpse_tile(
     """
     scales = sensor.scales if isinstance(sensor, Retina) else 1
     look = seen.double().view(scales, -1, *seen.shape[-2:])
+    look = look / look.max().clamp_min(1)  # a filterbank's gamma may leave [0, 1]
     extent = seen.shape[-1] * 2 ** (scales - 1)
     frame = max(2, square // 16)
     canvas = Image.new("RGB", (square, square), colour)

@@ -27,7 +27,8 @@ def test_it_holds_a_picture_a_look_and_nothing_from_elsewhere() -> None:
 
 def test_in_a_browser_one_look_is_shown_at_a_time(tmp_path: Path) -> None:
     script = """
-    const shown = () => [...document.querySelectorAll("img")].filter(one => !one.hidden).length;
+    const seen = image => image.offsetHeight > 0;
+    const shown = () => [...document.querySelectorAll("img")].filter(seen).length;
     const slider = document.querySelector("input"), output = document.querySelector("output");
     const before = output.textContent;
     slider.value = 0; slider.dispatchEvent(new Event("input"));
