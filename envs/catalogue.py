@@ -49,6 +49,7 @@ DIGITS: dict[str, dict[str, Any]] = {
     "Sequence": SMALL | {"canvas": 64, "digits": 3, "gap": 2, "looks": 12},
     "Search": SMALL | CUED,
     "Localise": SMALL | CLUTTER,
+    "Majority": SMALL | CLUTTER | {"canvas": 96, "looks": 12},
 }
 MNIST: dict[str, dict[str, Any]] = {
     "Plain": {"size": 8, "scales": 1, "looks": 6},
@@ -58,6 +59,7 @@ MNIST: dict[str, dict[str, Any]] = {
     "Sequence": LARGE | {"canvas": 100, "digits": 3, "gap": 2, "looks": 12},
     "Search": LARGE | CUED | {"canvas": 84},
     "Localise": LARGE | CLUTTER,
+    "Majority": LARGE | CLUTTER | {"canvas": 124, "scales": 4, "looks": 16},
 }
 ABOUT = {
     "Plain": "Which class is this image of?",
@@ -66,6 +68,7 @@ ABOUT = {
     "Pair": "Which two classes are the two images on the canvas?",
     "Sequence": "Which classes are the images of a row, one by one, and where does it end?",
     "Search": "In which of 3 x 3 cells is the image of the class that is named?",
+    "Majority": "Of which class are three of the five images on the canvas?",
     "Localise": "At which of 5 x 5 places is the image, among pieces of others?",
 }
 SOURCES = {

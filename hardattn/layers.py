@@ -194,7 +194,7 @@ class CellScores(nn.Module):
         for before in (channels, filters, filters):
             layers += [nn.Conv2d(before, filters, 3, padding=1), nn.ReLU()]
         self.net = nn.Sequential(*layers)
-        self.score = nn.Linear(filters, 1)
+        self.score = nn.Linear(filters, 1, bias=False)  # what all have alike chooses nothing
 
     def forward(self, view: Tensor) -> Tensor:
         cells = F.adaptive_avg_pool2d(self.net(view), self.grid).flatten(2)

@@ -103,6 +103,7 @@ SCENES: dict[str, SceneKind] = {
     "sequence": SceneKind(scenes.sequence, of_sequence, SequenceTask),
     "search": SceneKind(scenes.search, of_cells, cued=True),
     "localise": SceneKind(scenes.localise, of_places, _at_places),
+    "majority": SceneKind(scenes.majority),
     "circle_square": SceneKind(scenes.circle_square, of_shapes),
     "catch": SceneKind(catch, of_game, world=Catch),
 }

@@ -1,6 +1,7 @@
 """A world: through what one looks, what is asked, how often; and the one place of observation."""
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,11 +12,12 @@ from torch.nn import functional as F
 from hardattn.data.memory import at_once
 from hardattn.rng import Generator, uniform
 from hardattn.scenes import Scenes
-from hardattn.scenes.sprites import Sprites
+from hardattn.scenes.sprites import Kind, Sprites, Stage
 from hardattn.sensors import SIGHTS, Sensor, sight
 from hardattn.tasks import Task
 
 COARSE = 12  # pixels a side of a coarse view, at most
+SURVEY = 125  # and of a survey
 
 
 class Observation(NamedTuple):
@@ -49,6 +51,17 @@ def coarse(scenes: Scenes) -> Tensor:
     return torch.cat([F.adaptive_avg_pool2d(whole(part), size) for part in parts])
 
 
+def survey(scenes: Scenes) -> Tensor:
+    """The image averaged down to at most SURVEY pixels a side, without being painted: (B, C, h, w).
+
+    Each pixel of the image counts in one of the view, which are as equal in size as can be.
+    """
+    _, height, width = scenes.shape
+    picture = scenes.picture
+    sprites = picture if isinstance(picture, Sprites) else Sprites.of(picture)
+    return sprites.averaged(min(SURVEY, height), min(SURVEY, width)) / 255.0
+
+
 def whole(scenes: Scenes) -> Tensor:
     """The image itself, in [0, 1]: (B, C, H, W)."""
     return scenes.image.to(torch.get_default_dtype()) / 255.0
@@ -71,6 +84,7 @@ CONTEXTS: dict[str, Callable[[Scenes], Tensor]] = {
     "none": nothing,
     "target": target_centre,
     "coarse": coarse,
+    "survey": survey,
     "whole": whole,
     "cue": cue,
 }
@@ -148,9 +162,10 @@ class World:
         if "target" in (self.context_name, self.first_name):
             return "is told where the target is"
         never, coarsely, everything = SIGHTS
-        told = {"whole": everything, "coarse": coarsely}.get(self.context_name, never)
-        if told == coarsely and max(image[1:]) <= COARSE:
-            told = everything
+        views = {"coarse": COARSE, "survey": SURVEY}
+        told = {"whole": everything}.get(self.context_name, never)
+        if (view := views.get(self.context_name)) is not None:
+            told = everything if max(image[1:]) <= view else coarsely
         shown = sight(self.sensor, image, 1 if self.changes else self.horizon)
         return max(told, shown, key=SIGHTS.index)
 
@@ -161,7 +176,10 @@ class World:
         """
         windows = self.sensor.by_windows and self.context_name not in ("coarse", "whole")
         if windows and isinstance(scenes.picture, Sprites):
-            return at_once(self.sensor.shape(scenes.shape))
+            shape = self.sensor.shape(scenes.shape)
+            if self.context_name == "survey":  # whose features take more than itself
+                shape = max(shape, (16, SURVEY, SURVEY), key=math.prod)
+            return at_once(shape)
         return at_once(scenes.shape)
 
     def open(self, scenes: Scenes) -> Any:
@@ -187,7 +205,11 @@ class World:
 
     def context_shape(self, image: tuple[int, int, int], cue: int = 0) -> tuple[int, ...]:
         """The shape of one context, for images of (C, H, W) and cues of so many numbers."""
-        blank = torch.zeros(1, *image, dtype=torch.uint8)
+        # Nothing on a canvas of that size, which is painted only where all of it is told.
+        dot = torch.zeros(1, image[0], 1, 1, dtype=torch.uint8)
+        stage = Stage(dot, [Kind(1, 1, 1)], *image[1:])
+        nought = torch.zeros(1, 1, 2, dtype=torch.int32)
+        blank = Sprites(nought[..., 0], nought, nought, stage)
         nowhere = torch.zeros(1, dtype=torch.int64)
         scene = Scenes(
             blank, nowhere, torch.zeros(1, 1, 4), nowhere, torch.zeros(1, cue or self.cues)

@@ -99,6 +99,45 @@ LEARNING: dict[str, Recipe] = {
         validate_every=32_000,
     ),
 }
+# Megapixel digits, after the papers: ten patches of 50x50 of 1500x1500 pixels.
+MEGAPIXELS = replace(
+    CLUTTERED_60,
+    problem=replace(
+        CLUTTERED_60.problem,
+        scene=Spec("majority", canvas=1500, distractors=50, distractor_size=12),
+    ),
+)
+
+
+def megapixels(title: str, about: str, agent: Spec, estimator: Spec) -> Recipe:
+    """On megapixel digits; 2 CPU hours or so, of which most goes into the survey's features."""
+    recipe = choosing(
+        replace(MEGAPIXELS, scene="Five digits of MNIST among noise on 1500x1500, three alike"),
+        title,
+        about,
+        agent.but(filters=8),
+        sensor=Spec("several", rows=50, columns=50, count=10, side=50),
+        estimator=estimator,
+        images=200_000,
+        batch_size=32,
+        lr=1e-3,
+        validate_every=20_000,
+    )
+    said = recipe.about.replace("a view of 12x12", "a view of 125x125")
+    return replace(recipe, about=said, problem=replace(recipe.problem, context="survey"))
+
+
+LEARNING |= {
+    "patch-selection-megapixels": megapixels(
+        "patch selection",
+        PERTURBED,
+        Spec("patch_selection"),
+        Spec("perturbed_top_k", sigma=0.05, falling=5000),
+    ),
+    "attention-sampling-megapixels": megapixels(
+        "attention sampling", SAMPLED, Spec("attention_sampling"), Spec("attention_sampling")
+    ),
+}
 CHOOSING: dict[str, Recipe] = {
     **LEARNING,
     **{f"random-{name}": at_random(name, recipe) for name, recipe in LEARNING.items()},

@@ -50,14 +50,14 @@ class PerturbedTopK(nn.Module):
     """The mean choice under noise, and its gradient (Cordonnier et al. 2021, arXiv:2104.03059).
 
     The scores of an agent's `Subset`, its logits, are disturbed by normal noise of deviation sigma,
-    and what is looked at are the K best in the mean over samples (`selection.perturbed_top_k`): in
+    and what is looked at are the K best in the mean over noises (`selection.perturbed_top_k`): in
     training weighted sums of patches. Biased for looks at the K best, as evaluation has them, the
     less the smaller sigma; so it falls linearly to 0 in `falling` updates. From there on looks are
     hard, and nothing moves the scores.
 
     Args:
         sigma: Standard deviation of the noise, to begin with.
-        samples: Noises in the mean.
+        noises: How many are in the mean.
         falling: Updates in which sigma falls to 0; none: it stays.
     """
 
@@ -67,16 +67,16 @@ class PerturbedTopK(nn.Module):
         world: World,
         *,
         sigma: float = 0.05,
-        samples: int = 100,
+        noises: int = 100,
         falling: int | None = None,
     ):
         super().__init__()
-        if sigma <= 0 or samples < 1 or (falling is not None and falling < 1):
+        if sigma <= 0 or noises < 1 or (falling is not None and falling < 1):
             raise ValueError(
-                f"noise needs a sigma above 0, 1 sample or more and 1 update or more to fall, not "
-                f"{sigma}, {samples}, {falling}"
+                f"noise needs a sigma above 0, 1 of them or more and 1 update or more to fall, not "
+                f"{sigma}, {noises}, {falling}"
             )
-        self.sigma, self.samples, self.falling, self.updates = sigma, samples, falling, 0
+        self.sigma, self.noises, self.falling, self.updates = sigma, noises, falling, 0
 
     def get_extra_state(self) -> int:
         return self.updates
@@ -102,7 +102,7 @@ class PerturbedTopK(nn.Module):
             scores, count = chosen.logits, chosen.count
             if left == 0:
                 return chosen.over(best(scores, count)), scores.new_zeros(len(scores))
-            shape = (len(scores), self.samples, scores.shape[1])
+            shape = (len(scores), self.noises, scores.shape[1])
             drawn = scores.new_empty(shape).normal_(generator=noise)
             mean = perturbed_top_k(scores, count, drawn, left * self.sigma)
             return mean.flatten(1), scores.new_zeros(len(scores))

@@ -1,5 +1,6 @@
 """Scenes: what an image becomes before anyone looks."""
 
+from hardattn.scenes.majority import majority as majority
 from hardattn.scenes.makers import (
     CELLS as CELLS,
     PLACES as PLACES,

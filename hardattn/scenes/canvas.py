@@ -37,6 +37,13 @@ class Canvas:
         rank = self.below(2**31, self.count, count) * (len(order) - size[label]) >> 31
         return order[torch.where(rank < before[label], rank, rank + size[label])]
 
+    def of_its_class(self, index: Tensor, count: int) -> Tensor:
+        """(B, count): uniform images of the class of image `index`, itself among them."""
+        order, size, before, _ = self.split.by_class
+        label = self.split.labels[index][:, None]
+        rank = self.below(2**31, self.count, count) * size[label] >> 31
+        return order[before[label] + rank]
+
     def fits(self, zoom: int, digits: int = 1, gap: int = 0) -> tuple[int, int]:
         """Height and width of a zoomed image; raises where a row of them does not fit."""
         h, w = (side * zoom for side in self.split.images.shape[2:])

@@ -119,6 +119,16 @@ class Sprites(NamedTuple):
         parts = [(self.rows(at, at + many), corner[at : at + many]) for at in starts]
         return torch.cat([look(part, begin, side) for part, begin in parts])
 
+    def averaged(self, height: int, width: int) -> Tensor:
+        """The scenes in less pixels, each the mean of those in it: (B, C, h, w), from 0 to 255.
+
+        As of the painted scenes, and nobody paints them: it takes what the pieces have in pixels.
+        """
+        many = max(1, TOGETHER // max(1, self.stage.pixels * self.shape[1]))
+        starts = range(0, len(self.source), many)
+        parts = [self.rows(at, at + many)._averaged(height, width) for at in starts]
+        return torch.cat(parts) if parts else torch.zeros(0, self.shape[1], height, width)
+
     def painted(self, ground: Tensor | None = None) -> Tensor:
         """The scenes as pixels: (B, C, H, W) uint8.
 
@@ -207,6 +217,39 @@ class Sprites(NamedTuple):
                 below = flat.index_select(0, pixel)
                 # ~ is 255 less that.
                 flat.scatter_(0, pixel, below.add_(torch.minimum(piece, ~below)))
+
+    def _averaged(self, height: int, width: int) -> Tensor:
+        (count, channels, rows, columns), device = self.shape, self.source.device
+        at, values = [], []
+        x, y = self.place.permute(2, 1, 0).long().contiguous()
+        for own, kind in self._kinds():
+            down = y[own, :, None] + torch.arange(kind.height, device=device)
+            across = x[own, :, None] + torch.arange(kind.width, device=device)
+            where = down[..., None] * columns + across[:, :, None]
+            where = where.masked_fill((x[own] < 0)[..., None, None], rows * columns)
+            at.append(where.transpose(0, 1).flatten(1))
+            values.append(self._pixels(own, kind).permute(1, 2, 0, 3, 4).flatten(2))
+        # What falls on one pixel is next to each other, once sorted, and is cut off as a sum.
+        where, order = torch.cat(at, 1).sort(1)
+        every = (count, channels, where.shape[1])
+        value = torch.cat(values, 2).int().gather(2, order[:, None].expand(every))
+        new = torch.ones_like(where)
+        new[:, 1:] = where[:, 1:] != where[:, :-1]
+        pixel = new.cumsum(1) - 1
+        sums = torch.zeros_like(value).scatter_add_(2, pixel[:, None].expand(every), value)
+        sums.clamp_(max=255)
+        where = torch.full_like(where, rows * columns).scatter_(1, pixel, where)
+        row = where.div(columns, rounding_mode="floor") * height // rows
+        cell = row * width + where % columns * width // columns
+        cell = cell.masked_fill(where >= rows * columns, height * width)
+        whole = value.new_zeros(count, channels, height * width + 1)
+        whole.scatter_add_(2, cell[:, None].expand(every), sums)
+        each = [
+            (torch.arange(pixels, device=device) * cells // pixels).bincount(minlength=cells)
+            for pixels, cells in ((rows, height), (columns, width))
+        ]
+        means = whole[..., :-1].unflatten(2, (height, width)) / (each[0][:, None] * each[1])
+        return means.to(torch.get_default_dtype())
 
     def _kinds(self) -> Iterator[tuple[slice, Kind]]:
         """Which pieces are of each kind."""

@@ -14,6 +14,7 @@ CANVASES = {
     "sequence": dict(canvas=(12, 27)),
     "search": dict(canvas=(20, 24)),
     "localise": dict(canvas=(14, 15), distractor_size=3),
+    "majority": dict(canvas=(21, 24), distractors=3, distractor_size=3),
     "circle_square": {},
     "catch": {},
 }

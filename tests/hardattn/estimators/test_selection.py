@@ -27,7 +27,7 @@ def test_the_gradient_is_that_of_the_loss_at_the_exact_mean() -> None:
     wanted = flat_gradient(agent, through(exactly, agent, world, three(), None).total)
     moved = dict(agent.named_parameters())
     assert moved["scores.score.weight"].requires_grad and wanted.abs().max() > 0
-    estimator = PerturbedTopK(agent, world, sigma=0.3, samples=400_000)
+    estimator = PerturbedTopK(agent, world, sigma=0.3, noises=400_000)
     found = flat_gradient(agent, estimator(agent, world, three(), generator_of(1)).total)
     assert (found - wanted).norm() < 0.03 * wanted.norm()
     # Of the scores alone, which are a small part of all.
@@ -37,7 +37,7 @@ def test_the_gradient_is_that_of_the_loss_at_the_exact_mean() -> None:
 
 def test_noise_falls_and_looks_become_hard() -> None:
     agent, world = some_patches(count=2)
-    estimator = PerturbedTopK(agent, world, sigma=0.5, samples=50, falling=2)
+    estimator = PerturbedTopK(agent, world, sigma=0.5, noises=50, falling=2)
     hard = []
     for _ in range(4):
         path = estimator(agent, world, three(), generator_of(3)).path
@@ -53,7 +53,7 @@ def test_noise_falls_and_looks_become_hard() -> None:
     assert other.updates == estimator.updates == 5
 
 
-@pytest.mark.parametrize("wrong", [{"sigma": 0.0}, {"samples": 0}, {"falling": 0}])
+@pytest.mark.parametrize("wrong", [{"sigma": 0.0}, {"noises": 0}, {"falling": 0}])
 def test_what_cannot_be_meant_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="noise needs a sigma above 0"):
         PerturbedTopK(*some_patches(), **wrong)  # type: ignore[arg-type]

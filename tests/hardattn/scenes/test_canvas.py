@@ -23,6 +23,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "sequence": [dict(canvas=(12, 31)), dict(canvas=50, zoom=2, gap=1)],
     "search": [dict(canvas=(21, 24)), dict(canvas=48, zoom=2, distractors=8)],
     "localise": [dict(canvas=(14, 15), distractors=20, distractor_size=3)],
+    "majority": [dict(canvas=(21, 24), distractors=2, distractor_size=3)],
     "circle_square": [{}],
     "catch": [{}],
 }
