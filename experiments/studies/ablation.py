@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hardattn.report.column import estimate_text
+from hardattn.report.controls import script
 from hardattn.report.costs import over_trainings
 from hardattn.report.rows import figure, mean, percent, percent_over_seeds
 from hardattn.report.runs import Group, read
@@ -79,9 +80,8 @@ HEADS = ("", "set", "seeds", "error %", "minus the base", "greedy − sampled", 
 
 
 def ablated(group: Group) -> bool:
-    """Whether it is the recipe with something changed, if only its budget."""
-    origin = group.first.origin
-    return origin.get("recipe") == RECIPE and bool(origin.get("overrides"))
+    """Whether it is the recipe with something changed, if only its budget; no control of it."""
+    return _changes(group) is not None and bool(group.first.origin.get("overrides"))
 
 
 def markdown(results: Path) -> str:
@@ -98,9 +98,9 @@ def markdown(results: Path) -> str:
 
 
 def _changes(group: Group) -> dict[str, Any] | None:
-    """What is changed of the recipe beside its budget; None of another recipe."""
+    """What is changed of the recipe beside its budget; None of another recipe, and of a script."""
     origin = group.first.origin
-    if origin.get("recipe") != RECIPE:
+    if origin.get("recipe") != RECIPE or script(group.first):
         return None
     return {key: value for key, value in origin["overrides"].items() if key != BUDGET}
 

@@ -56,6 +56,10 @@ def test_they_stand_on_no_other_page(tmp_path: Path) -> None:
     commit(tmp_path, [0.01, 0.02, 0.03], images=PLANNED, joint=False)
     assert pages.problem("cluttered")(tmp_path) == before
     assert [ablated(group) for group in read([tmp_path])] == [False, True]
+    # An observer that was retrained for an order is a control, and no ingredient.
+    commit(tmp_path, [0.30], script="raster", estimator="reinforce")
+    assert [ablated(group) for group in read([tmp_path])] == [False, True, False]
+    assert "raster" not in markdown(tmp_path) and "raster" in pages.problem("cluttered")(tmp_path)
 
 
 @pytest.mark.parametrize("one", PLAN, ids=lambda one: one.says)
