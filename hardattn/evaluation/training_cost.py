@@ -1,6 +1,7 @@
 """What learning costs: the operations of one update, counted as `cost` counts those of looking."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -69,7 +70,10 @@ def of_update(
     weights = [weight for one in learners for weight in one.parameters() if weight.requires_grad]
     generator = torch.Generator(scenes.device).manual_seed(0)
     with Learning() as counter, torch.enable_grad():
-        loss = estimator(agent, world, scenes, generator)
-        if loss.total.requires_grad:  # not of estimators that ask for no gradient
-            torch.autograd.grad(loss.total, weights, allow_unused=True)
+        look: Callable[[], Any] | None = partial(estimator, agent, world, scenes, generator)
+        while look is not None:  # some learn several times from the same looks
+            loss = look()
+            if weights and loss.total.requires_grad:  # not of estimators that need no gradient
+                torch.autograd.grad(loss.total, weights, allow_unused=True)
+            look = loss.again
     return TrainingCost(round(counter.total / len(scenes)), round(counter.uncounted / len(scenes)))

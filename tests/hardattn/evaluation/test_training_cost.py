@@ -1,5 +1,6 @@
 """What learning costs, against counts by hand."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch.nn import functional as F
 from hardattn.agents import RAM, SoftAgent
 from hardattn.data import load
 from hardattn.estimators import Loss, learned_baseline
+from hardattn.estimators.actor_critic import ppo
 from hardattn.evaluation.cost import flops
 from hardattn.evaluation.training_cost import Learning, of_update
 from hardattn.scenes import plain
@@ -62,3 +64,14 @@ def test_it_is_a_mean_over_scenes() -> None:
     assert isinstance(
         learned_baseline(agent, world, plain(split, torch.arange(2)), torch.Generator()), Loss
     )
+
+
+def test_who_learns_three_times_from_the_same_looks_pays_for_them() -> None:
+    scenes = plain(load("digits").train, torch.arange(2))
+    world = World(Retina(4, 2), Classify(10, each=True, bonus=1.0), 3)
+    agent = RAM((2, 4, 4), 10, hidden=16, joint=True)
+    once, three = (
+        of_update(agent, world, partial(ppo, update_epochs=epochs), scenes).flops
+        for epochs in (1, 3)
+    )
+    assert 2 * once < three <= 3 * once
