@@ -19,6 +19,7 @@ from hardattn.device import choose, tune
 from hardattn.estimators import refuse
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import Columns
+from hardattn.networks import Normalise
 from hardattn.problem import Problem as Built
 from hardattn.rollout import DRAWS, Agent, rollout
 from hardattn.scenes import MakeScenes, Scenes, fixed_scenes
@@ -203,9 +204,11 @@ def build(recipe: Recipe, world: World, image: tuple[int, int, int], seed: int =
     torch.manual_seed(seed)
     glimpse = world.sensor.shape(image)
     agent = build_agent(recipe.agent, glimpse, world, image)
-    if recipe.problem.normalise:
-        return cast(Learner, Normalised(agent, glimpse, image[0]))
-    return agent
+    if not recipe.problem.normalise:
+        return agent
+    if any(isinstance(part, Normalise) for part in agent.modules()):
+        raise UsageError("its network normalises images by itself: give --normalise False")
+    return cast(Learner, Normalised(agent, glimpse, image[0]))
 
 
 def estimator(recipe: Recipe, agent: Agent, world: World) -> Estimator:
@@ -294,8 +297,7 @@ def _known(dataset: Dataset, agent: Learner) -> Json:
     if dataset.test.boxes is not None:
         found["boxed"] = True  # although its scenes do not place the target themselves
     if isinstance(agent, Normalised):
-        told = {"mean": agent.mean.tolist(), "spread": agent.spread.tolist()}
-        found["normalised"] = told
+        found["normalised"] = {"mean": agent.mean.tolist(), "spread": agent.spread.tolist()}
     return found
 
 

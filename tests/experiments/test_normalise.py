@@ -1,5 +1,6 @@
 """Pictures of one's own, normalised: whoever looks later sees them as the training did."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import hardattn
 from hardattn.agents import Normalised
@@ -15,10 +17,15 @@ from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.experiments.cli import main
 from hardattn.experiments.command_line.parse import parse
-from hardattn.experiments.recipe import RunOptions
+from hardattn.experiments.recipe import RunOptions, UsageError
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import RunLoader
+from hardattn.experiments.run import build
 from hardattn.experiments.sharing import handed_on
+from hardattn.networks import IMAGENET, Normalise
+from hardattn.sensors import Whole
+from hardattn.tasks import Classify
+from hardattn.world import Observation, World
 
 TINY = "--images 64 --batch-size 32 --validate-every 32 --device cpu --track csv".split()
 
@@ -96,7 +103,7 @@ def test_a_graph_takes_images_as_they_are(runs: Path, tmp_path: Path) -> None:
     agent, world = handed_on.load(out)
     images = torch.rand(5, *hardattn.load(folder).image)
     place = torch.zeros(5, world.places)
-    seen = hardattn.world.Observation(images, place, place[:, 0])
+    seen = Observation(images, place, place[:, 0])
     with torch.no_grad():
         wanted = agent.step(agent.start(place[:, :0]), seen)[1].logits
         assert torch.allclose(graph(images), wanted, atol=1e-5)
@@ -113,3 +120,18 @@ def test_it_is_an_option_that_only_pictures_of_ones_own_have_by_default(
     out = ["--out", str(tmp_path / "runs"), "--device", "cpu"]
     assert main(["train", "sb3-ppo", "--normalise", *out]) == 2
     assert "no --normalise" in capsys.readouterr().err and not (tmp_path / "runs").exists()
+
+
+def test_what_normalises_by_itself_is_not_shown_normalised_images() -> None:
+    world = World(Whole(), Classify(2), looks=1, first="centre")
+    recipe = RECIPES["soft-folder"]
+    own = dataclasses.replace(recipe, agent=recipe.agent.but(backbone=f"{__name__}:pretrained"))
+    with pytest.raises(UsageError, match="give --normalise False"):
+        build(own, world, (3, 16, 16))
+    plain = dataclasses.replace(own, problem=dataclasses.replace(own.problem, normalise=False))
+    assert not isinstance(build(plain, world, (3, 16, 16)), Normalised)
+
+
+def pretrained() -> nn.Module:
+    """As somebody writes it whose network was trained on normalised images."""
+    return nn.Sequential(Normalise(*IMAGENET), nn.Conv2d(3, 8, 3, stride=2))
