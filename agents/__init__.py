@@ -15,6 +15,7 @@ from .gat_cluster import GATCluster
 from .gaussian import DrawReader, SpreadRAM, ZoomRAM
 from .glance_focus import GlanceFocus
 from .guided import GuidedRAM
+from .iterative_patch_selection import IterativePatchSelection
 from .kalman import KalmanRAM
 from .move import MoveRAM
 from .mram import MRAM
@@ -73,6 +74,7 @@ AGENTS: dict[str, Row] = {
     ),
     "attention_sampling": Row(AttentionSampling, learns_by="attention_sampling"),
     "patch_selection": Row(PatchSelection, learns_by="perturbed_top_k"),
+    "iterative_patch_selection": Row(IterativePatchSelection, learns_by="reinforce"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -99,6 +101,7 @@ __all__ = [
     "GATCluster",
     "GlanceFocus",
     "GuidedRAM",
+    "IterativePatchSelection",
     "KalmanRAM",
     "MeanPool",
     "MoveRAM",

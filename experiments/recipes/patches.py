@@ -138,7 +138,51 @@ LEARNING |= {
         "attention sampling", SAMPLED, Spec("attention_sampling"), Spec("attention_sampling")
     ),
 }
+# Windows of the grid that the image is gone over in, and the look before them.
+ITERATED = (
+    "Iterative patch selection (Bergner et al. 2023): over all of the image, window by window, and "
+    "an answer from the patches that were attended to most."
+)
+KEEPING: dict[str, Recipe] = {
+    "iterative-patch-selection-digits": replace(
+        DIGITS,
+        scene="Digits doubled to 16x16, anywhere on a blank 48x48 canvas; 4 of 36 patches of 8x8.",
+    ).recipe(
+        "iterative patch selection",
+        ITERATED,
+        Spec("iterative_patch_selection", patch=8, kept=4),
+        sensor=Spec("retina", size=16, scales=1),
+        looks=10,
+        each=False,
+        estimator=Spec("reinforce"),
+        images=64_000,
+        batch_size=64,
+        lr=3e-3,
+        warmup=20,
+        max_grad_norm=5.0,
+        validate_every=6_400,
+    ),
+    "iterative-patch-selection-cluttered-60": replace(
+        CLUTTERED_60,
+        scene="MNIST on a 60x60 canvas with four pieces of clutter; 4 of 36 patches of 10x10.",
+    ).recipe(
+        "iterative patch selection",
+        ITERATED,
+        Spec("iterative_patch_selection", patch=10, kept=4),
+        sensor=Spec("retina", size=20, scales=1),
+        looks=10,
+        each=False,
+        estimator=Spec("reinforce"),
+        images=320_000,
+        batch_size=64,
+        lr=2e-3,
+        warmup=20,
+        max_grad_norm=5.0,
+        validate_every=32_000,
+    ),
+}
 CHOOSING: dict[str, Recipe] = {
+    **KEEPING,
     **LEARNING,
     **{f"random-{name}": at_random(name, recipe) for name, recipe in LEARNING.items()},
 }

@@ -55,6 +55,9 @@ OTHERS: dict[str, dict[str, Any]] = {
     "gat_cluster": dict(sensor=Whole(), width=8),
     "reinforced": dict(sensor=Pairs(3, 3), context="whole", grid=(3, 3), **TOKENS),
     "attention_sampling": dict(SOME, features=8, filters=4),
+    "iterative_patch_selection": dict(
+        sensor=Retina(6), patch=3, kept=3, features=8, hidden=12, filters=4
+    ),
     "patch_selection": dict(SOME, features=8, hidden=12, filters=4),
 }
 
@@ -98,7 +101,7 @@ def build(who: str, looks: int = 3, seed: int = 0) -> tuple[Any, World]:
         world = World(sensor, Classify(CLASSES, each=name != "dt_ram"), looks, context=told)
         if told != "none":
             given["context"] = world.context_shape((1, SIDE, SIDE))
-        if name in ("show_attend_tell", "temporal"):
+        if name in ("show_attend_tell", "temporal", "iterative_patch_selection"):
             given["looks"] = looks
         return AGENTS[name].make(sensor.shape((1, SIDE, SIDE)), CLASSES, **given), world
     sensor = Retina(3, 2)
