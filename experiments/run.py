@@ -34,7 +34,7 @@ from hardattn.world import World
 from .build import Estimator, Learner, agent as build_agent, built, estimator as build_estimator
 from .kinds import Json
 from .measure import controls, figures_of, learning, measure
-from .recipe import ProblemOptions, Recipe, RunOptions, Spec
+from .recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
 from .recipes import RECIPES
 from .records import sources, timing
 from .records.claim import claim, origin, plain
