@@ -8,6 +8,7 @@ from hardattn.report.runs import read
 from hardattn.storage import replace_text
 
 from ..kinds import Json
+from ..measure import learning
 from ..recipe import RunOptions, UsageError
 from ..records.folder import locked
 from ..records.sources import files
@@ -58,6 +59,9 @@ def _again(folder: Path, result: Json, revive: RunLoader) -> Json:
         )
         trainer = TRAINERS[trained.recipe.trainer]
         estimator = trainer.estimator(trained.recipe, trained.agent, trained.setting.world)
+        if estimator is not None:
+            seen, world = trained.setting.validation, trained.setting.world
+            now["cost"]["training_flops"] = learning(trained.agent, world, estimator, seen)
         made_of = files(*things(trained.recipe, trained.setting, trained.agent, estimator))
         now |= kept | {"data": trained.setting.data, "sources": {"files": made_of, "changed": []}}
         replace_text(folder / "result.json", json.dumps(now, indent=1) + "\n")

@@ -15,6 +15,7 @@ from hardattn.agents.soft import placement
 from hardattn.attention import BLOCKS
 
 from ...command_line.parse import called
+from ...options.option import nearest
 from ...recipe import Recipe, UsageError, choose_rows
 from ...recipes import RECIPES
 from ...recipes.equal import BEST_OF_SQUARES
@@ -26,6 +27,7 @@ LEAST_SEEDS = 3  # that a block was trained with, to be one of the best
 SCRIPTS = ("random", "raster", "path", "oracle")  # the controls; "path" has that of its agent
 # Nothing is learned of where to look, so one estimator serves every control.
 TAUGHT_TO_ANSWER = {"estimator": "reinforce", "draw": "greedy"}
+NONE_IS_BEST = "the comparison of all blocks of soft attention is not committed, so none is best"
 WIDEST = 2048  # units of a layer
 
 
@@ -186,8 +188,7 @@ def _knob(changes: dict[str, Any]) -> str:
 def _of(task: str, name: str, who: Who) -> Iterator[Cell]:
     """An agent on a task, and its controls."""
     if not who.recipe:
-        why = "the comparison of all blocks of soft attention is not committed, so none is best"
-        yield Cell(task, name, title=who.title, missing=why)
+        yield Cell(task, name, title=who.title, missing=NONE_IS_BEST)
         return
     recipe = ELSEWHERE.get((name, task), f"{who.recipe}-{task}")
     changes: dict[str, Any] = {"images": TASKS[task].images[who.kind], "keep": "best"} | who.changes
@@ -215,7 +216,8 @@ def chosen(cells: list[Cell], names: tuple[str, ...]) -> list[Cell]:
     by_name = {cell.name: cell for cell in cells}
     for name in names:
         if name not in by_name:
-            raise UsageError(f"no cell is called {name!r}: {', '.join(by_name)}")
+            near = nearest(name, by_name)
+            raise UsageError(f"no cell is called {name!r}: {near}; --list tells of all")
         if why := by_name[name].missing:
             raise UsageError(f"{name} cannot be trained: {why}")
     return [by_name[name] for name in names] if names else cells

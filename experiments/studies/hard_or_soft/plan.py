@@ -21,7 +21,17 @@ from ...build import built
 from ...recipe import Recipe, UsageError
 from ...recipes import RECIPES
 from ...run import build, estimator
-from .cells import AGENTS, TASKS, TOLERANCE, WIDEST, Cell, best_of_soft, changed, given
+from .cells import (
+    AGENTS,
+    NONE_IS_BEST,
+    TASKS,
+    TOLERANCE,
+    WIDEST,
+    Cell,
+    best_of_soft,
+    changed,
+    given,
+)
 
 PLAN = "plan.json"
 # What a number that is worked on, but not in a product, costs in training, in operations: norms,
@@ -64,7 +74,13 @@ def kept(path: Path, protocol: Protocol, root: Path | None = None) -> list[Cell]
             f"{path.parent} holds runs of the {held['protocol']} comparison, not of the "
             f"{protocol.name} one: choose another --out"
         )
-    return [Cell(**each) for each in held["cells"]]
+    cells = [Cell(**each) for each in held["cells"]]
+    there = {cell.name for cell in given() if not cell.missing}
+    if any(cell.missing == NONE_IS_BEST and cell.name in there for cell in cells):
+        # The best blocks are known since; all others come out as they were.
+        path.unlink()
+        return kept(path, protocol, root)
+    return cells
 
 
 def made(protocol: Protocol, root: Path | None = None) -> list[Cell]:

@@ -98,7 +98,7 @@ def test_a_name_that_there_is_not_is_said() -> None:
     cells = given(Path("nowhere"))
     assert chosen(cells, ()) == cells
     assert [cell.name for cell in chosen(cells, ("cnn-circle-square",))] == ["cnn-circle-square"]
-    with pytest.raises(UsageError, match=r"no cell is called 'ram': .*ram-cluttered-60"):
-        chosen(cells, ("ram",))
+    with pytest.raises(UsageError, match="no cell is called 'ram-cluttered-6': perhaps ram-"):
+        chosen(cells, ("ram-cluttered-6",))
     with pytest.raises(UsageError, match="is not committed"):
         chosen(cells, ("block-1-cluttered-60",))

@@ -83,3 +83,16 @@ def test_a_smoke_test_has_few_images() -> None:
     cell = cells.given(NOWHERE)[0]
     assert plan.shortened(cell, FULL) == cell
     assert plan.shortened(cell, QUICK).full_recipe.training.images == 2_048
+
+
+def test_a_plan_goes_on_when_the_best_blocks_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [one for one in cells.given(NOWHERE) if one.name == "block-1-search-digits"]
+    monkeypatch.setattr(plan, "made", lambda protocol, root: before)
+    monkeypatch.setattr(plan, "given", lambda: before)
+    assert plan.kept(tmp_path / "plan.json", FULL) == before
+    now = [replace(before[0], missing="", recipe="soft-search-digits")]
+    monkeypatch.setattr(plan, "made", lambda protocol, root: now)
+    monkeypatch.setattr(plan, "given", lambda: now)
+    assert plan.kept(tmp_path / "plan.json", FULL) == now
