@@ -20,6 +20,7 @@ from .kalman import KalmanRAM
 from .move import MoveRAM
 from .mram import MRAM
 from .normalised import Normalised
+from .patch_drop import PatchDrop
 from .patch_selection import PatchSelection
 from .player import Player
 from .ram import RAM
@@ -75,6 +76,7 @@ AGENTS: dict[str, Row] = {
     "attention_sampling": Row(AttentionSampling, learns_by="attention_sampling"),
     "patch_selection": Row(PatchSelection, learns_by="perturbed_top_k"),
     "iterative_patch_selection": Row(IterativePatchSelection, learns_by="reinforce"),
+    "patch_drop": Row(PatchDrop, learns_by="self_critical"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -106,6 +108,7 @@ __all__ = [
     "MeanPool",
     "MoveRAM",
     "Normalised",
+    "PatchDrop",
     "PatchSelection",
     "Player",
     "ReSAN",

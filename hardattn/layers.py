@@ -218,6 +218,10 @@ class PatchNet(nn.Module):
             high, wide = -(-high // 2), -(-wide // 2)
         self.net = nn.Sequential(*layers, nn.Flatten())
         self.features = nn.Linear(before * high * wide, features)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):  # else what little is bright dies away
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
 
     def forward(self, patches: Tensor) -> Tensor:
         shown = self.features(self.net(patches.flatten(0, 1))).relu()

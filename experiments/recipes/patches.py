@@ -109,8 +109,10 @@ MEGAPIXELS = replace(
 )
 
 
-def megapixels(title: str, about: str, agent: Spec, estimator: Spec) -> Recipe:
-    """On megapixel digits; 2 CPU hours or so, of which most goes into the survey's features."""
+def megapixels(
+    title: str, about: str, agent: Spec, estimator: Spec, batch_size: int, images: int
+) -> Recipe:
+    """On megapixel digits."""
     recipe = choosing(
         replace(MEGAPIXELS, scene="Five digits of MNIST among noise on 1500x1500, three alike"),
         title,
@@ -118,10 +120,10 @@ def megapixels(title: str, about: str, agent: Spec, estimator: Spec) -> Recipe:
         agent.but(filters=8),
         sensor=Spec("several", rows=50, columns=50, count=10, side=50),
         estimator=estimator,
-        images=200_000,
-        batch_size=32,
+        images=images,
+        batch_size=batch_size,
         lr=1e-3,
-        validate_every=20_000,
+        validate_every=images // 10,
     )
     said = recipe.about.replace("a view of 12x12", "a view of 125x125")
     return replace(recipe, about=said, problem=replace(recipe.problem, context="survey"))
@@ -132,10 +134,18 @@ LEARNING |= {
         "patch selection",
         PERTURBED,
         Spec("patch_selection"),
-        Spec("perturbed_top_k", sigma=0.05, falling=5000),
+        # Until the scores have learned, nearly every noise has patches of its own to be read.
+        Spec("perturbed_top_k", sigma=0.05, noises=50, falling=10_000),
+        batch_size=8,
+        images=100_000,
     ),
     "attention-sampling-megapixels": megapixels(
-        "attention sampling", SAMPLED, Spec("attention_sampling"), Spec("attention_sampling")
+        "attention sampling",
+        SAMPLED,
+        Spec("attention_sampling"),
+        Spec("attention_sampling"),
+        batch_size=32,
+        images=200_000,
     ),
 }
 # Windows of the grid that the image is gone over in, and the look before them.
@@ -181,7 +191,51 @@ KEEPING: dict[str, Recipe] = {
         validate_every=32_000,
     ),
 }
+DROPPED = (
+    "PatchDrop (Uzkent & Ermon 2020): which of 16 patches are seen finely is decided from a view "
+    "of 12x12, each for itself, and paid for."
+)
+
+
+def dropping(of: Family, phases: tuple[int, int], **changes: Any) -> Recipe:
+    """An agent that decides a mask of 4 x 4 patches."""
+    return replace(of, scene=f"{of.scene.partition(';')[0]}.").recipe(
+        "PatchDrop",
+        DROPPED,
+        Spec("patch_drop", price=0.5),
+        sensor=Spec("patches", rows=4, columns=4),
+        looks=2,
+        context="coarse",
+        each=False,
+        estimator=Spec("three_phases", phases=phases, samples=2),
+        batch_size=64,
+        warmup=20,
+        max_grad_norm=5.0,
+        **changes,
+    )
+
+
+DROPPING: dict[str, Recipe] = {
+    "patch-drop-digits": dropping(
+        DIGITS, (500, 100), images=64_000, lr=3e-3, validate_every=6_400, keep="last"
+    ),
+    "patch-drop-cluttered-60": dropping(
+        CLUTTERED_60, (2500, 500), images=320_000, lr=2e-3, validate_every=32_000, keep="last"
+    ),
+}
+HALF = {
+    f"random-{name}": replace(
+        recipe,
+        title="random patches, PatchDrop",
+        about=f"The observer of {name}, with half of the patches, anywhere.",
+        agent=recipe.agent.but(script="random", share=0.5),
+        estimator=Spec("reinforce"),
+    )
+    for name, recipe in DROPPING.items()
+}
 CHOOSING: dict[str, Recipe] = {
+    **DROPPING,
+    **HALF,
     **KEEPING,
     **LEARNING,
     **{f"random-{name}": at_random(name, recipe) for name, recipe in LEARNING.items()},

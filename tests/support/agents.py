@@ -12,7 +12,7 @@ from hardattn.layers import CORES
 from hardattn.maps import Map, recorded
 from hardattn.rollout import Decision
 from hardattn.scenes import Scenes, fixed_scenes, translated
-from hardattn.sensors import SENSORS, Affine, Cells, Pairs, Retina, Several, Whole
+from hardattn.sensors import SENSORS, Affine, Cells, Pairs, Patches, Retina, Several, Whole
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World
 
@@ -57,6 +57,9 @@ OTHERS: dict[str, dict[str, Any]] = {
     "attention_sampling": dict(SOME, features=8, filters=4),
     "iterative_patch_selection": dict(
         sensor=Retina(6), patch=3, kept=3, features=8, hidden=12, filters=4
+    ),
+    "patch_drop": dict(
+        sensor=Patches(3, 3), context="coarse", grid=(3, 3), features=8, filters=4, prior=0.5
     ),
     "patch_selection": dict(SOME, features=8, hidden=12, filters=4),
 }

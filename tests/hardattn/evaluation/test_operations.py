@@ -137,6 +137,7 @@ BY_HAND: dict[str, float] = {
     "full_view": T * residual_cnn(),
     "soft": T * (backbone() + 2 * net(8, 8, 8) + 8 * K),
     "attention_sampling": scored() + T * (PATCHES + 2 * 8 + 8 * K),
+    "patch_drop": scored() + T * (conv(36, 1, 4) + conv(9, 4, 8) + net(9 * 8, 8, K)),
     "patch_selection": scored() + T * (PATCHES + 2 * net(CELLS, 8) + net(8, H, K)),
     "gat_cluster": T
     * (backbone() + CELLS * (8 * 8 + 8 * K) + K * 36 * 3 + CELLS * 8 + 2 * net(8, K, K)),

@@ -263,6 +263,7 @@ KINDS = (
     *("ram-digits", "dt-ram-digits", "edram-digits", "draw-digits", "zoom-ram-digits"),
     *("glance-focus-digits", "temporal-ram-digits", "oracle-digits", "ram-pairs"),
     *("sat-soft-digits", "sat-hard-digits", "variational-dirichlet-digits", "reinforced-digits"),
+    *("patch-selection-digits", "attention-sampling-digits", "iterative-patch-selection-digits"),
 )
 
 
@@ -380,3 +381,12 @@ def test_scripts_of_points() -> None:
             Scripted(observer, wrong, world.looks)
     with pytest.raises(ValueError, match="no script"):
         Scripted(observer, "spiral", world.looks)
+
+
+def test_several_patches_are_dealt_to_as_many_cells() -> None:
+    agent, world, scenes, draw = untrained("attention-sampling-digits")
+    own = own_looks(agent, world, scenes, draw)
+    for name in ("random", "centre"):
+        place = swapped(name, own, world, scenes)
+        shown = world.sensor.density(place[1])
+        assert (shown.amax((1, 2)) == 1).all() and (shown.sum((1, 2)) == 4).all()
