@@ -221,6 +221,7 @@ class PatchNet(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):  # else what little is bright dies away
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
 
     def forward(self, patches: Tensor) -> Tensor:
