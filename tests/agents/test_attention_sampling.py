@@ -130,7 +130,7 @@ LESSON = Patchwork(
 
 
 def test_learns_where_to_look() -> None:
-    """Errors of seeds 0, 1 and 2: 10, 10, 17 %; of the control 52, 52, 51."""
+    """Errors of seeds 0 and 1: 13, 0 %; of the control 52, 51."""
     learned, control = LESSON.learned(), LESSON.controlled()
     assert error(control) > 0.3
     assert error(learned) < 0.5 * error(control)

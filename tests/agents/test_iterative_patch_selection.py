@@ -122,7 +122,7 @@ LESSON = Asked(
 
 
 def test_learns_what_to_keep() -> None:
-    """Errors of seeds 0, 1 and 2: 28, 0, 0 %; of the control 58, 58, 57."""
+    """Errors of seeds 0, 1 and 2: 0, 0, 0 %; of the control 57, 58, 57."""
     learned = LESSON.learned()
     control = Asked(Anywhere, *list(vars(LESSON).values())[1:]).learned()
     assert error(control) > 0.3
