@@ -119,8 +119,9 @@ def test_all_stands_for_every_row() -> None:
 def test_every_recipe_runs(tiny: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert go(tiny, name, *TINY) == 0
     found = result_in(tiny)
-    assert found.get("boxed", False) == name.endswith("-folder")
-    assert set(found) - {"boxed"} == {
+    own = name.endswith("-folder")
+    assert (found.get("boxed", False), "normalised" in found) == (own, own)
+    assert set(found) - {"boxed", "normalised"} == {
         *("format", "name", "title", "seed", "command", "recipe", "sees", "scenes", "world"),
         *("parameters", "flops", "cost", "figures", "controls", "training", "made_with"),
         *("data", "sources", "origin"),

