@@ -19,13 +19,16 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..command_line.command import Command, read_options, some
 from ..command_line.parse import parse
 from ..recipe import UsageError
 
-Told = Callable[[Sequence[Any]], None]
+if TYPE_CHECKING:
+    from ..sweeps.parallel import Swept
+
+Told = Callable[[Sequence["Swept"]], None]
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ def _search(given: Sweep, changes: list[list[str]]) -> int:
     for search in searches:
         search.begin()
 
-    def note(ended: Sequence[Any]) -> None:
+    def note(ended: Sequence["Swept"]) -> None:
         for search in searches:
             search.note(ended)
 
@@ -225,7 +228,7 @@ def _device(commands: list[list[str]]) -> str:
     return parse(commands[0])[2].device if commands else ""
 
 
-def tell(ended: Sequence[Any]) -> None:
+def tell(ended: Sequence["Swept"]) -> None:
     """A table of what became of each, as `hardattn runs` shows it."""
     from ..records.states import table
 

@@ -5,7 +5,7 @@ All are trained on as many images, from the same seeds, and measured on the same
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hardattn.report.column import estimate_text
 from hardattn.report.controls import script
@@ -13,6 +13,8 @@ from hardattn.report.costs import over_trainings
 from hardattn.report.rows import figure, mean, percent, percent_over_seeds
 from hardattn.report.runs import Group, read
 from hardattn.report.strongest import difference
+
+from ..kinds import Settings
 
 RECIPE = "ram-cluttered-digits"
 BUDGET = "images"  # the setting that says for how long, and changes no ingredient
@@ -24,7 +26,7 @@ class Ingredient(NamedTuple):
 
     section: str
     says: str
-    changes: dict[str, Any]
+    changes: Settings
 
 
 CREDIT, OUT, ADDED, OTHER = (
@@ -97,7 +99,7 @@ def markdown(results: Path) -> str:
     return "\n\n".join(parts) + "\n" if parts else ""
 
 
-def _changes(group: Group) -> dict[str, Any] | None:
+def _changes(group: Group) -> Settings | None:
     """What is changed of the recipe beside its budget; None of another recipe, and of a script."""
     origin = group.first.origin
     if origin.get("recipe") != RECIPE or script(group.first):

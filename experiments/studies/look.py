@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from hardattn.looking import Looked, Subject, look_at
 from hardattn.viz.looks import frames, gif, png, sheet_of, stacked
@@ -12,7 +12,28 @@ from hardattn.viz.looks_page import page
 from ..sharing.subjects import load
 
 
-def look(given: Any) -> Iterator[str]:
+class Asked(Protocol):
+    """What is asked for: the options of `hardattn look`, which tell what each means."""
+
+    @property
+    def run(self) -> str: ...
+    @property
+    def pictures(self) -> Sequence[Path]: ...
+    @property
+    def out(self) -> Path: ...
+    @property
+    def against(self) -> str | None: ...
+    @property
+    def fit(self) -> str: ...
+    @property
+    def invert(self) -> bool: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def saliency(self) -> bool: ...
+
+
+def look(given: Asked) -> Iterator[str]:
     """Write what the options of the command ask for; yield the lines that it prints.
 
     Raises UsageError, CheckpointError, OSError.
@@ -40,7 +61,7 @@ def drawn(looked: Sequence[Sequence[Looked]], suffix: str, command: str) -> byte
     return png(stacked([sheet_of(each) for each in looked]))
 
 
-def _look(subject: Subject, path: Path, given: Any) -> Looked:
+def _look(subject: Subject, path: Path, given: Asked) -> Looked:
     return look_at(
         subject,
         path,
@@ -57,7 +78,7 @@ def _said(looked: Looked) -> str:
     return best if count == 1 else f"{best} after {count} looks"
 
 
-def _command(given: Any) -> str:
+def _command(given: Asked) -> str:
     words = ["hardattn", "look", given.run, *map(str, given.pictures), "--out", str(given.out)]
     words += [] if given.against is None else ["--against", given.against]
     words += [] if given.fit == "letterbox" else ["--fit", given.fit]

@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hardattn.agents.soft import placement
 from hardattn.attention import BLOCKS
 
 from ...command_line.parse import called
+from ...kinds import Settings
 from ...options.option import nearest
 from ...recipe import Recipe, UsageError, choose_rows
 from ...recipes import RECIPES
@@ -58,7 +59,7 @@ class Who(NamedTuple):
     """Of its family: with the task's name behind it, a row of RECIPES."""
     knob: str
     """The option that says how wide it is."""
-    changes: dict[str, Any] = {}
+    changes: Settings = {}
     kind: str = "window"
     """What an image costs it: through a window the same however large it is; a reader, and who
     attends to cells, reads all pixels once; who sees the whole works on all of them throughout."""
@@ -87,7 +88,7 @@ AGENTS: dict[str, Who] = {
 }
 # What is not an agent's own on a task: other names of recipes, other sizes.
 ELSEWHERE = {("ram", "circle-square"): BEST_OF_SQUARES}
-SIZES: dict[tuple[str, str], dict[str, Any]] = {
+SIZES: dict[tuple[str, str], Settings] = {
     ("ram", "circle-square"): {"filters": None, "filter_stride": None},
     ("ram-published", "cluttered-1024"): {"what": 32},
     ("ram", "cluttered-1024"): {"what": 32},
@@ -110,7 +111,7 @@ class Cell:
     """Who looks, in a control."""
     title: str = ""
     recipe: str = ""
-    changes: dict[str, Any] = field(default_factory=dict)
+    changes: Settings = field(default_factory=dict)
     """Of that recipe, its width among them."""
     weights: int = 0
     flops: int = 0
@@ -134,7 +135,7 @@ class Cell:
         return changed(RECIPES[self.recipe], self.changes)
 
 
-def changed(base: Recipe, changes: dict[str, Any]) -> Recipe:
+def changed(base: Recipe, changes: Settings) -> Recipe:
     """The recipe with another block, head or estimator, and other settings."""
     parts = {part: changes[part] for part in ("block", "head") if part in changes}
     rows = {part: changes[part] for part in ("estimator",) if part in changes}
@@ -178,7 +179,7 @@ def best_of_soft(path: Path = SOFT) -> dict[str, Who]:
     return found
 
 
-def _knob(changes: dict[str, Any]) -> str:
+def _knob(changes: Settings) -> str:
     """A block in place of a convolution fixes how wide hidden layers are: then the whole net is."""
     block = changes.get("block")
     replaces = block is not None and placement(BLOCKS[block].make, 32) == "replacement"
@@ -191,7 +192,7 @@ def _of(task: str, name: str, who: Who) -> Iterator[Cell]:
         yield Cell(task, name, title=who.title, missing=NONE_IS_BEST)
         return
     recipe = ELSEWHERE.get((name, task), f"{who.recipe}-{task}")
-    changes: dict[str, Any] = {"images": TASKS[task].images[who.kind], "keep": "best"} | who.changes
+    changes: Settings = {"images": TASKS[task].images[who.kind], "keep": "best"} | who.changes
     changes |= SIZES.get((name, task), {})
     images = changes["images"]
     changes = {key: value for key, value in changes.items() if value is not None}
