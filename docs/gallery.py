@@ -12,7 +12,7 @@ from hardattn.experiments.build import built
 from hardattn.experiments.revive import recipe_of
 from hardattn.experiments.sharing import handed_on
 from hardattn.experiments.sharing.shipped import SHIPPED
-from hardattn.looking import look_at
+from hardattn.looking.look import look_at
 from hardattn.scenes import fixed_scenes
 from hardattn.viz.looks import frames, gif
 

@@ -52,7 +52,7 @@ def look(agent: Any, image: Any, **options: Any) -> tuple[Any, Any]:
 
 
 def load(source: str | Path) -> Any:
-    """A trained agent, with what it was trained for: a `hardattn.looking.Subject`.
+    """A trained agent, with what it was trained for: a `hardattn.looking.look.Subject`.
 
     source: the folder of a run, or one that `hardattn export` wrote.
     """

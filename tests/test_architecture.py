@@ -15,9 +15,7 @@ DRAWS = ("viz", "report")  # rooms that need what draws as soon as they are impo
 MAY = {
     "rng": "",
     "storage": "",
-    "significance": "",
-    "stats": "",
-    "crossed": "significance stats",
+    "statistics": "",
     "device": "",
     "distributions": "",
     "selection": "distributions",
@@ -42,11 +40,10 @@ MAY = {
     "estimators": "distributions rollout scenes selection world",
     "export": "distributions rollout scenes world",
     "evaluation": "clustering data maps rollout scenes sensors tasks world",
-    "saliency": "maps rollout scenes world",
-    "looking": "data distributions evaluation maps rollout saliency scenes sensors tasks world",
+    "looking": "data distributions evaluation maps rollout scenes sensors tasks world",
     "viz": "evaluation looking scenes sensors",
     "training": "data estimators evaluation problem rng rollout scenes storage tasks viz world",
-    "report": "data evaluation problem scenes sensors stats storage viz",
+    "report": "data evaluation problem scenes sensors statistics storage viz",
 }
 
 

@@ -184,7 +184,7 @@ def best(results: Path) -> str:
 
 def _line(title: str, row: "Row", table: "Table") -> str:
     from hardattn.report.column import estimate_text
-    from hardattn.stats import Estimate
+    from hardattn.statistics.intervals import Estimate
 
     # "digits translated, canvas 48, ..." -> translated
     scenes = table.scenes.partition(",")[0].rpartition(" ")[2]

@@ -1,13 +1,13 @@
 """Whoever is named, alive and with its world: a run, a folder that was handed on, one of the Hub's.
 
-`load(source)` is a `hardattn.looking.Subject`.
+`load(source)` is a `hardattn.looking.look.Subject`.
 """
 
 from glob import escape
 from pathlib import Path
 
 from hardattn import storage
-from hardattn.looking import Subject
+from hardattn.looking.look import Subject
 from hardattn.rollout import DRAWS
 from hardattn.world import World
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hardattn.report.column import estimate_text
 from hardattn.report.format_1 import settings
-from hardattn.stats import paired_difference, within
+from hardattn.statistics.intervals import paired_difference, within
 
 from ..kinds import Json
 from ..records.committed import RESULTS

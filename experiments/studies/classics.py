@@ -14,7 +14,7 @@ from hardattn.report.policy_gain import RETRAINED, Gain
 from hardattn.report.rows import percent_over_seeds
 from hardattn.report.runs import Group, read
 from hardattn.report.strongest import BEST_PATH, control_of, same_trainings
-from hardattn.stats import bootstrap_interval, within
+from hardattn.statistics.intervals import bootstrap_interval, within
 
 from ..recipes import RECIPES
 from ..records.ledger import entries

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from hardattn.looking import Looked, Subject, look_at
+from hardattn.looking.look import Looked, Subject, look_at
 from hardattn.viz.looks import frames, gif, png, sheet_of, stacked
 from hardattn.viz.looks_page import page
 

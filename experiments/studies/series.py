@@ -9,7 +9,7 @@ from hardattn.report.render.markdown import seeds_text
 from hardattn.report.render.print import Curves, Dots, Series
 from hardattn.report.rows import percent_over_seeds
 from hardattn.report.runs import Group
-from hardattn.stats import bootstrap_interval, within
+from hardattn.statistics.intervals import bootstrap_interval, within
 
 MARKERS = "osD^vp"  # of matplotlib
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hardattn.report.rows import Row, Table, figure
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 
 Cell = Estimate | float | str | None
 

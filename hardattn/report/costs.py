@@ -7,7 +7,7 @@ from operator import truediv
 from typing import Any
 
 from hardattn.report.runs import Group, Run
-from hardattn.stats import Estimate, quartiles
+from hardattn.statistics.intervals import Estimate, quartiles
 
 
 def times_of(groups: Sequence[Group]) -> dict[str, tuple[Estimate, Estimate]]:

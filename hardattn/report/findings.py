@@ -7,7 +7,7 @@ from hardattn.report.policy_gain import gain_of, sentence
 from hardattn.report.rows import MANY, Row, Table, basis
 from hardattn.report.runs import Group
 from hardattn.report.strongest import TOO_SHORT, difference
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 
 NAMED = 6  # who is not ahead is named up to so many
 

@@ -10,7 +10,7 @@ from hardattn.report.controls import soft
 from hardattn.report.rows import Row, Table, basis
 from hardattn.report.runs import Group, ReportError
 from hardattn.report.strongest import TOO_SHORT, Control, wrong
-from hardattn.stats import Estimate, paired_cluster_difference, within
+from hardattn.statistics.intervals import Estimate, paired_cluster_difference, within
 
 
 def sentences(table: Table) -> list[str]:

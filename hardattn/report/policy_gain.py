@@ -10,7 +10,12 @@ from typing import Any, NamedTuple
 from hardattn.report.controls import script
 from hardattn.report.runs import Group
 from hardattn.report.titles import title
-from hardattn.stats import Estimate, bootstrap_interval, paired_cluster_difference, within
+from hardattn.statistics.intervals import (
+    Estimate,
+    bootstrap_interval,
+    paired_cluster_difference,
+    within,
+)
 
 # Who else chose the looks or the map, in the order of the table of swaps.
 SWAPS = {

@@ -16,7 +16,7 @@ from hardattn.report.policy_gain import Gain, gain_of
 from hardattn.report.runs import Group, ReportError
 from hardattn.report.strongest import TOO_SHORT, Control, control_of, error_of, too_short, wrong
 from hardattn.report.titles import title
-from hardattn.stats import (
+from hardattn.statistics.intervals import (
     Estimate,
     bootstrap_interval,
     cluster_interval,

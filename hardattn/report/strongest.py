@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from hardattn.report.controls import controls, mean_error
 from hardattn.report.policy_gain import RETRAINED, Gain, gain_of
 from hardattn.report.runs import Group, ReportError, Run
-from hardattn.stats import (
+from hardattn.statistics.intervals import (
     Estimate,
     paired_cluster_difference,
     paired_difference,

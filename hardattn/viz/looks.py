@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from hardattn.evaluation.evaluate import Columns
-from hardattn.looking import Drawn, Looked, look_at, subject_of
+from hardattn.looking.look import Drawn, Looked, look_at, subject_of
 from hardattn.sensors import Retina
 from hardattn.viz.pictures import (
     INK,

@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 
-from hardattn.looking import Looked
+from hardattn.looking.look import Looked
 from hardattn.viz.looks import PACE, frames, png
 
 STYLE = """

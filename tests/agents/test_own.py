@@ -14,7 +14,7 @@ from hardattn.agents.soft import placement
 from hardattn.attention import BLOCKS
 from hardattn.evaluation import cost
 from hardattn.experiments.cli import main
-from hardattn.looking import look_at, subject_of
+from hardattn.looking.look import look_at, subject_of
 from hardattn.networks import Placed
 from hardattn.rollout import rollout
 from hardattn.scenes import Scenes

@@ -6,15 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from hardattn.crossed import (
+from hardattn.statistics.crossed import (
     at_budget,
     performance_profile,
     two_way_chance,
     two_way_difference,
     two_way_interval,
 )
-from hardattn.significance import holm
-from hardattn.stats import Estimate, bootstrap_interval, probability_of_improvement, within
+from hardattn.statistics.intervals import (
+    Estimate,
+    bootstrap_interval,
+    probability_of_improvement,
+    within,
+)
+from hardattn.statistics.significance import holm
 
 from ...kinds import Json
 from .results import answers, seeds_of, spending

@@ -8,7 +8,7 @@ from hardattn.report.page.theme import GREYS, PALETTE
 from hardattn.report.render.print import Curves, Figure, Series
 from hardattn.report.rows import percent_over_seeds
 from hardattn.report.runs import Group, Run
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 
 from ...kinds import Json
 from ..series import MARKERS

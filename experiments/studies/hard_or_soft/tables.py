@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from hardattn.report.column import estimate_text
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 
 from ...kinds import Json
 from .cells import Cell

@@ -7,7 +7,7 @@ from pathlib import Path
 from hardattn.report.column import estimate_text
 from hardattn.report.policy_gain import LOOKS, RETRAINED, Gain, drawn
 from hardattn.report.titles import bare, changes, titled
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 from hardattn.storage import replace_text
 
 from ...kinds import Json

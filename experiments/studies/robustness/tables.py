@@ -12,7 +12,7 @@ from hardattn.report.page.theme import GREYS, PALETTE
 from hardattn.report.render.print import Curves, Figure
 from hardattn.report.runs import Group
 from hardattn.report.titles import title
-from hardattn.stats import Estimate, bootstrap_interval, within
+from hardattn.statistics.intervals import Estimate, bootstrap_interval, within
 
 from ...kinds import Json
 from ...records.committed import pretty

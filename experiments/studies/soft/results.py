@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, cast
 
-from hardattn.significance import chance_of, holm
-from hardattn.stats import Estimate, paired_difference, within
+from hardattn.statistics.intervals import Estimate, paired_difference, within
+from hardattn.statistics.significance import chance_of, holm
 
 from ...kinds import Json, Settings
 from ...recipes import RECIPES

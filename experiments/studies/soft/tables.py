@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.report.column import estimate_text
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 
 from .plan import FULL, LEFT_OUT
 from .results import LEVEL, VERDICTS, Found, Measured, Standing, standings

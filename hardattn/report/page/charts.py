@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from hardattn.report.page.theme import GREYS, PALETTE
 from hardattn.report.rows import Row, Table
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "pentagon")
 FEW = 8  # rows whose bands can be told apart

@@ -10,7 +10,7 @@ from typing import Any
 from hardattn.report.costs import timed
 from hardattn.report.rows import Table
 from hardattn.report.runs import Run
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 
 ESTIMATES = ("error", "middle", "difference", "chance", "gain")
 

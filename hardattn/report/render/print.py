@@ -19,7 +19,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 
 WIDE = 7.0  # inches: both columns of a paper
 PANEL = (3.3, 2.5)

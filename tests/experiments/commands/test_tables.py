@@ -18,7 +18,7 @@ from hardattn.report.render.csv import by_agent
 from hardattn.report.results import entropy
 from hardattn.report.rows import Row, figure, tables
 from hardattn.report.runs import read
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 from tests.support.runs import write_run
 
 NUMBER = r"([+−]?[\d,]+(?:\.\d+)?)"

@@ -21,7 +21,7 @@ from hardattn.report.render import print as plot
 from hardattn.report.render.print import Curves, Dots, Figure, Series
 from hardattn.report.results import record
 from hardattn.report.runs import Group, Run, read
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 
 SPACE = "{http://www.w3.org/2000/svg}"
 NAMES = sorted({name for one in COMPARISONS for name in one.labels})

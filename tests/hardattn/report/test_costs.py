@@ -17,7 +17,7 @@ from hardattn.report.page.sections.cost import charts
 from hardattn.report.render.csv import by_agent
 from hardattn.report.render.markdown import markdown
 from hardattn.report.runs import read
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 from tests.support.runs import change, rewritten
 from tests.support.tables import by_name, only
 

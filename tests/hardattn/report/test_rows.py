@@ -23,7 +23,7 @@ from hardattn.report.results import upgraded
 from hardattn.report.rows import error_after, tables
 from hardattn.report.runs import ReportError, read
 from hardattn.report.strongest import difference
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 from tests.support.runs import CLASSES, SCENES, change
 
 

@@ -11,7 +11,7 @@ from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import Row, tables
 from hardattn.report.runs import read
 from hardattn.report.strongest import BEST_PATH, TOO_SHORT, control_of, too_short
-from hardattn.stats import student_t
+from hardattn.statistics.intervals import student_t
 from tests.support.runs import change, rewritten
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import hardattn
-from hardattn.looking import Looked, look_at, subject_of
+from hardattn.looking.look import Looked, look_at, subject_of
 from hardattn.viz.looks import frames, gif, look, panel, png, sheet_of, text
 from hardattn.viz.pictures import colours
 from tests.support.agents import EVERYONE, SIDE, build

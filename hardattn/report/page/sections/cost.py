@@ -21,7 +21,7 @@ from hardattn.report.page.sections.table import swatch
 from hardattn.report.page.theme import GREYS
 from hardattn.report.results import Result
 from hardattn.report.rows import MANY, Row, Table, error_after, pixels
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 
 FRONTS = ("dot", "dash", "longdash", "dashdot")  # of the classes, in the table's order
 SAID = {

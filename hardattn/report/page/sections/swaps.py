@@ -8,7 +8,7 @@ from hardattn.report.page.context import Context, shown
 from hardattn.report.page.plain import plain
 from hardattn.report.page.sections.provenance import origin
 from hardattn.report.policy_gain import RETRAINED, SWAPS, Gain, draws, gain_of
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 
 HEADS = {**SWAPS, RETRAINED: "best fixed order, retrained"}
 

@@ -23,7 +23,7 @@ from hardattn.rng import mix
 from hardattn.rollout import greedy
 from hardattn.scenes import Scenes
 from hardattn.sensors import Retina
-from hardattn.stats import Estimate
+from hardattn.statistics.intervals import Estimate
 from hardattn.tasks import Classify
 from hardattn.world import World
 from tests.support.policy_gain import only

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hardattn.significance import beyond
-from hardattn.stats import Estimate, student_t
+from hardattn.statistics.intervals import Estimate, student_t
+from hardattn.statistics.significance import beyond
 
 RESAMPLES = 4_000
 MOST = 4_000_000  # numbers that are drawn at a time

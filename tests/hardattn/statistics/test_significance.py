@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from hardattn.significance import beyond, chance_of, holm
+from hardattn.statistics.significance import beyond, chance_of, holm
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10, 31])

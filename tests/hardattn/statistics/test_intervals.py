@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 import torch
 
-from hardattn.stats import (
+from hardattn.statistics.intervals import (
     Estimate,
     bootstrap_interval,
     cluster_interval,

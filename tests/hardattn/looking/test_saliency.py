@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.agents import RAM, FullView, SoftAgent
-from hardattn.looking import AtOnce
+from hardattn.looking.look import AtOnce
+from hardattn.looking.saliency import grad_cam, occlusion
 from hardattn.maps import recorded
 from hardattn.rollout import greedy, rollout
-from hardattn.saliency import grad_cam, occlusion
 from hardattn.scenes import Scenes
 from hardattn.sensors import Retina, Whole
 from hardattn.tasks import Classify

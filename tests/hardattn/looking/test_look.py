@@ -13,7 +13,7 @@ from hardattn.agents import RAM, SoftAgent
 from hardattn.attention import BLOCKS
 from hardattn.data.own import array_of
 from hardattn.evaluation.evaluate import evaluate
-from hardattn.looking import Subject, look_at, scene_of, subject_of
+from hardattn.looking.look import Subject, look_at, scene_of, subject_of
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify, Sequence
 from hardattn.world import World

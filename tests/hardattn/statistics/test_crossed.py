@@ -5,15 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from hardattn.crossed import (
+from hardattn.statistics.crossed import (
     at_budget,
     performance_profile,
     two_way_chance,
     two_way_difference,
     two_way_interval,
 )
-from hardattn.significance import beyond
-from hardattn.stats import student_t
+from hardattn.statistics.intervals import student_t
+from hardattn.statistics.significance import beyond
 
 
 def test_where_seeds_alone_differ_it_is_students_t_of_their_means() -> None:

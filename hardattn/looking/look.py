@@ -17,9 +17,9 @@ from hardattn.data.images import by
 from hardattn.data.own import array_of
 from hardattn.distributions import Delta
 from hardattn.evaluation.evaluate import Columns, columns, episodes
+from hardattn.looking.saliency import grad_cam, occlusion
 from hardattn.maps import Map
 from hardattn.rollout import Decision, Draw, Trajectory, greedy
-from hardattn.saliency import grad_cam, occlusion
 from hardattn.scenes import Scenes
 from hardattn.sensors import Grid, Whole
 from hardattn.tasks import Classify, Cluster, Sequence as SequenceTask

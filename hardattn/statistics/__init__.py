@@ -1,0 +1,1 @@
+"""Statistics: intervals over seeds and images, how surprising a difference is, both at once."""
