@@ -37,7 +37,7 @@ class Task(NamedTuple):
 
     weights: int
     images: dict[str, int]
-    """Of a training, by kind of agent: most are over in one to two minutes of one core."""
+    """Of a training, by kind of agent; most are over in one to two minutes of one core."""
     chance: float
     """The error of an answer that is a guess."""
 
