@@ -1,8 +1,8 @@
 """Scenes: what an image becomes before anyone looks."""
 
+from hardattn.scenes.canvas import CELLS as CELLS
 from hardattn.scenes.majority import majority as majority
 from hardattn.scenes.makers import (
-    CELLS as CELLS,
     PLACES as PLACES,
     apart as apart,
     circle_square as circle_square,

@@ -9,6 +9,7 @@ from hardattn.rng import Generator
 from hardattn.scenes.sprites import AWAY, LARGE, Kind, Sprites, Stage
 
 Size = int | tuple[int, int]
+CELLS = 3  # rows and columns of cells, where each image has one of its own
 
 
 class Canvas:
@@ -54,6 +55,21 @@ class Canvas:
                 f"{what} of {h}x{row} pixels does not fit a canvas of {self.height}x{self.width}"
             )
         return h, w
+
+    def in_cells(self, zoom: int, many: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Cells of CELLS x CELLS for so many zoomed images, and where these begin: (B, many) each.
+
+        Cells are drawn without replacement, places within them uniformly. Raises ValueError where
+        an image does not fit a cell.
+        """
+        h, w = self.fits(zoom)
+        high, wide = self.height // CELLS, self.width // CELLS
+        if h > high or w > wide:
+            raise ValueError(f"an image of {h}x{w} pixels does not fit a cell of {high}x{wide}")
+        cell = self.below(2**31, self.count, CELLS**2).argsort(1)[:, :many]
+        top = cell // CELLS * high + self.below(high - h + 1, self.count, many)
+        left = cell % CELLS * wide + self.below(wide - w + 1, self.count, many)
+        return cell, top, left
 
     def clutter(self, pieces: int, piece: int, zoom: int) -> None:
         """Add random crops of random images at random places."""

@@ -8,7 +8,7 @@ from hardattn.rng import Generator
 from hardattn.scenes.canvas import Canvas, Size
 from hardattn.scenes.scene import Scenes
 
-ALIKE, OTHERS, CELLS = 3, 2, 3  # images of the class, of others, and rows and columns of cells
+ALIKE, OTHERS = 3, 2  # images of the class, and of others
 
 
 def majority(
@@ -36,15 +36,9 @@ def majority(
         distractor_size: Side of such a crop in pixels.
     """
     scene = Canvas(split, index, generator, canvas)
-    count, (h, w) = len(index), scene.fits(zoom)
-    high, wide = scene.height // CELLS, scene.width // CELLS
-    if h > high or w > wide:
-        raise ValueError(f"an image of {h}x{w} pixels does not fit a cell of {high}x{wide}")
     scene.clutter(distractors, distractor_size, zoom)
     alike = scene.of_its_class(index, ALIKE - 1)
     members = torch.cat([index[:, None], alike, scene.of_other_classes(index, OTHERS)], 1)
-    cell = scene.below(2**31, count, CELLS**2).argsort(1)[:, : ALIKE + OTHERS]
-    top = cell // CELLS * high + scene.below(high - h + 1, count, ALIKE + OTHERS)
-    left = cell % CELLS * wide + scene.below(wide - w + 1, count, ALIKE + OTHERS)
+    _, top, left = scene.in_cells(zoom, ALIKE + OTHERS)
     box = scene.paste(members, top, left, zoom)
     return Scenes(scene.picture(), split.labels[index], box[:, :ALIKE], index)

@@ -17,12 +17,11 @@ from torch.nn import functional as F
 from hardattn import rng
 from hardattn.data import Split
 from hardattn.rng import Generator
-from hardattn.scenes.canvas import Canvas, Size
+from hardattn.scenes.canvas import CELLS, Canvas, Size
 from hardattn.scenes.pairs import which
 from hardattn.scenes.scene import Scenes
 
 CENTRE = 4  # pixels from the middle of a circle or square to its last
-CELLS = 3  # cells of a search, rows and columns
 MANY = 2**22  # pixels that are computed at a time
 PLACES = 5  # places of `localise`, rows and columns
 
@@ -216,15 +215,9 @@ def search(
         classes: How many there are.
     """
     scene = Canvas(split, index, generator, canvas)
-    count, (h, w) = len(index), scene.fits(zoom)
-    high, wide = scene.height // CELLS, scene.width // CELLS
-    if h > high or w > wide:
-        raise ValueError(f"an image of {h}x{w} pixels does not fit a cell of {high}x{wide}")
     if not 0 <= distractors < CELLS**2:
         raise ValueError(f"{CELLS**2} cells have room for {CELLS**2 - 1} distractors at most")
-    cell = scene.below(2**31, count, CELLS**2).argsort(1)[:, : 1 + distractors]
-    top = cell // CELLS * high + scene.below(high - h + 1, count, 1 + distractors)
-    left = cell % CELLS * wide + scene.below(wide - w + 1, count, 1 + distractors)
+    cell, top, left = scene.in_cells(zoom, 1 + distractors)
     members = torch.cat([index[:, None], scene.of_other_classes(index, distractors)], 1)
     box = scene.paste(members, top, left, zoom)
     cue = F.one_hot(split.labels[index], classes).to(box.dtype)
