@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from ..kinds import Settings
 from ..recipe import Recipe, Spec
 from .cluttered import CLUTTERED_60
 from .digits import DIGITS
@@ -11,6 +12,12 @@ from .family import Family
 # What there is to choose from: cells, and the patches in their middle, which overlap.
 ON_DIGITS = Spec("several", rows=6, columns=6, count=4, side=12)
 ON_60 = Spec("several", rows=6, columns=6, count=4, side=16)
+
+
+# How long each learns; megapixels aside.
+SHORT: Settings = {"images": 64_000, "batch_size": 64, "lr": 3e-3, "validate_every": 6_400}
+LONG: Settings = {"images": 320_000, "batch_size": 64, "lr": 2e-3, "validate_every": 32_000}
+STEADY: Settings = {"warmup": 20, "max_grad_norm": 5.0}
 
 
 def choosing(of: Family, title: str, about: str, agent: Spec, **changes: Any) -> Recipe:
@@ -22,9 +29,16 @@ def choosing(of: Family, title: str, about: str, agent: Spec, **changes: Any) ->
         f"{sensor.options['side']}x{sensor.options['side']} out of {cells}, chosen from a view of "
         "12x12."
     )
-    changes = {"warmup": 20, "max_grad_norm": 5.0} | changes
     return replace(of, scene=scene).recipe(
-        title, about, agent, sensor=sensor, looks=2, context="coarse", each=False, **changes
+        title,
+        about,
+        agent,
+        sensor=sensor,
+        looks=2,
+        context="coarse",
+        each=False,
+        **STEADY,
+        **changes,
     )
 
 
@@ -57,10 +71,7 @@ LEARNING: dict[str, Recipe] = {
         Spec("patch_selection"),
         sensor=ON_DIGITS,
         estimator=Spec("perturbed_top_k", sigma=0.1, falling=800),
-        images=64_000,
-        batch_size=64,
-        lr=3e-3,
-        validate_every=6_400,
+        **SHORT,
     ),
     "patch-selection-cluttered-60": choosing(
         CLUTTERED_60,
@@ -69,10 +80,7 @@ LEARNING: dict[str, Recipe] = {
         Spec("patch_selection"),
         sensor=ON_60,
         estimator=Spec("perturbed_top_k", sigma=0.1, falling=4000),
-        images=320_000,
-        batch_size=64,
-        lr=2e-3,
-        validate_every=32_000,
+        **LONG,
     ),
     "attention-sampling-digits": choosing(
         DIGITS,
@@ -81,10 +89,7 @@ LEARNING: dict[str, Recipe] = {
         Spec("attention_sampling"),
         sensor=ON_DIGITS,
         estimator=Spec("attention_sampling"),
-        images=64_000,
-        batch_size=64,
-        lr=3e-3,
-        validate_every=6_400,
+        **SHORT,
     ),
     "attention-sampling-cluttered-60": choosing(
         CLUTTERED_60,
@@ -93,10 +98,7 @@ LEARNING: dict[str, Recipe] = {
         Spec("attention_sampling"),
         sensor=ON_60,
         estimator=Spec("attention_sampling"),
-        images=320_000,
-        batch_size=64,
-        lr=2e-3,
-        validate_every=32_000,
+        **LONG,
     ),
 }
 # Megapixel digits, after the papers: ten patches of 50x50 of 1500x1500 pixels.
@@ -153,42 +155,35 @@ ITERATED = (
     "Iterative patch selection (Bergner et al. 2023): over all of the image, window by window, and "
     "an answer from the patches that were attended to most."
 )
+
+
+def keeping(of: Family, scene: str, window: int, **changes: Any) -> Recipe:
+    """An agent that goes over 3 x 3 windows, each of four patches, and keeps four."""
+    return replace(of, scene=scene).recipe(
+        "iterative patch selection",
+        ITERATED,
+        Spec("iterative_patch_selection", patch=window // 2, kept=4),
+        sensor=Spec("retina", size=window, scales=1),
+        looks=10,
+        each=False,
+        estimator=Spec("reinforce"),
+        **STEADY,
+        **changes,
+    )
+
+
 KEEPING: dict[str, Recipe] = {
-    "iterative-patch-selection-digits": replace(
+    "iterative-patch-selection-digits": keeping(
         DIGITS,
-        scene="Digits doubled to 16x16, anywhere on a blank 48x48 canvas; 4 of 36 patches of 8x8.",
-    ).recipe(
-        "iterative patch selection",
-        ITERATED,
-        Spec("iterative_patch_selection", patch=8, kept=4),
-        sensor=Spec("retina", size=16, scales=1),
-        looks=10,
-        each=False,
-        estimator=Spec("reinforce"),
-        images=64_000,
-        batch_size=64,
-        lr=3e-3,
-        warmup=20,
-        max_grad_norm=5.0,
-        validate_every=6_400,
+        "Digits doubled to 16x16, anywhere on a blank 48x48 canvas; 4 of 36 patches of 8x8.",
+        16,
+        **SHORT,
     ),
-    "iterative-patch-selection-cluttered-60": replace(
+    "iterative-patch-selection-cluttered-60": keeping(
         CLUTTERED_60,
-        scene="MNIST on a 60x60 canvas with four pieces of clutter; 4 of 36 patches of 10x10.",
-    ).recipe(
-        "iterative patch selection",
-        ITERATED,
-        Spec("iterative_patch_selection", patch=10, kept=4),
-        sensor=Spec("retina", size=20, scales=1),
-        looks=10,
-        each=False,
-        estimator=Spec("reinforce"),
-        images=320_000,
-        batch_size=64,
-        lr=2e-3,
-        warmup=20,
-        max_grad_norm=5.0,
-        validate_every=32_000,
+        "MNIST on a 60x60 canvas with four pieces of clutter; 4 of 36 patches of 10x10.",
+        20,
+        **LONG,
     ),
 }
 DROPPED = (
@@ -208,20 +203,14 @@ def dropping(of: Family, phases: tuple[int, int], **changes: Any) -> Recipe:
         context="coarse",
         each=False,
         estimator=Spec("three_phases", phases=phases, samples=2),
-        batch_size=64,
-        warmup=20,
-        max_grad_norm=5.0,
+        **STEADY,
         **changes,
     )
 
 
 DROPPING: dict[str, Recipe] = {
-    "patch-drop-digits": dropping(
-        DIGITS, (500, 100), images=64_000, lr=3e-3, validate_every=6_400, keep="last"
-    ),
-    "patch-drop-cluttered-60": dropping(
-        CLUTTERED_60, (2500, 500), images=320_000, lr=2e-3, validate_every=32_000, keep="last"
-    ),
+    "patch-drop-digits": dropping(DIGITS, (500, 100), keep="last", **SHORT),
+    "patch-drop-cluttered-60": dropping(CLUTTERED_60, (2500, 500), keep="last", **LONG),
 }
 HALF = {
     f"random-{name}": replace(
