@@ -1,9 +1,10 @@
 """Estimators for agents that choose several of N cells at once (`selection.Subset`)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hardattn.distributions import LocationDistribution
+from hardattn.estimators.counted import Counted
 from hardattn.estimators.relaxed import through
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent, rollout
@@ -46,7 +47,7 @@ def attention_sampling(
     return Loss((path.loss + path.cost).sum(0).mean(), path, torch.zeros_like(path.loss))
 
 
-class PerturbedTopK(nn.Module):
+class PerturbedTopK(Counted):
     """The mean choice under noise, and its gradient (Cordonnier et al. 2021, arXiv:2104.03059).
 
     The scores of an agent's `Subset`, its logits, are disturbed by normal noise of deviation sigma,
@@ -76,13 +77,7 @@ class PerturbedTopK(nn.Module):
                 f"noise needs a sigma above 0, 1 of them or more and 1 update or more to fall, not "
                 f"{sigma}, {noises}, {falling}"
             )
-        self.sigma, self.noises, self.falling, self.updates = sigma, noises, falling, 0
-
-    def get_extra_state(self) -> int:
-        return self.updates
-
-    def set_extra_state(self, state: int) -> None:
-        self.updates = state
+        self.sigma, self.noises, self.falling = sigma, noises, falling
 
     def forward(
         self,
@@ -91,9 +86,8 @@ class PerturbedTopK(nn.Module):
         scenes: Scenes,
         generator: torch.Generator | None = None,
     ) -> Loss:
-        left = 1.0 if self.falling is None else max(0.0, 1 - self.updates / self.falling)
-        if self.training:
-            self.updates += 1
+        before = self.count()
+        left = 1.0 if self.falling is None else max(0.0, 1 - before / self.falling)
 
         def draw(
             places: LocationDistribution, noise: torch.Generator | None

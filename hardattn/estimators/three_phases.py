@@ -1,9 +1,10 @@
 """Learning to select in three phases (Shen et al. 2018, arXiv:1801.10296)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hardattn.distributions import IndependentBernoulli, LocationDistribution
+from hardattn.estimators.counted import Counted
 from hardattn.estimators.multi_sample import leave_one_out
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent, rollout
@@ -20,7 +21,7 @@ def everything(
     return torch.ones_like(places.logits), places.logits.new_zeros(places.batch_shape)
 
 
-class ThreePhases(nn.Module):
+class ThreePhases(Counted):
     """First the answers learn, with all patches selected; then the selection; then both.
 
     phases: how many updates the first two last, the rest are of the third. In the second the loss
@@ -42,13 +43,7 @@ class ThreePhases(nn.Module):
         super().__init__()
         if min(phases) < 0:
             raise ValueError(f"phases last no updates or more, not {phases}")
-        self.phases, self.samples, self.updates = phases, samples, 0
-
-    def get_extra_state(self) -> int:
-        return self.updates
-
-    def set_extra_state(self, state: int) -> None:
-        self.updates = state
+        self.phases, self.samples = phases, samples
 
     def forward(
         self,
@@ -57,9 +52,7 @@ class ThreePhases(nn.Module):
         scenes: Scenes,
         generator: torch.Generator | None = None,
     ) -> Loss:
-        update, (first, second) = self.updates, self.phases
-        if self.training:
-            self.updates += 1
+        update, (first, second) = self.count(), self.phases
         if update < first:
             path = rollout(agent, world, scenes, everything, generator)
             return Loss(path.loss.sum(0).mean(), path, torch.zeros_like(path.loss))

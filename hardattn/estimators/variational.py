@@ -9,10 +9,11 @@ gradient. In use the agent looks by its policy alone.
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import kl_divergence
 
 from hardattn.distributions import Categorical, Dirichlet, Gaussian, LocationDistribution
+from hardattn.estimators.counted import Counted
 from hardattn.estimators.enumerated import enumerated
 from hardattn.estimators.relaxed import gumbel_softmax, pathwise
 from hardattn.estimators.score_function import Loss, credit, surrogate
@@ -106,7 +107,7 @@ def variational_sampled(
     return Loss(surrogate(path, advantage), path, advantage)
 
 
-class VariationalPathwise(nn.Module):
+class VariationalPathwise(Counted):
     """The same by a pathwise draw of the guide (Deng et al. 2018, alg. 2, relaxed attention).
 
     For guides with such a draw, Dirichlet or Gaussian, and where `pathwise` applies. Unbiased for
@@ -121,13 +122,7 @@ class VariationalPathwise(nn.Module):
 
     def __init__(self, agent: GuidedAgent, world: World, *, pretraining: int = 0):
         super().__init__()
-        self.pretraining, self.updates = pretraining, 0
-
-    def get_extra_state(self) -> int:
-        return self.updates
-
-    def set_extra_state(self, state: int) -> None:
-        self.updates = state
+        self.pretraining = pretraining
 
     def forward(
         self,
@@ -137,9 +132,7 @@ class VariationalPathwise(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Loss:
         guided = Guided(agent, world, scenes.target)
-        early = self.updates < self.pretraining
-        if self.training:
-            self.updates += 1
+        early = self.count() < self.pretraining
         return pathwise(agent if early else guided, world, scenes, generator)
 
 

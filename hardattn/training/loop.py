@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from hardattn import storage
 from hardattn.data import Dataset
 from hardattn.estimators import Loss
+from hardattn.estimators.counted import Counted
 from hardattn.estimators.led import Led, boxed
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import compute, error
@@ -160,6 +161,7 @@ class Training:
             f"{self.ranks.size} processes share it": self.ranks.size > 1,
             "scenes that grow change their size": self.options.growing > 0,
             f"optimizer {name!r} does more than to change tensors": not tensors,
+            "its estimator counts its updates": isinstance(self.estimator, Counted),
             "its agent reads numbers back": getattr(self.agent, "reads_back", False),
         }
         return "; ".join(words for words, holds in known.items() if holds)

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hardattn.agents import ReSAN
+from hardattn.estimators import ESTIMATORS
+from hardattn.estimators.counted import Counted
 from hardattn.problem import Problem
 from hardattn.training import capture
 from hardattn.training.capture import WARM, Called, Captured, launcher
@@ -124,6 +126,19 @@ def test_what_stands_against_it_on_a_gpu(
 ) -> None:
     assert words in training(tmp_path, **options).obstacles()
     assert not any(word in training(tmp_path).obstacles() for word in ("sam", "grow", "reads"))
+
+
+def test_an_estimator_whose_updates_are_not_alike_says_so(tmp_path: Path) -> None:
+    """What hangs on a count would be replayed as it was when it was recorded."""
+    run = training(tmp_path)
+    assert "counts" not in run.obstacles()
+    makes = {name: row.make for name, row in ESTIMATORS.items() if isinstance(row.make, type)}
+    plain = torch.nn.Module.get_extra_state
+    own = {name for name, kind in makes.items() if kind.get_extra_state is not plain}
+    assert own == {name for name, kind in makes.items() if issubclass(kind, Counted)} != set()
+    for name in own:
+        run.estimator = makes[name](run.agent, run.world)
+        assert "its estimator counts its updates" in run.obstacles(), name
 
 
 def test_an_agent_that_reads_back_says_so(tmp_path: Path) -> None:
