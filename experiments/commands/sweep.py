@@ -174,7 +174,7 @@ def run(given: Sweep) -> int:
             parse(words)
             print(shlex.join(["hardattn", "train", *words]))
         return 0
-    return (_here if given.on == "here" else _on_ray)(given, commands, tell)
+    return _train(given, commands, tell)
 
 
 def _search(given: Sweep, changes: list[list[str]]) -> int:
@@ -194,33 +194,19 @@ def _search(given: Sweep, changes: list[list[str]]) -> int:
             search.note(ended)
 
     commands = [words for search in searches for words in search.commands()]
-    go = _here if given.on == "here" else _on_ray
-    code = go(given, commands, note) if commands else 0
+    code = _train(given, commands, note) if commands else 0
     print("\n\n".join(table(search) for search in searches))
     # A trial that failed is a finding; one that is not over is not.
     over = all(one.over for search in searches for one in search.found())
     return 0 if over and all(search.best() for search in searches) else code or 1
 
 
-def _here(given: Sweep, commands: list[list[str]], told: Told) -> int:
-    from ..sweeps import capacity
-    from ..sweeps.parallel import Here, sweep
-
-    gpus = capacity.gpus() if _device(commands) in ("auto", "cuda") else []
-    workers = given.workers or len(gpus) or capacity.cores()
-    return sweep(commands, workers, Here(workers, gpus), told)
-
-
-def _on_ray(given: Sweep, commands: list[list[str]], told: Told) -> int:
-    from ..sweeps.on_ray import OnRay
+def _train(given: Sweep, commands: list[list[str]], told: Told) -> int:
     from ..sweeps.parallel import sweep
+    from ..sweeps.places import place_for
 
-    device = _device(commands)
-    place = OnRay(given.on)
-    try:
-        return sweep(commands, given.workers or place.workers(device), place, told)
-    finally:
-        place.leave()
+    with place_for(given.on, _device(commands), given.workers) as (place, workers):
+        return sweep(commands, workers, place, told)
 
 
 def _device(commands: list[list[str]]) -> str:

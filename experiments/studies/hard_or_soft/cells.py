@@ -17,9 +17,10 @@ from hardattn.attention import BLOCKS
 from ...command_line.parse import called
 from ...kinds import Settings
 from ...options.option import nearest
-from ...recipe import Recipe, UsageError, choose_rows
+from ...recipe import Recipe, UsageError
 from ...recipes import RECIPES
 from ...recipes.equal import BEST_OF_SQUARES
+from ..soft.plan import changed
 from ..soft.results import SAVED as SOFT, standings
 
 TOLERANCE = 0.1
@@ -133,15 +134,6 @@ class Cell:
     def full_recipe(self) -> Recipe:
         """What is trained, before anything is searched."""
         return changed(RECIPES[self.recipe], self.changes)
-
-
-def changed(base: Recipe, changes: Settings) -> Recipe:
-    """The recipe with another block, head or estimator, and other settings."""
-    parts = {part: changes[part] for part in ("block", "head") if part in changes}
-    rows = {part: changes[part] for part in ("estimator",) if part in changes}
-    others = {name: value for name, value in changes.items() if name not in {*parts, *rows}}
-    made = replace(base, agent=base.agent.but(**parts)) if parts else base
-    return choose_rows(made, rows).changed(others).complete()
 
 
 def named(cell: Cell) -> tuple[str, Recipe]:

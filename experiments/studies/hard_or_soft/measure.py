@@ -19,12 +19,12 @@ from ...command_line.words import Origin, as_words, overrides
 from ...kinds import Settings
 from ...recipe import Recipe, RunOptions
 from ...revive import RunLoader
-from ...sweeps import capacity
-from ...sweeps.on_ray import OnRay
-from ...sweeps.parallel import STOPPED, Here, Place, Swept, Training, sweep
+from ...sweeps.parallel import STOPPED, Place, Swept, Training, sweep
+from ...sweeps.places import place_for
 from ...sweeps.search import DIVERGED, Search, Trial
 from ..policy_gain.fixed_order import path_of
-from .cells import Cell, changed
+from ..soft.plan import changed
+from .cells import Cell
 from .plan import PLAN, Protocol, kept
 
 SPENT = "spent.json"
@@ -89,11 +89,23 @@ def run(given: Given, cells: Sequence[Cell]) -> int:
     cells = [cell for cell in cells if not cell.missing]
     of = {cell.name: agents[cell.task, cell.agent] for cell in cells}
     searches = {agent.name: search_of(given, agent) for agent in _once(of.values())}
-    place, jobs = _place(given)
-    begun = _children()
-    before = spent(given.out)
+    with place_for(given.on, given.where.device, given.jobs) as (place, jobs):
+        return _through(given, cells, of, searches, place, jobs)
+
+
+def _through(
+    given: Given,
+    cells: Sequence[Cell],
+    of: dict[str, Cell],
+    searches: dict[str, Search],
+    place: Place,
+    jobs: int,
+) -> int:
+    begun, before = _children(), spent(given.out)
 
     def enough() -> bool:
+        if math.isinf(given.hours):
+            return False
         here = before + _children() - begun
         return max(here, _by_results(given.out)) >= given.hours * 3600
 
@@ -113,14 +125,11 @@ def run(given: Given, cells: Sequence[Cell]) -> int:
     trials = [words for search in searches.values() for words in search.commands()]
     codes = [go([Training(words, *parse(words)) for words in trials], note)]
     for seed in range(given.protocol.seeds):
-        for part in (_scripted(given, cells, of, searches, seed), None):
-            if any(code in STOPPED for code in codes):
-                return next(code for code in codes if code in STOPPED)
-            # The path of a control is that of its agent's run, which is over by now.
-            todo = _along(given, cells, of, searches, seed) if part is None else part
-            codes.append(go(todo, _mark))
-    if isinstance(place, OnRay):
-        place.leave()
+        # The path of a control is that of its agent's run, which is over by then.
+        for todo in (_scripted, _along):
+            if codes[-1] in STOPPED:
+                return codes[-1]
+            codes.append(go(todo(given, cells, of, searches, seed), _mark))
     if enough():
         print(f"{given.hours:g} core-hours are spent: nothing more is begun", flush=True)
     return next((code for code in codes if code not in (0, DIVERGED)), 0)
@@ -179,15 +188,6 @@ def _mark(ended: list[Swept]) -> None:
     for each in ended:
         if each.code == DIVERGED:
             replace_text(each.training.folder / FAILED, each.last + "\n")
-
-
-def _place(given: Given) -> tuple[Place, int]:
-    if given.on != "here":
-        place = OnRay(given.on)
-        return place, given.jobs or place.workers(given.where.device)
-    gpus = capacity.gpus() if given.where.device in ("auto", "cuda") else []
-    jobs = given.jobs or len(gpus) or capacity.cores()
-    return Here(jobs, gpus), jobs
 
 
 def _children() -> float:

@@ -21,6 +21,7 @@ from ...build import built
 from ...recipe import Recipe, UsageError
 from ...recipes import RECIPES
 from ...run import build, estimator
+from ..soft.plan import changed
 from .cells import (
     AGENTS,
     NONE_IS_BEST,
@@ -29,7 +30,6 @@ from .cells import (
     WIDEST,
     Cell,
     best_of_soft,
-    changed,
     given,
 )
 

@@ -17,10 +17,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from hardattn.device import tune
 from hardattn.storage import replace_text
-from hardattn.training.log import Log
-from hardattn.training.loop import best_of, train
+from hardattn.training.loop import best_of
 from hardattn.training.metrics import NotFinite
 
 from ...command_line.words import as_words, command_for, origin_of
@@ -29,8 +27,7 @@ from ...recipe import Recipe, RunOptions, UsageError
 from ...recipes import RECIPES
 from ...records import timing
 from ...records.folder import Busy
-from ...records.machine import made_with
-from ...run import begin, build, estimator, execute, prepare, record, work
+from ...run import execute, work
 from .plan import FULL, RATES, SEARCH_SEED, Cell, Protocol, Row, cells, kept, recipe_of
 
 PLAN = "plan.json"
@@ -162,33 +159,7 @@ def spent(out: Path) -> float:
 
 def searched(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path) -> Json:
     """Train, and tell of validation alone: the test images have no part in a search."""
-    product = tune(run.threads)
-    setting = prepare(recipe.problem, run)
-    agent = build(recipe, setting.world, setting.image, run.seed).to(setting.device)
-    learned_by = estimator(recipe, agent, setting.world)
-    begin(folder, recipe, run, setting, agent, learned_by)
-    log = Log(folder, f"{name} seed {run.seed}", quiet=True)
-    try:
-        trained = train(
-            agent,
-            setting.problem,
-            learned_by,
-            setting.dataset,
-            setting.validation,
-            folder,
-            recipe.training,
-            seed=run.seed,
-            log=log,
-        )
-    finally:
-        log.close()
-    return {
-        "name": name,
-        "seed": run.seed,
-        "command": command,
-        "training": record(trained),
-        "made_with": made_with(setting.device, run.threads, product),
-    }
+    return work(name, recipe, replace(run, validate_only=True), command, folder)
 
 
 def search_of(out: Path, protocol: Protocol, row: Row) -> dict[float, float | None]:

@@ -19,7 +19,7 @@ from hardattn.storage import replace_text
 
 from ...command_line.parse import called
 from ...kinds import Settings
-from ...recipe import Recipe, RunOptions
+from ...recipe import Recipe, RunOptions, choose_rows
 from ...recipes import RECIPES
 from ...run import Setting, build, prepare
 
@@ -102,15 +102,16 @@ def recipe_of(protocol: Protocol, cell: Cell) -> tuple[str, Recipe]:
     changes = dict(cell.row.changes)
     if cell.search:
         changes["images"] = int(SEARCH_SHARE * changes.get("images", base.training.images))
-    return called(protocol.recipe, base, _changed(base, changes | {"lr": cell.rate}))
+    return called(protocol.recipe, base, changed(base, changes | {"lr": cell.rate}))
 
 
-def _changed(base: Recipe, changes: Settings) -> Recipe:
-    """The recipe with another block or head, and other settings."""
+def changed(base: Recipe, changes: Settings) -> Recipe:
+    """The recipe with another block, head or estimator, and other settings."""
     parts = {part: changes[part] for part in ("block", "head") if part in changes}
-    others = {name: value for name, value in changes.items() if name not in parts}
+    rows = {part: changes[part] for part in ("estimator",) if part in changes}
+    others = {name: value for name, value in changes.items() if name not in {*parts, *rows}}
     made = replace(base, agent=base.agent.but(**parts)) if parts else base
-    return made.changed(others).complete()
+    return choose_rows(made, rows).changed(others).complete()
 
 
 def rows_of(protocol: Protocol, root: Path | None = None) -> list[Row]:
@@ -132,7 +133,7 @@ def rows_of(protocol: Protocol, root: Path | None = None) -> list[Row]:
 
 def _measured(row: Row, base: Recipe, setting: Setting) -> Row:
     """With what it costs to ask it once."""
-    recipe = _changed(base, row.changes)
+    recipe = changed(base, row.changes)
     agent = build(recipe, setting.world, setting.image).eval()
     after, others = cost.operations(agent, setting.world, setting.validation)
     weights = sum(weight.numel() for weight in agent.parameters())
