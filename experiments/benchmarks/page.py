@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hardattn.report.page.theme import PALETTE
+from hardattn.report.render.grid import heading, row_of
 
 from ..kinds import Json
 from .blocks import pays
@@ -92,31 +93,27 @@ def _of(machine: Json) -> Iterator[str]:
             yield ""
 
 
-# Column, how it is aligned, and what stands in it.
-COLUMNS: dict[str, tuple[str, Callable[[Json], str]]] = {
-    "": ("---", lambda row: str(row["what"])),
-    "places": ("---:", lambda row: f"{row['places']:,}" if "places" in row else ""),
-    "figure": ("---:", lambda row: f"{_short(row['value'])} {row['unit']}"),
-    "median": ("---:", lambda row: _short(row["median"])),
-    "limit": ("---:", lambda row: _short(row["limit"]) if "limit" in row else ""),
-    "of it": ("---:", lambda row: percent(row["share"]) if "share" in row else ""),
-    "beyond it": ("---:", lambda row: f"{row['beyond']:.2f}" if "beyond" in row else ""),
-    "times": (
-        "---:",
-        lambda row: f"{row['ratio']:.3g} {row['beside']}" if "ratio" in row else "",
-    ),
-    "kernels": ("---:", lambda row: str(row.get("kernels", ""))),
+# What stands in each column.
+COLUMNS: dict[str, Callable[[Json], str]] = {
+    "": lambda row: str(row["what"]),
+    "places": lambda row: f"{row['places']:,}" if "places" in row else "",
+    "figure": lambda row: f"{_short(row['value'])} {row['unit']}",
+    "median": lambda row: _short(row["median"]),
+    "limit": lambda row: _short(row["limit"]) if "limit" in row else "",
+    "of it": lambda row: percent(row["share"]) if "share" in row else "",
+    "beyond it": lambda row: f"{row['beyond']:.2f}" if "beyond" in row else "",
+    "times": lambda row: f"{row['ratio']:.3g} {row['beside']}" if "ratio" in row else "",
+    "kernels": lambda row: str(row.get("kernels", "")),
 }
 
 
 def table(rows: list[Json]) -> Iterator[str]:
     """Of columns those of which there is something to say."""
-    cells = {name: [tell(row) for row in rows] for name, (_, tell) in COLUMNS.items()}
+    cells = {name: [tell(row) for row in rows] for name, tell in COLUMNS.items()}
     shown = [name for name, column in cells.items() if any(column)]
-    yield f"| {' | '.join(shown)} |"
-    yield f"| {' | '.join(COLUMNS[name][0] for name in shown)} |"
+    yield from heading(shown, ("",))
     for number in range(len(rows)):
-        yield f"| {' | '.join(cells[name][number] for name in shown)} |"
+        yield row_of(cells[name][number] for name in shown)
 
 
 def _short(value: float) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from hardattn.report.render.grid import heading, row_of
 from hardattn.report.runs import ReportError
 from hardattn.storage import CheckpointError, read, replace_text
 
@@ -21,6 +22,7 @@ SAVED = STUDIES / "ledger.json"
 DONE = "finished"
 PATH = re.compile(r"(?:~|/[\w.-]+)*/([\w.-]+)")  # what means nothing elsewhere but in its last part
 HEADS = ("run", "seeds", "images", "error %", "core-seconds", "machine", "what became of it")
+LEFT = ("run", "seeds", "machine", "what became of it")
 
 
 class Entry(NamedTuple):
@@ -144,17 +146,14 @@ def markdown(results: Path = RESULTS) -> str:
     found = entries(results)
     if not found:
         return ""
-    lines = [
-        _total(found),
-        "",
-        "| day | runs | core-hours | not finished |",
-        "| --- | ---: | ---: | ---: |",
-    ]
+    lines = [_total(found), "", *heading(("day", "runs", "core-hours", "not finished"), ("day",))]
     for day in sorted({one.date[:10] for one in found}, reverse=True):
         here = [one for one in found if one.date[:10] == day]
         open_ones = sum(one.state != DONE for one in here)
-        lines.append(f"| {day or 'unknown'} | {len(here)} | {_hours(here)} | {open_ones or '–'} |")
-    lines += ["", f"| {' | '.join(HEADS)} |", "| --- | --- | ---: | ---: | ---: | --- | --- |"]
+        lines.append(
+            row_of((day or "unknown", str(len(here)), _hours(here), str(open_ones or "–")))
+        )
+    lines += ["", *heading(HEADS, LEFT)]
     alike = sorted({(one.name, one.machine) for one in found})
     for name, machine in alike:
         lines.append(_line([one for one in found if (one.name, one.machine) == (name, machine)]))
@@ -195,7 +194,7 @@ def _line(runs: Sequence[Entry]) -> str:
         first.machine,
         _became(runs),
     ]
-    return f"| {' | '.join(cells)} |"
+    return row_of(cells)
 
 
 def _became(runs: Sequence[Entry]) -> str:

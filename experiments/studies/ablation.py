@@ -10,6 +10,7 @@ from typing import NamedTuple
 from hardattn.report.column import estimate_text
 from hardattn.report.controls import script
 from hardattn.report.costs import over_trainings
+from hardattn.report.render.grid import heading, opening, row_of
 from hardattn.report.rows import figure, mean, percent, percent_over_seeds
 from hardattn.report.runs import Group, read
 from hardattn.report.strongest import difference
@@ -113,12 +114,7 @@ def _budget(group: Group) -> int:
 
 def _part(here: Sequence[Group], budget: int) -> str:
     base = next((group for group in here if not _changes(group)), None)
-    lines = [
-        f"## {budget:,} images",
-        "",
-        f"| {' | '.join(HEADS)} |",
-        f"| --- | --- | {' | '.join(['---:'] * (len(HEADS) - 2))} |",
-    ]
+    lines = [f"## {budget:,} images", "", *heading(HEADS, HEADS[:2])]
     if base is not None:
         lines.append(_line("**the base**", base, None))
     else:
@@ -126,7 +122,7 @@ def _part(here: Sequence[Group], budget: int) -> str:
     for section in (CREDIT, OUT, ADDED, OTHER):
         rows = [(says, group) for says, group in _of(section, here)]
         if rows:
-            lines.append(f"| **{section}** |{' |' * (len(HEADS) - 1)}")
+            lines.append(opening(section, HEADS))
             lines += [_line(says, group, base) for says, group in rows]
     lines += ["", *_notes(here, base, budget)]
     return "\n".join(lines)
@@ -162,7 +158,7 @@ def _line(says: str, group: Group, base: Group | None) -> str:
         "–" if hit is None else f"{hit:.1f}",
         "–" if seconds is None else f"{seconds.point:,.0f}",
     ]
-    return f"| {' | '.join(cells)} |"
+    return row_of(cells)
 
 
 def _notes(here: Sequence[Group], base: Group | None, budget: int) -> list[str]:

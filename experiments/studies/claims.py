@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hardattn.report.column import estimate_text
 from hardattn.report.format_1 import settings
+from hardattn.report.render.grid import heading, row_of
 from hardattn.statistics.intervals import paired_difference, within
 
 from ..kinds import Json
@@ -281,9 +282,6 @@ def long_runs(results: Path, name: str) -> Runs:
 def markdown(results: Path = RESULTS) -> str:
     """The table of its page."""
     heads = ("paper", "claim", "test", "measured", "seeds", "budget", "verdict")
-    lines = [
-        "| " + " | ".join(heads) + " |",
-        "| --- | --- | --- | ---: | ---: | --- | --- |",
-    ]
-    lines += ["| " + " | ".join(row[head] for head in heads) + " |" for row in rows(results)]
+    lines = heading(heads, set(heads) - {"measured", "seeds"})
+    lines += [row_of(row[name] for name in heads) for row in rows(results)]
     return "\n".join(lines) + "\n"

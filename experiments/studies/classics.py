@@ -11,6 +11,7 @@ from typing import NamedTuple
 from hardattn.report.column import estimate_text
 from hardattn.report.costs import over_trainings
 from hardattn.report.policy_gain import RETRAINED, Gain
+from hardattn.report.render.grid import heading, row_of
 from hardattn.report.rows import percent_over_seeds
 from hardattn.report.runs import Group, read
 from hardattn.report.strongest import BEST_PATH, control_of, same_trainings
@@ -166,7 +167,7 @@ def markdown(results: Path) -> str:
 
 
 def _part(task: Task, known: Committed, told: dict[str, str]) -> str:
-    lines = [f"## {task.title}", "", *_grid(HEADS, LEFT)]
+    lines = [f"## {task.title}", "", *heading(HEADS, LEFT)]
     shown, commands = [], []
     for cell in task.cells:
         for row, names in (("published", task.published), ("best", task.best)):
@@ -179,20 +180,15 @@ def _part(task: Task, known: Committed, told: dict[str, str]) -> str:
                 if group is not None:
                     commands.append(group)
     heads = ["looks", *BESIDE]
-    lines += ["", "Beside them, on the same scenes, error %:", "", *_grid(heads, ())]
+    lines += ["", "Beside them, on the same scenes, error %:", "", *heading(heads, ())]
     for cell in task.cells:
-        beside = [_beside(head, task, cell, known) for head in BESIDE]
-        lines.append(f"| {' | '.join([str(cell.looks), *beside])} |")
+        beside = [_beside(name, task, cell, known) for name in BESIDE]
+        lines.append(row_of((str(cell.looks), *beside)))
     lines += ["", *(f"- {one}" for one in _departures(shown, told)), f"- {task.sources}"]
     lines += [
         f"- `{_command(group)}`, seeds {', '.join(map(str, group.seeds))}" for group in commands
     ]
     return "\n".join(lines)
-
-
-def _grid(heads: Sequence[str], left: Sequence[str]) -> list[str]:
-    sides = ["---" if head in left else "---:" for head in heads]
-    return [f"| {' | '.join(heads)} |", f"| {' | '.join(sides)} |"]
 
 
 def _of(recipe: str, cell: Cell, known: Committed) -> Group | None:
@@ -214,7 +210,7 @@ def _line(row: str, recipe: str, group: Group | None, cell: Cell, known: Committ
         failed = known.failed.get(_named(recipe, cell), 0)
         seeds = f"0 ({failed} failed)" if failed else "–"
         cells = [str(cell.looks), row, f"`{recipe}`", seeds, NOT_RUN, *known_to_all, *["–"] * 5]
-        return f"| {' | '.join(cells)} |"
+        return row_of(cells)
     here = [one for one in known.groups if one.scenes == group.scenes]
     control = control_of(group, here, known.gains.get(group.name))
     errors = [run.result.greedy["error"] for run in group.runs]
@@ -235,7 +231,7 @@ def _line(row: str, recipe: str, group: Group | None, cell: Cell, known: Committ
         "–" if seconds is None else f"{seconds.point:,.0f}",
         f"{group.first.training['images']:,}",
     ]
-    return f"| {' | '.join(cells)} |"
+    return row_of(cells)
 
 
 def _named(recipe: str, cell: Cell) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from hardattn.report.column import estimate_text
+from hardattn.report.render.grid import heading, row_of
 from hardattn.statistics.intervals import Estimate
 
 from ...kinds import Json
@@ -197,6 +198,5 @@ def listing(cells: Sequence[Cell]) -> str:
     return "\n".join(lines)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"|{'|'.join(' --- ' for _ in head)}|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join([*heading(heads, heads), *map(row_of, rows)])

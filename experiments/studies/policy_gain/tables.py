@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hardattn.report.column import estimate_text
 from hardattn.report.policy_gain import LOOKS, RETRAINED, Gain, drawn
+from hardattn.report.render.grid import heading, opening, row_of
 from hardattn.report.titles import bare, changes, titled
 from hardattn.statistics.intervals import Estimate
 from hardattn.storage import replace_text
@@ -62,14 +63,11 @@ def markdown(found: Json) -> str:
         *SHOWN[1:],
         "best fixed path",
     ]
-    lines = [
-        f"| {' | '.join(heads)} |",
-        f"| --- | --- | ---: | ---: | ---: | --- |{' ---: |' * len(SHOWN)}",
-    ]
+    lines = heading(heads, ("agent", "recipe", "its looks are"))
     for kind in sorted({kind_of(one) for one in shown}):
-        lines.append(f"| **{kind}** |{' |' * (len(heads) - 1)}")
+        lines.append(opening(kind, heads))
         here = [one for one in shown if kind_of(one) == kind]
-        lines += [line for _, line in sorted(map(_row, here))]
+        lines += [row for _, row in sorted(map(_row, here))]
     return "\n".join([*lines, "", *whose(drawn(gains))]) + "\n"
 
 
@@ -99,7 +97,7 @@ def _row(gain: Gain) -> tuple[float, str]:
         gain.verdict(gain.reference),
         *(_signed(more.get(name)) for name in (*SHOWN[1:], RETRAINED)),
     ]
-    return -gap.point, f"| {' | '.join(cells)} |"
+    return -gap.point, row_of(cells)
 
 
 def measured(results: Path) -> dict[str, Gain]:

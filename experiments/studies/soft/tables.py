@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.report.column import estimate_text
+from hardattn.report.render.grid import heading, row_of
 from hardattn.statistics.intervals import Estimate
 
 from .plan import FULL, LEFT_OUT
@@ -13,7 +14,7 @@ HEADERS = (
     *("", "family", "stands", "rate", "weights +", "MFLOP +", "seeds", "error %"),
     *("minus control", "minus as wide", "mean map +", "other's map +", "last quarter", "verdict"),
 )
-NUMBERS = range(3, 13)
+LEFT = ("", "family", "stands", "verdict")
 
 
 def markdown(found: Found) -> str:
@@ -67,14 +68,11 @@ def budget(found: Found) -> str:
 
 def _table(chosen: Sequence[Standing], found: Found, full: bool) -> str:
     count = len(HEADERS) - (not full)
-    lines = [
-        f"| {' | '.join(HEADERS[:count])} |",
-        f"| {' | '.join('---:' if at in NUMBERS else '---' for at in range(count))} |",
-    ]
+    lines = heading(HEADERS[:count], LEFT)
     control = next(row for row in found["rows"] if row["kind"] == "control")
     for one in chosen:
         cells = [*_what(one.row), *_cost(one.row, control), *_errors(one), one.verdict]
-        lines.append(f"| {' | '.join(cells[:count])} |")
+        lines.append(row_of(cells[:count]))
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from hardattn.report.column import Column, somebody_looks
 from hardattn.report.columns import at_once, details, results, somebody_draws
 from hardattn.report.mattered import sentences
 from hardattn.report.notes import notes
+from hardattn.report.render.grid import heading, opening, row_of
 from hardattn.report.rows import Row, Table
 
 LEFT = ("agent", "estimator", "beats", "recipe", "control")
@@ -38,12 +39,11 @@ def markdown(tables: Sequence[Table], level: int = 3) -> str:
 
 def _grid(table: Table, shown: Sequence[Column]) -> list[str]:
     """A table in Markdown; a row in bold opens each class of sight."""
-    lines = ["| " + " | ".join(column.head for column in shown) + " |"]
-    lines.append("|" + "|".join(" --- " if c.key in LEFT else " ---: " for c in shown) + "|")
+    heads = [column.head for column in shown]
+    lines = heading(heads, [column.head for column in shown if column.key in LEFT])
     for sees, rows in table.sections:
-        lines.append(f"| **{sees}** |" + " |" * (len(shown) - 1))
-        for row in rows:
-            lines.append("| " + " | ".join(_cell(column, row, table) for column in shown) + " |")
+        lines.append(opening(sees, heads))
+        lines += [row_of(_cell(column, row, table) for column in shown) for row in rows]
     return lines
 
 
