@@ -49,7 +49,10 @@ def sentence(row: Row, table: Table) -> str:
             f"Whether it mattered where {row.title} looked cannot be said yet: {told} ({seeds}; "
             f"{_of_images(images, decimals)})."
         )
-    sure = f"({_range(gap, decimals)} {seeds}; {_of_images(images, decimals)})"
+    if gap.unit == "seed":
+        sure = f"({_range(gap, decimals)} {seeds}; {_of_images(images, decimals)})"
+    else:  # of one seed there is the interval over images alone
+        sure = f"({_range(gap, decimals)}, {seeds})"
     if row.verdict == TOO_SHORT:
         return (
             f"Whether it mattered where {row.title} looked cannot be said: errors still fall where "
