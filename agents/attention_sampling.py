@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hardattn.layers import CellScores, PatchNet
 from hardattn.rollout import Decision
-from hardattn.selection import Subset
+from hardattn.selection import Subset, check_shapes
 from hardattn.world import Observation
 
 
@@ -53,12 +53,7 @@ class AttentionSampling(nn.Module):
         entropy: float = 0.01,
     ):
         super().__init__()
-        if len(glimpse) != 4 or len(context) != 3:
-            raise ValueError(
-                "AttentionSampling looks at several patches and is told a view of the image: "
-                f"choose the sensor 'several' and the context 'coarse', not {tuple(glimpse)} and "
-                f"{tuple(context)}"
-            )
+        check_shapes("AttentionSampling", glimpse, context)
         self.count, self.cells = glimpse[0], grid[0] * grid[1]
         self.replacement, self.entropy = replacement, entropy
         self.scores = CellScores(context[0], grid, filters)

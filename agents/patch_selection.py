@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from hardattn.layers import CellScores, PatchNet
 from hardattn.rollout import Decision
-from hardattn.selection import Subset
+from hardattn.selection import Subset, check_shapes
 from hardattn.world import Observation
 
 EPSILON = 1e-5  # the least spread of scores that they are divided by
@@ -46,12 +46,7 @@ class PatchSelection(nn.Module):
         filters: int = 16,
     ):
         super().__init__()
-        if len(glimpse) != 4 or len(context) != 3:
-            raise ValueError(
-                "PatchSelection looks at several patches and is told a view of the image: choose "
-                f"the sensor 'several' and the context 'coarse', not {tuple(glimpse)} and "
-                f"{tuple(context)}"
-            )
+        check_shapes("PatchSelection", glimpse, context)
         self.count, self.cells = glimpse[0], grid[0] * grid[1]
         self.scores = CellScores(context[0], grid, filters)
         self.patch = PatchNet(tuple(glimpse[1:]), features, filters)

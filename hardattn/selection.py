@@ -88,6 +88,15 @@ def perturbed_top_k(scores: Tensor, count: int, noise: Tensor, sigma: float) -> 
     return found
 
 
+def check_shapes(agent: str, glimpse: tuple[int, ...], context: tuple[int, ...]) -> None:
+    """Raise ValueError unless that agent sees several patches and is told a view of the image."""
+    if len(glimpse) != 4 or len(context) != 3:
+        raise ValueError(
+            f"{agent} looks at several patches and is told a view of the image: choose the sensor "
+            f"'several' and the context 'coarse', not {tuple(glimpse)} and {tuple(context)}"
+        )
+
+
 def best(scores: Tensor, count: int) -> Tensor:
     """(..., N) -> (..., count) int64: the best cells, from the first to the last."""
     return scores.topk(count, -1, sorted=False).indices.sort(-1).values
