@@ -99,8 +99,6 @@ def _fits(other: Group, group: Group, name: str) -> bool:
         and (name == "random" or _observer(theirs) == _observer(mine))
         # A path is often one agent's own, of one seed: no match for all of them.
         and (name != "path" or {*group.seeds} <= {*other.seeds})
-        # A path is often one agent's own, of one seed: no match for all of them.
-        and (name != "path" or {*group.seeds} <= {*other.seeds})
     )
 
 
