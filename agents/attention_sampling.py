@@ -32,7 +32,7 @@ class AttentionSampling(nn.Module):
     normalised. The released code (idiap/attention-sampling) draws in evaluation as well.
 
     Args:
-        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        context: Shape of the view that is told before the first look, (C, h, w).
         grid: Rows and columns of cells, the sensor's.
         features: Width of what a patch says.
         filters: Channels of the convolutions, in patches of the first.

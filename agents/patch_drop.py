@@ -29,7 +29,7 @@ class PatchDrop(nn.Module):
     of the first look into its statistics.
 
     Args:
-        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        context: Shape of the view that is told before the first look, (C, h, w).
         grid: Rows and columns of patches, the sensor's.
         features: Width of what the image says.
         filters: Channels of the convolutions, in the CNN that answers of the first.

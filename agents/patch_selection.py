@@ -27,7 +27,7 @@ class PatchSelection(nn.Module):
     Jacobian, as its authors say; here it is held against a numerical one.
 
     Args:
-        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        context: Shape of the view that is told before the first look, (C, h, w).
         grid: Rows and columns of cells, the sensor's.
         features: Width of what a patch says.
         hidden: Units of the hidden layer of the answer.

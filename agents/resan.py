@@ -36,7 +36,7 @@ class ReSAN(nn.Module):
     share of selected pairs, the product of both shares, and draws masks in evaluation as well.
 
     Args:
-        context: Shape of what is told before the first look, (0,) or (C, h, w).
+        context: Shape of the image, which is told before the first look, (C, H, W).
         grid: Rows and columns of patches, the sensor's.
         features: Width of a token.
         hidden: Units of the hidden layers.
