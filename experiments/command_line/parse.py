@@ -117,16 +117,21 @@ def _from_file(words: list[str], base: Recipe) -> dict[str, list[str]]:
         raise UsageError(f"--config {path}: {fault}") from fault
     if not isinstance(held, dict):
         raise UsageError(f"--config {path}: no settings, which are names with values")
+    held.pop("origin", None)  # of a run's recipe.json, whose settings tell it all
     rows = {said(name): name for name in tables.rows("agent")}
     agent = held.get("agent")
     if agent == type(base.agent).__name__ and not isinstance(base.agent, Spec):
         del held["agent"]
     elif agent in rows:
         held["agent"] = rows[agent]
+    mine = base.settings()
+    if "estimator" not in base.specs() and held.get("estimator") == mine.get("estimator"):
+        held.pop("estimator", None)  # an algorithm of its own, which nobody chooses
     return {
         str(name).replace("-", "_"): [*map(str, value if isinstance(value, list) else [value])]
         for name, value in format_1.settings(held).items()
-        if value is not None
+        # What is None says something where the recipe has anything else.
+        if value is not None or mine.get(name) is not None
     }
 
 

@@ -4,6 +4,7 @@ import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,37 @@ def test_settings_may_come_from_a_file(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as fault:
             parse(["ram-digits", "--config", str(tmp_path / name)])
         assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_what_a_run_keeps_is_its_recipe_again(name: str, tmp_path: Path) -> None:
+    """recipe.json as `claim` writes it, by --config."""
+    from hardattn.experiments.records.claim import claim
+
+    agrees(name, [], tmp_path, claim)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--filters None",
+        "--agent spread_ram --std-end None",
+        "--max-grad-norm inf --lr 0.5",
+        "--estimator ppo --clip-range 0.1",
+        "--train-fraction 0.5",
+    ],
+)
+def test_what_a_run_keeps_is_what_was_changed_in_it(words: str, tmp_path: Path) -> None:
+    from hardattn.experiments.records.claim import claim
+
+    agrees("ram-digits", words.split(), tmp_path, claim)
+
+
+def agrees(name: str, words: list[str], folder: Path, claim: Callable[..., None]) -> None:
+    called, wanted, run = parse([name, *words, "--seed", "3"])
+    claim(folder, called, wanted, run, "a command")
+    again, recipe, found = parse([name, "--config", str(folder / "recipe.json")])
+    assert (again, recipe.settings(), found.seed) == (called, wanted.settings(), 3)
 
 
 def test_nothing_that_is_given_can_be_chosen() -> None:
