@@ -154,6 +154,21 @@ def test_constraints_pin_all_that_is_asked_for():
     assert {name.split(">=")[0].lower() for name in asked} <= pinned
 
 
+def test_whoever_runs_the_tests_has_every_extra_that_they_do_not_skip_without():
+    """`make test` installs [dev] alone: an extra that it lacks must be asked for by importorskip."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    lacking = {
+        Requirement(one).name
+        for name in extras.keys() - {"dev", "docs"}
+        for one in extras[name]
+        if one not in extras["dev"]
+    }
+    texts = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+    assert lacking == {
+        name for name in lacking if any(f'importorskip("{name}' in text for text in texts)
+    }
+
+
 def test_gymnasium_is_none_that_is_known_to_fail():
     """1.0 has no AutoresetMode; up to 1.3 every second episode in the same step counts short."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
