@@ -158,12 +158,27 @@ def _settled(stand: Sequence[Standing]) -> str:
 
 
 def _not_run(found: Json) -> Iterator[str]:
-    """Every cell without a run, by name and why."""
+    """Every cell without a run, those of one agent beside each other, by task and why."""
     waiting = [cell for cell in found["cells"] if not cell["runs"]]
     if not waiting:
         return
-    lines = [f"* `{cell['name']}`: {_why(cell)}" for cell in waiting]
-    yield f"## Not run\n\n{len(waiting)} of {len(found['cells'])} cells.\n\n" + "\n".join(lines)
+    grouped: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for cell in waiting:
+        agents = grouped.setdefault((cell["task"], _why(cell)), {})
+        agents.setdefault(cell["agent"], []).append(cell["script"])
+    yield (
+        f"## Not run\n\n{len(waiting)} of {len(found['cells'])} cells; behind the name of an agent, "
+        "in brackets, those of its controls (of the agent itself: *chosen*).\n\n"
+    ) + "\n".join(
+        f"* `{task}`, {why}: {', '.join(map(_with_controls, agents, agents.values()))}"
+        for (task, why), agents in grouped.items()
+    )
+
+
+def _with_controls(agent: str, scripts: list[str]) -> str:
+    if scripts == [""]:
+        return f"`{agent}`"
+    return f"`{agent}` ({', '.join(script or 'chosen' for script in scripts)})"
 
 
 def _why(cell: Json) -> str:

@@ -119,7 +119,7 @@ def test_over_tasks_only_who_was_run_on_all_of_them_counts(found: Any) -> None:
 def test_the_page_tells_all_and_names_what_was_not_run(found: Any) -> None:
     said = tables.markdown(found)
     assert f"## {TASK}" in said and "less error" in said and "1 of 2" in said
-    assert f"* `ram-{OTHER}`: not run, since nobody came" in said
+    assert f"* `{OTHER}`, not run, since nobody came: `ram`" in said
     assert "1 less error, 0 more error, 1 cannot be told" in said
     assert "![" in tables.pictures(found)
     only = tables.markdown(found, [f"cnn-{TASK}"])
@@ -132,8 +132,12 @@ def test_of_nothing_every_cell_is_named_as_not_run() -> None:
     assert tables.pictures(nothing) == "" and figures.figures(nothing, "me") == []
     count = len(nothing["cells"])
     assert count > 100 and f"{count} of {count} cells" in said
+    lines = [line for line in said.splitlines() if line.startswith("* ")]
     for one in nothing["cells"]:
-        assert f"* `{one['name']}`: not run" in said
+        (line,) = (each for each in lines if one["task"] in each and f"`{one['agent']}`" in each)
+        listed = line.split(f"`{one['agent']}`")[1].split("`")[0]
+        alone = one["script"] == "" and not listed.startswith(" (")
+        assert alone or (one["script"] or "chosen") in listed
 
 
 def test_both_figures_have_a_panel_for_each_task(found: Any) -> None:
