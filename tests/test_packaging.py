@@ -155,7 +155,7 @@ def test_constraints_pin_all_that_is_asked_for():
 
 
 def test_whoever_runs_the_tests_has_every_extra_that_they_do_not_skip_without():
-    """`make test` installs [dev] alone: an extra that it lacks must be asked for by importorskip."""
+    """`make test` installs [dev]: what an extra has beyond it is asked for by importorskip."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]

@@ -36,8 +36,8 @@ class Options:
     fit: Literal["letterbox", "crop", "squash", "pad"] = "letterbox"
     """How pictures are made to fit: letterbox (all of it, black beside it), crop (its middle),
     squash (proportions change), pad (its own pixels, uncut as far as there is room)."""
-    invert: bool = False
-    """Show the negative: ink on paper is then white on black, as digits are here."""
+    paper: bool = False
+    """They are of ink on paper: show white on black, as digits are here, whatever the light was."""
     seed: int = 0
     """Of the first look, where that falls anywhere."""
     saliency: bool = True

@@ -26,7 +26,7 @@ class Asked(Protocol):
     @property
     def fit(self) -> str: ...
     @property
-    def invert(self) -> bool: ...
+    def paper(self) -> bool: ...
     @property
     def seed(self) -> int: ...
     @property
@@ -66,7 +66,7 @@ def _look(subject: Subject, path: Path, given: Asked) -> Looked:
         subject,
         path,
         fit=given.fit,
-        invert=given.invert,
+        paper=given.paper,
         seed=given.seed,
         saliency=given.saliency,
     )
@@ -82,6 +82,6 @@ def _command(given: Asked) -> str:
     words = ["hardattn", "look", given.run, *map(str, given.pictures), "--out", str(given.out)]
     words += [] if given.against is None else ["--against", given.against]
     words += [] if given.fit == "letterbox" else ["--fit", given.fit]
-    words += ["--invert"] if given.invert else []
+    words += ["--paper"] if given.paper else []
     words += ["--seed", str(given.seed)] if given.seed else []
     return shlex.join(words + ([] if given.saliency else ["--saliency", "False"]))

@@ -17,6 +17,7 @@ from hardattn.data.images import by
 from hardattn.data.own import array_of
 from hardattn.distributions import Delta
 from hardattn.evaluation.evaluate import Columns, columns, episodes
+from hardattn.looking.paper import ink
 from hardattn.looking.saliency import grad_cam, occlusion
 from hardattn.maps import Map
 from hardattn.rollout import Decision, Draw, Trajectory, greedy
@@ -135,19 +136,19 @@ def look_at(
     image: Any,
     *,
     fit: str = "letterbox",
-    invert: bool = False,
+    paper: bool = False,
     seed: int = 0,
     saliency: bool = True,
 ) -> Looked:
     """Let it look at a picture: a path, a Pillow image, or an array of uint8 or of [0, 1].
 
-    fit: how it is made to fit, a row of `hardattn.data.fit.FITS`. invert: show its negative, which
-    turns ink on paper into what digits are here, white on black. seed: of the first look, if that
-    is drawn. saliency: make Grad-CAM and occlusion as well. Raises ValueError.
+    fit: how it is made to fit, a row of `hardattn.data.fit.FITS`. paper: it is of ink on paper, to
+    be shown as digits are here, white on black (`hardattn.looking.paper.ink`). seed: of the first
+    look, if that is drawn. saliency: make Grad-CAM and occlusion as well. Raises ValueError.
     """
     world = subject.world
     _refuse(subject)
-    scenes, said = scene_of(subject.image, image, fit, invert)
+    scenes, said = scene_of(subject.image, image, fit, paper)
     device = next((each.device for each in _weights(subject.agent)), torch.device("cpu"))
     scenes = scenes.to(device)
     first = world.first(scenes, torch.Generator().manual_seed(seed))
@@ -181,7 +182,7 @@ def look_at(
 
 
 def scene_of(
-    shape: tuple[int, int, int], image: Any, fit: str = "letterbox", invert: bool = False
+    shape: tuple[int, int, int], image: Any, fit: str = "letterbox", paper: bool = False
 ) -> tuple[Scenes, str]:
     """One scene of (C, H, W) of a picture, and what was done to it in words. Raises ValueError."""
     if fit not in FITS:
@@ -189,18 +190,18 @@ def scene_of(
     array, name = array_of(image)
     channels, size = shape[0], (shape[1], shape[2])
     said = [name or "a picture", f"{by(array.shape[1::-1])} pixels"]
-    if channels == 1 and array.ndim == 3:
-        array = (array @ LUMINANCE).round().astype(np.uint8)
-        said.append("in grey")
-    elif channels == 3 and array.ndim == 2:
-        array = array[..., None].repeat(3, -1)
-    elif channels not in (1, 3):
+    if channels not in (1, 3):
         raise ValueError(
             f"it was trained on images of {channels} channels, and a picture has 1 or 3"
         )
-    if invert:
-        array = 255 - array
-        said.append("its negative")
+    if array.ndim == 3 and (paper or channels == 1):
+        array = (array @ LUMINANCE).round().astype(np.uint8)
+        said += [] if paper else ["in grey"]
+    if paper:
+        array = ink(array)
+        said.append("ink of it in white")
+    if channels == 3 and array.ndim == 2:
+        array = array[..., None].repeat(3, -1)
     if array.shape[:2] != size:
         said.append(f"{SAID[fit]} to {by(size[::-1])}")
         array, _ = fitted(array, size, fit)

@@ -167,8 +167,8 @@ def _not_run(found: Json) -> Iterator[str]:
         agents = grouped.setdefault((cell["task"], _why(cell)), {})
         agents.setdefault(cell["agent"], []).append(cell["script"])
     yield (
-        f"## Not run\n\n{len(waiting)} of {len(found['cells'])} cells; behind the name of an agent, "
-        "in brackets, those of its controls (of the agent itself: *chosen*).\n\n"
+        f"## Not run\n\n{len(waiting)} of {len(found['cells'])} cells; behind the name of an "
+        "agent, in brackets, those of its controls (of the agent itself: *chosen*).\n\n"
     ) + "\n".join(
         f"* `{task}`, {why}: {', '.join(map(_with_controls, agents, agents.values()))}"
         for (task, why), agents in grouped.items()

@@ -112,13 +112,14 @@ def test_what_is_no_picture_is_refused(given: Any, words: str) -> None:
 
 def test_what_was_done_to_it_is_said(tmp_path: Path) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "photo.png")
-    scenes, said = scene_of((1, 12, 12), tmp_path / "photo.png", "crop", invert=True)
-    assert said == ("photo.png, 50 x 37 pixels, in grey, its negative, cropped to 12 x 12")
+    scenes, said = scene_of((1, 12, 12), tmp_path / "photo.png", "crop")
+    assert said == ("photo.png, 50 x 37 pixels, in grey, cropped to 12 x 12")
     assert scenes.image.shape == (1, 1, 12, 12) and scenes.image.dtype == torch.uint8
     same, _ = scene_of((3, 37, 50), PICTURE)
     assert np.array_equal(same.image[0].movedim(0, 2), PICTURE)
-    negative, _ = scene_of((3, 37, 50), PICTURE, invert=True)
-    assert torch.equal(negative.image, 255 - same.image)
+    inked, said = scene_of((3, 37, 50), PICTURE, paper=True)
+    assert said == "a picture, 50 x 37 pixels, ink of it in white"
+    assert torch.equal(inked.image[:, :1].expand(1, 3, 37, 50), inked.image)
 
 
 def test_who_cannot_be_shown_a_picture_says_why() -> None:
