@@ -12,11 +12,11 @@ TREE := .mypy_cache/tree
 export OMP_WAIT_POLICY ?= passive
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-slow test-ray lint docs bench clean
+.PHONY: help demo test test-slow test-ray test-optional lint docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## train hard attention and its controls on digits, compare them, write runs/demo/report.html
 	@$(PY) -m hardattn.experiments demo
@@ -30,6 +30,10 @@ test-slow: $(STAMP) ## run the tests marked slow or gpu
 test-ray: $(STAMP) ## run the tests of sweeps on a Ray cluster, of two nodes on this machine
 	@$(PY) -m pip install -q -c constraints.txt -e '.[ray]'
 	@$(PY) -m pytest -m "slow or not slow" tests/experiments/sweeps/test_on_ray.py
+
+test-optional: $(STAMP) ## run the tests of trackers and of Hugging Face datasets
+	@$(PY) -m pip install -q -c constraints.txt -e '.[hub,wandb,mlflow]'
+	@$(PY) -m pytest tests/hardattn/training/test_tracking.py tests/hardattn/data/test_hub.py tests/hardattn/data/test_own.py
 
 # mypy cannot map a folder to another module name, so it is shown the tree as it is installed.
 lint: $(STAMP) ## ruff check, ruff format --check, mypy
