@@ -1,6 +1,7 @@
-"""Where tensors live, how many threads work on them, and which matrix product they get."""
+"""Where tensors live, how many threads work on them, which matrix product and memory they get."""
 
 import contextlib
+import ctypes
 import hashlib
 import math
 import os
@@ -18,6 +19,8 @@ _ROUTES = {"default": "none", "onednn": "bf16"}  # what oneDNN's products are to
 _SHAPES, _TURNS = (64, 256, 512), 5  # rows of products by 256
 _WORTH = 1.05  # times as fast: less is not told from noise
 _found: dict[str, str] = {}  # in this process
+_TRIM, _MAP = -1, -3  # glibc's numbers for what `mallopt` sets
+_HELD, _HELD_BEFORE_2_35 = 2**30, 2**25  # bytes
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -34,7 +37,8 @@ def choose(name: str = "auto") -> torch.device:
 
 
 def tune(threads: int = 1) -> str:
-    """Set the thread count, and take the faster exact CPU matrix product. Returns its name.
+    """Set the thread count, hold on to memory (see `hold_memory`), and take the faster exact CPU
+    matrix product. Returns its name.
 
     On processors with AVX512-BF16 but no AMX, oneDNN's "bf16" route is about twice as fast as MKL
     on AMD and yet accurate to full precision; elsewhere the same setting really rounds to bf16. So
@@ -44,6 +48,7 @@ def tune(threads: int = 1) -> str:
     product has other bits, and a run that goes on must have those that it began with.
     """
     torch.set_num_threads(threads)
+    hold_memory()
     try:
         route: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
         route.fp32_precision = _ROUTES["default"]
@@ -52,6 +57,22 @@ def tune(threads: int = 1) -> str:
     chosen = _kept(_machine(threads), lambda: _probe(route))
     route.fp32_precision = _ROUTES[chosen]
     return chosen
+
+
+def hold_memory() -> None:
+    """Keep up to 1 GiB of freed memory in this process, where the C library is glibc.
+
+    By itself glibc hands every freed tensor of 32 MiB or more, and most of the smaller ones, back
+    to the system, which fills each page with zeros before it gives it out again, at every update.
+    Whoever has set MALLOC_MMAP_THRESHOLD_ or MALLOC_TRIM_THRESHOLD_ has chosen already.
+    """
+    chosen = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"}
+    if platform.libc_ver()[0] != "glibc" or chosen & os.environ.keys():
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_TRIM, _HELD)
+    if not mallopt(_MAP, _HELD):
+        mallopt(_MAP, _HELD_BEFORE_2_35)
 
 
 def _probe(route: Any) -> str:

@@ -34,7 +34,7 @@ PROBLEMS: dict[str, str | tuple[str, ...]] = {
 
 SOFT = "soft,block=*"  # where no long trainings of all of them are committed
 
-# Of each kind the best stands in README.md: a title, and which recipes are of that kind. Where these
+# Of each kind the best stands in README.md: a title, and which recipes are of that kind. Where they
 # are measured on several scenes, those of most of them count.
 KINDS = (
     ("RAM (Mnih et al. 2014), MNIST among clutter", "ram-cluttered-60"),
@@ -222,7 +222,11 @@ def _best_of_study(title: str, results: Path) -> str:
     if one is None or control is None or one.minus_control is None:
         return ""
     assert one.error is not None and control.error is not None
-    cells = [f"{title}: `soft-long,{one.row['name']}`", "digits cluttered", estimate_text(one.error, 1)]
+    cells = [
+        f"{title}: `soft-long,{one.row['name']}`",
+        "digits cluttered",
+        estimate_text(one.error, 1),
+    ]
     cells += ["`soft-long`", estimate_text(control.error, 1)]
     cells += [estimate_text(one.minus_control, 1, sign=True), "sees everything"]
     return f"| {' | '.join(cells)} |"
