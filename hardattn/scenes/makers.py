@@ -18,9 +18,10 @@ from hardattn import rng
 from hardattn.data import Split
 from hardattn.data.album import Album
 from hardattn.rng import Generator
+from hardattn.scenes.altered import Unpainted
 from hardattn.scenes.canvas import CELLS, Canvas, Size
 from hardattn.scenes.pairs import which
-from hardattn.scenes.photographs import Photographs, Unpainted
+from hardattn.scenes.photographs import Photographs
 from hardattn.scenes.scene import Scenes
 
 CENTRE = 4  # pixels from the middle of a circle or square to its last

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hardattn.data.album import Album
-from hardattn.scenes.sprites import Sprites, parted, taken
+from hardattn.scenes.sprites import parted, taken
 
 STRIP = 2**20  # pixels of a picture that are read at a time: an index takes eight bytes for each
 
@@ -35,11 +35,6 @@ class Photographs(NamedTuple):
     def shape(self) -> tuple[int, int, int, int]:
         """(B, C, H, W), as those have it who see everything."""
         return len(self.start), *self.album.shape[1:]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of what is kept of these scenes, without the pixels, which are kept anyway."""
-        return self.start.nbytes + self.plane.nbytes + self.extent.nbytes
 
     def rows(self, start: int, stop: int) -> "Photographs":
         """The scenes from `start` up to `stop`."""
@@ -120,9 +115,6 @@ class Photographs(NamedTuple):
         for at in range(0, height, many):
             rows = slice(at, min(at + many, height))
             yield rows, self._pixels(column, row[:, rows])
-
-
-Unpainted = Sprites | Photographs
 
 
 def _averaged(one: Photographs, height: int, width: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from hardattn.data import Split
 from hardattn.data.memory import at_once, refuse
 from hardattn.rng import Generator
-from hardattn.scenes.photographs import Unpainted
+from hardattn.scenes.altered import Unpainted
 
 UNCUED = torch.empty(0, 0)
 

@@ -75,6 +75,10 @@ class Sprites(NamedTuple):
         return len(self.source), stage.images.shape[1], stage.height, stage.width
 
     @property
+    def extent(self) -> None:
+        """Of its own has none: all are as high and as wide as the canvas."""
+
+    @property
     def nbytes(self) -> int:
         """Bytes of what is kept of these scenes, without the images, which are kept anyway."""
         return self.source.nbytes + self.cut.nbytes + self.place.nbytes

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hardattn.scenes.photographs import Photographs, Unpainted
+from hardattn.scenes.altered import Unpainted
 from hardattn.scenes.sprites import INT32_LIMIT, LARGE, Sprites
 from hardattn.sensors.windows import Points
 
@@ -119,7 +119,7 @@ class Retina(Points):
     def _cut(self, view: Unpainted, place: Tensor) -> Tensor:
         """A look by windows: the widest patch, and those that lie in its middle."""
         kind = torch.get_default_dtype()
-        if isinstance(view, Photographs):  # each of a size of its own
+        if view.extent is not None:  # each of a size of its own
             aim = _aim_within(self.size, self.scales, view.extent[:, None])
         else:
             aim = _aim(self.size, self.scales, view.shape[2:], place.device)

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hardattn.scenes.photographs import Photographs, Unpainted
+from hardattn.scenes.altered import Altered, Unpainted
+from hardattn.scenes.photographs import Photographs
 from hardattn.scenes.sprites import LARGE, Sprites
 from hardattn.sensors.grid import Grid
 
@@ -72,7 +73,7 @@ class Several(Grid):
 
     def open(self, images: Tensor | Unpainted) -> Tensor | Sprites:
         """(B, N, C, h, w) patches of small images; of large ones, and of sprites, these."""
-        if isinstance(images, Photographs):  # cells are of one size, as what they lie on
+        if isinstance(images, Photographs | Altered):  # cells are of one size, and as they are
             images = images.painted()
         height, width = images.shape[2:]
         if isinstance(images, Sprites) or height * width > LARGE:

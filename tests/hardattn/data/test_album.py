@@ -120,7 +120,7 @@ from hardattn.experiments.cli import main
 
 def train(top, out, *more):
     words = ["--dataset", f"folder:{top}@original", "--images", "256", "--batch-size", "64"]
-    words += ["--augment", "None", "--device", "cpu", "--out", out, "--validate-every", "128"]
+    words += ["--device", "cpu", "--out", out, "--validate-every", "128"]
     assert main(["train", "ram-folder", *words, *more]) == 0
 
 small, large, out = sys.argv[1:]
