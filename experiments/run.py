@@ -14,6 +14,7 @@ from torch import Tensor
 from hardattn import storage
 from hardattn.agents import Normalised
 from hardattn.data import Dataset, load, moments, subsample
+from hardattn.data.album import Album
 from hardattn.data.memory import at_once
 from hardattn.device import choose, tune
 from hardattn.estimators import refuse
@@ -65,6 +66,12 @@ class Setting(NamedTuple):
     def data(self) -> str:
         """The hash of the dataset's content."""
         return self.dataset.fingerprint
+
+    @property
+    def smallest(self) -> tuple[int, int, int]:
+        """(C, H, W) of the image of which looks show most, where each has a size of its own."""
+        images = self.dataset.test.images
+        return images.smallest if isinstance(images, Album) else self.image
 
     @property
     def problem(self) -> Built:
@@ -251,7 +258,7 @@ def conclude(
         "seed": run.seed,
         "command": command,
         "recipe": plain(recipe.settings()),
-        "sees": world.sees(setting.image),
+        "sees": world.sees(setting.smallest),
         "scenes": problem.scenes(),
         "world": _world(problem.sensor.name, world, setting.answers, setting.image)
         | {"source": list(setting.dataset.test.images.shape[1:])},
@@ -311,7 +318,8 @@ def failures(columns: Columns, most: int) -> Tensor:
 def _pictures(scenes: Scenes) -> Json:
     """What the report shows of scenes; copies, as a slice would be stored with all of its whole."""
     few = scenes.to("cpu")
-    return {"image": few.image.clone(), "target": few.target.clone(), "box": few.box.clone()}
+    image = few.image.clone() if isinstance(few.picture, Tensor) else few.image
+    return {"image": image, "target": few.target.clone(), "box": few.box.clone()}
 
 
 def finish(log: Log, recipe: Recipe, run: RunOptions, result: Json) -> None:

@@ -58,8 +58,8 @@ def survey(scenes: Scenes) -> Tensor:
     """
     _, height, width = scenes.shape
     picture = scenes.picture
-    sprites = picture if isinstance(picture, Sprites) else Sprites.of(picture)
-    return sprites.averaged(min(SURVEY, height), min(SURVEY, width)) / 255.0
+    unpainted = Sprites.of(picture) if isinstance(picture, Tensor) else picture
+    return unpainted.averaged(min(SURVEY, height), min(SURVEY, width)) / 255.0
 
 
 def whole(scenes: Scenes) -> Tensor:
@@ -175,7 +175,7 @@ class World:
         That is all of it, or, of scenes that nobody has painted, as much as falls into windows.
         """
         windows = self.sensor.by_windows and self.context_name not in ("coarse", "whole")
-        if windows and isinstance(scenes.picture, Sprites):
+        if windows and not isinstance(scenes.picture, Tensor):
             shape = self.sensor.shape(scenes.shape)
             if self.context_name == "survey":  # whose features take more than itself
                 shape = max(shape, (16, SURVEY, SURVEY), key=math.prod)

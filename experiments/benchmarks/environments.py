@@ -133,7 +133,7 @@ def faces(
     One's own is the naive vector of as many environments; of few the one of ten lines.
     """
     ours = problem(IMAGES)
-    images, labels = ours.split.images[:, 0].numpy(), ours.split.labels.numpy()
+    images, labels = ours.split.stacked[:, 0].numpy(), ours.split.labels.numpy()
     around = ((0, 0), (GLIMPSE, GLIMPSE), (GLIMPSE, GLIMPSE))
     padded: Numbers = np.pad(images[:PADDED].astype(np.float32) / np.float32(255), around)
     tensors = GlimpseVectorEnv(ours, count, tensors=True)
@@ -179,7 +179,7 @@ def adapters(
     from hardattn.envs.sb3 import GlimpseVecEnv
 
     both = problem()
-    images, labels = both.split.images[:, 0].numpy(), both.split.labels.numpy()
+    images, labels = both.split.stacked[:, 0].numpy(), both.split.labels.numpy()
     actions = np.random.default_rng(0).uniform(-1, 1, (envs, 2 + CLASSES)).astype(np.float32)
     theirs = DummyVecEnv([lambda: Naive(images, labels)] * envs)
 

@@ -112,7 +112,7 @@ def plain_rates(
 ) -> list[Json]:
     """Images a second of the plain RAM."""
     split = dataset.train.to("cpu")
-    training = PlainTraining(split.images, split.labels, batch, str(device))
+    training = PlainTraining(split.stacked, split.labels, batch, str(device))
     images, labels = next(training.batches)
     at_hand: Callable[[], None] = partial(training.update, (images.to(device), labels.to(device)))
     loaded = f"plain RAM with its loader, batch {batch}"

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from hardattn.data.arrays import arrays
-from hardattn.data.fit import FITS, Ask
+from hardattn.data.fit import FITS, ORIGINAL, Ask
 from hardattn.data.folders import HELD_OUT, folder
 from hardattn.data.idx import AGAIN, DataError as DataError, check_published, read_idx
 from hardattn.data.images import by, fetch, on_hub, stack
@@ -51,10 +51,11 @@ def load(name: Any, root: str | Path | None = None, device: torch.device | str =
     Hugging Face Hub) or `array:PATH` (files of arrays, see `arrays`). Of the first two, images of
     several sizes are made equal; `@64` or `@48x64` at the end resizes each to that height and width
     (write photos@64@64 for a folder that is called photos@64), `@64:crop` by that row of
-    `fit.FITS`, `@pad` to a size that is found in the data, and `@boxes=FILE` says where targets
-    are: see `folders` and `boxes`. `root` is where the files of mnist and fashion_mnist lie, or in
-    a sub-folder of the dataset's name; else $HARDATTN_DATA, else ~/.cache/hardattn. What is no name
-    is a dataset already, or what `own.own` makes one of.
+    `fit.FITS`, `@pad` to a size that is found in the data, `@original` leaves each as it is, and
+    `@boxes=FILE` says where targets are: see `album`, `folders` and `boxes`. `root` is where the
+    files of mnist and fashion_mnist lie, or in a sub-folder of the dataset's name; else
+    $HARDATTN_DATA, else ~/.cache/hardattn. What is no name is a dataset already, or what `own.own`
+    makes one of.
     """
     if not isinstance(name, str):
         return own(name).to(device)
@@ -236,7 +237,8 @@ def _source_and_ask(kind: str, name: str) -> tuple[str, Ask]:
     """What stands before @64, @48x64:crop, ..., and that; a folder may be called so itself."""
     source, mark, behind = name.rpartition("@")
     words = behind.split(":", 2) if mark and source else []
-    if not all(re.fullmatch(rf"\d+(x\d+)?|{'|'.join(FITS)}|boxes=.+", word) for word in words):
+    hows = (*FITS, ORIGINAL)
+    if not all(re.fullmatch(rf"\d+(x\d+)?|{'|'.join(hows)}|boxes=.+", word) for word in words):
         words = []
     if not words:
         return name, Ask()
@@ -250,7 +252,7 @@ def _source_and_ask(kind: str, name: str) -> tuple[str, Ask]:
         return name, Ask()
     ask = Ask()
     for word in words:
-        if word in FITS:
+        if word in hows:
             ask = ask._replace(how=word)
         elif word.startswith("boxes="):
             ask = ask._replace(boxes=word.removeprefix("boxes="))

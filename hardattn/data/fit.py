@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hardattn.data.album import Album, collected
 from hardattn.data.idx import DataError
 from hardattn.data.images import Record, by, content_of, in_colour, pixels, sides
 from hardattn.data.memory import free
@@ -69,6 +70,7 @@ def pad(picture: Size, size: Size) -> Window:
 # By which rule; what it is called in words.
 FITS = {"letterbox": letterbox, "crop": crop, "squash": squash, "pad": pad}
 SAID = {"letterbox": "letterboxed", "crop": "cropped", "squash": "squashed", "pad": "padded"}
+ORIGINAL = "original"  # by no rule: each stays as it is, of whatever size
 
 
 def fitted(
@@ -100,7 +102,7 @@ class Ask(NamedTuple):
     """How pictures are to be made equal: what stands behind @ in the name of a dataset."""
 
     size: Size | None = None  # None: that of the data
-    how: str = ""  # a row of FITS; "": squashed to a size that is given, else letterboxed
+    how: str = ""  # a row of FITS, or ORIGINAL; "": squashed to a size, if given, else letterboxed
     boxes: str = ""  # a file that says where the targets are
 
     def target(self, records: Sequence[Record]) -> tuple[Size | None, str, str]:
@@ -128,9 +130,9 @@ class Ask(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """Pictures of one size."""
+    """Pictures of one size, or as they are."""
 
-    images: NDArray[np.uint8]  # (N, C, H, W)
+    images: NDArray[np.uint8] | Album  # (N, C, H, W)
     content: NDArray[np.uint64]  # (N,) a hash of what each was before
     boxes: NDArray[np.float64] | None  # (N, M, 4) in coordinates of places; NaN where there is none
     said: str  # what was done to them, in words
@@ -143,6 +145,8 @@ def stacked(
 
     boxes: of each picture (m, 4), x0, y0, x1, y1 in its pixels, as a viewer shows it.
     """
+    if ask.how == ORIGINAL:
+        return _as_they_are(records, ask, boxes)
     size, how, said = ask.target(records)
     _refuse(len(records), size)
     arrays: list[NDArray[np.uint8]] = []
@@ -162,6 +166,28 @@ def stacked(
         return Stack(np.stack(arrays)[:, None], content, held, said)
     colour = np.stack([in_colour(array) for array in arrays])
     return Stack(np.ascontiguousarray(colour.transpose(0, 3, 1, 2)), content, held, said)
+
+
+def _as_they_are(
+    records: Sequence[Record], ask: Ask, boxes: Sequence[NDArray[np.float64]] | None
+) -> Stack:
+    if ask.size is not None:
+        raise DataError(
+            f"{by(ask.size[::-1])} pixels and {ORIGINAL}: a picture has one size or its own; leave "
+            "one of them out"
+        )
+    album, content = collected(records)
+    sizes = [(height, width) for width, height in album.extent.tolist()]
+    there = None
+    if boxes is not None:
+        own = [pad(size, size).boxes(each, size) for each, size in zip(boxes, sizes, strict=True)]
+        there = _ragged(own)
+    low, narrow = album.smallest[1:]
+    high, wide = album.largest
+    between = f"{wide} x {high} pixels"
+    if len({*sizes}) > 1:
+        between = f"{len({*sizes})} sizes, {narrow} to {wide} x {low} to {high} pixels"
+    return Stack(album, content, there, f"{len(sizes)} images as they are, {between}")
 
 
 def _refuse(count: int, size: Size | None) -> None:

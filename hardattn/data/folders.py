@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from hardattn.data import boxes as boxes_of
+from hardattn.data.album import Album
 from hardattn.data.fit import Ask, stacked
 from hardattn.data.idx import DataError
 from hardattn.data.images import in_folder
@@ -84,8 +85,9 @@ def dataset_of(
 
 def split_of(part: Part) -> Split:
     """A part as tensors."""
+    given = part.images
     # Copies: torch wants writable memory, and a view would keep the whole file alive.
-    images = torch.from_numpy(part.images.copy())
+    images = given if isinstance(given, Album) else torch.from_numpy(given.copy())
     boxes = None if part.boxes is None else torch.from_numpy(part.boxes).float()
     return Split(images, torch.from_numpy(part.labels.astype(np.int64)), boxes=boxes)
 

@@ -1,9 +1,12 @@
 """A dataset is two tensors, uint8 images and int64 labels, in three fixed splits.
 
+Of images of several sizes, as they are, it is an `Album` and a tensor.
+
 And which images are in which, and in which order they stand.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import NamedTuple
@@ -13,6 +16,7 @@ import torch
 from torch import Tensor
 
 from hardattn.data import memory
+from hardattn.data.album import Album
 from hardattn.data.idx import DataError
 
 
@@ -29,15 +33,26 @@ class ByClass(NamedTuple):
 class Split:
     """Images (N, C, H, W) uint8 and labels (N,) int64; and where targets are, if that is known.
 
-    boxes: (N, M, 4) x0, y0, x1, y1 in the coordinates of places; NaN where there is none.
+    images: a tensor, or an `Album` of images that each have a size of their own. boxes: (N, M, 4)
+    x0, y0, x1, y1 in the coordinates of places; NaN where there is none.
     """
 
-    images: Tensor
+    images: Tensor | Album
     labels: Tensor
     boxes: Tensor | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def stacked(self) -> Tensor:
+        """The images as one tensor, for who needs all of one size. Raises ValueError."""
+        if isinstance(self.images, Album):
+            raise ValueError(
+                "pictures of several sizes, as they are, can only be shown as they are: choose "
+                "--scene plain and --zoom 1, or a size instead of @original"
+            )
+        return self.images
 
     @property
     def device(self) -> torch.device:
@@ -105,21 +120,22 @@ class Dataset:
         for part in ("train", "validation", "test"):
             split = getattr(self, part)
             for one in fields(Split):
-                tensor = getattr(split, one.name)
-                if tensor is None:  # a split that lacks what others know
+                held = getattr(split, one.name)
+                if held is None:  # a split that lacks what others know
                     continue
-                array = np.ascontiguousarray(tensor.detach().cpu().numpy())
-                array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-                said = f"{part} {one.name} {array.dtype.str} {array.shape}"
-                content.update(said.encode())
-                content.update(array.reshape(-1).view(np.uint8).data)
+                for tensor in held.each() if isinstance(held, Album) else [held]:
+                    array = np.ascontiguousarray(tensor.detach().cpu().numpy())
+                    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+                    said = f"{part} {one.name} {array.dtype.str} {array.shape}"
+                    content.update(said.encode())
+                    content.update(array.reshape(-1).view(np.uint8).data)
         return content.hexdigest()
 
 
 class Part(NamedTuple):
     """Images (N, C, H, W), labels (N,) int64, hashes of their content (N,) uint64, and boxes."""
 
-    images: np.ndarray
+    images: np.ndarray | Album
     labels: np.ndarray
     content: np.ndarray
     boxes: np.ndarray | None = None
@@ -239,7 +255,7 @@ def moments(split: Split) -> tuple[Tensor, Tensor]:
     """
     channels = split.images.shape[1]
     count = torch.zeros(channels, 256, dtype=torch.int64, device=split.images.device)
-    for part in split.images.split(memory.at_once(tuple(split.images.shape[1:]))):
+    for part in _some(split.images):
         for channel in range(channels):
             count[channel] += torch.bincount(part[:, channel].reshape(-1), minlength=256)
     share = count.double() / count.sum(1, keepdim=True)
@@ -247,6 +263,14 @@ def moments(split: Split) -> tuple[Tensor, Tensor]:
     mean = share @ level
     spread = (share * (level - mean[:, None]) ** 2).sum(1).sqrt().clamp_min(1 / 255)
     return mean.to(split.device), spread.to(split.device)
+
+
+def _some(images: Tensor | Album) -> Iterable[Tensor]:
+    """The images, (n, C, h, w) at a time."""
+    if isinstance(images, Album):
+        return (each[None] for each in images.each())
+    parts: Iterable[Tensor] = images.split(memory.at_once(tuple(images.shape[1:])))
+    return parts
 
 
 def subsample(split: Split, share: float, seed: int) -> Split:

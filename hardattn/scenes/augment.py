@@ -1,27 +1,32 @@
 """Pictures of a training as they might have been as well: mirrored, moved, scaled, in other light.
 
-Drawn on the device for each picture of a batch; boxes go with what they are around. `augmented`
-makes such scenes of others, by the words that `--augment` takes.
+Drawn on the device for each picture of a batch; boxes go with what they are around. Large ones are
+changed where they are looked at, see `altered`. `augmented` makes such scenes of others, by the
+words that `--augment` takes.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from hardattn.data import Split
 from hardattn.rng import Generator, uniform
+from hardattn.scenes.altered import Altered, lit
 from hardattn.scenes.scene import MakeScenes, Scenes
 from hardattn.scenes.transforms import affine_transform
-
-GREY = (0.299, 0.587, 0.114)  # of red, green and blue, in ITU-R BT.601
 
 
 def flip(scenes: Scenes, strength: float, generator: Generator | None) -> Scenes:
     """Left and right change places, in that share of the pictures."""
     mirrored = _uniform(scenes, 1, generator)[:, 0] < strength
+    if not isinstance(scenes.picture, Tensor):
+        sign = 1 - 2 * mirrored.to(torch.get_default_dtype())
+        linear = torch.stack([sign, torch.ones_like(sign)], 1).diag_embed()
+        return affine_transform(scenes, F.pad(linear, (0, 1)), reach=1.0)
     image = scenes.image
     image = torch.where(mirrored[:, None, None, None], image.flip(-1), image)
     left, top, right, bottom = scenes.box.unbind(-1)
@@ -34,7 +39,7 @@ def shift(scenes: Scenes, strength: float, generator: Generator | None) -> Scene
     """Moved by up to that share of the sides, along both; black comes in."""
     move = (2 * _uniform(scenes, 2, generator) - 1) * 2 * strength
     linear = torch.eye(2, device=move.device).expand(len(scenes), 2, 2)
-    return affine_transform(scenes, torch.cat([linear, move[..., None]], 2))
+    return affine_transform(scenes, torch.cat([linear, move[..., None]], 2), reach=1.0)
 
 
 def scale(scenes: Scenes, strength: float, generator: Generator | None) -> Scenes:
@@ -42,20 +47,15 @@ def scale(scenes: Scenes, strength: float, generator: Generator | None) -> Scene
     drawn = 2 * _uniform(scenes, 1, generator) - 1
     factor = (math.log1p(strength) * drawn).exp()[..., None]
     linear = torch.eye(2, device=factor.device) * factor
-    return affine_transform(scenes, torch.cat([linear, torch.zeros_like(linear[..., :1])], 2))
+    return affine_transform(scenes, F.pad(linear, (0, 1)), reach=1 + strength)
 
 
 def colour(scenes: Scenes, strength: float, generator: Generator | None) -> Scenes:
     """Brightness, contrast and saturation, each times a factor up to that share off one."""
     factors = 1 + strength * (2 * _uniform(scenes, 3, generator) - 1)
-    bright, contrast, saturation = (each[:, None, None, None] for each in factors.unbind(1))
-    image = scenes.image.float() * bright
-    mean = image.mean((1, 2, 3), keepdim=True)
-    image = mean + contrast * (image - mean)
-    if image.shape[1] == 3:
-        grey = (image * _grey(image.device)).sum(1, keepdim=True)
-        image = grey + saturation * (image - grey)
-    return Scenes(image.round().clamp(0, 255).to(torch.uint8), *scenes[1:])
+    if not isinstance(scenes.picture, Tensor):
+        return Scenes(Altered.of(scenes.picture).shone(factors), *scenes[1:])
+    return Scenes(lit(scenes.image.float(), factors), *scenes[1:])
 
 
 # What there is, with how much of it where nothing else is asked, and at most.
@@ -109,9 +109,3 @@ def _uniform(scenes: Scenes, count: int, generator: Generator | None) -> Tensor:
     """(B, count) in [0, 1)."""
     device = scenes.box.device if generator is None else generator.device
     return uniform(0.0, 1.0, (len(scenes), count), generator, device).to(scenes.box)
-
-
-@lru_cache(maxsize=4)
-def _grey(device: torch.device) -> Tensor:
-    """(3, 1, 1) GREY, kept on the device: to bring it there each time, the host would wait."""
-    return torch.tensor(GREY, device=device)[:, None, None]

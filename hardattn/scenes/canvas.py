@@ -20,6 +20,7 @@ class Canvas:
 
     def __init__(self, split: Split, index: Tensor, generator: Generator | None, canvas: Size):
         self.split, self.generator, self.device = split, generator, index.device
+        self.images = split.stacked
         self.height, self.width = (canvas, canvas) if isinstance(canvas, int) else canvas
         self.count = len(index)
         self.kinds: list[Kind] = []
@@ -47,7 +48,7 @@ class Canvas:
 
     def fits(self, zoom: int, digits: int = 1, gap: int = 0) -> tuple[int, int]:
         """Height and width of a zoomed image; raises where a row of them does not fit."""
-        h, w = (side * zoom for side in self.split.images.shape[2:])
+        h, w = (side * zoom for side in self.images.shape[2:])
         row = digits * w + (digits - 1) * gap
         if h > self.height or row > self.width:
             what = "an image" if digits == 1 else f"a row of {digits} images"
@@ -131,7 +132,7 @@ class Canvas:
     def sprites(self) -> Sprites:
         """The scenes as lists of what lies on them."""
         source, cut, place = (torch.cat(each, 1) for each in zip(*self.pieces, strict=True))
-        stage = Stage(self.split.images, self.kinds, self.height, self.width)
+        stage = Stage(self.images, self.kinds, self.height, self.width)
         return Sprites(source, cut, place, stage)
 
     def picture(self) -> Tensor | Sprites:

@@ -16,9 +16,12 @@ from torch.nn import functional as F
 
 from hardattn import rng
 from hardattn.data import Split
+from hardattn.data.album import Album
 from hardattn.rng import Generator
+from hardattn.scenes.altered import Unpainted
 from hardattn.scenes.canvas import CELLS, Canvas, Size
 from hardattn.scenes.pairs import which
+from hardattn.scenes.photographs import Photographs
 from hardattn.scenes.scene import Scenes
 
 CENTRE = 4  # pixels from the middle of a circle or square to its last
@@ -37,15 +40,20 @@ def plain(
     Args:
         zoom: Pixels a side that each pixel of the image becomes.
     """
-    height, width = split.images.shape[2:]
-    scene = Canvas(split, index, generator, (zoom * height, zoom * width))
-    corner = torch.zeros_like(index)[:, None]
-    scene.paste(index[:, None], corner, corner, zoom)
+    picture: Tensor | Unpainted
+    if isinstance(split.images, Album) and zoom == 1:
+        picture = Photographs.of(split.images, index)
+    else:
+        height, width = split.stacked.shape[2:]
+        scene = Canvas(split, index, generator, (zoom * height, zoom * width))
+        corner = torch.zeros_like(index)[:, None]
+        scene.paste(index[:, None], corner, corner, zoom)
+        picture = scene.picture()
     if split.boxes is None:
         box = torch.full((len(index), 1, 4), torch.nan, device=index.device)
     else:
         box = split.boxes.index_select(0, index)
-    return Scenes(scene.picture(), split.labels[index], box, index)
+    return Scenes(picture, split.labels[index], box, index)
 
 
 def translated(

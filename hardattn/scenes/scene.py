@@ -9,7 +9,7 @@ from torch import Tensor
 from hardattn.data import Split
 from hardattn.data.memory import at_once, refuse
 from hardattn.rng import Generator
-from hardattn.scenes.sprites import Sprites
+from hardattn.scenes.altered import Unpainted
 
 UNCUED = torch.empty(0, 0)
 
@@ -17,7 +17,7 @@ UNCUED = torch.empty(0, 0)
 class Scenes(NamedTuple):
     """B images to look at, and what only a task, a report or an oracle may read."""
 
-    picture: Tensor | Sprites  # (B, C, H, W) uint8, or what lies on them: see `image`
+    picture: Tensor | Unpainted  # (B, C, H, W) uint8, or what shows windows on it: see `image`
     target: Tensor  # (B,) int64; (B, S) of a sequence, -1 where it is over
     box: Tensor  # (B, M, 4) x0, y0, x1, y1 of M targets, in the coordinates of locations; NaN: none
     index: Tensor  # type: ignore[assignment]  # (B,) int64, the image of the split that is the first
@@ -33,7 +33,7 @@ class Scenes(NamedTuple):
         Large scenes are painted each time that this is read. What only windows on them show, or
         their size and device, costs less: see `picture`, `shape` and `device`.
         """
-        return self.picture.painted() if isinstance(self.picture, Sprites) else self.picture
+        return self.picture if isinstance(self.picture, Tensor) else self.picture.painted()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -80,8 +80,8 @@ def _changed(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """A field of scenes with its tensors changed; what is no tensor belongs to no scene alone."""
     if isinstance(tree, Tensor):
         return change(tree)
-    if isinstance(tree, Sprites):
-        return Sprites(*(_changed(part, change) for part in tree))
+    if isinstance(tree, tuple):
+        return type(tree)(*(_changed(part, change) for part in tree))
     return tree
 
 
@@ -129,6 +129,7 @@ def fixed_scenes(make: MakeScenes, split: Split, seed: int, draws: int = 1) -> S
         for field, rows in zip(whole.tensors(), made.tensors(), strict=True):
             field[start : start + len(rows)] = rows
         start += len(part)
-    if isinstance(whole.picture, Sprites):  # whose images the split has there already
-        whole = Scenes(whole.picture.over(split.images).moved(device), *whole[1:])
+    if not isinstance(whole.picture, Tensor):  # whose images the split has there already
+        picture: Any = whole.picture
+        whole = Scenes(picture.over(split.images).moved(device), *whole[1:])
     return whole.to(device)

@@ -6,9 +6,9 @@ kept as the list of what lies on it, and whoever looks reads the images themselv
 as pixels, for those who see everything. Both come to the same numbers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -75,6 +75,10 @@ class Sprites(NamedTuple):
         return len(self.source), stage.images.shape[1], stage.height, stage.width
 
     @property
+    def extent(self) -> None:
+        """Of its own has none: all are as high and as wide as the canvas."""
+
+    @property
     def nbytes(self) -> int:
         """Bytes of what is kept of these scenes, without the images, which are kept anyway."""
         return self.source.nbytes + self.cut.nbytes + self.place.nbytes
@@ -112,12 +116,7 @@ class Sprites(NamedTuple):
         look = Sprites._read
         if read > side**2 + PAINTING * summed:
             look, read = Sprites._summed, summed
-        many = max(1, TOGETHER // max(1, read * self.shape[1]))
-        if many >= len(corner):
-            return look(self, corner, side)
-        starts = range(0, len(corner), many)
-        parts = [(self.rows(at, at + many), corner[at : at + many]) for at in starts]
-        return torch.cat([look(part, begin, side) for part, begin in parts])
+        return parted(look, self, corner, side, read)
 
     def averaged(self, height: int, width: int) -> Tensor:
         """The scenes in less pixels, each the mean of those in it: (B, C, h, w), from 0 to 255.
@@ -169,7 +168,7 @@ class Sprites(NamedTuple):
         line = line.masked_fill(outside[:, :, 1], plan.outside)
         x = x.masked_fill(outside[:, :, 0], plan.outside)
         where = line[:, :, None, :, None] + plan.channel + x[:, :, None, None, :]
-        seen = _taken(images, where.clamp(min=0)) * (where >= 0)
+        seen = taken(images, where.clamp(min=0)) * (where >= 0)
         if self.stage.pieces == 1:
             return seen[:, 0]
         sums = torch.int16 if self.stage.pieces <= 128 else torch.int32
@@ -270,12 +269,12 @@ class Sprites(NamedTuple):
             first = plane + (y * columns + x)[..., None]
             whole = torch.int64 if images.numel() > INDEX_LIMIT else torch.int32
             where = first.to(whole)[..., None] + _offsets(kind, columns, device).to(whole)
-            return _taken(images, where).view(shape)
+            return taken(images, where).view(shape)
         y = y[..., None] + torch.arange(kind.height, device=device)
         x = x[..., None] + torch.arange(kind.width, device=device)
         y, x = (each.div_(kind.zoom, rounding_mode="floor") for each in (y, x))
         line = plane[..., None] + (y * columns)[:, :, None]
-        return _taken(images, line[..., None] + x[:, :, None, None, :])
+        return taken(images, line[..., None] + x[:, :, None, None, :])
 
 
 @lru_cache(maxsize=64)
@@ -321,7 +320,22 @@ def _plan(
     )
 
 
-def _taken(images: Tensor, where: Tensor) -> Tensor:
+def parted(
+    look: Callable[[Any, Tensor, int], Tensor], scenes: Any, corner: Tensor, side: int, read: int
+) -> Tensor:
+    """Windows on scenes, of which not too many are looked at at a time.
+
+    read: how many numbers a channel are looked up for each.
+    """
+    many = max(1, TOGETHER // max(1, read * scenes.shape[1]))
+    if many >= len(corner):
+        return look(scenes, corner, side)
+    starts = range(0, len(corner), many)
+    parts = [(scenes.rows(at, at + many), corner[at : at + many]) for at in starts]
+    return torch.cat([look(part, begin, side) for part, begin in parts])
+
+
+def taken(images: Tensor, where: Tensor) -> Tensor:
     """The numbers at those places of all images, flattened; only they leave the images' device."""
     index = where.view(-1).to(images.device)
     return images.reshape(-1).index_select(0, index).to(where.device).view(where.shape)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from hardattn.data import Split
 from hardattn.rng import Generator
+from hardattn.scenes.altered import Altered, Unpainted
 from hardattn.scenes.canvas import Canvas
 from hardattn.scenes.scene import Scenes
 
@@ -90,23 +91,29 @@ def add_clutter(
     return Scenes(scene.sprites().painted(scenes.image), *scenes[1:])
 
 
-def affine_transform(scenes: Scenes, matrix: Tensor) -> Scenes:
+def affine_transform(scenes: Scenes, matrix: Tensor, reach: float | None = None) -> Scenes:
     """What is at p goes to A p + t, in locations: (B, 2, 3) matrices (A | t), one an image.
 
     Read bilinearly, 0 outside the image. A box becomes the upright box around it, within the image.
+    reach: how many pixels one of the new scenes spans of the old at most, if that is known: then
+    large scenes are changed where they are looked at, see `altered`.
     """
     linear, moved = matrix[..., :2], matrix[..., 2:]
     back = torch.linalg.inv(linear)
-    image = scenes.image.to(matrix.dtype)
-    grid = F.affine_grid(
-        torch.cat([back, -back @ moved], -1), list(image.shape), align_corners=False
-    )
-    image = F.grid_sample(image, grid, align_corners=False).round().clamp(0, 255)
+    back = torch.cat([back, -back @ moved], -1)
+    picture: Tensor | Unpainted
+    if reach is None or isinstance(scenes.picture, Tensor):
+        image = scenes.image.to(matrix.dtype)
+        grid = F.affine_grid(back, list(image.shape), align_corners=False)
+        picture = F.grid_sample(image, grid, align_corners=False).round().clamp(0, 255)
+        picture = picture.to(torch.uint8)
+    else:
+        picture = Altered.of(scenes.picture).mapped(back, reach)
     x0, y0, x1, y1 = scenes.box.to(matrix.dtype).unbind(-1)
     corners = torch.stack([x0, y0, x1, y0, x0, y1, x1, y1], -1).unflatten(-1, (4, 2))
     corners = corners @ linear.mT[:, None] + moved.mT[:, None]
     box = torch.cat([corners.amin(2), corners.amax(2)], -1).clamp(-1, 1)
-    return Scenes(image.to(torch.uint8), scenes.target, box.to(scenes.box), *scenes[3:])
+    return Scenes(picture, scenes.target, box.to(scenes.box), *scenes[3:])
 
 
 def random_affine(

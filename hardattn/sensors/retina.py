@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hardattn.scenes.altered import Unpainted
 from hardattn.scenes.sprites import INT32_LIMIT, LARGE, Sprites
 from hardattn.sensors.windows import Points
 
@@ -70,8 +71,8 @@ class Retina(Points):
         side = self.size * 2 ** (self.scales - 1)
         return side, side
 
-    def open(self, images: Tensor | Sprites) -> Pyramid | Sprites:
-        if isinstance(images, Sprites):
+    def open(self, images: Tensor | Unpainted) -> Pyramid | Unpainted:
+        if not isinstance(images, Tensor):
             return images
         height, width = images.shape[-2:]
         if height * width > LARGE:
@@ -92,8 +93,8 @@ class Retina(Points):
             levels.append(level.flatten(2))
         return Pyramid(torch.cat(levels, 2).contiguous(), height, width)
 
-    def look(self, view: Pyramid | Sprites, place: Tensor) -> Tensor:
-        if isinstance(view, Sprites):
+    def look(self, view: Pyramid | Unpainted, place: Tensor) -> Tensor:
+        if not isinstance(view, Pyramid):
             return self._cut(view, place)
         batch, channels = view.sums.shape[:2]
         whole = torch.int64 if view.sums.numel() > INT32_LIMIT else torch.int32
@@ -115,10 +116,13 @@ class Retina(Points):
         shape = (batch, self.scales * channels, self.size, self.size)
         return (values * plan.weight).view(shape)
 
-    def _cut(self, view: Sprites, place: Tensor) -> Tensor:
+    def _cut(self, view: Unpainted, place: Tensor) -> Tensor:
         """A look by windows: the widest patch, and those that lie in its middle."""
-        image, kind = view.shape[2:], torch.get_default_dtype()
-        aim = _aim(self.size, self.scales, image, place.device)
+        kind = torch.get_default_dtype()
+        if view.extent is not None:  # each of a size of its own
+            aim = _aim_within(self.size, self.scales, view.extent[:, None])
+        else:
+            aim = _aim(self.size, self.scales, view.shape[2:], place.device)
         corner = _aimed(aim, place).to(torch.int32).view(len(place), self.scales, 2)
         corner = (corner + aim.first).clamp_(aim.near, aim.far)
         window = view.patches(corner[:, -1], self.size << self.scales - 1)
@@ -169,6 +173,8 @@ def _middle(level: Tensor, side: int) -> Tensor:
 class _Aim(NamedTuple):
     """Where patches of an image lie: they start at `first` from floor(place * half + shift).
 
+    Of images of one size; if each has its own, B of them stand before half, shift and far.
+
     Patches of even sides all start at the same edge of pixels, less half of their side. `near` and
     `far` are how far out a patch can start and still see nothing.
     """
@@ -182,22 +188,27 @@ class _Aim(NamedTuple):
 
 @lru_cache(maxsize=16)
 def _aim(size: int, scales: int, image: tuple[int, int], device: torch.device) -> _Aim:
-    half = torch.tensor([image[1], image[0]], dtype=torch.float32) / 2
-    side = size * 2 ** torch.arange(scales, dtype=torch.int32)[:, None]
+    aim = _aim_within(size, scales, torch.tensor([image[1], image[0]]))
+    return _Aim(*(part.to(device) for part in aim))
+
+
+def _aim_within(size: int, scales: int, extent: Tensor) -> _Aim:
+    """extent: (2,) width and height; (B, 1, 2) of images that each have their own."""
+    half = extent.float() / 2
+    side = size * 2 ** torch.arange(scales, dtype=torch.int32, device=extent.device)[:, None]
     if scales == 1:  # counted from where the blank around the image begins
+        half = half.squeeze(-2) if half.dim() > 1 else half
         first, shift = -side, half + size / 2
     else:
         first, shift = -(side // 2), half - (side % 2) / 2
-    far = torch.tensor([image[1], image[0]], dtype=torch.int32)
-    parts = (half, shift + (0.5 + TIE), first, -side, far)
-    return _Aim(*(part.to(device) for part in parts))
+    return _Aim(half, shift + (0.5 + TIE), first, -side, extent.int())
 
 
 def _aimed(aim: _Aim, place: Tensor) -> Tensor:
     """(..., 2) places -> (..., S, 2) float32, without S of a single scale: where patches lie."""
     # float32, because half precision cannot name every pixel of a large image.
     at = place.float()
-    if aim.shift.dim() == 1:
+    if len(aim.first) == 1:
         return torch.addcmul(aim.shift, at, aim.half)
     return torch.addcmul(aim.shift, at[..., None, :], aim.half).floor()
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hardattn.scenes.altered import Altered, Unpainted
+from hardattn.scenes.photographs import Photographs
 from hardattn.scenes.sprites import LARGE, Sprites
 from hardattn.sensors.grid import Grid
 
@@ -69,8 +71,10 @@ class Several(Grid):
             return self.side, self.side
         return image[0] // self.rows, image[1] // self.columns
 
-    def open(self, images: Tensor | Sprites) -> Tensor | Sprites:
+    def open(self, images: Tensor | Unpainted) -> Tensor | Sprites:
         """(B, N, C, h, w) patches of small images; of large ones, and of sprites, these."""
+        if isinstance(images, Photographs | Altered):  # cells are of one size, and as they are
+            images = images.painted()
         height, width = images.shape[2:]
         if isinstance(images, Sprites) or height * width > LARGE:
             if self.side is None:
