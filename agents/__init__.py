@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .attention_sampling import AttentionSampling
 from .dram import DRAM
 from .dt_ram import DTRAM
+from .dynamic_capacity import DynamicCapacity
 from .edram import EDRAM
 from .full_view import NETS, FullView
 from .gat_cluster import GATCluster
@@ -77,6 +78,7 @@ AGENTS: dict[str, Row] = {
     "patch_selection": Row(PatchSelection, learns_by="perturbed_top_k"),
     "iterative_patch_selection": Row(IterativePatchSelection, learns_by="reinforce"),
     "patch_drop": Row(PatchDrop, learns_by="self_critical"),
+    "dynamic_capacity": Row(DynamicCapacity, learns_by="reinforce"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -98,6 +100,7 @@ __all__ = [
     "SEE_ALL",
     "AttentionSampling",
     "DrawReader",
+    "DynamicCapacity",
     "Following",
     "FullView",
     "GATCluster",
