@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .attention_sampling import AttentionSampling
+from .das_net import DasNet
 from .dram import DRAM
 from .dt_ram import DTRAM
+from .dynamic_capacity import DynamicCapacity
 from .edram import EDRAM
 from .full_view import NETS, FullView
 from .gat_cluster import GATCluster
@@ -77,11 +79,13 @@ AGENTS: dict[str, Row] = {
     "patch_selection": Row(PatchSelection, learns_by="perturbed_top_k"),
     "iterative_patch_selection": Row(IterativePatchSelection, learns_by="reinforce"),
     "patch_drop": Row(PatchDrop, learns_by="self_critical"),
+    "dynamic_capacity": Row(DynamicCapacity, learns_by="reinforce"),
+    "das_net": Row(DasNet, learns_by="reinforce"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
 # Those that see everything at once: there is no looking that a script could replace.
-SEE_ALL = ("full_view", "soft", "gat_cluster")
+SEE_ALL = ("full_view", "soft", "gat_cluster", "das_net")
 
 __all__ = [
     "AGENTS",
@@ -97,7 +101,9 @@ __all__ = [
     "SCRIPTS",
     "SEE_ALL",
     "AttentionSampling",
+    "DasNet",
     "DrawReader",
+    "DynamicCapacity",
     "Following",
     "FullView",
     "GATCluster",

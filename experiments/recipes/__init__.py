@@ -9,6 +9,7 @@ from .cluttered import CLUTTERED
 from .equal import EQUAL
 from .expected import expecting
 from .folder import FOLDER
+from .information import INFORMED
 from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
 from .pairs import PAIRS
 from .patches import CHOOSING
@@ -35,6 +36,7 @@ _ALL: dict[str, Recipe] = {
     **CLUSTERING,
     **SELECTING,
     **CHOOSING,
+    **INFORMED,
     **FOLDER,
     **EQUAL,
 }

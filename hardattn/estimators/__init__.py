@@ -26,6 +26,7 @@ from hardattn.estimators.clustering import gat_cluster
 from hardattn.estimators.critic import SelfCriticalAttention
 from hardattn.estimators.enumerated import enumerated, marginal_likelihood
 from hardattn.estimators.evolution import SNES
+from hardattn.estimators.frozen_base import FrozenBase
 from hardattn.estimators.multi_sample import (
     leave_one_out,
     reweighted_wake_sleep,
@@ -122,6 +123,13 @@ ESTIMATORS: dict[str, Row] = {
     "a2c": Row(a2c, biased="by the critic"),
     "ppo": Row(ppo, biased="by the critic, and clipped"),
     "snes": Row(SNES, biased="of the smoothed loss, and by ranks", episodes=16, whole=True),
+    "frozen_base": Row(
+        FrozenBase,
+        biased="of the smoothed loss of a policy beside a frozen base, and by ranks",
+        episodes=16,
+        whole=True,
+        needs="policy",
+    ),
     "self_critical_attention": Row(
         SelfCriticalAttention,
         biased="by a critic's guess of what attention is worth",

@@ -43,9 +43,17 @@ class SNES(nn.Module):
         if population < 2 or population % 2 or sigma <= 0:
             raise ValueError("SNES needs an even population of at least 2, and sigma > 0")
         self.population, self.ranks = population, ranks
-        size = sum(weight.numel() for weight in agent.parameters())
+        size = sum(weight.numel() for weight in self.moved(agent))
         self.register_buffer("sigma", torch.full((size,), float(sigma)))
         self.rate = (3 + math.log(size)) / (5 * math.sqrt(size))
+
+    def moved(self, agent: nn.Module) -> list[nn.Parameter]:
+        """The weights that evolve."""
+        return list(agent.parameters())
+
+    def judged(self, path: Trajectory, scenes: Scenes) -> Tensor:
+        """() what weights are worth that looked so: the less the better."""
+        return (path.loss + path.cost - path.reward).sum(0).mean()
 
     def forward(
         self,
@@ -55,7 +63,7 @@ class SNES(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Loss:
         assert isinstance(agent, nn.Module)
-        weights = list(agent.parameters())
+        weights = self.moved(agent)
         mean = parameters_to_vector(weights).detach()
         half = mean.new_empty(self.population // 2, len(mean)).normal_(generator=generator)
         moves = torch.cat([half, -half])
@@ -69,7 +77,7 @@ class SNES(nn.Module):
                 vector_to_parameters(mean + self.sigma * move, weights)
                 noise.manual_seed(int(seed))
                 path = rollout(agent, world, scenes, sample, noise, first)
-                losses.append((path.loss + path.cost - path.reward).sum(0).mean())
+                losses.append(self.judged(path, scenes))
             vector_to_parameters(mean, weights)
             loss = torch.stack(losses)
             if self.ranks:

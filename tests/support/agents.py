@@ -55,6 +55,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "gat_cluster": dict(sensor=Whole(), width=8),
     "reinforced": dict(sensor=Pairs(3, 3), context="whole", grid=(3, 3), **TOKENS),
     "attention_sampling": dict(SOME, features=8, filters=4),
+    "das_net": dict(sensor=Whole(), filters=3),
+    "dynamic_capacity": dict(SOME, features=8, filters=4, hint=0.1),
     "iterative_patch_selection": dict(
         sensor=Retina(6), patch=3, kept=3, features=8, hidden=12, filters=4
     ),

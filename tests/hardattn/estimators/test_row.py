@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from hardattn.agents import RAM, SCAL, GATCluster, Player, Scripted
+from hardattn.agents import RAM, SCAL, DasNet, GATCluster, Player, Scripted
 from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, GaussianWindow, Whole, Zoom
@@ -63,6 +63,12 @@ def clusters() -> Setting:
     return GATCluster((1, 4, 4), CLASSES, width=8), World(Whole(), Classify(CLASSES), 1)
 
 
+def gates() -> Setting:
+    torch.manual_seed(9)
+    world = World(Whole(), Classify(CLASSES), 2, first="centre")
+    return DasNet((1, 4, 4), CLASSES, filters=2), world
+
+
 def scripted(script: str) -> Setting:
     """Points of the plane that nobody chooses: uniform ones, or one after the other."""
     agent, world = plane(GaussianWindow(2), bonus=0.0)
@@ -98,6 +104,7 @@ OTHERS: dict[str, Callable[[], Setting]] = {
     "features, rewarded": partial(features, bonus=0.7),
     "features, three looks": partial(features, looks=3),
     "clusters": clusters,
+    "gates": gates,
     "several patches": some_patches,
     "attention to several": partial(some_patches, "attention_sampling"),
     "several patches, rewarded": partial(some_patches, bonus=0.7),
@@ -232,7 +239,9 @@ def test_takes_part_in_a_curriculum_of_looks(name: str, scenes: Scenes) -> None:
 @pytest.mark.parametrize("name", list(ESTIMATORS))
 def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
     flat = partial(plane, GaussianWindow(2), bonus=0.0)
-    agent, world = suiting(name, flat, cells, patches, features, clusters, some_patches, drawing)
+    agent, world = suiting(
+        name, flat, cells, patches, features, clusters, gates, some_patches, drawing
+    )
     totals = []
     for noise in (6, 7):
         torch.manual_seed(0)

@@ -1,0 +1,97 @@
+"""Recipes for agents that look where it tells them most, or that choose what they attend to."""
+
+from dataclasses import replace
+from typing import Any
+
+from ..recipe import Recipe, Spec
+from .cluttered import CLUTTERED_60
+from .digits import DIGITS
+from .family import Family
+from .patches import LONG, ON_60, ON_DIGITS, SHORT, at_random, choosing
+
+CAPACITY = (
+    "Dynamic capacity networks (Almahairi et al. 2016): fine features where the entropy of the "
+    "coarse answer depends on them most, without reinforcement."
+)
+
+
+def fixed_patches(of: str, recipe: Recipe) -> Recipe:
+    """The agent's observer, with as many patches, the same in every image."""
+    random = at_random(of, recipe)
+    return replace(
+        random,
+        title=f"fixed patches, {recipe.title}",
+        about=f"The observer of {of}, with as many patches, those in the middle of every image.",
+        agent=random.agent.but(script="centre"),
+    )
+
+
+def capable(of: Family, sensor: Spec, **changes: Any) -> Recipe:
+    """Coarse and fine features, of which the fine ones are few."""
+    return choosing(
+        of,
+        "dynamic capacity",
+        CAPACITY,
+        Spec("dynamic_capacity"),
+        sensor=sensor,
+        estimator=Spec("reinforce"),
+        **changes,
+    )
+
+
+CAPABLE: dict[str, Recipe] = {
+    "dynamic-capacity-digits": capable(DIGITS, ON_DIGITS, **SHORT),
+    "dynamic-capacity-cluttered-60": capable(CLUTTERED_60, ON_60, **LONG),
+}
+CAPABLE |= {
+    **{f"random-{name}": at_random(name, recipe) for name, recipe in CAPABLE.items()},
+    **{f"centre-{name}": fixed_patches(name, recipe) for name, recipe in CAPABLE.items()},
+}
+# A base that learns and is frozen, and then a policy that gates its filters from pass to pass.
+GATED = (
+    "dasNet (Stollenga et al. 2014): a trained, frozen CNN goes over the image again, its filters "
+    "gated by a policy that evolves."
+)
+
+
+def gating(of: Family, base: int, policy: int, batch_size: int, **changes: Any) -> Recipe:
+    """A base of so many updates, and a policy of so many."""
+    scene = f"{of.scene.partition(';')[0]}; two passes over all of it."
+    return replace(of, scene=scene).recipe(
+        "dasNet",
+        GATED,
+        Spec("das_net"),
+        sensor=Spec("whole"),
+        looks=2,
+        first="centre",
+        each=False,
+        estimator=Spec("frozen_base", base=base, sigma=0.002),
+        images=(base + policy) * batch_size,
+        batch_size=batch_size,
+        keep="last",
+        max_grad_norm=5.0,
+        **changes,
+    )
+
+
+def base_of(name: str, recipe: Recipe) -> Recipe:
+    """The base alone, trained as it is there."""
+    assert recipe.estimator is not None
+    updates = recipe.estimator.options["base"]
+    return replace(
+        recipe,
+        title=f"the base alone, {recipe.title}",
+        about=f"The frozen base of {name}: one pass, and no policy.",
+        problem=replace(recipe.problem, looks=1),
+        training=replace(recipe.training, images=updates * recipe.training.batch_size),
+    )
+
+
+GATING: dict[str, Recipe] = {
+    "das-net-digits": gating(DIGITS, 1000, 500, 64, lr=5e-3, warmup=20, validate_every=16_000),
+    "das-net-cluttered-60": gating(
+        CLUTTERED_60, 5000, 1000, 64, lr=4e-3, warmup=20, validate_every=32_000
+    ),
+}
+GATING |= {f"base-{name}": base_of(name, recipe) for name, recipe in GATING.items()}
+INFORMED: dict[str, Recipe] = {**CAPABLE, **GATING}
