@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .adaptive_nn import AdaptiveNN
 from .attention_sampling import AttentionSampling
 from .dram import DRAM
 from .dt_ram import DTRAM
@@ -77,6 +78,7 @@ AGENTS: dict[str, Row] = {
     "patch_selection": Row(PatchSelection, learns_by="perturbed_top_k"),
     "iterative_patch_selection": Row(IterativePatchSelection, learns_by="reinforce"),
     "patch_drop": Row(PatchDrop, learns_by="self_critical"),
+    "adaptive_nn": Row(AdaptiveNN, learns_by="ppo"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -96,6 +98,7 @@ __all__ = [
     "SCAL",
     "SCRIPTS",
     "SEE_ALL",
+    "AdaptiveNN",
     "AttentionSampling",
     "DrawReader",
     "Following",

@@ -8,6 +8,7 @@ from .clustering import CLUSTERING
 from .cluttered import CLUTTERED
 from .equal import EQUAL
 from .expected import expecting
+from .fixations import FIXATING
 from .folder import FOLDER
 from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
 from .pairs import PAIRS
@@ -35,6 +36,7 @@ _ALL: dict[str, Recipe] = {
     **CLUSTERING,
     **SELECTING,
     **CHOOSING,
+    **FIXATING,
     **FOLDER,
     **EQUAL,
 }
