@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .adaptive_nn import AdaptiveNN
 from .attention_sampling import AttentionSampling
 from .das_net import DasNet
 from .dram import DRAM
@@ -81,6 +82,7 @@ AGENTS: dict[str, Row] = {
     "patch_drop": Row(PatchDrop, learns_by="self_critical"),
     "dynamic_capacity": Row(DynamicCapacity, learns_by="reinforce"),
     "das_net": Row(DasNet, learns_by="reinforce"),
+    "adaptive_nn": Row(AdaptiveNN, learns_by="ppo"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -100,6 +102,7 @@ __all__ = [
     "SCAL",
     "SCRIPTS",
     "SEE_ALL",
+    "AdaptiveNN",
     "AttentionSampling",
     "DasNet",
     "DrawReader",

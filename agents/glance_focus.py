@@ -97,8 +97,13 @@ class GlanceFocus(nn.Module):
     def _enough(self, logits: Tensor) -> Stop | None:
         if self.threshold is None or self.training:
             return None
-        sure = logits.softmax(-1).amax(-1) > self.threshold
-        return Stop(torch.where(sure, CERTAIN, -CERTAIN).to(logits.dtype))
+        return stop_when_sure(logits, self.threshold)
+
+
+def stop_when_sure(logits: Tensor, threshold: float) -> Stop:
+    """To stop, without any chance, where the largest probability of (B, K) is above this."""
+    sure = logits.softmax(-1).amax(-1) > threshold
+    return Stop(torch.where(sure, CERTAIN, -CERTAIN).to(logits.dtype))
 
 
 def _encoder(pixels: int, features: int) -> nn.Module:

@@ -75,6 +75,9 @@ def told(function: Callable[..., object], world: World, image: Image) -> Setting
         "grid": lambda: (sensor.rows, sensor.columns),
         "zoom": lambda: getattr(sensor, "cover", None),
         "places": lambda: sensor.places,
+        "extent": lambda: tuple(
+            one / side for one, side in zip(sensor.wide(image), image[1:], strict=True)
+        ),
     }
     takes = inspect.signature(function).parameters
     found = {name: value() for name, value in there.items() if name in takes}

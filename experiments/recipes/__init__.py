@@ -8,6 +8,7 @@ from .clustering import CLUSTERING
 from .cluttered import CLUTTERED
 from .equal import EQUAL
 from .expected import expecting
+from .fixations import FIXATING
 from .folder import FOLDER
 from .information import INFORMED
 from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
@@ -37,6 +38,7 @@ _ALL: dict[str, Recipe] = {
     **SELECTING,
     **CHOOSING,
     **INFORMED,
+    **FIXATING,
     **FOLDER,
     **EQUAL,
 }

@@ -4,7 +4,14 @@ import torch
 from torch import Tensor
 
 from hardattn.distributions import LocationDistribution
-from hardattn.estimators.score_function import Loss, expected, exploring, misfit, surrogate
+from hardattn.estimators.score_function import (
+    Loss,
+    expected,
+    exploring,
+    helped,
+    misfit,
+    surrogate,
+)
 from hardattn.rollout import Agent, Trajectory, rollout, sample
 from hardattn.scenes import Scenes
 from hardattn.world import World
@@ -20,38 +27,72 @@ def a2c(
     *,
     gae_lambda: float = 0.95,
     ent_coef: float = 0.0,
+    discount: float = 1.0,
+    per_look: bool = False,
+    distil: float = 0.0,
 ) -> Loss:
     """Advantage actor-critic with generalised advantages (arXiv:1602.01783, arXiv:1506.02438).
 
-    Nothing is discounted; the entropy of the looks counts as a reward. Biased by the critic below
-    gae_lambda 1, where it is `entropy_bonus`.
+    The entropy of the looks counts as a reward. Biased by the critic below gae_lambda 1, where,
+    undiscounted, it is `entropy_bonus`. Paid by the look it is no gradient of the loss: with
+    discount 1 it is that of the last cross-entropy, whatever was asked on the way.
 
     Args:
         gae_lambda: Lambda of the generalised advantage.
         ent_coef: Weight of the entropy of the looks.
+        discount: Of what later looks are worth.
+        per_look: Pay a look by how far the cross-entropy falls, not by the loss from there on.
+        distil: Weight of what the last answer teaches those before it.
     """
     path = exploring(rollout(agent, world, scenes, sample, generator), ent_coef)
-    advantage, target = generalised_advantage(path, gae_lambda)
-    guess = expected(path)
-    return Loss(surrogate(path, advantage) + misfit(path, guess, target), path, advantage)
+    signal = _paid(path, world, scenes, per_look)
+    advantage, target = generalised_advantage(path, gae_lambda, discount, signal)
+    total = surrogate(path, advantage) + misfit(path, expected(path), target)
+    return helped(Loss(total, path, advantage), scenes, distil)
 
 
-def generalised_advantage(path: Trajectory, gae_lambda: float) -> tuple[Tensor, Tensor]:
+def generalised_advantage(
+    path: Trajectory, gae_lambda: float, discount: float = 1.0, signal: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """(T, B) advantages, sign of a loss, and (T, B) what the critic's guesses should be; detached.
 
-    delta_t = signal_t + guess_{t+1} - guess_t, A_t = sum_k gae_lambda^k delta_{t+k}; a guess is of
-    what comes at and after its row, and 0 once the episode is over.
+    delta_t = signal_t + d guess_{t+1} - guess_t, A_t = sum_k (d gae_lambda)^k delta_{t+k}, of a
+    discount d; a guess is of what comes at and after its row, and 0 once the episode is over.
+    signal: (T, B), by default loss + cost - reward.
     """
-    signal = (path.loss + path.cost - path.reward).detach()
+    if signal is None:
+        signal = path.loss + path.cost - path.reward
     guess = expected(path).detach() * path.alive
     ahead = torch.cat([guess[1:], torch.zeros_like(guess[:1])])
-    delta = (signal + ahead - guess) * path.alive
+    delta = (signal.detach() + discount * ahead - guess) * path.alive
     rows, running = [], torch.zeros_like(delta[0])
     for look in reversed(range(len(delta))):
-        running = delta[look] + gae_lambda * running
+        running = delta[look] + discount * gae_lambda * running
         rows.append(running)
     advantage = torch.stack(rows[::-1])
     return advantage, advantage + guess
+
+
+def falls(path: Trajectory, world: World, scenes: Scenes) -> Tensor:
+    """(T, B): by how many nats each look made the cross-entropy fall, detached.
+
+    The first from that of answers which are all alike; 0 once the episode is over.
+    """
+    after = torch.cat([path.alive[1:], torch.zeros_like(path.alive[:1])])
+    answers, last = path.logits.detach(), path.alive - after
+    gained = world.task.gained(answers, scenes.target, last, world.looks)
+    return (gained - torch.cat([torch.zeros_like(gained[:1]), gained[:-1]])) * path.alive
+
+
+def _paid(path: Trajectory, world: World, scenes: Scenes, per_look: bool) -> Tensor | None:
+    """What looks are paid by, sign of a loss; None: by the loss."""
+    return path.cost - falls(path, world, scenes) if per_look else None
+
+
+def _clipped(change: Tensor, advantage: Tensor, clip_range: float) -> Tensor:
+    """The larger loss of the two: no profit from a ratio of probabilities beyond its bound."""
+    bounded = change.clamp(1 - clip_range, 1 + clip_range)
+    return torch.maximum(change * advantage, bounded * advantage)
 
 
 def ppo(
@@ -62,18 +103,23 @@ def ppo(
     *,
     gae_lambda: float = 0.95,
     ent_coef: float = 0.0,
+    discount: float = 1.0,
+    per_look: bool = False,
+    distil: float = 0.0,
     clip_range: float = 0.2,
     update_epochs: int = 4,
 ) -> Loss:
     """Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347). Biased.
 
-    gae_lambda, ent_coef, and the first update, are those of `a2c`. `Loss.again` gives the other
-    update_epochs - 1, which look at the same places again with the weights as they are then, each
-    ratio of probabilities clipped.
+    The first update, and its options, are those of `a2c`. `Loss.again` gives the others, which look
+    at the same places again with the weights as they are then, each ratio of probabilities clipped.
 
     Args:
         gae_lambda: Lambda of the generalised advantage.
         ent_coef: Weight of the entropy of the looks.
+        discount: Of what later looks are worth.
+        per_look: Pay a look by how far the cross-entropy falls, not by the loss from there on.
+        distil: Weight of what the last answer teaches those before it.
         clip_range: How far a ratio of probabilities may go from 1.
         update_epochs: Updates from the same looks.
     """
@@ -84,22 +130,20 @@ def ppo(
     drawn: list[Tensor] = []
 
     def remember(places: LocationDistribution, noise: torch.Generator | None) -> Drawn:
-        value, told = sample(places, noise)
-        drawn.append(value)
-        return value, told
+        drawn.append(sample(places, noise)[0])
+        return drawn[-1], None
 
     path = exploring(rollout(agent, world, scenes, remember, generator, first), ent_coef)
     before = path.log_prob.detach()
-    advantage, target = generalised_advantage(path, gae_lambda)
+    signal = _paid(path, world, scenes, per_look)
+    advantage, target = generalised_advantage(path, gae_lambda, discount, signal)
 
     def update(path: Trajectory, left: int) -> Loss:
-        change = (path.log_prob - before).exp()
-        bounded = change.clamp(1 - clip_range, 1 + clip_range)
-        # The larger loss of the two: no profit from a ratio beyond its bound.
-        policy = torch.maximum(change * advantage, bounded * advantage)
+        policy = _clipped((path.log_prob - before).exp(), advantage, clip_range)
         total = (path.loss + path.cost + policy * path.alive).sum(0).mean()
         total = total + misfit(path, expected(path), target)
-        return Loss(total, path, advantage, (lambda: again(left)) if left else None)
+        more = (lambda: again(left)) if left else None
+        return helped(Loss(total, path, advantage, more), scenes, distil)
 
     def again(left: int) -> Loss:
         values = iter(drawn)

@@ -92,7 +92,7 @@ def distillation(path: Trajectory) -> Tensor:
     return (told * before).sum(0).mean() / len(told)
 
 
-def _helped(loss: Loss, scenes: Scenes, distil: float) -> Loss:
+def helped(loss: Loss, scenes: Scenes, distil: float) -> Loss:
     """The loss, and what the last answer teaches those before it."""
     if not distil:
         return loss
@@ -155,7 +155,7 @@ def learned_baseline(
     """
     draw = partly_greedy(greedy, scenes, generator)
     path = rollout(agent, world, scenes, draw, generator)
-    return _helped(_against_critic(path, credit(path, reward_only), policy_coef), scenes, distil)
+    return helped(_against_critic(path, credit(path, reward_only), policy_coef), scenes, distil)
 
 
 def self_critical(
@@ -261,7 +261,7 @@ def per_look_gain(
     for look in reversed(range(world.looks)):
         running = discount * running - gain[look]
         signal[look] = running
-    return _helped(_against_critic(path, signal), scenes, distil)
+    return helped(_against_critic(path, signal), scenes, distil)
 
 
 class MovingAverage(nn.Module):

@@ -9,8 +9,8 @@ from hardattn.agents import RAM
 from hardattn.distributions import Gaussian, LocationDistribution
 from hardattn.estimators.score_function import (
     Loss,
-    _helped,
     distillation,
+    helped,
     learned_baseline,
     partly_greedy,
     per_look_gain,
@@ -136,7 +136,7 @@ def test_answers_to_other_questions_teach_nothing(scenes: Scenes) -> None:
     path = rollout(agent, world, scenes, sample, generator_of(0))
     assert distillation(path) > 0
     with pytest.raises(ValueError, match="same question"):
-        _helped(Loss(torch.zeros(()), path, path.loss), several, 0.5)
+        helped(Loss(torch.zeros(()), path, path.loss), several, 0.5)
 
 
 def test_an_entropy_price_widens_a_gain_that_can_be_wide(scenes: Scenes) -> None:
