@@ -151,7 +151,7 @@ def prepare(problem: ProblemOptions, run: RunOptions) -> Setting:
     """Load the data, freeze the validation scenes, build the world."""
     product = tune(run.threads)
     device = choose(run.device)
-    dataset = load(problem.dataset, run.root, device)
+    dataset = here().once(problem.dataset, lambda: load(problem.dataset, run.root, device))
     if dataset.said:
         print(dataset.said, file=sys.stderr)
     world, make, answers = built(problem, dataset.classes, dataset.train.images.shape[1:])
