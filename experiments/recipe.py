@@ -125,6 +125,8 @@ class RunOptions:
 
     seed: int = 0
     """Of the weights, the order of the images, the scenes and the looks."""
+    seeds: str | None = None
+    """Several, such as 0:8 of 0 to 7, that are trained as one; each has its folder and result."""
     device: str = "auto"
     """auto (the GPU where there is one), cpu, cuda, cuda:1, ..."""
     threads: int = 1

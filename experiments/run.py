@@ -70,8 +70,10 @@ class Setting(NamedTuple):
     @property
     def smallest(self) -> tuple[int, int, int]:
         """(C, H, W) of the image of which looks show most, where each has a size of its own."""
-        images = self.dataset.test.images
-        return images.smallest if isinstance(images, Album) else self.image
+        splits = self.dataset.train, self.dataset.validation, self.dataset.test
+        own = [one.images.smallest for one in splits if isinstance(one.images, Album)]
+        channels, height, width = map(min, zip(self.image, *own, strict=True))
+        return channels, height, width
 
     @property
     def problem(self) -> Built:
@@ -80,9 +82,16 @@ class Setting(NamedTuple):
 
     @property
     def retina(self) -> tuple[int, int] | None:
-        """Size and scales, if it is looked through one."""
+        """Size and scales, if it is looked through one, and images are drawn in their own size."""
         sensor = self.world.sensor
-        return (sensor.size, sensor.scales) if isinstance(sensor, Retina) else None
+        if not isinstance(sensor, Retina) or self.stretched:
+            return None
+        return sensor.size, sensor.scales
+
+    @property
+    def stretched(self) -> bool:
+        """Whether images are drawn in another size than that in which they are looked at."""
+        return self.smallest != self.image
 
 
 def execute(name: str, recipe: Recipe, run: RunOptions, command: str, work: Work) -> Json:
@@ -142,7 +151,7 @@ def prepare(problem: ProblemOptions, run: RunOptions) -> Setting:
     """Load the data, freeze the validation scenes, build the world."""
     product = tune(run.threads)
     device = choose(run.device)
-    dataset = load(problem.dataset, run.root, device)
+    dataset = here().once(problem.dataset, lambda: load(problem.dataset, run.root, device))
     if dataset.said:
         print(dataset.said, file=sys.stderr)
     world, make, answers = built(problem, dataset.classes, dataset.train.images.shape[1:])
@@ -261,7 +270,9 @@ def conclude(
         "sees": world.sees(setting.smallest),
         "scenes": problem.scenes(),
         "world": _world(problem.sensor.name, world, setting.answers, setting.image)
-        | {"source": list(setting.dataset.test.images.shape[1:])},
+        | {"source": list(setting.dataset.test.images.shape[1:])}
+        # Neither frames nor glimpses can be drawn anew on what is stretched.
+        | ({"size": None, "scales": None} if setting.stretched else {}),
         "parameters": costs["parameters"],
         "flops": costs["flops"],
         "cost": costs,

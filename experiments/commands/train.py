@@ -36,8 +36,12 @@ def run(given: Training) -> int:
     from hardattn.training.interrupt import Stopped
     from hardattn.training.metrics import NotFinite
 
-    from ..trainers.trainer import execute
+    from ..trainers.trainer import execute, execute_all
 
+    if given.run.seeds is not None:
+        for one in execute_all(given.name, given.recipe, given.run, given.command):
+            print(summary(one, Path(given.run.out) / given.name / f"seed-{one['seed']}"))
+        return 0
     try:
         with joined() as ranks:
             try:

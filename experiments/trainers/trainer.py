@@ -1,10 +1,13 @@
 """Who can train: our own loop, and Stable-Baselines3. A recipe names one of them."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from hardattn.rollout import Agent
-from hardattn.training.distributed import here
+from hardattn.training.distributed import here, joined_as
+from hardattn.training.stacked import Stacked
 from hardattn.world import World
 
 from .. import run
@@ -47,3 +50,25 @@ def execute(name: str, recipe: Recipe, given: RunOptions, command: str) -> Json:
         raise UsageError(f"{name} is trained by {recipe.trainer}, which cannot --validate-only")
     result: Json = run.execute(name, recipe, given, command, trainer.work)
     return result
+
+
+def execute_all(name: str, recipe: Recipe, given: RunOptions, command: str) -> list[Json]:
+    """What `execute` finds for each of `given.seeds`, which are trained as one.
+
+    Raises UsageError where they cannot be; what the first has raised that failed, once all ended.
+    """
+    first, mark, end = (given.seeds or "").partition(":")
+    if not (mark and first.isdecimal() and end.isdecimal() and int(first) < int(end)):
+        raise UsageError(f"--seeds is FIRST:END, such as 0:8 of 0 to 7, not {given.seeds!r}")
+    if recipe.trainer != "hardattn":
+        raise UsageError(f"{name} is trained by {recipe.trainer}, a seed at a time (--seed)")
+    if here().size > 1:
+        raise UsageError("several seeds are trained as one in one process: no torchrun")
+    alone = [replace(given, seed=seed, seeds=None) for seed in range(int(first), int(end))]
+    together = Stacked()
+    with joined_as(together):
+        found = together.run([partial(execute, name, recipe, one, command) for one in alone])
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return found

@@ -103,11 +103,11 @@ class Retina(Points):
         corner = _aimed(plan.aim, place)
         # What starts further out than the outermost is as empty as they are.
         if self.scales == 1:
-            left, top = corner.to(whole).clamp_(plan.near, plan.far).unbind(-1)
+            left, top = corner.to(whole).clamp(plan.near, plan.far).unbind(-1)
             index = plan.cells + torch.addcmul(left, top, plan.wide).view(batch, 1, 1)
         else:
             squares = corner.to(whole)[..., None] + plan.squares
-            left, top = squares.clamp_(plan.near, plan.far).unbind(2)
+            left, top = squares.clamp(plan.near, plan.far).unbind(2)
             rows = torch.addcmul(plan.cells, top[:, :, None, :, None], plan.wide)
             index = rows + left[:, :, None, None, :]
         values = view.sums.view(-1).index_select(0, index.view(-1))
@@ -124,7 +124,7 @@ class Retina(Points):
         else:
             aim = _aim(self.size, self.scales, view.shape[2:], place.device)
         corner = _aimed(aim, place).to(torch.int32).view(len(place), self.scales, 2)
-        corner = (corner + aim.first).clamp_(aim.near, aim.far)
+        corner = (corner + aim.first).clamp(aim.near, aim.far)
         window = view.patches(corner[:, -1], self.size << self.scales - 1)
         whole = _halved(window, self.scales) if self.size % 2 == 0 else None
         patches = []

@@ -6,7 +6,7 @@ did once is replayed. So it may depend on nothing but tensors that stay where th
 is recorded anew for (its `kind`), and on generators, which are seeded before it as ever.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -86,33 +86,33 @@ class Captured:
 def launcher(
     wanted: bool | None,
     obstacle: str,
-    generator: torch.Generator,
+    generators: Sequence[torch.Generator],
     learners: Iterable[nn.Module],
 ) -> Called | Captured:
     """Who launches the steps of a training.
 
     wanted: whether they are to be captured; None: where they can be. obstacle: why they cannot be,
-    in words; "" if nothing is known that forbids it. generator: that they draw from, beside the
+    in words; "" if nothing is known that forbids it. generators: that they draw from, beside the
     global one. Raises ValueError, one line, for what is wanted and cannot be.
     """
     if wanted and obstacle:
         raise ValueError(f"this training cannot be captured: {obstacle}. Use --capture False")
     if obstacle or wanted is False:
         return Called()
-    graphs = _Graphs(generator)
+    graphs = _Graphs(generators)
     return Captured(learners, graphs.record, graphs.aside)
 
 
 class _Graphs:
-    """Records on a stream of its own, on the device of a generator."""
+    """Records on a stream of its own, on the device of the generators."""
 
-    def __init__(self, generator: torch.Generator):
-        self.generator = generator
-        self.stream: Any = torch.cuda.Stream(generator.device)
+    def __init__(self, generators: Sequence[torch.Generator]):
+        self.generators, self.device = generators, generators[0].device
+        self.stream: Any = torch.cuda.Stream(self.device)
 
     def aside(self, act: Callable[[], None]) -> None:
         """Do it on the stream on which it will be recorded."""
-        here = torch.cuda.current_stream(self.generator.device)
+        here = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(here)
         with torch.cuda.stream(self.stream):
             act()
@@ -122,7 +122,8 @@ class _Graphs:
         """What replays it. Raises ValueError where it does what no graph can hold."""
         graph: Any = torch.cuda.CUDAGraph()
         # The global one is registered by torch.
-        graph.register_generator_state(self.generator)
+        for generator in self.generators:
+            graph.register_generator_state(generator)
         try:
             with torch.cuda.graph(graph, stream=self.stream):
                 act()

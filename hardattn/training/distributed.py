@@ -9,10 +9,10 @@ many, and says in the environment who is who.
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from types import FrameType, FunctionType
 from typing import Any, TypeVar
 
@@ -187,6 +187,14 @@ class Ranks:
                     for one in (*each.parameters(), *each.buffers()):
                         dist.broadcast(one, 0)
 
+    def once(self, key: Hashable, find: Callable[[], Found]) -> Found:
+        """What trainings that are stacked share, see `stacked`; here there is one."""
+        return find()
+
+    def update(self, training: Any, make: Any, kind: tuple[int, bool], index: Tensor) -> None:
+        """The update of a training, which here waits for no other: see `stacked`."""
+        training.launch(kind, partial(training.step, make, *kind), index)
+
     def log(self, log: Any) -> Any:
         """The same log in the first process; in others one that says nothing."""
         return log if self.first else _Mute(log.every)
@@ -219,6 +227,16 @@ _here = [ALONE]
 def here() -> Ranks:
     """The processes that this one has joined; by default it is alone."""
     return _here[-1]
+
+
+@contextmanager
+def joined_as(ranks: Ranks) -> Iterator[None]:
+    """Inside, `here` is this."""
+    _here.append(ranks)
+    try:
+        yield
+    finally:
+        _here.remove(ranks)
 
 
 @contextmanager
@@ -291,14 +309,14 @@ class _Draws(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        if func.__name__ in _drawing() or isinstance(func, FunctionType):
+        if func.__name__ in drawing() or isinstance(func, FunctionType):
             with self.mode:
                 return func(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
 
 @cache
-def _drawing() -> set[str]:
+def drawing() -> set[str]:
     """The names of all functions that draw, as torch says; and of those made of them."""
     found = {"scaled_dot_product_attention", "feature_dropout", "feature_alpha_dropout", "rrelu"}
     for name in dir(torch.ops.aten):

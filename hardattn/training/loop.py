@@ -76,7 +76,7 @@ class Training:
         self.gradient = partial(kind.gradient, self.optimizer)
         self.generator = torch.Generator(self.device)
         self.launch = capturing.launcher(
-            capture, self.obstacles(), self.generator, self.learners.values()
+            capture, self.obstacles(), [self.generator], self.learners.values()
         )
         self.updates = math.ceil(options.images / options.batch_size)
         self.images = self.updates * options.batch_size  # in all
@@ -124,7 +124,7 @@ class Training:
             growing = grown(self.problem.make, share / options.growing, options.grows)
             make = augmented(growing, options.augment or ())
         kind = looks_after(share, options.curriculum, self.world.looks), share < options.led
-        self.launch(kind, partial(self.step, make, *kind), index)
+        self.ranks.update(self, make, kind, index)
         self.done += 1
         return options.lr * rate
 
@@ -133,23 +133,33 @@ class Training:
 
         It reads nothing that changes from update to update but tensors, see `capture`.
         """
-        world = self.world
         with self.ranks.drawing(len(index)):
             scenes = make(self.split, index, self.generator)
+        look: Callable[[], Loss] | None
+        look = partial(self.look, scenes, looks, led)
+        while look is not None:
+            look = self.ranks.together(look, [*self.learners.values()], len(index))
+            loss = self.gradient(look, self.learners.values(), self.generator)
+            self.descend(loss, scenes)
+            look = loss.again and partial(self.look, scenes, looks, led, loss.again)
+
+    def look(
+        self, scenes: Scenes, looks: int, led: bool, again: Callable[[], Loss] | None = None
+    ) -> Loss:
+        """The loss of a look, or what is learned again from one, in the precision that is asked."""
         looker = cast(Agent, self.agent)
         if led:
             looker = Led(looker, scenes, self.options.led_by)
-        look: Callable[[], Loss] | None
-        look = partial(self.estimator, looker, world.upto(looks), scenes, self.generator)
-        while look is not None:
-            if self.options.precision == "bf16":
-                look = in_bf16(look, self.device)
-            look = self.ranks.together(look, [*self.learners.values()], len(index))
-            loss = self.gradient(look, self.learners.values(), self.generator)
-            norm = shortened(self.weights, self.options.max_grad_norm)
-            self.optimizer.descend(self.metrics.guard(loss.total, norm))
-            self.metrics.add(loss, norm, scenes, world)
-            look = loss.again
+        look = again or partial(
+            self.estimator, looker, self.world.upto(looks), scenes, self.generator
+        )
+        return (in_bf16(look, self.device) if self.options.precision == "bf16" else look)()
+
+    def descend(self, loss: Loss, scenes: Scenes) -> None:
+        """Guard, descent and tally, by the gradient that is in the weights."""
+        norm = shortened(self.weights, self.options.max_grad_norm)
+        self.optimizer.descend(self.metrics.guard(loss.total, norm))
+        self.metrics.add(loss, norm, scenes, self.world)
 
     def obstacles(self) -> str:
         """Why its updates cannot be captured, in words; "" if nothing is known that forbids it."""

@@ -13,6 +13,7 @@ from PIL import Image
 from hardattn.data import DataError, album, load, memory, moments, subsample
 from hardattn.data.album import Album, collected
 from hardattn.data.images import in_folder, sides
+from hardattn.experiments.cli import main
 from tests.support.imports import ROOT
 
 SIZES = [(40, 60), (60, 40), (48, 48), (17, 90)]  # height, width
@@ -108,6 +109,22 @@ def test_where_memory_is_short_they_lie_in_a_file(
     monkeypatch.setattr(album, "free", lambda device: 2**60)
     with pytest.raises(DataError, match=r"is free in .*: set XDG_CACHE_HOME"):
         album._room(3, 2**60)
+
+
+def test_their_recipe_trains_on_them_and_their_report_says_no_more_than_it_knows(
+    tmp_path: Path,
+) -> None:
+    top = photos(tmp_path / "photos", [(40, 60), (150, 140)])
+    words = ["--dataset", f"folder:{top}@original", "--images", "128", "--device", "cpu"]
+    assert main(["train", "ram-folder", *words, "--out", str(tmp_path / "runs")]) == 0
+    (path,) = (tmp_path / "runs").rglob("result.json")
+    result = json.loads(path.read_text())
+    assert result["world"]["image"] == [3, 150, 140]  # the largest; drawn as if all were as large
+    assert result["world"]["size"] is None and result["recipe"]["size"] == 8
+    assert result["sees"] == "sees a coarse view"  # a look reaches over the smallest, 64 pixels
+    assert main(["report", str(tmp_path / "runs"), "--out", str(tmp_path / "page")]) == 0
+    pages = [each.read_text() for each in (tmp_path / "page").rglob("*.html")]
+    assert pages and not any("what was seen, look by look" in page for page in pages)
 
 
 TRAINS = """

@@ -149,10 +149,10 @@ def test_an_agent_that_reads_back_says_so(tmp_path: Path) -> None:
 
 def test_where_something_forbids_it_or_nobody_wants_it_steps_are_called() -> None:
     generator = torch.Generator()
-    assert isinstance(launcher(None, "a reason", generator, ()), Called)
-    assert isinstance(launcher(False, "", generator, ()), Called)
+    assert isinstance(launcher(None, "a reason", [generator], ()), Called)
+    assert isinstance(launcher(False, "", [generator], ()), Called)
     with pytest.raises(ValueError, match="cannot be captured: a reason"):
-        launcher(True, "a reason", generator, ())
+        launcher(True, "a reason", [generator], ())
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
@@ -190,7 +190,7 @@ def test_on_a_gpu_captured_agrees_with_eager(tmp_path: Path, name: str, optimize
     options: dict[str, Any] = {"curriculum": 0.8, "optimizer": optimizer}
     eager, other = (training(tmp_path, name, "cuda", **options) for _ in range(2))
     assert not other.obstacles()
-    made = launcher(True, "", other.generator, other.learners.values())
+    made = launcher(True, "", [other.generator], other.learners.values())
     assert isinstance(made, Captured)
     other.launch = made
     for _ in range(UPDATES):
