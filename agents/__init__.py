@@ -27,6 +27,7 @@ from .player import Player
 from .ram import RAM
 from .resan import ReSAN
 from .s3ta import Sequential
+from .saccader import Saccader
 from .scal import SCAL
 from .scripted import PATH, SCRIPTS, Following, Scripted
 from .show_attend_tell import ShowAttendTell
@@ -79,6 +80,7 @@ AGENTS: dict[str, Row] = {
     "iterative_patch_selection": Row(IterativePatchSelection, learns_by="reinforce"),
     "patch_drop": Row(PatchDrop, learns_by="self_critical"),
     "adaptive_nn": Row(AdaptiveNN, learns_by="ppo"),
+    "saccader": Row(Saccader, learns_by="three_phases"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -116,6 +118,7 @@ __all__ = [
     "Player",
     "ReSAN",
     "Row",
+    "Saccader",
     "Scripted",
     "Sequential",
     "ShowAttendTell",

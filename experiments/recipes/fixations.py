@@ -55,9 +55,62 @@ ADAPTING: dict[str, Recipe] = {
     "adaptive-nn-digits": adapting(DIGITS, 16, **SHORT),
     "adaptive-nn-cluttered-60": adapting(CLUTTERED_60, 24, **LONG),
 }
+SACCADES = (
+    "Saccader (Elsayed et al. 2019): the mean vote of a bag of local features, at cells that are "
+    "looked at one after another."
+)
+
+
+def saccading(of: Family, phases: tuple[int, int], **changes: Any) -> Recipe:
+    """An agent that looks at five cells of 6 x 6; updates of its first two phases."""
+    return replace(of, scene=f"{scene_of(of)}; five of 6x6 cells.").recipe(
+        "Saccader",
+        SACCADES,
+        Spec("saccader"),
+        sensor=Spec("cells", rows=6, columns=6),
+        looks=6,
+        context="whole",
+        each=False,
+        keep="last",
+        estimator=Spec("three_phases", phases=phases, samples=2),
+        **STEADY,
+        **changes,
+    )
+
+
+SACCADING: dict[str, Recipe] = {
+    "saccader-digits": saccading(DIGITS, (500, 200), **SHORT),
+    "saccader-cluttered-60": saccading(CLUTTERED_60, (2500, 500), **LONG),
+}
+
+
+def untaught(of: str, recipe: Recipe) -> Recipe:
+    """Saccader without the second of its phases, whose updates go to the third."""
+    assert recipe.estimator is not None
+    first, _ = recipe.estimator.options["phases"]
+    return replace(
+        recipe,
+        title="Saccader, no location pre-training",
+        about=f"As {of}, but without the phase in which it is taught where to look.",
+        estimator=recipe.estimator.but(phases=(first, 0)),
+    )
+
+
+def unphased(of: str, recipe: Recipe, script: str, looks: str) -> Recipe:
+    """Saccader's observer under a script, which learns from these looks from the start."""
+    return replace(scripted(of, recipe, script, looks), estimator=Spec("reinforce"))
+
+
 SCRIPTED = {"random": "fall anywhere", "raster": "go over the image line by line"}
 FIXATING: dict[str, Recipe] = {
     **ADAPTING,
+    **SACCADING,
+    **{f"untaught-{name}": untaught(name, recipe) for name, recipe in SACCADING.items()},
+    **{
+        f"{script}-{name}": unphased(name, recipe, script, looks)
+        for name, recipe in SACCADING.items()
+        for script, looks in SCRIPTED.items()
+    },
     **{
         f"{script}-{name}": scripted(name, recipe, script, looks)
         for name, recipe in ADAPTING.items()

@@ -130,7 +130,7 @@ ESTIMATORS: dict[str, Row] = {
         rewards=False,
         needs="features",
     ),
-    "three_phases": Row(ThreePhases, draws=(IndependentBernoulli,), episodes=4),
+    "three_phases": Row(ThreePhases, draws=(IndependentBernoulli, Categorical), episodes=4),
     "perturbed_top_k": Row(
         PerturbedTopK,
         biased="of the mean choice under noise",

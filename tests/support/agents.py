@@ -62,6 +62,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         sensor=Patches(3, 3), context="coarse", grid=(3, 3), features=8, filters=4, prior=0.5
     ),
     "patch_selection": dict(SOME, features=8, hidden=12, filters=4),
+    "saccader": dict(GRID, grid=(3, 3), features=8, mixed=12),
     "adaptive_nn": dict(
         sensor=Retina(4), context="coarse", extent=(1 / 3, 1 / 3), features=8, hidden=12, filters=4
     ),
