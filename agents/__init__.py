@@ -32,6 +32,7 @@ from .scal import SCAL
 from .scripted import PATH, SCRIPTS, Following, Scripted
 from .show_attend_tell import ShowAttendTell
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
+from .stam import STAM
 from .temporal import TemporalRAM
 from .told import Told
 from .variational import Variational, VariationalDirichlet
@@ -81,6 +82,7 @@ AGENTS: dict[str, Row] = {
     "patch_drop": Row(PatchDrop, learns_by="self_critical"),
     "adaptive_nn": Row(AdaptiveNN, learns_by="ppo"),
     "saccader": Row(Saccader, learns_by="three_phases"),
+    "stam": Row(STAM, learns_by="full_view_teacher"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -100,6 +102,7 @@ __all__ = [
     "SCAL",
     "SCRIPTS",
     "SEE_ALL",
+    "STAM",
     "AdaptiveNN",
     "AttentionSampling",
     "DrawReader",

@@ -101,10 +101,44 @@ def unphased(of: str, recipe: Recipe, script: str, looks: str) -> Recipe:
     return replace(scripted(of, recipe, script, looks), estimator=Spec("reinforce"))
 
 
+TRANSFORMED = (
+    "STAM (Rangrej et al. 2022): a transformer over glimpses, paid for agreeing with a teacher who "
+    "sees the whole image in training."
+)
+
+
+def transforming(of: Family, **changes: Any) -> Recipe:
+    """An agent that sees five of 4 x 4 cells and nothing else."""
+    return replace(of, scene=f"{scene_of(of)}; five of 4x4 cells.").recipe(
+        "STAM",
+        TRANSFORMED,
+        Spec("stam"),
+        sensor=Spec("cells", rows=4, columns=4),
+        looks=5,
+        estimator=Spec("full_view_teacher", width=6),
+        **STEADY,
+        **changes,
+    )
+
+
+TRANSFORMING: dict[str, Recipe] = {
+    "stam-digits": transforming(DIGITS, **LONG | {"images": 192_000, "lr": 1e-3}),
+    "stam-cluttered-60": transforming(CLUTTERED_60, **LONG | {"lr": 1e-3}),
+}
+
+
+def told(of: str, recipe: Recipe) -> Recipe:
+    """The agent's observer under an oracle, in a world that tells it where the target is."""
+    found = scripted(of, recipe, "oracle", "all fall on the target")
+    return replace(found, problem=replace(found.problem, first="target", context="target"))
+
+
 SCRIPTED = {"random": "fall anywhere", "raster": "go over the image line by line"}
 FIXATING: dict[str, Recipe] = {
     **ADAPTING,
     **SACCADING,
+    **TRANSFORMING,
+    **{f"oracle-{name}": told(name, recipe) for name, recipe in TRANSFORMING.items()},
     **{f"untaught-{name}": untaught(name, recipe) for name, recipe in SACCADING.items()},
     **{
         f"{script}-{name}": unphased(name, recipe, script, looks)
@@ -113,7 +147,7 @@ FIXATING: dict[str, Recipe] = {
     },
     **{
         f"{script}-{name}": scripted(name, recipe, script, looks)
-        for name, recipe in ADAPTING.items()
+        for name, recipe in {**ADAPTING, **TRANSFORMING}.items()
         for script, looks in SCRIPTED.items()
     },
 }
