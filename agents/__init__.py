@@ -29,10 +29,12 @@ from .player import Player
 from .ram import RAM
 from .resan import ReSAN
 from .s3ta import Sequential
+from .saccader import Saccader
 from .scal import SCAL
 from .scripted import PATH, SCRIPTS, Following, Scripted
 from .show_attend_tell import ShowAttendTell
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
+from .stam import STAM
 from .temporal import TemporalRAM
 from .told import Told
 from .variational import Variational, VariationalDirichlet
@@ -83,6 +85,8 @@ AGENTS: dict[str, Row] = {
     "dynamic_capacity": Row(DynamicCapacity, learns_by="reinforce"),
     "das_net": Row(DasNet, learns_by="reinforce"),
     "adaptive_nn": Row(AdaptiveNN, learns_by="ppo"),
+    "saccader": Row(Saccader, learns_by="three_phases"),
+    "stam": Row(STAM, learns_by="full_view_teacher"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -102,6 +106,7 @@ __all__ = [
     "SCAL",
     "SCRIPTS",
     "SEE_ALL",
+    "STAM",
     "AdaptiveNN",
     "AttentionSampling",
     "DasNet",
@@ -122,6 +127,7 @@ __all__ = [
     "Player",
     "ReSAN",
     "Row",
+    "Saccader",
     "Scripted",
     "Sequential",
     "ShowAttendTell",

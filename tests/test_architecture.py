@@ -37,7 +37,7 @@ MAY = {
     "catch": "data rng scenes sensors tasks world",
     "problem": "catch scenes sensors tasks world",
     "rollout": "distributions episode heads noise scenes world",
-    "estimators": "distributions rollout scenes selection world",
+    "estimators": "distributions layers rollout scenes selection world",
     "export": "distributions rollout scenes world",
     "evaluation": "clustering data maps rollout scenes sensors tasks world",
     "looking": "data distributions evaluation maps rollout scenes sensors tasks world",

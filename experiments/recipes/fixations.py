@@ -55,12 +55,99 @@ ADAPTING: dict[str, Recipe] = {
     "adaptive-nn-digits": adapting(DIGITS, 16, **SHORT),
     "adaptive-nn-cluttered-60": adapting(CLUTTERED_60, 24, **LONG),
 }
+SACCADES = (
+    "Saccader (Elsayed et al. 2019): the mean vote of a bag of local features, at cells that are "
+    "looked at one after another."
+)
+
+
+def saccading(of: Family, phases: tuple[int, int], **changes: Any) -> Recipe:
+    """An agent that looks at five cells of 6 x 6; updates of its first two phases."""
+    return replace(of, scene=f"{scene_of(of)}; five of 6x6 cells.").recipe(
+        "Saccader",
+        SACCADES,
+        Spec("saccader"),
+        sensor=Spec("cells", rows=6, columns=6),
+        looks=6,
+        context="whole",
+        each=False,
+        keep="last",
+        estimator=Spec("three_phases", phases=phases, samples=2),
+        **STEADY,
+        **changes,
+    )
+
+
+SACCADING: dict[str, Recipe] = {
+    "saccader-digits": saccading(DIGITS, (500, 200), **SHORT),
+    "saccader-cluttered-60": saccading(CLUTTERED_60, (2500, 500), **LONG),
+}
+
+
+def untaught(of: str, recipe: Recipe) -> Recipe:
+    """Saccader without the second of its phases, whose updates go to the third."""
+    assert recipe.estimator is not None
+    first, _ = recipe.estimator.options["phases"]
+    return replace(
+        recipe,
+        title="Saccader, no location pre-training",
+        about=f"As {of}, but without the phase in which it is taught where to look.",
+        estimator=recipe.estimator.but(phases=(first, 0)),
+    )
+
+
+def unphased(of: str, recipe: Recipe, script: str, looks: str) -> Recipe:
+    """Saccader's observer under a script, which learns from these looks from the start."""
+    return replace(scripted(of, recipe, script, looks), estimator=Spec("reinforce"))
+
+
+TRANSFORMED = (
+    "STAM (Rangrej et al. 2022): a transformer over glimpses, paid for agreeing with a teacher who "
+    "sees the whole image in training."
+)
+
+
+def transforming(of: Family, **changes: Any) -> Recipe:
+    """An agent that sees five of 4 x 4 cells and nothing else."""
+    return replace(of, scene=f"{scene_of(of)}; five of 4x4 cells.").recipe(
+        "STAM",
+        TRANSFORMED,
+        Spec("stam"),
+        sensor=Spec("cells", rows=4, columns=4),
+        looks=5,
+        estimator=Spec("full_view_teacher", width=6),
+        **STEADY,
+        **changes,
+    )
+
+
+TRANSFORMING: dict[str, Recipe] = {
+    "stam-digits": transforming(DIGITS, **LONG | {"images": 192_000, "lr": 1e-3}),
+    "stam-cluttered-60": transforming(CLUTTERED_60, **LONG | {"lr": 1e-3}),
+}
+
+
+def told(of: str, recipe: Recipe) -> Recipe:
+    """The agent's observer under an oracle, in a world that tells it where the target is."""
+    found = scripted(of, recipe, "oracle", "all fall on the target")
+    return replace(found, problem=replace(found.problem, first="target", context="target"))
+
+
 SCRIPTED = {"random": "fall anywhere", "raster": "go over the image line by line"}
 FIXATING: dict[str, Recipe] = {
     **ADAPTING,
+    **SACCADING,
+    **TRANSFORMING,
+    **{f"oracle-{name}": told(name, recipe) for name, recipe in TRANSFORMING.items()},
+    **{f"untaught-{name}": untaught(name, recipe) for name, recipe in SACCADING.items()},
+    **{
+        f"{script}-{name}": unphased(name, recipe, script, looks)
+        for name, recipe in SACCADING.items()
+        for script, looks in SCRIPTED.items()
+    },
     **{
         f"{script}-{name}": scripted(name, recipe, script, looks)
-        for name, recipe in ADAPTING.items()
+        for name, recipe in {**ADAPTING, **TRANSFORMING}.items()
         for script, looks in SCRIPTED.items()
     },
 }

@@ -54,6 +54,7 @@ from hardattn.estimators.score_function import (
     soft_baseline,
 )
 from hardattn.estimators.selection import PerturbedTopK, attention_sampling
+from hardattn.estimators.teacher import FullViewTeacher
 from hardattn.estimators.three_phases import ThreePhases
 from hardattn.estimators.variational import (
     VariationalPathwise,
@@ -122,6 +123,9 @@ ESTIMATORS: dict[str, Row] = {
     ),
     "a2c": Row(a2c, biased="by the critic"),
     "ppo": Row(ppo, biased="by the critic, and clipped"),
+    "full_view_teacher": Row(
+        FullViewTeacher, biased="by the critic, and of agreement with a teacher"
+    ),
     "snes": Row(SNES, biased="of the smoothed loss, and by ranks", episodes=16, whole=True),
     "frozen_base": Row(
         FrozenBase,
@@ -138,7 +142,7 @@ ESTIMATORS: dict[str, Row] = {
         rewards=False,
         needs="features",
     ),
-    "three_phases": Row(ThreePhases, draws=(IndependentBernoulli,), episodes=4),
+    "three_phases": Row(ThreePhases, draws=(IndependentBernoulli, Categorical), episodes=4),
     "perturbed_top_k": Row(
         PerturbedTopK,
         biased="of the mean choice under noise",

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.agents import ReSAN, Scripted
-from hardattn.distributions import Categorical, IndependentBernoulli
+from hardattn.distributions import Gaussian, IndependentBernoulli
 from hardattn.estimators import ESTIMATORS, Loss, leave_one_out
 from hardattn.estimators.score_function import credit, surrogate
 from hardattn.estimators.three_phases import ThreePhases, everything
@@ -270,8 +270,8 @@ def test_a_run_that_is_taken_up_is_in_the_same_phase() -> None:
 
 
 def test_who_has_no_masks_is_told() -> None:
-    with pytest.raises(ValueError, match="of a mask of patches, not of Categorical"):
-        everything(Categorical(torch.zeros(1, 2)))
+    with pytest.raises(ValueError, match="of cells, not of a Gaussian"):
+        everything(Gaussian(torch.zeros(1, 2), 1.0))
     with pytest.raises(ValueError, match="no updates or more"):
         ThreePhases(build(), WORLD, phases=(-1, 0))
     assert ESTIMATORS["three_phases"].make is ThreePhases

@@ -64,6 +64,10 @@ OTHERS: dict[str, dict[str, Any]] = {
         sensor=Patches(3, 3), context="coarse", grid=(3, 3), features=8, filters=4, prior=0.5
     ),
     "patch_selection": dict(SOME, features=8, hidden=12, filters=4),
+    "stam": dict(
+        sensor=Cells(3, 3), grid=(3, 3), features=8, heads=2, hidden=12, filters=4, joint=True
+    ),
+    "saccader": dict(GRID, grid=(3, 3), features=8, mixed=12),
     "adaptive_nn": dict(
         sensor=Retina(4), context="coarse", extent=(1 / 3, 1 / 3), features=8, hidden=12, filters=4
     ),
@@ -109,7 +113,7 @@ def build(who: str, looks: int = 3, seed: int = 0) -> tuple[Any, World]:
         world = World(sensor, Classify(CLASSES, each=name != "dt_ram"), looks, context=told)
         if told != "none":
             given["context"] = world.context_shape((1, SIDE, SIDE))
-        if name in ("show_attend_tell", "temporal", "iterative_patch_selection"):
+        if name in ("show_attend_tell", "temporal", "iterative_patch_selection", "stam"):
             given["looks"] = looks
         return AGENTS[name].make(sensor.shape((1, SIDE, SIDE)), CLASSES, **given), world
     sensor = Retina(3, 2)
