@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .ada_glimpse import AdaGlimpse
 from .adaptive_nn import AdaptiveNN
 from .attention_sampling import AttentionSampling
 from .das_net import DasNet
@@ -82,6 +83,7 @@ AGENTS: dict[str, Row] = {
     "patch_selection": Row(PatchSelection, learns_by="perturbed_top_k"),
     "iterative_patch_selection": Row(IterativePatchSelection, learns_by="reinforce"),
     "patch_drop": Row(PatchDrop, learns_by="self_critical"),
+    "ada_glimpse": Row(AdaGlimpse, learns_by="soft_actor_critic"),
     "dynamic_capacity": Row(DynamicCapacity, learns_by="reinforce"),
     "das_net": Row(DasNet, learns_by="reinforce"),
     "adaptive_nn": Row(AdaptiveNN, learns_by="ppo"),
@@ -107,6 +109,7 @@ __all__ = [
     "SCRIPTS",
     "SEE_ALL",
     "STAM",
+    "AdaGlimpse",
     "AdaptiveNN",
     "AttentionSampling",
     "DasNet",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hardattn.distributions import Delta, LocationDistribution, Product, Uniform
 from hardattn.evaluation.swap import raster_point
 from hardattn.rollout import Decision
-from hardattn.sensors import Grid, Sensor
+from hardattn.sensors import Grid, Sensor, Zoom
 from hardattn.world import Observation
 
 # What has been seen, the context, the number of looks -> over points (x, y).
@@ -98,7 +98,8 @@ class Scripted(nn.Module):
         script: Who looks instead: random, centre, raster, oracle, or path:x,y,x,y,...
         looks: Of the world, for scripts that plan.
         sensor: Of the world, where its places are not points.
-        share: Of the cells of a grid, which a script selects.
+        share: Of the cells of a grid, which a script selects; of the image's width, which its looks
+            have, where they can zoom.
     """
 
     def __init__(
@@ -111,8 +112,13 @@ class Scripted(nn.Module):
     ):
         super().__init__()
         self.sensor, self.share = sensor, share
-        if share is not None and not (isinstance(sensor, Grid) and 0 < share <= 1):
-            raise ValueError(f"a share is of the cells of a grid, above 0 and up to 1, not {share}")
+        if share is not None and not (isinstance(sensor, Grid | Zoom) and 0 < share <= 1):
+            raise ValueError(
+                "a share is of the cells of a grid, or of the image's width in a look that zooms, "
+                f"above 0 and up to 1, not {share}"
+            )
+        if isinstance(sensor, Zoom) and share is not None:
+            self.sensor, self.share = Zoom(sensor.size, share), None
         self.observer, self.script, self.looks = observer, script, looks
         self.look = script_of(script, looks)
 

@@ -94,4 +94,46 @@ GATING: dict[str, Recipe] = {
     ),
 }
 GATING |= {f"base-{name}": base_of(name, recipe) for name, recipe in GATING.items()}
-INFORMED: dict[str, Recipe] = {**CAPABLE, **GATING}
+# Where and how wide to look, by soft actor-critic over tokens of all glimpses.
+ZOOMED = (
+    "AdaGlimpse (Pardyl et al. 2024): a transformer over glimpses of any place and scale, whose "
+    "policy learns by soft actor-critic."
+)
+
+
+def zooming(of: Family, size: int, **changes: Any) -> Recipe:
+    """Four glimpses, of which the first, the world's, shows the whole."""
+    scene = f"{of.scene.partition(';')[0]}; four looks of {size}x{size} pixels at any scale."
+    return replace(of, scene=scene).recipe(
+        "AdaGlimpse",
+        ZOOMED,
+        Spec("ada_glimpse", patch=6, width=48),
+        sensor=Spec("zoom", size=size, cover=1.0),
+        looks=4,
+        first="centre",
+        estimator=Spec("soft_actor_critic"),
+        batch_size=64,
+        warmup=50,
+        max_grad_norm=5.0,
+        **changes,
+    )
+
+
+ZOOMING: dict[str, Recipe] = {
+    "ada-glimpse-digits": zooming(DIGITS, 12, images=320_000, lr=3e-3, validate_every=20_000),
+    "ada-glimpse-cluttered-60": zooming(
+        CLUTTERED_60, 12, images=640_000, lr=2e-3, validate_every=40_000
+    ),
+}
+ZOOMING |= {
+    f"{script}-{name}": replace(
+        recipe,
+        title=f"{script} looks, {recipe.title}",
+        about=f"The observer of {name}, with {script} looks at two fifths of the image.",
+        agent=recipe.agent.but(script=script, share=0.4),
+        estimator=Spec("reinforce"),
+    )
+    for name, recipe in ZOOMING.items()
+    for script in ("random", "raster")
+}
+INFORMED: dict[str, Recipe] = {**CAPABLE, **GATING, **ZOOMING}

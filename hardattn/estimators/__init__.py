@@ -54,6 +54,7 @@ from hardattn.estimators.score_function import (
     soft_baseline,
 )
 from hardattn.estimators.selection import PerturbedTopK, attention_sampling
+from hardattn.estimators.soft_actor_critic import SoftActorCritic
 from hardattn.estimators.teacher import FullViewTeacher
 from hardattn.estimators.three_phases import ThreePhases
 from hardattn.estimators.variational import (
@@ -65,6 +66,7 @@ from hardattn.estimators.variational import (
 )
 from hardattn.scenes import Scenes
 from hardattn.selection import Subset
+from hardattn.squashed import Squashed
 from hardattn.world import World
 
 # Distributions over places alone; those of finitely many values; those of a known mean.
@@ -125,6 +127,12 @@ ESTIMATORS: dict[str, Row] = {
     "ppo": Row(ppo, biased="by the critic, and clipped"),
     "full_view_teacher": Row(
         FullViewTeacher, biased="by the critic, and of agreement with a teacher"
+    ),
+    "soft_actor_critic": Row(
+        SoftActorCritic,
+        biased="by its critics, and of gains in belief, not of the loss",
+        draws=(Squashed, Gaussian),
+        needs="summary",
     ),
     "snes": Row(SNES, biased="of the smoothed loss, and by ranks", episodes=16, whole=True),
     "frozen_base": Row(

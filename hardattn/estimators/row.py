@@ -17,6 +17,7 @@ from hardattn.world import World
 # What an estimator may need of an agent beside its two methods, in words.
 NEEDS: dict[str, str] = {
     "shares": "shares of what it drew, as agents.AttentionSampling's",
+    "summary": "a summary of its state, as agents.AdaGlimpse's",
     "policy": "a policy apart from the rest, as agents.DasNet's",
     "guide": "a guide, a posterior over places that knows the answer, as agents.Variational's",
     "features": "features of cells that it attends to, as agents.SCAL's",

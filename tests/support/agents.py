@@ -55,6 +55,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "gat_cluster": dict(sensor=Whole(), width=8),
     "reinforced": dict(sensor=Pairs(3, 3), context="whole", grid=(3, 3), **TOKENS),
     "attention_sampling": dict(SOME, features=8, filters=4),
+    "ada_glimpse": dict(sensor=SENSORS["zoom"](4), patch=2, width=8, depth=1, heads=2),
     "das_net": dict(sensor=Whole(), filters=3),
     "dynamic_capacity": dict(SOME, features=8, filters=4, hint=0.1),
     "iterative_patch_selection": dict(
@@ -113,7 +114,14 @@ def build(who: str, looks: int = 3, seed: int = 0) -> tuple[Any, World]:
         world = World(sensor, Classify(CLASSES, each=name != "dt_ram"), looks, context=told)
         if told != "none":
             given["context"] = world.context_shape((1, SIDE, SIDE))
-        if name in ("show_attend_tell", "temporal", "iterative_patch_selection", "stam"):
+        looked = (
+            "show_attend_tell",
+            "temporal",
+            "iterative_patch_selection",
+            "stam",
+            "ada_glimpse",
+        )
+        if name in looked:
             given["looks"] = looks
         return AGENTS[name].make(sensor.shape((1, SIDE, SIDE)), CLASSES, **given), world
     sensor = Retina(3, 2)

@@ -114,7 +114,8 @@ class Lesson:
 
     def _learn(self, agent: Any, how: Callable[..., Loss], seed: int) -> Columns:
         """Adam, 20 updates of warming up, then linearly down; then 2000 fresh scenes."""
-        descent = torch.optim.Adam(agent.parameters(), self.rate)
+        beside = how.parameters() if isinstance(how, nn.Module) else ()
+        descent = torch.optim.Adam([*agent.parameters(), *beside], self.rate)
         generator = torch.Generator().manual_seed(seed)
         make, world = partial(self.make, side=self.side), self.world
         for update in range(self.updates):

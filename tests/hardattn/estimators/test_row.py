@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from hardattn.agents import RAM, SCAL, DasNet, GATCluster, Player, Scripted
+from hardattn.agents import RAM, SCAL, AdaGlimpse, DasNet, GATCluster, Player, Scripted
 from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, GaussianWindow, Whole, Zoom
@@ -69,6 +69,12 @@ def gates() -> Setting:
     return DasNet((1, 4, 4), CLASSES, filters=2), world
 
 
+def zoomed(bonus: float = 0.0) -> Setting:
+    torch.manual_seed(9)
+    world = World(Zoom(4), Classify(CLASSES, each=True, bonus=bonus), 2, first="centre")
+    return AdaGlimpse((1, 4, 4), CLASSES, looks=2, patch=2, width=8, depth=1, heads=2), world
+
+
 def scripted(script: str) -> Setting:
     """Points of the plane that nobody chooses: uniform ones, or one after the other."""
     agent, world = plane(GaussianWindow(2), bonus=0.0)
@@ -105,6 +111,8 @@ OTHERS: dict[str, Callable[[], Setting]] = {
     "features, three looks": partial(features, looks=3),
     "clusters": clusters,
     "gates": gates,
+    "place and scale": zoomed,
+    "place and scale, rewarded": partial(zoomed, 0.7),
     "several patches": some_patches,
     "attention to several": partial(some_patches, "attention_sampling"),
     "several patches, rewarded": partial(some_patches, bonus=0.7),
@@ -240,7 +248,7 @@ def test_takes_part_in_a_curriculum_of_looks(name: str, scenes: Scenes) -> None:
 def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
     flat = partial(plane, GaussianWindow(2), bonus=0.0)
     agent, world = suiting(
-        name, flat, cells, patches, features, clusters, gates, some_patches, drawing
+        name, flat, cells, patches, features, clusters, gates, zoomed, some_patches, drawing
     )
     totals = []
     for noise in (6, 7):

@@ -257,13 +257,15 @@ def test_uncounted_are_the_numbers_that_were_made() -> None:
 UNCOUNTED = set(
     """
     _adaptive_avg_pool2d _log_softmax _softmax _to_copy abs add add_ addcmul amax amin aminmax
-    arange avg_pool2d cat relu_ celu clamp clamp_max clamp_min clamp_min_ clone cos div elu
+    arange avg_pool2d cat relu_ celu clamp clamp_max clamp_min clamp_min_ clone constant_pad_nd cos
+    div elu
     embedding exp eye fill_ flip
     floor full_like gather gelu hardswish hardtanh im2col index linalg_vector_norm linspace log_
-    logaddexp logsumexp masked_fill max_pool2d_with_indices mean mul mul_ nan_to_num
+    logaddexp logsumexp masked_fill max_pool2d_with_indices maximum mean mul mul_ nan_to_num
     native_batch_norm native_group_norm native_layer_norm neg new_full new_ones new_zeros
-    ones_like pow reciprocal relu remainder roll round rsub scalar_tensor scatter_ scatter_add
-    sigmoid sigmoid_ sin softplus sort sqrt stack sub sum tanh tanh_ threshold_backward topk
+    ones_like pow reciprocal relu remainder repeat roll round rsub scalar_tensor scatter_
+    scatter_add sigmoid sigmoid_ sin softplus sort sqrt stack sub sum tanh tanh_
+    threshold_backward topk
     uniform_ upsample_nearest2d where zeros zeros_like
     """.split()
 )
