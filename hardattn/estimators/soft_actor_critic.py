@@ -49,7 +49,7 @@ class SoftActorCritic(nn.Module):
     """Soft actor-critic on whole episodes (SAC, Haarnoja et al. 2018, arXiv:1801.01290). Biased.
 
     A look is worth r_t = gain in log p(truth) from the look before, plus the task's reward
-    (AdaGlimpse, arXiv:2404.03482, eq. of its reward). With alpha the temperature, s what the agent
+    (as AdaGlimpse has it, arXiv:2404.03482). With alpha the temperature, s what the agent
     knows and a a draw of its policy,
 
         y_t = r_t + discount (min_i Q'_i(s_{t+1}, a_{t+1}) - alpha log p(a_{t+1} | s_{t+1})),
