@@ -211,7 +211,7 @@ def test_list_of_a_name_tells_all_of_it(capsys: pytest.CaptureFixture[str]) -> N
         ("hardattn results ta", ["tables"], ["claims"]),
         ("hardattn results tables --ch", ["--check"], ["--save"]),
         ("hardattn train ram-di", ["ram-digits"], ["ram-mnist"]),
-        ("hardattn train ram-digits --se", ["--seed", "--sensor"], ["--seeds"]),
+        ("hardattn train ram-digits --se", ["--seed", "--seeds", "--sensor"], ["--std"]),
         ("hardattn sweep ram-digits sb3-", ["sb3-ppo", "sb3-a2c"], ["ram-digits"]),
         ("hardattn swap runs/demo --re", ["--retrain"], ["--root"]),
     ],

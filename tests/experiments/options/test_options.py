@@ -102,7 +102,7 @@ def test_help_lists_what_the_rows_of_a_recipe_take_and_nothing_else(
     lines = capsys.readouterr().out.splitlines()
     flags = [line.split()[0] for line in lines if line.startswith("  --")]
     assert len(flags) == len(set(flags))
-    common = {"seed", "device", "threads", "capture", "out", "root", "track", "again"}
+    common = {"seed", "seeds", "device", "threads", "capture", "out", "root", "track", "again"}
     common |= {"config", "validate_only", *recipe.specs()}
     rows = {
         each for part, spec in recipe.specs().items() for each in tables.options_of(part, spec.name)

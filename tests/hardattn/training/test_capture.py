@@ -201,7 +201,7 @@ def test_on_a_gpu_captured_agrees_with_eager(tmp_path: Path, name: str, optimize
 
 @pytest.mark.gpu
 def test_on_a_gpu_what_reads_back_is_refused_in_a_line(tmp_path: Path) -> None:
-    graphs = capture._Graphs(torch.Generator("cuda"))
+    graphs = capture._Graphs([torch.Generator("cuda")])
     x = torch.ones(3, device="cuda")
     with pytest.raises(ValueError, match="--capture False goes on"):
         graphs.record(lambda: print(x.sum().item()))
