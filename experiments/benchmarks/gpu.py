@@ -1,9 +1,9 @@
 """How fast training is on a GPU: `hardattn bench gpu`, in ten minutes at most.
 
-Updates of RAM on images of MNIST's size, six looks of 8x8, at batches of 512 to 65,536, beside the
-same matrix products and nothing else; the plain RAM with its loader and with a batch that lies on
-the GPU already; and how long the recipe ram-mnist takes until 1.3 % of the validation images are
-answered wrong, looked at once each.
+Updates of RAM on images of MNIST's size, six looks of 8x8, at batches of 512 to 65,536, of one seed
+and of several as one, beside the same matrix products and nothing else; the plain RAM with its
+loader and with a batch that lies on the GPU already; and how long the recipe ram-mnist takes until
+1.3 % of the validation images are answered wrong, looked at once each.
 """
 
 import tempfile
@@ -32,6 +32,7 @@ from ..run import build as build_agent, estimator as build_estimator
 from .learner import Learner
 from .plain import PlainTraining
 from .products import made_of
+from .seeds import SEEDS, together
 from .side_by_side import Times, Way, machine, price, repeated, report, rounds, row
 
 BATCHES = (512, 2048, 8192, 32_768, 65_536)
@@ -41,6 +42,8 @@ RECIPE, GOAL, PATIENCE = "ram-mnist", 0.013, 300.0  # until which share is wrong
 TOGETHER = {"batch_size": 2048, "images": 40_000_000, "validate_every": 200_000}
 # How an update is launched.
 MODES: dict[str, bool] = {"eager": False, "captured": True}
+STACKED = f"{SEEDS} seeds as one"  # launched as the last of them
+WIDEST = 65_536  # images of all these seeds, at most
 
 
 def measure(where: str, root: Path | None, save: bool) -> None:
@@ -92,8 +95,15 @@ def rates(
                 kernels = made.kernels
                 ways["products"] = repeated(made.replay, batch, least / 4, device)
             ways[mode] = repeated(one.update, batch, least, device)
+        named = [*modes(device)]
+        if SEEDS * batch <= WIDEST:
+            stacked = together(batch, str(device), modes(device)[named[-1]])
+            for _ in range(WARM + 2):
+                stacked()
+            named.append(STACKED)
+            ways[STACKED] = repeated(stacked, SEEDS * batch, least, device)
         times = rounds(ways, count)
-        for mode in modes(device):
+        for mode in named:
             more: Json = {"agent": "ram", "batch": batch, "mode": mode}
             more |= {"kernels": kernels} if mode == "eager" else {}
             beside, name = ("eager", times["eager"]), f"train ram, batch {batch}, {mode}"

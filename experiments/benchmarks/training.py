@@ -17,6 +17,7 @@ from ..kinds import Json
 from .learner import IMAGES, Learner
 from .plain import PlainTraining
 from .products import Made, made_of
+from .seeds import SEEDS, together
 from .side_by_side import Times, Way, by_default, machine, repeated, report, rounds, row
 from .versions import against, check
 
@@ -79,6 +80,10 @@ def learning(
         ways[f"{name}: products"] = repeated(made[name].replay, batch, least)
         if (agent, batch) == ("ram", plain):
             ways[f"{name}, default product"] = by_default(one.whole)
+            ways[f"{name}, one update after the other"] = repeated(one.update, batch, least)
+            stacked = together(batch)
+            stacked()
+            ways[f"{name}, {SEEDS} seeds as one"] = repeated(stacked, SEEDS * batch, least)
     loaded, at_hand = plain_ways(plain, least)
     ways["plain RAM with its loader"], ways["plain RAM, batches at hand"] = loaded, at_hand
     found = rounds(ways, count)
@@ -92,6 +97,9 @@ def learning(
         rows.append(row(name, "images/s", found[name], products, of_ram, **more))
         if (other := f"{name}, default product") in found:
             rows.append(row(other, "images/s", found[other], beside=of_ram))
+        if (alone := f"{name}, one update after the other") in found:
+            by_one, several = (alone, found[alone]), f"{name}, {SEEDS} seeds as one"
+            rows += [row(one, "images/s", found[one], beside=by_one) for one in (alone, several)]
     for name in ("plain RAM with its loader", "plain RAM, batches at hand"):
         rows.append(row(f"{name}, batch {plain}", "images/s", found[name], beside=beside))
     return rows

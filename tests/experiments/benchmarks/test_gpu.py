@@ -29,7 +29,7 @@ def test_what_is_no_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_batch_and_mode_is_measured() -> None:
     rows = gpu.rates(CPU, (2, 3), count=1, least=0.0)
     assert [(row["batch"], row["mode"]) for row in rows] == [
-        (batch, mode) for batch in (2, 3) for mode in gpu.modes(CPU)
+        (batch, mode) for batch in (2, 3) for mode in (*gpu.modes(CPU), gpu.STACKED)
     ]
     assert list(gpu.modes(CPU)) == ["eager"] and rows[0]["kernels"] > 100
     assert all(row["value"] > 0 and row["limit"] > 0 for row in rows)

@@ -10,11 +10,14 @@ def test_every_agent_and_batch_is_measured() -> None:
     assert [row["what"] for row in rows] == [
         "train ram, batch 4",
         "train ram, batch 4, default product",
+        "train ram, batch 4, one update after the other",
+        "train ram, batch 4, 8 seeds as one",
         "train draw, batch 3",
         "plain RAM with its loader, batch 4",
         "plain RAM, batches at hand, batch 4",
     ]
-    ram, other, draw, loaded, _ = rows
+    ram, other, alone, together, draw, loaded, _ = rows
+    assert together["beside"] == alone["what"] and alone["ratio"] == 1
     assert "limit" not in other and other["beside"] == ram["beside"]
     assert ram["kernels"] > 100 and draw["kernels"] > 100
     assert ram["limit"] > 0 and ram["share"] == pytest.approx(ram["value"] / ram["limit"], rel=0.1)
