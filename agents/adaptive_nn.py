@@ -10,17 +10,19 @@ from hardattn.world import Observation
 from .glance_focus import stop_when_sure
 from .narrowing import Narrowing
 
-NARROW = 16  # channels of a map by which it is judged where to look
+NARROW = 16  # channels of a map by which it is judged what that is worth
 
 
 class AdaptiveNN(Narrowing):
     """A glance makes a map of features; fixations read it where they fall, and write into it.
 
-    M_0 = glance(context); F = relu(focus(glimpse_t) + R read(M_{t-1}, place_t)) is a little map of
-    what the fixation covers, and M_t = M_{t-1} + write(W F, place_t), both by bilinear weights. The
-    answer is that of pooled M_t, after the glance as after each fixation. Where to look next is
-    N(tanh(policy(M_t)), std^2), and what that may still gain is critic(M_t); neither moves the map.
-    The density is taken of the very value that is drawn, which the world then puts into the image.
+    M_0 = glance(context); F = focus(glimpse_t) + R read(M_{t-1}, place_t) is a little map of what
+    the fixation covers, and M_t = M_{t-1} + write(C F, place_t), C two convolutions; reading and
+    writing are by bilinear weights. The answer is that of the largest of each feature over M_t, a
+    convolution before it, after the glance as after each fixation. Where to look next is
+    N(point(M_t), std^2), `Pointer`, and what that may still gain is critic(M_t); neither moves the
+    map. The density is taken of the very value that is drawn, which the world then puts into the
+    image.
 
     Made for a world that tells a coarse view, a retina of one scale, and the estimator `ppo` with
     per_look=True, discount=0.5, gae_lambda=0.84 and a distillation. The first look is the world's:
@@ -30,19 +32,21 @@ class AdaptiveNN(Narrowing):
     covers. threshold: as in `GlanceFocus`. std_end, std_from: see `Narrowing`.
 
     Departures: small convolutional nets for DeiT and ResNet; one classifier and one set of norms
-    for one of each at every fixation; a feature is written to the cells around it by bilinear
-    weights, for weights that a net gives it; no loss for the focusing net by itself; the policy
-    learns from each batch, and with it the answer, for ten batches in a row; advantages are not
-    normalised. The paper stops where the critic expects too little, this where the answer is sure.
-    The released code clamps what was drawn before it takes its density, so that all that fell
-    outside counts as if it had been drawn on the edge; here nothing is clamped.
+    for one of each at every fixation; the largest of a feature for its mean; the policy points to a
+    mean of cells, where the paper's is a net of the flat map, which at our few updates ran into the
+    corners; a feature is written to the cells around it by bilinear weights, for weights that a net
+    gives it; no loss for the focusing net by itself; the policy learns from each batch, and with it
+    the answer, for ten batches in a row; advantages are not normalised. The paper stops where the
+    critic expects too little, this where the answer is sure. The released code clamps what was
+    drawn before it takes its density, so that all that fell outside counts as if it had been drawn
+    on the edge; here nothing is clamped.
 
     Args:
         context: Shape of the view that is told before the first look, (C, h, w).
         extent: Shares of the image's height and width that a glimpse covers.
         features: Channels of the map.
         filters: Channels of the first convolution of a glance or a fixation.
-        hidden: Units by which policy and critic judge the map.
+        hidden: Units by which the critic judges the map.
         std: Standard deviation of the Gaussian policy, in half-sides of the image.
         std_end: Where it ends, in training; None: it stays.
         std_from: After which share of training it begins to fall.

@@ -91,7 +91,7 @@ class STAM(nn.Module):
         taken = torch.cat([state.taken[:, 1:], torch.ones_like(state.taken[:, :1])], 1)
         tokens = torch.cat([state.tokens[:, 1:], token], 1)
         state = Glimpses(tokens, taken, state.visited + seen.location)
-        x = torch.cat([tokens, self.token.expand(len(token), 1, -1)], 1)
+        x = torch.cat([tokens, self.token.expand(token.shape[0], 1, -1)], 1)
         there = torch.cat([taken, torch.ones_like(taken[:, :1])], 1)
         for layer in self.layers:
             x = layer(x, there)
