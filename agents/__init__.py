@@ -13,6 +13,7 @@ from .dram import DRAM
 from .dt_ram import DTRAM
 from .dynamic_capacity import DynamicCapacity
 from .edram import EDRAM
+from .expected_information import ExpectedInformation
 from .full_view import NETS, FullView
 from .gat_cluster import GATCluster
 from .gaussian import DrawReader, SpreadRAM, ZoomRAM
@@ -83,6 +84,7 @@ AGENTS: dict[str, Row] = {
     "ada_glimpse": Row(AdaGlimpse, learns_by="soft_actor_critic"),
     "dynamic_capacity": Row(DynamicCapacity, learns_by="reinforce"),
     "das_net": Row(DasNet, learns_by="reinforce"),
+    "expected_information": Row(ExpectedInformation, learns_by="reinforce"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -107,6 +109,7 @@ __all__ = [
     "DasNet",
     "DrawReader",
     "DynamicCapacity",
+    "ExpectedInformation",
     "Following",
     "FullView",
     "GATCluster",
