@@ -14,6 +14,7 @@ from .dram import DRAM
 from .dt_ram import DTRAM
 from .dynamic_capacity import DynamicCapacity
 from .edram import EDRAM
+from .expected_information import ExpectedInformation
 from .full_view import NETS, FullView
 from .gat_cluster import GATCluster
 from .gaussian import DrawReader, SpreadRAM, ZoomRAM
@@ -89,6 +90,7 @@ AGENTS: dict[str, Row] = {
     "adaptive_nn": Row(AdaptiveNN, learns_by="ppo"),
     "saccader": Row(Saccader, learns_by="three_phases"),
     "stam": Row(STAM, learns_by="full_view_teacher"),
+    "expected_information": Row(ExpectedInformation, learns_by="reinforce"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
 }
 
@@ -115,6 +117,7 @@ __all__ = [
     "DasNet",
     "DrawReader",
     "DynamicCapacity",
+    "ExpectedInformation",
     "Following",
     "FullView",
     "GATCluster",

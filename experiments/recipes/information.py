@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from ..kinds import Settings
 from ..recipe import Recipe, Spec
 from .cluttered import CLUTTERED_60
 from .digits import DIGITS
@@ -136,4 +137,51 @@ ZOOMING |= {
     for name, recipe in ZOOMING.items()
     for script in ("random", "raster")
 }
-INFORMED: dict[str, Recipe] = {**CAPABLE, **GATING, **ZOOMING}
+# A patch at a time, where the answer is expected to learn most.
+EXPECTED = (
+    "Rangrej & Clark (2021): the next patch is the one of which a partial variational autoencoder "
+    "expects to learn most about the answer, without reinforcement."
+)
+
+
+def expecting(of: Family, sensor: Spec, **changes: Any) -> Recipe:
+    """Six patches, one after another, and no view of the image."""
+    sensor = sensor.but(count=1)
+    side = sensor.options["side"]
+    scene = f"{of.scene.partition(';')[0]}; six looks at patches of {side}x{side}."
+    return replace(of, scene=scene).recipe(
+        "expected information",
+        EXPECTED,
+        Spec("expected_information"),
+        sensor=sensor,
+        looks=6,
+        estimator=Spec("reinforce"),
+        warmup=50,
+        max_grad_norm=5.0,
+        batch_size=64,
+        lr=3e-3,
+        **changes,
+    )
+
+
+EXPECTING: dict[str, Recipe] = {
+    "expected-information-digits": expecting(
+        DIGITS, ON_DIGITS, images=128_000, validate_every=12_800
+    ),
+    "expected-information-cluttered-60": expecting(
+        CLUTTERED_60, ON_60, images=320_000, validate_every=32_000
+    ),
+}
+TOLD: Settings = {"first": "target", "context": "target"}
+EXPECTING |= {
+    f"{script}-{name}": replace(
+        recipe,
+        title=f"{script} looks, {recipe.title}",
+        about=f"The observer of {name}, with {script} looks.",
+        problem=replace(recipe.problem, **(TOLD if script == "oracle" else {})),
+        agent=recipe.agent.but(script=script),
+    )
+    for name, recipe in EXPECTING.items()
+    for script in ("random", "raster", "oracle")
+}
+INFORMED: dict[str, Recipe] = {**CAPABLE, **GATING, **ZOOMING, **EXPECTING}

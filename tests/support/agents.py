@@ -58,6 +58,9 @@ OTHERS: dict[str, dict[str, Any]] = {
     "ada_glimpse": dict(sensor=SENSORS["zoom"](4), patch=2, width=8, depth=1, heads=2),
     "das_net": dict(sensor=Whole(), filters=3),
     "dynamic_capacity": dict(SOME, features=8, filters=4, hint=0.1),
+    "expected_information": dict(
+        sensor=Several(3, 3, 1), grid=(3, 3), features=8, hidden=12, latent=4, filters=4
+    ),
     "iterative_patch_selection": dict(
         sensor=Retina(6), patch=3, kept=3, features=8, hidden=12, filters=4
     ),

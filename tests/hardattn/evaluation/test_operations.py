@@ -261,7 +261,7 @@ UNCOUNTED = set(
     div elu
     embedding exp eye fill_ flip
     floor full_like gather gelu hardswish hardtanh im2col index linalg_vector_norm linspace log_
-    logaddexp logsumexp masked_fill max_pool2d_with_indices maximum mean mul mul_ nan_to_num
+    log logaddexp logsumexp masked_fill max_pool2d_with_indices maximum mean mul mul_ nan_to_num
     native_batch_norm native_group_norm native_layer_norm neg new_full new_ones new_zeros
     ones_like pow reciprocal relu remainder repeat roll round rsub scalar_tensor scatter_
     scatter_add sigmoid sigmoid_ sin softplus sort sqrt stack sub sum tanh tanh_
