@@ -64,7 +64,7 @@ class PartialVAE(nn.Module):
 class ExpectedInformation(nn.Module):
     """Looks at the cell of which it expects to learn most about the answer; nothing is reinforced.
 
-    f = PatchNet(patch); h' = GRU(f + W cell, h); answer = softmax(O h'). Of a cell that was
+    f = tanh(PatchNet(patch)); h' = GRU(f + W cell, h); answer = softmax(O h'). Of a cell that was
     not looked at yet a variational autoencoder says what it may show, f_s for S draws of z ~
     q(z | h), and
 
@@ -134,7 +134,7 @@ class ExpectedInformation(nn.Module):
         )
 
     def step(self, state: Expecting, seen: Observation) -> tuple[Expecting, Decision]:
-        shown = self.patch(seen.glimpse)[:, 0]
+        shown = torch.tanh(self.patch(seen.glimpse)[:, 0])
         known = self.core(shown + self.cell(seen.location), state.known)
         cost = self.elbo * self.bound(state.known, known, seen.location, shown.detach())
         looked = torch.maximum(state.looked, seen.location)

@@ -152,7 +152,7 @@ def expecting(of: Family, sensor: Spec, **changes: Any) -> Recipe:
     return replace(of, scene=scene).recipe(
         "expected information",
         EXPECTED,
-        Spec("expected_information"),
+        Spec("expected_information", spread=0.3),
         sensor=sensor,
         looks=6,
         estimator=Spec("reinforce"),
