@@ -70,7 +70,7 @@ from hardattn.squashed import Squashed
 from hardattn.world import World
 
 # Distributions over places alone; those of finitely many values; those of a known mean.
-WHERE = (Gaussian, Categorical, Dirichlet, IndependentBernoulli, Delta)
+WHERE = (Gaussian, Squashed, Categorical, Dirichlet, IndependentBernoulli, Delta)
 FEW = (Categorical, IndependentBernoulli, Delta, Stop)
 MEANS = (*WHERE, Product, Stop)
 CLOSED = (Categorical, Gaussian, Dirichlet, Stop)  # of which a guide's divergence has a closed form
