@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hardattn.agents import STAM, Scripted
 from hardattn.agents.stam import MaskedLayer
@@ -104,18 +104,9 @@ LESSON = Lesson(
 )
 
 
-class Taught(nn.Module):
-    """An agent and its teacher, which learn together."""
-
-    def __init__(self, agent: Any):
-        super().__init__()
-        self.agent, self.start, self.step = agent, agent.start, agent.step
-        self.how = FullViewTeacher(agent, LESSON.world, width=4)
-
-
 def taught(agent: Any) -> Columns:
-    both = Taught(agent)
-    return LESSON._learn(both, both.how, 0)
+    """What it does, once it and its teacher have learned together."""
+    return LESSON._learn(agent, FullViewTeacher(agent, LESSON.world, width=4), 0)
 
 
 def test_learns_which_cells_to_look_at() -> None:
