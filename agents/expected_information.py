@@ -1,12 +1,15 @@
 """Looks where it expects to learn most (Rangrej & Clark 2021, BMVC, arXiv:2111.07534)."""
 
+from collections.abc import Callable
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import kl_divergence
+from torch.nn import functional as F
 
-from hardattn.distributions import Gaussian
+from hardattn.distributions import Gaussian, LocationDistribution
 from hardattn.layers import PatchNet
 from hardattn.rollout import Decision
 from hardattn.selection import Subset
@@ -21,6 +24,37 @@ class Expecting(NamedTuple):
 
     known: Tensor  # (B, H)
     looked: Tensor  # (B, N) 1.0 where a cell was looked at
+
+
+class Expected(LocationDistribution):
+    """One of N cells by logits that are worked out when they are first asked for.
+
+    A script that looks instead asks for none, nor does the last look, and they are what costs most.
+    like: (B, N).
+    """
+
+    arg_constraints = {}
+
+    def __init__(self, like: Tensor, logits: Callable[[], Tensor]):
+        self.logits = logits
+        super().__init__(like.shape[:1], like.shape[1:], validate_args=False)
+
+    @cached_property
+    def cells(self) -> Subset:
+        return Subset(self.logits(), 1)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.cells.mode
+
+    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+        return self.cells.draw(generator)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return self.cells.log_prob(value)
+
+    def entropy(self) -> Tensor:
+        return self.cells.entropy()
 
 
 class PartialVAE(nn.Module):
@@ -64,23 +98,27 @@ class PartialVAE(nn.Module):
 class ExpectedInformation(nn.Module):
     """Looks at the cell of which it expects to learn most about the answer; nothing is reinforced.
 
-    f = tanh(PatchNet(patch)); h' = GRU(f + W cell, h); answer = softmax(O h'). Of a cell that was
-    not looked at yet a variational autoencoder says what it may show, f_s for S draws of z ~
-    q(z | h), and
+    f = tanh(PatchNet(patch)); x(f) = leaky_relu(f + W cell); h' = GRU(x(f), h); answer =
+    softmax(O h'). Of a cell that was not looked at yet a variational autoencoder says what it may
+    show, f_s for S draws of z ~ q(z | h), and
 
-        gain(cell) = mean_s KL(p_s || mean_s p_s),  p_s = softmax(O GRU(f_s + W cell, h)),
+        gain(cell) = mean_s KL(p_s || mean_s p_s),  p_s = softmax(O GRU(x(f_s), h)),
 
     the information that it would give of the answer, in nats. Places are drawn by softmax(sharp *
-    gain) where looks are drawn, and are the best otherwise; no gradient passes. The autoencoder
-    learns from what is looked at: `elbo` is charged for its bound, E_q ||f - f_z||^2 / (2 spread^2)
-    + KL(q(z | h') || q(z | h)), divided by the width of f, which does not move f. For a `Several`
-    sensor of one patch; it sees nothing but its glimpses. Any estimator without a pathwise gradient
-    trains it, as `reinforce` does.
+    gain) where looks are drawn, and are the best otherwise; no gradient passes. It is worked out
+    only where somebody asks for a place. The autoencoder learns from what is looked at: `elbo` is
+    charged for its bound, E_q ||f - f_z||^2 / (2 spread^2) + KL(q(z | h') || q(z | h)), divided by
+    the width of f, which does not move f. What it charges moves h as well: if it is much, h stays
+    as it is, which is foreseen best, and no answer is learned. For a `Several` sensor of one patch;
+    it sees nothing but its glimpses. Any estimator without a pathwise gradient trains it, as
+    `reinforce` does.
 
     glimpse: (1, C, h, w). grid: rows and columns of cells, the sensor's.
 
-    Departures: q is normal where the paper has flows, and the decoder linear; the bound is of each
-    glimpse as it comes rather than of all, and all learns at once rather than in three stages; gain
+    Departures: q is normal where the paper has flows, and the decoder linear; a GRU; the bound is
+    of each glimpse as it comes rather than of all, with what was believed before as the prior; the
+    autoencoder learns from the first update on rather than in a stage of its own, and places are
+    drawn in training (the paper's first two stages, of looks that fall anywhere, are `led`); gain
     is from the mean of p_s, so that it is never negative; what is expected is from draws of z that
     are the same for all; sizes are choices.
 
@@ -135,13 +173,20 @@ class ExpectedInformation(nn.Module):
 
     def step(self, state: Expecting, seen: Observation) -> tuple[Expecting, Decision]:
         shown = torch.tanh(self.patch(seen.glimpse)[:, 0])
-        known = self.core(shown + self.cell(seen.location), state.known)
-        cost = self.elbo * self.bound(state.known, known, seen.location, shown.detach())
-        looked = torch.maximum(state.looked, seen.location)
-        state = Expecting(known, looked)
-        gain = (self.sharp * self.gain(state)).masked_fill(looked > 0, NEVER)
+        known = self.core(self.placed(shown, self.cell(seen.location)), state.known)
+        bound = self.bound(state.known, known, seen.location, shown.detach())
+        state = Expecting(known, torch.maximum(state.looked, seen.location))
         nought = torch.zeros_like(seen.step)
-        return state, Decision(Subset(gain, 1), self.answer(known), nought, cost)
+        places = Expected(state.looked, partial(self.worth, state))
+        return state, Decision(places, self.answer(known), nought, self.elbo * bound)
+
+    def placed(self, shown: Tensor, where: Tensor) -> Tensor:
+        """What a patch says, and where it lies, as one."""
+        return F.leaky_relu(shown + where)
+
+    def worth(self, state: Expecting) -> Tensor:
+        """(B, N) logits of the cells: of those that were looked at, never."""
+        return (self.sharp * self.gain(state)).masked_fill(state.looked > 0, NEVER)
 
     def bound(self, before: Tensor, known: Tensor, place: Tensor, shown: Tensor) -> Tensor:
         """(B,): minus the evidence bound of what a glimpse shows, per feature.
@@ -156,10 +201,14 @@ class ExpectedInformation(nn.Module):
     @torch.no_grad()
     def gain(self, state: Expecting) -> Tensor:
         """(B, N) nats that each cell is expected to tell of the answer."""
-        told = self.expected(state.known) + self.cell.weight.T
-        known = state.known[:, None].expand(len(told), -1, self.count, -1)
-        ahead = self.core(told.flatten(0, 2), known.flatten(0, 2))
-        return information(self.answer(ahead).unflatten(0, told.shape[:3]))
+        core, known = self.core, state.known[:, None]
+        told = self.placed(self.expected(state.known), self.cell.weight.T)
+        # The core by hand: what it makes of the state is the same for all cells and draws.
+        gates = F.linear(told, core.weight_ih, core.bias_ih).tensor_split(3, -1)
+        held = F.linear(known, core.weight_hh, core.bias_hh).tensor_split(3, -1)
+        reset, keep = ((gates[k] + held[k]).sigmoid() for k in (0, 1))
+        ahead = torch.lerp((gates[2] + reset * held[2]).tanh(), known, keep)
+        return information(self.answer(ahead))
 
 
 def information(logits: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from hardattn.rng import Generator, uniform
 from hardattn.scenes import Scenes
 from hardattn.scenes.sprites import Kind, Sprites, Stage
 from hardattn.sensors import SIGHTS, Sensor, sight
+from hardattn.sensors.grid import Grid
 from hardattn.tasks import Task
 
 COARSE = 12  # pixels a side of a coarse view, at most
@@ -143,6 +144,11 @@ class World:
         self.cues = cues
         self.places = sensor.places  # P, the numbers that name a place
         self.horizon = looks  # the looks that `Observation.step` counts as 1
+
+    @property
+    def of_cells(self) -> bool:
+        """Whether places are cells of a grid, not points."""
+        return isinstance(self.sensor, Grid)
 
     def upto(self, looks: int) -> "World":
         """The same world, which ends after so many looks; its time runs no faster."""

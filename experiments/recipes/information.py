@@ -145,28 +145,29 @@ EXPECTED = (
 
 
 def expecting(of: Family, sensor: Spec, **changes: Any) -> Recipe:
-    """Six patches, one after another, and no view of the image."""
+    """Six patches, one after another, and no view of the image; at first they fall anywhere."""
     sensor = sensor.but(count=1)
     side = sensor.options["side"]
     scene = f"{of.scene.partition(';')[0]}; six looks at patches of {side}x{side}."
     return replace(of, scene=scene).recipe(
         "expected information",
         EXPECTED,
-        Spec("expected_information", spread=0.3),
+        Spec("expected_information", spread=0.3, elbo=0.01),
         sensor=sensor,
         looks=6,
         estimator=Spec("reinforce"),
+        led=0.7,
         warmup=50,
         max_grad_norm=5.0,
         batch_size=64,
-        lr=3e-3,
+        lr=6e-3,
         **changes,
     )
 
 
 EXPECTING: dict[str, Recipe] = {
     "expected-information-digits": expecting(
-        DIGITS, ON_DIGITS, images=128_000, validate_every=12_800
+        DIGITS, ON_DIGITS, images=240_000, validate_every=24_000
     ),
     "expected-information-cluttered-60": expecting(
         CLUTTERED_60, ON_60, images=320_000, validate_every=32_000
@@ -180,6 +181,7 @@ EXPECTING |= {
         about=f"The observer of {name}, with {script} looks.",
         problem=replace(recipe.problem, **(TOLD if script == "oracle" else {})),
         agent=recipe.agent.but(script=script),
+        training=replace(recipe.training, led=0.0),
     )
     for name, recipe in EXPECTING.items()
     for script in ("random", "raster", "oracle")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from hardattn.distributions import LocationDistribution, Product, Uniform
 from hardattn.rollout import Agent, Decision
 from hardattn.scenes import Scenes
-from hardattn.world import Observation
+from hardattn.world import Observation, World
 
 SPREAD = 0.2  # of guided looks around the target, in half-sides of the image
 
@@ -23,14 +23,15 @@ class Around(LocationDistribution):
     """A target's centre, of several one drawn at each look, and Gaussian noise: (B, M, 4) boxes.
 
     Nobody learns from it, so no more is told of its density than that it depends on no weight:
-    `log_prob` and `entropy` are 0.
+    `log_prob` and `entropy` are 0. world: whose cell there is the place, where places are cells.
     """
 
     arg_constraints = {}
 
-    def __init__(self, box: Tensor, spread: float = SPREAD):
-        self.box, self.spread = box, spread
-        super().__init__(box.shape[:1], torch.Size([2]), validate_args=False)
+    def __init__(self, box: Tensor, spread: float = SPREAD, world: World | None = None):
+        self.box, self.spread, self.world = box, spread, world
+        width = 2 if world is None else world.places
+        super().__init__(box.shape[:1], torch.Size([width]), validate_args=False)
 
     @property
     def mode(self) -> Tensor:
@@ -41,7 +42,8 @@ class Around(LocationDistribution):
         which = noise.masked_fill(self.box.isnan().any(-1), -1.0).argmax(1)
         box = self.box[torch.arange(len(which), device=which.device), which]
         centre = (box[:, :2] + box[:, 2:]) / 2
-        return centre + self.spread * torch.empty_like(centre).normal_(generator=generator)
+        point = centre + self.spread * torch.empty_like(centre).normal_(generator=generator)
+        return point if self.world is None else self.world.sensor.at(point)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return torch.zeros_like(value[:, 0])
@@ -65,11 +67,14 @@ class Led(nn.Module):
     by: "random", anywhere, as the script of that name; or "target", around it, which is privileged:
     whoever was trained so has been told where the target was. What an agent does beside looking
     (`Product`) it goes on doing.
+
+    world: in which it looks; where places are cells of a grid, looks are led to cells.
     """
 
-    def __init__(self, agent: Agent, scenes: Scenes, by: str):
+    def __init__(self, agent: Agent, scenes: Scenes, by: str, world: World | None = None):
         super().__init__()
         self.agent, self.scenes, self.by = agent, scenes, by
+        self.grid = world if world is not None and world.of_cells else None
 
     def start(self, context: Tensor) -> Any:
         return self.agent.start(context)
@@ -77,9 +82,13 @@ class Led(nn.Module):
     def step(self, state: Any, seen: Observation) -> tuple[Any, Decision]:
         state, decision = self.agent.step(state, seen)
         times = len(seen.step) // len(self.scenes)
+        grid = self.grid
         place: LocationDistribution = Uniform(seen.step)
         if self.by == "target":
-            place = Around(self.scenes.box.repeat_interleave(times, 0).to(seen.location))
+            box = self.scenes.box.repeat_interleave(times, 0).to(seen.location)
+            place = Around(box, world=grid)
+        elif grid is not None:
+            place = Uniform(seen.step, at=grid.sensor.at, places=grid.places)
         if isinstance(decision.location, Product):
             place = Product(place, decision.location.second)
         return state, decision._replace(location=place)

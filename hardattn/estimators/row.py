@@ -86,7 +86,7 @@ class Row(NamedTuple):
             return "needs its two looks from the first update on: use curriculum=0"
         if led and (self.draws or self.pathwise or self.smooth or self.needs):
             return "needs looks that the agent draws, and led ones are not its own: use led=0"
-        if led and world.sensor.places != 2:
+        if led and world.sensor.places != 2 and not world.of_cells:
             return f"has looks led to points alone, not to {world.sensor.places} numbers: use led=0"
         if not self.rewards and world.task.rewarding:
             return "has no place for a reward: use bonus=0"

@@ -149,7 +149,7 @@ class Training:
         """The loss of a look, or what is learned again from one, in the precision that is asked."""
         looker = cast(Agent, self.agent)
         if led:
-            looker = Led(looker, scenes, self.options.led_by)
+            looker = Led(looker, scenes, self.options.led_by, self.world)
         look = again or partial(
             self.estimator, looker, self.world.upto(looks), scenes, self.generator
         )

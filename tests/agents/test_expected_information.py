@@ -37,7 +37,10 @@ def test_gain_is_that_of_each_cell_by_itself() -> None:
         for cell in range(9):
             where = agent.cell(torch.eye(9)[cell])
             answers = torch.stack(
-                [agent.answer(agent.core(one[:, cell] + where, known)) for one in foreseen]
+                [
+                    agent.answer(agent.core(agent.placed(one[:, cell], where), known))
+                    for one in foreseen
+                ]
             )
             alone = information(answers[:, :, None])[:, 0]
             assert torch.allclose(agent.gain(state)[:, cell], alone, atol=1e-6)

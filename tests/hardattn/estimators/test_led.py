@@ -1,6 +1,7 @@
 """Looks that are led: whom they teach, where they fall, and who refuses them."""
 
 import copy
+import math
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hardattn.sensors import Retina, Zoom
 from hardattn.tasks import Classify
 from hardattn.training import loop
 from hardattn.world import World
+from tests.support.agents import SIDE, build
 from tests.support.estimators import generator_of, make, points, three
 from tests.support.training import Interrupted, learn, outcome, same
 
@@ -65,6 +67,28 @@ def test_guided_looks_fall_around_targets_and_random_ones_anywhere() -> None:
     assert drawn.abs().max() <= 1
     assert (drawn.mean(0).abs() < 0.05).all()
     assert ((drawn.std(0) - 3**-0.5).abs() < 0.03).all()
+
+
+@pytest.mark.parametrize("by", ["random", "target"])
+def test_on_a_grid_looks_are_led_to_cells(by: str) -> None:
+    """Cells of all parts of the image alike; or those around the target, in the middle here."""
+    agent, world = build("agent expected_information", 3)
+    scenes = Scenes(
+        torch.zeros(2000, 1, SIDE, SIDE, dtype=torch.uint8),
+        torch.zeros(2000, dtype=torch.long),
+        torch.tensor([-0.2, -0.2, 0.2, 0.2]).expand(2000, 1, 4),
+        torch.arange(2000),
+    )
+    refuse("reinforce", agent, world, led=0.1)
+    path = make("reinforce", agent, world)(
+        Led(agent, scenes, by, world), world, scenes, generator_of(1)
+    ).path
+    share = path.location[1:].flatten(0, 1).mean(0)
+    assert share.sum().item() == pytest.approx(1)
+    if by == "random":
+        assert (share - 1 / 9).abs().max() < 0.02
+    else:  # a third of the image is 5 / 3 of the spread to each side of its middle
+        assert share[4].item() == pytest.approx(math.erf(5 / 3 / 2**0.5) ** 2, abs=0.02)
 
 
 def test_who_draws_in_its_own_way_is_not_led() -> None:
