@@ -67,13 +67,13 @@ class PartialVAE(nn.Module):
 
     noise: Tensor
 
-    def __init__(self, known: int, cells: int, features: int, latent: int, samples: int):
+    def __init__(self, known: int, cells: int, features: int, latent: int, imagined: int):
         super().__init__()
         self.cells = cells
         self.posterior = nn.Linear(known, 2 * latent)
         self.features = nn.Linear(latent, cells * features)
         generator = torch.Generator().manual_seed(0)
-        self.register_buffer("noise", torch.randn(samples, 1, latent, generator=generator))
+        self.register_buffer("noise", torch.randn(imagined, 1, latent, generator=generator))
 
     def believed(self, known: Tensor) -> Gaussian:
         """(B, H) -> q(z | h)."""
@@ -127,7 +127,7 @@ class ExpectedInformation(nn.Module):
         features: Width of what a patch says.
         hidden: Units of the recurrent state.
         latent: Numbers of z.
-        samples: Draws of z, S.
+        imagined: Draws of z, S.
         filters: Channels of the first convolution of a patch.
         sharp: How much a nat of gain counts for what is drawn in training.
         spread: Standard deviation of what a patch says around what was foreseen of it.
@@ -143,7 +143,7 @@ class ExpectedInformation(nn.Module):
         features: int = 32,
         hidden: int = 64,
         latent: int = 16,
-        samples: int = 8,
+        imagined: int = 8,
         filters: int = 16,
         sharp: float = 10.0,
         spread: float = 0.1,
@@ -155,15 +155,15 @@ class ExpectedInformation(nn.Module):
                 "ExpectedInformation looks at one patch at a time: choose the sensor 'several' "
                 f"with a count of 1, not {tuple(glimpse)}"
             )
-        if samples < 2:
-            raise ValueError(f"what is expected takes 2 samples or more, not {samples}")
+        if imagined < 2:
+            raise ValueError(f"what is expected takes 2 imagined draws or more, not {imagined}")
         self.count, self.sharp = grid[0] * grid[1], sharp
         self.spread, self.elbo = spread, elbo
         self.patch = PatchNet(tuple(glimpse[1:]), features, filters)
         self.cell = nn.Linear(self.count, features, bias=False)
         self.core = nn.GRUCell(features, hidden)
         self.answer = nn.Linear(hidden, classes)
-        self.expected = PartialVAE(hidden, self.count, features, latent, samples)
+        self.expected = PartialVAE(hidden, self.count, features, latent, imagined)
 
     def start(self, context: Tensor) -> Expecting:
         count = context.shape[0]

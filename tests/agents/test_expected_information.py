@@ -78,11 +78,11 @@ def test_the_bound_is_that_of_its_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    "glimpse, samples, match", [((2, 1, 4, 4), 4, "count of 1"), ((1, 1, 4, 4), 1, "2 samples")]
+    "glimpse, imagined, match", [((2, 1, 4, 4), 4, "count of 1"), ((1, 1, 4, 4), 1, "2 imagined")]
 )
-def test_what_it_cannot_use_is_refused(glimpse: tuple[int, ...], samples: int, match: str) -> None:
+def test_what_it_cannot_use_is_refused(glimpse: tuple[int, ...], imagined: int, match: str) -> None:
     with pytest.raises(ValueError, match=match):
-        ExpectedInformation(glimpse, 10, grid=(2, 2), samples=samples)
+        ExpectedInformation(glimpse, 10, grid=(2, 2), imagined=imagined)
 
 
 def signposts(count: int, generator: torch.Generator, side: int = 8) -> Scenes:

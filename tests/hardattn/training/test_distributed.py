@@ -12,12 +12,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardattn.agents import SCAL, GATCluster, MeanPool, SoftAgent, Variational, no_block
+from hardattn.agents import (
+    SCAL,
+    AdaGlimpse,
+    DasNet,
+    GATCluster,
+    MeanPool,
+    SoftAgent,
+    Variational,
+    no_block,
+)
 from hardattn.agents.variational import VariationalDirichlet
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.scenes import Scenes
-from hardattn.sensors import Cells, GaussianWindow, Whole
+from hardattn.sensors import Cells, GaussianWindow, Whole, Zoom
 from hardattn.tasks import Classify
 from hardattn.training import checkpoint
 from hardattn.training.distributed import ALONE, LOST, Lost, Ranks, joined
@@ -61,12 +70,25 @@ def clusters() -> Setting:
     return GATCluster((1, 4, 4), CLASSES, width=8), World(Whole(), Classify(CLASSES), 1)
 
 
+def gates() -> Setting:
+    torch.manual_seed(9)
+    world = World(Whole(), Classify(CLASSES), 2, first="centre")
+    return DasNet((1, 4, 4), CLASSES, filters=2), world
+
+
+def zoomed() -> Setting:
+    torch.manual_seed(9)
+    world = World(Zoom(4), Classify(CLASSES, each=True), 2, first="centre")
+    return AdaGlimpse((1, 4, 4), CLASSES, looks=2, patch=2, width=8, depth=1, heads=2), world
+
+
 SETTINGS: tuple[Callable[[], Setting], ...] = (
     *(points, partial(points, bonus=0.0), cells, patches, partial(patches, bonus=0.0), weights),
     *(partial(plane, GaussianWindow(2, sigma=0.8), bonus=0.0), partial(features, reduction=2)),
     *(clusters, partial(features, Variational), partial(features, VariationalDirichlet)),
-    *(some_patches, partial(some_patches, "attention_sampling")),
+    *(some_patches, partial(some_patches, "attention_sampling"), zoomed),
 )
+WHOLE = {"gat_cluster": clusters, "frozen_base": gates}  # those that `points` does not suit
 
 
 def gradients(
@@ -157,12 +179,12 @@ def test_gradients_are_those_of_one_process(tmp_path: Path, size: int, every: in
 
 def test_what_needs_a_whole_batch_is_refused() -> None:
     for name, row in ESTIMATORS.items():
-        setting = clusters() if name == "gat_cluster" else points()
+        setting = WHOLE.get(name, points)()
         if row.whole:
             with pytest.raises(ValueError, match=f"{name}.*whole, and 2 processes share it"):
                 refuse(name, *setting, processes=2)
         refuse("learned_baseline", *setting, processes=2)
-    assert sum(row.whole for row in ESTIMATORS.values()) == 3
+    assert sum(row.whole for row in ESTIMATORS.values()) == 4
 
 
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
