@@ -25,7 +25,7 @@ class AdaptiveNN(Narrowing):
     image.
 
     Made for a world that tells a coarse view, a retina of one scale, and the estimator `ppo` with
-    per_look=True, discount=0.5, gae_lambda=0.84 and a distillation. The first look is the world's:
+    per_look=True, gamma=0.5, gae_lambda=0.84 and a distillation. The first look is the world's:
     nothing of it is used, and its answer is that of the glance.
 
     glimpse, context: (C, h, w). extent: shares of the image's height and width that a glimpse

@@ -30,7 +30,7 @@ def scripted(of: str, recipe: Recipe, script: str, looks: str) -> Recipe:
     )
 
 
-FALLING = Spec("ppo", per_look=True, discount=0.5, gae_lambda=0.84, distil=1.0, update_epochs=2)
+FALLING = Spec("ppo", per_look=True, gamma=0.5, gae_lambda=0.84, distil=1.0, update_epochs=2)
 
 
 def adapting(of: Family, size: int, **changes: Any) -> Recipe:
@@ -118,7 +118,7 @@ def transforming(of: Family, **changes: Any) -> Recipe:
         Spec("stam"),
         sensor=Spec("cells", rows=4, columns=4),
         looks=5,
-        estimator=Spec("full_view_teacher", width=6),
+        estimator=Spec("full_view_teacher", teacher_width=6),
         **STEADY,
         **changes,
     )

@@ -27,7 +27,7 @@ def a2c(
     *,
     gae_lambda: float = 0.95,
     ent_coef: float = 0.0,
-    discount: float = 1.0,
+    gamma: float = 1.0,
     per_look: bool = False,
     distil: float = 0.0,
 ) -> Loss:
@@ -35,18 +35,18 @@ def a2c(
 
     The entropy of the looks counts as a reward. Biased by the critic below gae_lambda 1, where,
     undiscounted, it is `entropy_bonus`. Paid by the look it is no gradient of the loss: with
-    discount 1 it is that of the last cross-entropy, whatever was asked on the way.
+    gamma 1 it is that of the last cross-entropy, whatever was asked on the way.
 
     Args:
         gae_lambda: Lambda of the generalised advantage.
         ent_coef: Weight of the entropy of the looks.
-        discount: Of what later looks are worth.
+        gamma: Discount of what later looks are worth.
         per_look: Pay a look by how far the cross-entropy falls, not by the loss from there on.
         distil: Weight of what the last answer teaches those before it.
     """
     path = exploring(rollout(agent, world, scenes, sample, generator), ent_coef)
     signal = _paid(path, world, scenes, per_look)
-    advantage, target = generalised_advantage(path, gae_lambda, discount, signal)
+    advantage, target = generalised_advantage(path, gae_lambda, gamma, signal)
     total = surrogate(path, advantage) + misfit(path, expected(path), target)
     return helped(Loss(total, path, advantage), scenes, distil)
 
@@ -103,7 +103,7 @@ def ppo(
     *,
     gae_lambda: float = 0.95,
     ent_coef: float = 0.0,
-    discount: float = 1.0,
+    gamma: float = 1.0,
     per_look: bool = False,
     distil: float = 0.0,
     clip_range: float = 0.2,
@@ -117,7 +117,7 @@ def ppo(
     Args:
         gae_lambda: Lambda of the generalised advantage.
         ent_coef: Weight of the entropy of the looks.
-        discount: Of what later looks are worth.
+        gamma: Discount of what later looks are worth.
         per_look: Pay a look by how far the cross-entropy falls, not by the loss from there on.
         distil: Weight of what the last answer teaches those before it.
         clip_range: How far a ratio of probabilities may go from 1.
@@ -136,7 +136,7 @@ def ppo(
     path = exploring(rollout(agent, world, scenes, remember, generator, first), ent_coef)
     before = path.log_prob.detach()
     signal = _paid(path, world, scenes, per_look)
-    advantage, target = generalised_advantage(path, gae_lambda, discount, signal)
+    advantage, target = generalised_advantage(path, gae_lambda, gamma, signal)
 
     def update(path: Trajectory, left: int) -> Loss:
         policy = _clipped((path.log_prob - before).exp(), advantage, clip_range)

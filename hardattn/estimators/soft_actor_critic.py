@@ -52,7 +52,7 @@ class SoftActorCritic(nn.Module):
     (as AdaGlimpse has it, arXiv:2404.03482). With alpha the temperature, s what the agent
     knows and a a draw of its policy,
 
-        y_t = r_t + discount (min_i Q'_i(s_{t+1}, a_{t+1}) - alpha log p(a_{t+1} | s_{t+1})),
+        y_t = r_t + gamma (min_i Q'_i(s_{t+1}, a_{t+1}) - alpha log p(a_{t+1} | s_{t+1})),
 
     without the second term after the last look; critics descend (Q_i(s_t, a_t) - y_t)^2, and Q' are
     their running means. The policy descends alpha log p(a | s_t) - min_i Q_i(s_t, a), pathwise and
@@ -62,10 +62,10 @@ class SoftActorCritic(nn.Module):
 
     Departures: every update has episodes of its own, and no buffer replays old ones, because a
     scene costs as much to look at again; so the next place in y_t is the one that was looked at.
-    The discount is below 1 by default, as looks are few.
+    gamma is below 1 by default, as looks are few.
 
     Args:
-        discount: Of later gains.
+        gamma: Discount of later gains.
         temperature: What a nat of entropy is worth, at first.
         entropy: Nats of entropy that are wanted of each look; none: minus the numbers of a place.
         keep: Share of the old in the running mean of the critics' weights.
@@ -77,7 +77,7 @@ class SoftActorCritic(nn.Module):
         agent: Any,
         world: World,
         *,
-        discount: float = 0.7,
+        gamma: float = 0.7,
         temperature: float = 0.05,
         entropy: float | None = None,
         keep: float = 0.98,
@@ -91,7 +91,7 @@ class SoftActorCritic(nn.Module):
                 f"SAC needs a temperature above 0 and keeps a share below 1, not {temperature} "
                 f"and {keep}"
             )
-        self.discount, self.keep = discount, keep
+        self.gamma, self.keep = gamma, keep
         self.entropy = -float(world.places) if entropy is None else entropy
         self.critics = TwinCritics(agent.width, world.places, hidden)
         self.means = copy.deepcopy(self.critics).requires_grad_(False)
@@ -143,7 +143,7 @@ class SoftActorCritic(nn.Module):
         """
         soft = self.means(known, place).amin(0) - self.temperature * log_prob
         ahead = torch.cat([soft[1:], torch.zeros_like(soft[:1])])
-        return reward + self.discount * ahead
+        return reward + self.gamma * ahead
 
     def policy_loss(self, known: Tensor, place: Tensor, log_prob: Tensor) -> Tensor:
         """(T - 1, B): alpha log p - min Q, which moves the draws and no weight of the critics."""

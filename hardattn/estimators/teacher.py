@@ -32,9 +32,9 @@ class FullViewTeacher(nn.Module):
     Args:
         balance: Weight of the teacher beside the classes, from 0 to 1.
         gae_lambda: Lambda of the generalised advantage.
-        discount: Of what later looks are worth.
+        gamma: Discount of what later looks are worth.
         ent_coef: Weight of the entropy of the looks.
-        width: Channels of the teacher's first stage.
+        teacher_width: Channels of the teacher's first stage.
     """
 
     def __init__(
@@ -44,16 +44,16 @@ class FullViewTeacher(nn.Module):
         *,
         balance: float = 0.5,
         gae_lambda: float = 0.0,
-        discount: float = 1.0,
+        gamma: float = 1.0,
         ent_coef: float = 0.0,
-        width: int = 10,
+        teacher_width: int = 10,
     ):
         super().__init__()
         if not 0 <= balance <= 1:
             raise ValueError(f"a balance is the share of the teacher, from 0 to 1, not {balance}")
-        self.balance, self.gae_lambda, self.discount = balance, gae_lambda, discount
+        self.balance, self.gae_lambda, self.gamma = balance, gae_lambda, gamma
         self.ent_coef = ent_coef
-        self.teacher = ResidualCNN(1, world.task.classes, width)
+        self.teacher = ResidualCNN(1, world.task.classes, teacher_width)
 
     def forward(
         self,
@@ -70,7 +70,7 @@ class FullViewTeacher(nn.Module):
         apart = (told.exp() * (told - taught)).sum(-1).detach() * path.alive
         short = -(taught.exp() * told).sum(-1) * path.alive / len(told)
         advantage, target = generalised_advantage(
-            path, self.gae_lambda, self.discount, path.cost + apart
+            path, self.gae_lambda, self.gamma, path.cost + apart
         )
         loss = (1 - self.balance) * path.loss + self.balance * short
         total = surrogate(path._replace(loss=loss), advantage)

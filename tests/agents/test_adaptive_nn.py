@@ -156,7 +156,7 @@ def test_learns_where_to_fixate() -> None:
     Errors of seed 0 and 1: 0.3 and 0.5 %; of their control 49 and 31. Seed 2 is at 32 % by then.
     """
     how = partial(
-        ESTIMATORS["ppo"].make, per_look=True, discount=0.5, gae_lambda=0.84, update_epochs=1
+        ESTIMATORS["ppo"].make, per_look=True, gamma=0.5, gae_lambda=0.84, update_epochs=1
     )
     learned = error(LESSON.learned(how))
     control = error(LESSON._learn(Elsewhere(LESSON._agent(0), LESSON.sensor), how, 0))

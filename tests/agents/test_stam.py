@@ -106,7 +106,7 @@ LESSON = Lesson(
 
 def taught(agent: Any) -> Columns:
     """What it does, once it and its teacher have learned together."""
-    return LESSON._learn(agent, FullViewTeacher(agent, LESSON.world, width=4), 0)
+    return LESSON._learn(agent, FullViewTeacher(agent, LESSON.world, teacher_width=4), 0)
 
 
 def test_learns_which_cells_to_look_at() -> None:

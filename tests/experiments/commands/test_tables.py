@@ -13,6 +13,7 @@ from hardattn.experiments.records import committed
 from hardattn.experiments.studies import claims
 from hardattn.experiments.studies.robustness import tables as characterised
 from hardattn.report.columns import RESULTS as OF_RESULTS
+from hardattn.report.costs import architecture
 from hardattn.report.details import DETAILS
 from hardattn.report.render.csv import by_agent
 from hardattn.report.results import entropy
@@ -87,7 +88,7 @@ def test_entropies_are_entropies(rows: list[Row]) -> None:
             most = cells * math.log(2) if world["sensor"] != "cells" else math.log(cells)
             assert 0 <= told <= 2 * most + 1e-6, row.group.name
         else:
-            assert -34 < told < 6 and told != 0, row.group.name
+            assert -34 < told < 12 and told != 0, row.group.name  # a priced spread may grow
     assert some > 30
     assert found["variational-dirichlet-digits"] is None and found["centre-digits"] is None
     assert "-38976" not in by_agent(tables(read([RESULTS])))
@@ -116,9 +117,13 @@ def test_what_is_no_entropy_is_not_shown(
 
 def test_committed_times_are_shown_by_the_processor_alone(rows: list[Row]) -> None:
     """Some latencies were by the wall, of every seed; so were most trainings."""
+    runs = [run for row in rows for run in row.group.runs]
+    timed = {
+        architecture(run) for run in runs if (run.result.cost.get("latency") or {}).get("clock")
+    }
     for row in rows:
-        clocks = [(run.result.cost.get("latency") or {}).get("clock") for run in row.group.runs]
-        assert (row.latency_ms is not None) == (row.throughput is not None) == any(clocks)
+        known = any(architecture(run) in timed for run in row.group.runs)
+        assert (row.latency_ms is not None) == (row.throughput is not None) == known
         measured = [run.result.training.get("cpu_seconds") for run in row.group.runs]
         assert (row.seconds is None) == (None in measured)
 

@@ -76,7 +76,7 @@ def test_undiscounted_falls_are_the_last_cross_entropy(name: str, scenes: Scenes
 
 def test_ppo_teaches_the_answers_on_the_way_in_each_update(scenes: Scenes) -> None:
     agent, world = points()
-    given = dict(update_epochs=2, per_look=True, discount=0.5)
+    given = dict(update_epochs=2, per_look=True, gamma=0.5)
     plain, helped = (
         ESTIMATORS["ppo"].make(agent, world, scenes, generator_of(0), distil=weight, **given)
         for weight in (0.0, 0.5)

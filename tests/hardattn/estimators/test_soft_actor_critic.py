@@ -85,7 +85,7 @@ def test_the_policy_s_gradient_is_that_of_quadrature(how: Any, right: bool) -> N
 
 def test_targets_by_hand() -> None:
     """Two looks: y_1 = r_1 + .5 (min Q' - alpha log p) of the second, y_2 = r_2."""
-    sac = critic(discount=0.5)
+    sac = critic(gamma=0.5)
     sac.means = Hill()  # type: ignore[assignment]
     known = torch.zeros(2, 1, 4, dtype=torch.float64)
     place = torch.tensor([[[0.9]], [[0.2]]], dtype=torch.float64)

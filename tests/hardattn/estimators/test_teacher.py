@@ -25,7 +25,7 @@ def made(**options: float) -> FullViewTeacher:
 
 def test_looks_are_paid_by_their_divergence_from_the_teacher(scenes: Scenes) -> None:
     agent, world = points(halts=True)
-    how, many = made(gae_lambda=0.7, discount=0.9), scenes.repeat(20)
+    how, many = made(gae_lambda=0.7, gamma=0.9), scenes.repeat(20)
     loss = how(agent, world, many, generator_of(0))
     path = rollout(agent, world, many, sample, generator_of(0))
     said = how.said(many.image / 255.0).softmax(-1)

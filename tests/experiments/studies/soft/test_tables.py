@@ -45,4 +45,6 @@ def test_the_front_page_has_the_best_that_attends(tmp_path: Path) -> None:
     path = tmp_path / "studies" / "soft.json"
     path.parent.mkdir()
     path.write_text(json.dumps(study(*rows)))
-    assert "CNN with a soft block: `soft-long,block=se` | cluttered | 5.2 [" in best(tmp_path)
+    assert "CNN with a soft block: `soft-long,block=se` | digits cluttered | 5.2 [" in best(
+        tmp_path
+    )
