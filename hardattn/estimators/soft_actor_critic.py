@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from hardattn.distributions import Gaussian, LocationDistribution
+from hardattn.estimators.actor_critic import falls
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent, Decision, Trajectory, rollout
 from hardattn.scenes import Scenes
@@ -188,7 +189,4 @@ def reparametrised(
 
 def worth(path: Trajectory, world: World, scenes: Scenes) -> Tensor:
     """(T - 1, B): by how many nats each look made the truth likelier, and what it was rewarded."""
-    final = torch.zeros_like(path.alive)
-    final[-1] = 1
-    gained = world.task.gained(path.logits.detach(), scenes.target, final, world.looks)
-    return (gained[1:] - gained[:-1] + path.reward[1:]) * path.alive[1:]
+    return falls(path, world, scenes)[1:] + path.reward[1:]
