@@ -66,6 +66,11 @@ class Family:
     """Of RAM as it was published: its spread (std), and changes of its training."""
     whole: Mapping[str, TrainOptions] = field(default_factory=dict)  # by net
 
+    @property
+    def what(self) -> str:
+        """What is looked at, without how."""
+        return self.scene.partition(";")[0]
+
     def recipe(self, title: str, about: str, agent: Spec, **changes: Any) -> Recipe:
         """One member; `changes` are fields of the problem or of the training, or the estimator."""
         problem, training = self.problem, self.training

@@ -8,16 +8,9 @@ from ..recipe import Recipe, Spec
 from .cluttered import CLUTTERED_60
 from .digits import DIGITS
 from .family import Family
+from .patches import LONG, SHORT
 
-# How long each learns.
-SHORT: Settings = {"images": 64_000, "batch_size": 64, "lr": 3e-3, "validate_every": 6_400}
-LONG: Settings = {"images": 320_000, "batch_size": 64, "lr": 2e-3, "validate_every": 32_000}
 STEADY: Settings = {"warmup": 50, "max_grad_norm": 5.0}
-
-
-def scene_of(of: Family) -> str:
-    """What is looked at, without how."""
-    return of.scene.partition(";")[0]
 
 
 def scripted(of: str, recipe: Recipe, script: str, looks: str) -> Recipe:
@@ -36,7 +29,7 @@ FALLING = Spec("ppo", per_look=True, gamma=0.5, gae_lambda=0.84, distil=1.0, upd
 def adapting(of: Family, size: int, **changes: Any) -> Recipe:
     """An agent that glances, and fixates three times."""
     return replace(
-        of, scene=f"{scene_of(of)}; a view of 12x12 and three fixations of {size}x{size}."
+        of, scene=f"{of.what}; a view of 12x12 and three fixations of {size}x{size}."
     ).recipe(
         "AdaptiveNN",
         "AdaptiveNN (Wang et al. 2025): fixations that write into the map of a glance, paid for by "
@@ -66,7 +59,7 @@ SACCADES = (
 
 def saccading(of: Family, phases: tuple[int, int], **changes: Any) -> Recipe:
     """An agent that looks at five cells of 6 x 6; updates of its first two phases."""
-    return replace(of, scene=f"{scene_of(of)}; five of 6x6 cells.").recipe(
+    return replace(of, scene=f"{of.what}; five of 6x6 cells.").recipe(
         "Saccader",
         SACCADES,
         Spec("saccader"),
@@ -112,7 +105,7 @@ TRANSFORMED = (
 
 def transforming(of: Family, **changes: Any) -> Recipe:
     """An agent that sees five of 4 x 4 cells and nothing else."""
-    return replace(of, scene=f"{scene_of(of)}; five of 4x4 cells.").recipe(
+    return replace(of, scene=f"{of.what}; five of 4x4 cells.").recipe(
         "STAM",
         TRANSFORMED,
         Spec("stam"),

@@ -57,7 +57,7 @@ GATED = (
 
 def gating(of: Family, base: int, policy: int, batch_size: int, **changes: Any) -> Recipe:
     """A base of so many updates, and a policy of so many."""
-    scene = f"{of.scene.partition(';')[0]}; two passes over all of it."
+    scene = f"{of.what}; two passes over all of it."
     return replace(of, scene=scene).recipe(
         "dasNet",
         GATED,
@@ -104,7 +104,7 @@ ZOOMED = (
 
 def zooming(of: Family, size: int, **changes: Any) -> Recipe:
     """Four glimpses, of which the first, the world's, shows the whole."""
-    scene = f"{of.scene.partition(';')[0]}; four looks of {size}x{size} pixels at any scale."
+    scene = f"{of.what}; four looks of {size}x{size} pixels at any scale."
     return replace(of, scene=scene).recipe(
         "AdaGlimpse",
         ZOOMED,
@@ -148,7 +148,7 @@ def expecting(of: Family, sensor: Spec, **changes: Any) -> Recipe:
     """Six patches, one after another, and no view of the image; at first they fall anywhere."""
     sensor = sensor.but(count=1)
     side = sensor.options["side"]
-    scene = f"{of.scene.partition(';')[0]}; six looks at patches of {side}x{side}."
+    scene = f"{of.what}; six looks at patches of {side}x{side}."
     return replace(of, scene=scene).recipe(
         "expected information",
         EXPECTED,

@@ -25,7 +25,7 @@ def choosing(of: Family, title: str, about: str, agent: Spec, **changes: Any) ->
     sensor = changes.pop("sensor")
     cells = sensor.options["rows"] * sensor.options["columns"]
     scene = (
-        f"{of.scene.partition(';')[0]}; {sensor.options['count']} patches of "
+        f"{of.what}; {sensor.options['count']} patches of "
         f"{sensor.options['side']}x{sensor.options['side']} out of {cells}, chosen from a view of "
         "12x12."
     )
@@ -194,7 +194,7 @@ DROPPED = (
 
 def dropping(of: Family, phases: tuple[int, int], **changes: Any) -> Recipe:
     """An agent that decides a mask of 4 x 4 patches."""
-    return replace(of, scene=f"{of.scene.partition(';')[0]}.").recipe(
+    return replace(of, scene=f"{of.what}.").recipe(
         "PatchDrop",
         DROPPED,
         Spec("patch_drop", price=0.5),
