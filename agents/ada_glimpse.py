@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hardattn.distributions.squashed import Squashed
 from hardattn.rollout import Decision
-from hardattn.squashed import Squashed
 from hardattn.world import Observation
 
 

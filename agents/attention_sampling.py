@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hardattn.layers import CellScores, PatchNet
+from hardattn.distributions.selection import Subset, check_shapes
+from hardattn.nn.layers import CellScores, PatchNet
 from hardattn.rollout import Decision
-from hardattn.selection import Subset, check_shapes
 from hardattn.world import Observation
 
 

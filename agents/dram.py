@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.distributions import Gaussian
-from hardattn.heads import Scalar, later
-from hardattn.layers import Core
+from hardattn.nn.heads import Scalar, later
+from hardattn.nn.layers import Core
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

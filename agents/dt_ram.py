@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from hardattn.distributions import Stop
-from hardattn.layers import CoreKind
+from hardattn.nn.layers import CoreKind
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.distributions import Delta
-from hardattn.layers import PatchNet
+from hardattn.distributions.selection import Subset, check_shapes
+from hardattn.nn.layers import PatchNet
 from hardattn.rollout import Decision
-from hardattn.selection import Subset, check_shapes
 from hardattn.world import Observation
 
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Delta
-from hardattn.heads import later
-from hardattn.layers import Core
+from hardattn.nn.heads import later
+from hardattn.nn.layers import Core
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

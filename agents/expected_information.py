@@ -10,9 +10,9 @@ from torch.distributions import kl_divergence
 from torch.nn import functional as F
 
 from hardattn.distributions import Gaussian, LocationDistribution
-from hardattn.layers import PatchNet
+from hardattn.distributions.selection import Subset
+from hardattn.nn.layers import PatchNet
 from hardattn.rollout import Decision
-from hardattn.selection import Subset
 from hardattn.world import Observation
 
 # The logit of a cell that was looked at already: never drawn, and still a number.

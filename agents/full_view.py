@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Delta
-from hardattn.layers import ResidualCNN
+from hardattn.nn.layers import ResidualCNN
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.distributions import Delta, Gaussian
-from hardattn.heads import later
-from hardattn.layers import Core, CoreKind, GlimpseNet
+from hardattn.nn.heads import later
+from hardattn.nn.layers import Core, CoreKind, GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Gaussian, Stop
-from hardattn.heads import Scalar, later
-from hardattn.layers import Core
+from hardattn.nn.heads import Scalar, later
+from hardattn.nn.layers import Core
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

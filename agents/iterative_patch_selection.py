@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hardattn.distributions import Delta
 from hardattn.evaluation.swap import raster_point
-from hardattn.layers import PatchNet
+from hardattn.nn.layers import PatchNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Gaussian
-from hardattn.heads import Scalar, later
-from hardattn.layers import GlimpseNet
+from hardattn.nn.heads import Scalar, later
+from hardattn.nn.layers import GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

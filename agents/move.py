@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from hardattn.distributions import Gaussian
-from hardattn.layers import contrast
+from hardattn.nn.layers import contrast
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

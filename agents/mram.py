@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Gaussian
-from hardattn.heads import Scalar, later
-from hardattn.layers import Core, GlimpseNet
+from hardattn.nn.heads import Scalar, later
+from hardattn.nn.layers import Core, GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import IndependentBernoulli
-from hardattn.layers import CellScores, PatchNet
+from hardattn.nn.layers import CellScores, PatchNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from hardattn.layers import CellScores, PatchNet
+from hardattn.distributions.selection import Subset, check_shapes
+from hardattn.nn.layers import CellScores, PatchNet
 from hardattn.rollout import Decision
-from hardattn.selection import Subset, check_shapes
 from hardattn.world import Observation
 
 EPSILON = 1e-5  # the least spread of scores that they are divided by

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Categorical, Product
-from hardattn.heads import later
-from hardattn.layers import GlimpseNet
+from hardattn.nn.heads import later
+from hardattn.nn.layers import GlimpseNet
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

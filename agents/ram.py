@@ -5,9 +5,9 @@ from torch import Tensor, nn
 
 from hardattn.distributions import Gaussian
 from hardattn.episode import linear
-from hardattn.heads import Scalar, later
-from hardattn.layers import Core, CoreKind, GlimpseNet
-from hardattn.networks import Encoder, Made, own
+from hardattn.nn.heads import Scalar, later
+from hardattn.nn.layers import Core, CoreKind, GlimpseNet
+from hardattn.nn.networks import Encoder, Made, own
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

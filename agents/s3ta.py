@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Categorical
-from hardattn.heads import later
-from hardattn.layers import CellFeatures, Core, CoreKind, attend, spatial_basis
+from hardattn.nn.heads import later
+from hardattn.nn.layers import CellFeatures, Core, CoreKind, attend, spatial_basis
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

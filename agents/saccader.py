@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.distributions import Categorical
-from hardattn.layers import CellFeatures
+from hardattn.nn.layers import CellFeatures
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hardattn.blocks.se import hidden_units
 from hardattn.distributions import Categorical
-from hardattn.layers import AdditiveScores, CellFeatures, attend
+from hardattn.nn.layers import AdditiveScores, CellFeatures, attend
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Categorical
-from hardattn.layers import AdditiveScores, CellFeatures, Core, attend
+from hardattn.nn.layers import AdditiveScores, CellFeatures, Core, attend
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

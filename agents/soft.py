@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from hardattn.distributions import Delta
 from hardattn.maps import AttentionMap, charged
-from hardattn.networks import Made, Trunk, insert
+from hardattn.nn.networks import Made, Trunk, insert
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hardattn.layers import CoreKind
 from hardattn.maps import AttentionMap
+from hardattn.nn.layers import CoreKind
 from hardattn.rollout import Decision
 from hardattn.world import Observation
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import LocationDistribution
-from hardattn.layers import CellFeatures, attend
+from hardattn.nn.layers import CellFeatures, attend
 from hardattn.rollout import Decision
 from hardattn.stochastic.cell_attention import Alignment, CategoricalAlignment, DirichletAlignment
 from hardattn.world import Observation

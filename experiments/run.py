@@ -20,7 +20,7 @@ from hardattn.device import choose, tune
 from hardattn.estimators import refuse
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import Columns
-from hardattn.networks import Normalise
+from hardattn.nn.networks import Normalise
 from hardattn.problem import Problem as Built
 from hardattn.rollout import DRAWS, Agent, rollout
 from hardattn.scenes import MakeScenes, Scenes, fixed_scenes

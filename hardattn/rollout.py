@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hardattn.distributions import LocationDistribution, Stop, full
 from hardattn.episode import episode
-from hardattn.heads import at_once
+from hardattn.nn.heads import at_once
 from hardattn.scenes import Scenes
 from hardattn.world import Observation, World
 

@@ -7,8 +7,8 @@ Mott et al. 2019, arXiv:1906.02500.
 import torch
 from torch import Tensor, nn
 
-from hardattn.layers import Core, spatial_basis
 from hardattn.maps import AttentionMap, pooled
+from hardattn.nn.layers import Core, spatial_basis
 
 
 class S3TA(nn.Module):

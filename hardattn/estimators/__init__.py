@@ -20,6 +20,8 @@ from hardattn.distributions import (
     Product,
     Stop,
 )
+from hardattn.distributions.selection import Subset
+from hardattn.distributions.squashed import Squashed
 from hardattn.estimators.actor_critic import a2c, ppo
 from hardattn.estimators.bernoulli import arm, disarm
 from hardattn.estimators.clustering import gat_cluster
@@ -65,8 +67,6 @@ from hardattn.estimators.variational import (
     wake_sleep,
 )
 from hardattn.scenes import Scenes
-from hardattn.selection import Subset
-from hardattn.squashed import Squashed
 from hardattn.world import World
 
 # Distributions over places alone; those of finitely many values; those of a known mean.

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 
 from hardattn.distributions import LocationDistribution
+from hardattn.distributions.selection import Subset, best, perturbed_top_k
 from hardattn.estimators.counted import Counted
 from hardattn.estimators.relaxed import through
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent, rollout
 from hardattn.scenes import Scenes
-from hardattn.selection import Subset, best, perturbed_top_k
 from hardattn.world import World
 
 

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from hardattn.distributions import Gaussian, LocationDistribution
+from hardattn.distributions.squashed import Squashed
 from hardattn.estimators.actor_critic import falls
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent, Decision, Trajectory, rollout
 from hardattn.scenes import Scenes
-from hardattn.squashed import Squashed
 from hardattn.world import Observation, World
 
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from hardattn.estimators.actor_critic import generalised_advantage
 from hardattn.estimators.score_function import Loss, expected, exploring, misfit, surrogate
-from hardattn.layers import ResidualCNN
+from hardattn.nn.layers import ResidualCNN
 from hardattn.rollout import Agent, rollout, sample
 from hardattn.scenes import Scenes
 from hardattn.world import World, whole

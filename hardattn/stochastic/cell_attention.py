@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.distributions import Categorical, Dirichlet, LocationDistribution
-from hardattn.layers import AdditiveScores
+from hardattn.nn.layers import AdditiveScores
 
 
 class Alignment(nn.Module):

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from hardattn.agents import AttentionSampling
+from hardattn.distributions.selection import Subset
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.metrics import error
 from hardattn.rollout import Trajectory, greedy, rollout
-from hardattn.selection import Subset
 from hardattn.sensors import Several
 from hardattn.tasks import Classify
 from hardattn.world import World

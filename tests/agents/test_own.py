@@ -15,7 +15,7 @@ from hardattn.attention import BLOCKS
 from hardattn.evaluation import cost
 from hardattn.experiments.cli import main
 from hardattn.looking.look import look_at, subject_of
-from hardattn.networks import Placed
+from hardattn.nn.networks import Placed
 from hardattn.rollout import rollout
 from hardattn.scenes import Scenes
 from hardattn.sensors import Retina

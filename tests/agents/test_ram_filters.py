@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from hardattn.agents import RAM, Player, ZoomRAM
-from hardattn.layers import GlimpseNet
+from hardattn.nn.layers import GlimpseNet
 from hardattn.world import Observation
 
 SMALL: dict[str, Any] = {"hidden": 8, "what": 8, "where": 8}

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hardattn.layers import spatial_basis
+from hardattn.nn.layers import spatial_basis
 from hardattn.rollout import rollout, soft
 from tests.support.feature_attention import small, some
 

@@ -22,7 +22,7 @@ from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.revive import RunLoader
 from hardattn.experiments.run import build
 from hardattn.experiments.sharing import handed_on
-from hardattn.networks import IMAGENET, Normalise
+from hardattn.nn.networks import IMAGENET, Normalise
 from hardattn.sensors import Whole
 from hardattn.tasks import Classify
 from hardattn.world import Observation, World

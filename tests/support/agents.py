@@ -8,8 +8,8 @@ import torch
 from hardattn.agents import AGENTS, BACKBONES, NETS, RAM, SCRIPTS, FullView, Scripted, SoftAgent
 from hardattn.blocks.se import SE
 from hardattn.data import load
-from hardattn.layers import CORES
 from hardattn.maps import Map, recorded
+from hardattn.nn.layers import CORES
 from hardattn.rollout import Decision
 from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import SENSORS, Affine, Cells, Pairs, Patches, Retina, Several, Whole

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from hardattn.layers import spatial_basis
+from hardattn.nn.layers import spatial_basis
 from tests.support.blocks import maps_of
 from tests.support.pooling_blocks import build, features, s3ta
 

@@ -6,9 +6,9 @@ import pytest
 from torch import Tensor
 
 from hardattn.distributions import LocationDistribution
+from hardattn.distributions.selection import Subset
 from hardattn.estimators.relaxed import through
 from hardattn.estimators.selection import PerturbedTopK
-from hardattn.selection import Subset
 from tests.support.estimators import generator_of, three
 from tests.support.exact import flat_gradient
 from tests.support.selection import exact_choice, some_patches

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hardattn.distributions.squashed import Squashed
 from hardattn.estimators import ESTIMATORS
 from hardattn.estimators.soft_actor_critic import SoftActorCritic, worth
 from hardattn.rollout import rollout
-from hardattn.squashed import Squashed
 from tests.support.agents import build, scenes
 
 ALPHA = 0.3

@@ -115,8 +115,9 @@ class Encoder(nn.Module):
     """A network of one's own for what a glimpse shows: g = relu(Lin(net(glimpse)) +
     Lin(relu(Lin(place)))).
 
-    As `layers.GlimpseNet`, whose first part it replaces. net: as in `Trunk`; of a map the mean over
-    places counts, of anything else all numbers. (B, ...) glimpses, (B, P) places -> (B, features).
+    As `nn.layers.GlimpseNet`, whose first part it replaces. net: as in `Trunk`; of a map the mean
+    over places counts, of anything else all numbers. (B, ...) glimpses, (B, P) places ->
+    (B, features).
     """
 
     def __init__(

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from hardattn.episode import episode
-from hardattn.heads import Later, Scalar, at_once, later
+from hardattn.nn.heads import Later, Scalar, at_once, later
 
 
 def test_apart_from_a_rollout_a_head_is_applied_now() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hardattn.layers import CellFeatures, attend
+from hardattn.nn.layers import CellFeatures, attend
 
 
 @pytest.mark.parametrize(

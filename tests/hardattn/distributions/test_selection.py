@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hardattn.selection import Subset, best, perturbed_top_k
+from hardattn.distributions.selection import Subset, best, perturbed_top_k
 from tests.support.selection import exact_choice
 
 SIGMA, SAMPLES = 0.5, 200_000

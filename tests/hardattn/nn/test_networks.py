@@ -8,7 +8,7 @@ from torch import nn
 
 from hardattn.attention import BLOCKS
 from hardattn.maps import recorded
-from hardattn.networks import IMAGENET, Encoder, Normalise, Trunk, feature_map, insert, made
+from hardattn.nn.networks import IMAGENET, Encoder, Normalise, Trunk, feature_map, insert, made
 from tests.support.networks import NETWORKS, ResNet, Tokens, WithFeatures, encoder, plain
 
 SHAPE = (3, 24, 32)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hardattn.squashed import Squashed, slope
+from hardattn.distributions.squashed import Squashed, slope
 
 
 def numbers(seed: int = 0) -> torch.Generator:
