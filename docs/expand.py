@@ -9,7 +9,8 @@ A page asks by a fence whose first word is the name of a row of FENCES below:
 
 and is given, before Sphinx reads it, one section a row, from the row's own docstring. In place of
 names may stand a file, such as relaxed.py, or family=channel: all rows that are written in it, or
-are of it. A fence without a word asks for the whole table.
+are of it; or ..., all rows of the table that no other fence of the page asks for. A fence without a
+word asks for the whole table.
 """
 
 import ast
@@ -102,6 +103,26 @@ def named(of: str, text: str) -> list[str]:
             raise ValueError(f"{of} has no row {word!r}")
         names += meant
     return names
+
+
+def whole(page: str) -> str:
+    """The page with the rows that are left in the place of ... in its fences."""
+
+    def written(match: re.Match[str]) -> str:
+        kind, of, text = match.groups()
+        if "..." not in text.split():
+            return match.group(0)
+        others = FENCE.findall(page.replace("\n...\n", "\n"))
+        taken = {
+            name
+            for k, o, body in others
+            if (k, o) == (kind, of) and body
+            for name in named(of, body)
+        }
+        left = "\n".join(name for name in found(of.strip()) if name not in taken)
+        return match.group(0).replace("\n...\n", f"\n{left}\n" if left else "\n")
+
+    return FENCE.sub(written, page)
 
 
 def rows(of: str, text: str) -> str:
@@ -252,13 +273,13 @@ def expand(app: Any, name: str, content: list[str]) -> None:
         # Sections that are written out stand below the heading that the fence stands below.
         return FENCES[kind](of.strip(), text).replace("\n### ", f"\n{above[-1]}# ")
 
-    content[0] = FENCE.sub(written, content[0])
+    content[0] = FENCE.sub(written, whole(content[0]))
 
 
 def asked(text: str) -> dict[str, list[str]]:
     """The rows that a page asks for in its fences, by table."""
     shown: dict[str, list[str]] = {}
-    for kind, of, body in FENCE.findall(text):
+    for kind, of, body in FENCE.findall(whole(text)):
         if kind in ("rows", "summary"):
             shown.setdefault(of.strip(), []).extend(named(of.strip(), body))
     return shown
