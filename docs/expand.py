@@ -7,7 +7,10 @@ A page asks by a fence whose first word is the name of a row of FENCES below:
     dt_ram
     ```
 
-and is given, before Sphinx reads it, one section a row, from the row's own docstring.
+and is given, before Sphinx reads it, one section a row, from the row's own docstring. In place of
+names may stand a file, such as relaxed.py, or family=channel: all rows that are written in it, or
+are of it; or ..., all rows of the table that no other fence of the page asks for. A fence without a
+word asks for the whole table.
 """
 
 import ast
@@ -84,12 +87,48 @@ def signature(one: Any) -> str:
     return ", ".join(told)
 
 
+def named(of: str, text: str) -> list[str]:
+    """The rows that the words of a fence ask for, in its order and then in that of the table."""
+    table, names = found(of), list[str]()
+    for word in text.split() or table:
+        field, is_field, value = word.partition("=")
+        if is_field:
+            meant = [name for name, row in table.items() if getattr(row, field) == value]
+        elif word.endswith(".py"):
+            file = f".{word.removesuffix('.py')}"
+            meant = [name for name, row in table.items() if made(row).__module__.endswith(file)]
+        else:
+            meant = [word] if word in table else []
+        if not meant:
+            raise ValueError(f"{of} has no row {word!r}")
+        names += meant
+    return names
+
+
+def whole(page: str) -> str:
+    """The page with the rows that are left in the place of ... in its fences."""
+
+    def written(match: re.Match[str]) -> str:
+        kind, of, text = match.groups()
+        if "..." not in text.split():
+            return match.group(0)
+        others = FENCE.findall(page.replace("\n...\n", "\n"))
+        taken = {
+            name
+            for k, o, body in others
+            if (k, o) == (kind, of) and body
+            for name in named(of, body)
+        }
+        left = "\n".join(name for name in found(of.strip()) if name not in taken)
+        return match.group(0).replace("\n...\n", f"\n{left}\n" if left else "\n")
+
+    return FENCE.sub(written, page)
+
+
 def rows(of: str, text: str) -> str:
-    """A section for each row that is named: what it is, what can be set, its docstring."""
+    """A section for each row that is asked for: what it is, what can be set, its docstring."""
     table, parts = found(of), []
-    for name in text.split():
-        if name not in table:
-            raise ValueError(f"{of} has no row {name!r}")
+    for name in named(of, text):
         one = made(table[name])
         parts += ["", f"### `{name}`", "", f"{{py:obj}}`{one.__module__}.{one.__qualname__}`", ""]
         options = signature(one)
@@ -109,12 +148,10 @@ def source(one: Any) -> list[str]:
 
 
 def summary(of: str, text: str) -> str:
-    """A table of the rows that are named: the name, and what its docstring says first."""
+    """A table of the rows that are asked for: the name, and what its docstring says first."""
     table = found(of)
     lines = ["| | |", "| --- | --- |"]
-    for name in text.split():
-        if name not in table:
-            raise ValueError(f"{of} has no row {name!r}")
+    for name in named(of, text):
         told = (inspect.getdoc(made(table[name])) or "").split("\n\n")[0]
         told = " ".join(told.split()).replace("|", "\\|").replace("*", "\\*")
         lines.append(f"| `{name}` | {told} |")
@@ -236,13 +273,13 @@ def expand(app: Any, name: str, content: list[str]) -> None:
         # Sections that are written out stand below the heading that the fence stands below.
         return FENCES[kind](of.strip(), text).replace("\n### ", f"\n{above[-1]}# ")
 
-    content[0] = FENCE.sub(written, content[0])
+    content[0] = FENCE.sub(written, whole(content[0]))
 
 
 def asked(text: str) -> dict[str, list[str]]:
-    """The rows that a page names in its fences, by table."""
-    named: dict[str, list[str]] = {}
-    for kind, of, body in FENCE.findall(text):
+    """The rows that a page asks for in its fences, by table."""
+    shown: dict[str, list[str]] = {}
+    for kind, of, body in FENCE.findall(whole(text)):
         if kind in ("rows", "summary"):
-            named.setdefault(of.strip(), []).extend(body.split())
-    return named
+            shown.setdefault(of.strip(), []).extend(named(of.strip(), body))
+    return shown

@@ -225,13 +225,13 @@ class Recipe:
         records = {part: one for part, one in own.items() if not isinstance(one, Spec)}
         known = {*PARTS, *fields(RunOptions)}
         known |= {name for record in records.values() for name in fields(type(record))}
-        last = ("training",)
-        for part in [each for each in records if each not in last] + [*self.specs(), *last]:
+        specs, last = self.specs(), ("training",)
+        for part in [each for each in records if each not in last] + [*specs, *last]:
             if part in records:
                 for name, option in fields(type(records[part])).items():
                     yield Flag(name, part, option, getattr(records[part], name), True)
                 continue
-            spec = self.specs()[part]
+            spec = specs[part]
             for name, option in tables.options_of(part, spec.name).items():
                 flat = f"{part}_{name}" if name in known else name
                 known.add(flat)

@@ -148,7 +148,7 @@ class _Until(Log):
         self.points: list[tuple[int, float, float]] = []  # images, seconds, error
 
     def validation(
-        self, seen: int, training: Any, measured: Any, columns: Columns, scenes: Any
+        self, seen: int, training: object, measured: object, columns: Columns, scenes: object
     ) -> None:
         taken = time.perf_counter() - self.clock
         self.points.append((seen, round(taken, 3), error(columns)))

@@ -72,7 +72,7 @@ KINDS: dict[str, Kind] = {
 class Mute(Log):
     """Tells all that is told between validations, and of these nothing."""
 
-    def validation(self, *given: Any, **named: Any) -> None:
+    def validation(self, *given: object, **named: object) -> None:
         """Nothing."""
 
 

@@ -113,7 +113,7 @@ def fields_of(record: type, skip: Iterable[str] = ()) -> dict[str, Option]:
     }
 
 
-def _default(field: "dataclasses.Field[Any]") -> Any:
+def _default(field: "dataclasses.Field[object]") -> object:
     if field.default is not dataclasses.MISSING:
         return field.default
     empty = inspect.Parameter.empty
@@ -133,14 +133,14 @@ def _named() -> Mapping[str, tuple[str, ...]]:
     return {name: signatures.words(*where) for name, where in tables.items()}
 
 
-def kinds_of(kind: Any) -> tuple[Any, ...]:
+def kinds_of(kind: object) -> tuple[object, ...]:
     """The kinds of a union, None last; any other alone."""
     if get_origin(kind) not in (Union, types.UnionType):
         return (kind,)
     return tuple(sorted(get_args(kind), key=lambda each: (each is type(None), each is str)))
 
 
-def words_of(kind: Any) -> tuple[Value, ...]:
+def words_of(kind: object) -> tuple[Value, ...]:
     """The words of a Literal; none of any other kind."""
     return get_args(kind) if get_origin(kind) is Literal else ()
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 # Bases that take nothing that could be chosen, and explain nothing.
 ROOTS = ("object", "torch.nn.Module", "typing.Protocol", "typing.Generic", "abc.ABC")
@@ -37,9 +37,9 @@ class Parameter(NamedTuple):
     """One parameter of a function."""
 
     name: str
-    kind: Any
+    kind: object
     """Its type, of a union what is plain; text where none is written, or no plain one."""
-    default: Any
+    default: object
     """`inspect.Parameter.empty` where it must be given; None where only running it would tell."""
 
 
@@ -133,7 +133,7 @@ def docstring(found: Definition) -> str:
     return inspect.cleandoc(ast.get_docstring(found.node, clean=False) or "")
 
 
-def _kind(module: str, argument: ast.arg) -> Any:
+def _kind(module: str, argument: ast.arg) -> object:
     written = argument.annotation
     if written is None:
         return str
@@ -153,7 +153,7 @@ def _members(kind: ast.expr) -> list[ast.expr]:
     return [kind]
 
 
-def _plain(module: str, written: ast.expr) -> Any:
+def _plain(module: str, written: ast.expr) -> object:
     """The kind that is written, None of one that no words can say, as a module."""
     try:
         kind = _value(module, written)
@@ -162,7 +162,7 @@ def _plain(module: str, written: ast.expr) -> Any:
     return type(None) if kind is None else kind
 
 
-def _default(module: str, default: ast.expr | None) -> Any:
+def _default(module: str, default: ast.expr | None) -> object:
     if default is None:
         return inspect.Parameter.empty
     try:
@@ -171,13 +171,13 @@ def _default(module: str, default: ast.expr | None) -> Any:
         return None
 
 
-class _Names(Mapping[str, Any]):
+class _Names(Mapping[str, object]):
     """What the names of a module stand for, as far as that can be told without importing it."""
 
     def __init__(self, module: str):
         self.module = module
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> object:
         where, own = _home(self.module, name)
         if where.partition(".")[0] in sys.stdlib_module_names:
             held = importlib.import_module(where)
@@ -196,7 +196,7 @@ class _Names(Mapping[str, Any]):
         return len(_bound(self.module))
 
 
-def _value(module: str, node: ast.expr) -> Any:
+def _value(module: str, node: ast.expr) -> object:
     """What an expression of constants, and of names that stand for such, is. Raises Unread."""
     if isinstance(node, ast.Constant):
         return node.value
@@ -251,9 +251,9 @@ def _home(module: str, name: str) -> tuple[str, str]:
 
 
 @cache
-def _bound(module: str) -> Mapping[str, Any]:
+def _bound(module: str) -> Mapping[str, object]:
     """What each name at the top of a module is: a node, or (module, name) of what is imported."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for node in _tree(module).body:
         if isinstance(node, FUNCTIONS | ast.ClassDef):
             found[node.name] = node

@@ -99,10 +99,15 @@ def _options_of(part: str, place: Place, looks: bool) -> Mapping[str, Option]:
     return found
 
 
-def given_to(part: str, name: str) -> list[str]:
+def given_to(part: str, name: str) -> tuple[str, ...]:
     """What whoever builds a row gives it, of all that could be given."""
-    taken = takes(place(part, name))
-    return [each for each in GIVEN[part] if each in taken]
+    return _given_to(part, place(part, name))
+
+
+@cache
+def _given_to(part: str, place: Place) -> tuple[str, ...]:
+    taken = takes(place)
+    return tuple(each for each in GIVEN[part] if each in taken)
 
 
 def _scripting() -> Iterator[Option]:

@@ -103,7 +103,12 @@ def _read(kind: Any, words: list[str]) -> Value:
 
 def told(option: Option) -> str:
     """What it takes, in words."""
-    names = {int: "a whole number", float: "a number", bool: "True or False", type(None): "None"}
+    names: dict[object, str] = {
+        int: "a whole number",
+        float: "a number",
+        bool: "True or False",
+        type(None): "None",
+    }
     if option.choices:
         return "one of " + ", ".join(map(repr, option.choices))
     return " or ".join(names.get(kind, "words") for kind in kinds_of(option.kind))

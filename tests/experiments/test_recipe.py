@@ -13,6 +13,7 @@ from hardattn.experiments.options.option import nearest
 from hardattn.experiments.recipe import Spec, UsageError, choose_rows
 from hardattn.experiments.recipes import RECIPES
 from tests.support.commands import NET_RECIPE, OURS, RAM_RECIPE, TINY, fails
+from tests.support.recipes import one_of_each
 
 
 @pytest.mark.parametrize("part", ["scene", "sensor", "estimator"])
@@ -78,7 +79,7 @@ def test_what_is_said_is_not_dropped(tiny: Path, capsys: pytest.CaptureFixture[s
     assert recipe.problem.scene == Spec("sequence", canvas=int(canvas))
 
 
-@pytest.mark.parametrize("name", list(OURS))
+@pytest.mark.parametrize("name", one_of_each(OURS))
 def test_what_all_recipes_have_alike_is_no_hyperparameter(name: str) -> None:
     recipe, everywhere = RECIPES[name], [one.settings() for one in RECIPES.values()]
     shown = execute.compared(recipe, RECIPES)

@@ -73,7 +73,7 @@ def test_the_options_of_every_row_are_those_of_its_signature(part: str, name: st
     assert [*found] == [each for each in wanted if each not in GIVEN[part]]
     for each in found.values():
         assert (each.kind, each.default, each.help) == wanted[each.name], each.name
-    assert tables.given_to(part, name) == [each for each in GIVEN[part] if each in wanted]
+    assert tables.given_to(part, name) == tuple(each for each in GIVEN[part] if each in wanted)
 
 
 def test_the_tables_are_those_that_are_imported() -> None:
