@@ -7,8 +7,15 @@ E[loss + cost - reward].
 
 from hardattn.tasks.classify import Classify as Classify, Localise as Localise
 from hardattn.tasks.cluster import Cluster as Cluster
+from hardattn.tasks.questions import Questions as Questions
 from hardattn.tasks.sequence import Sequence as Sequence
-from hardattn.tasks.task import Task as Task
+from hardattn.tasks.task import Task as Task, apart as apart
 from hardattn.tasks.weighted import Weighted as Weighted
 
-TASKS = {"classify": Classify, "localise": Localise, "sequence": Sequence, "cluster": Cluster}
+TASKS = {
+    "classify": Classify,
+    "localise": Localise,
+    "sequence": Sequence,
+    "questions": Questions,
+    "cluster": Cluster,
+}

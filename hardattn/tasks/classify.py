@@ -20,8 +20,11 @@ class Classify:
     and bonus=1. A bonus of 0 with each=True turns the looks towards a lower cross-entropy.
     """
 
+    layout: tuple[int, ...] = ()
+
     def __init__(self, classes: int, each: bool = False, bonus: float = 0.0):
-        self.classes, self.each, self.bonus = classes, each, bonus
+        self.classes = self.choices = classes
+        self.each, self.bonus = each, bonus
         self.rewarding, self.last_only = bonus != 0, not each
 
     def __call__(

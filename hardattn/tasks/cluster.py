@@ -16,9 +16,10 @@ class Cluster:
 
     rewarding = False
     last_only = True
+    layout: tuple[int, ...] = ()
 
     def __init__(self, classes: int):
-        self.classes = classes
+        self.classes = self.choices = classes
 
     def __call__(
         self, logits: Tensor, target: Tensor, final: Tensor, looks: int

@@ -18,8 +18,11 @@ class Sequence:
     the end among them. After a stop the answer stands: it is asked for all that is left.
     """
 
+    layout: tuple[int, ...] = ()
+
     def __init__(self, classes: int, bonus: float = 1.0):
-        self.classes, self.bonus = classes, bonus
+        self.classes = self.choices = classes
+        self.bonus = bonus
         self.rewarding, self.last_only = bonus != 0, False
 
     def __call__(

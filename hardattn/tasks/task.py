@@ -11,8 +11,15 @@ class Task(Protocol):
     """What is asked of an agent."""
 
     classes: int  # the width of `Decision.logits`
+    choices: int  # the answers to a question: as many, but where several are answered at once
     rewarding: bool  # whether reward is ever other than zero
     last_only: bool  # whether all hangs on the row of the last look, which knows nothing of others
+
+    @property
+    def layout(self) -> tuple[int, ...]:
+        """Rows and columns in which questions lie over the image, then those of answers; () where
+        there is one question, (0, 0) of what lies nowhere.
+        """
 
     def __call__(
         self, logits: Tensor, target: Tensor, final: Tensor, looks: int
@@ -37,6 +44,12 @@ class Task(Protocol):
 
     def finish(self, columns: Columns) -> Columns:
         """What is left to do with all that was measured of a set of scenes: see `evaluate`."""
+
+
+def apart(logits: Tensor, task: Task) -> Tensor:
+    """(..., classes) answers to a task -> the same; of P questions at once (..., P, K)."""
+    several = task.choices != task.classes
+    return logits.unflatten(-1, (-1, task.choices)) if several else logits
 
 
 def said(best: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ class Weighted:
 
     def __init__(self, task: Task, weights: Tensor):
         self.task, self.weights = task, weights
-        self.classes, self.rewarding, self.last_only = task.classes, task.rewarding, task.last_only
+        self.classes, self.choices, self.layout = task.classes, task.choices, task.layout
+        self.rewarding, self.last_only = task.rewarding, task.last_only
 
     def __call__(
         self, logits: Tensor, target: Tensor, final: Tensor, looks: int
