@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hardattn.evaluation import localisation, scanpath
+from hardattn.evaluation import localisation, places, scanpath
 from hardattn.evaluation.calibration import (
     aurc as aurc,
     brier as brier,
@@ -230,6 +230,9 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
     **MAPS,
     "activation_pointing": activation_pointing,
     "activation_box_accuracy": activation_box_accuracy,
+    "mean_iou": places.mean_iou,
+    "boundary_f": places.boundary_f,
+    "pck": places.pck,
 }
 
 
@@ -237,7 +240,7 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
 OF_BOXES = (
     *("hit", "looked", "accuracy_looked", "accuracy_missed"),
     *(name for name in MAPS if name not in ("map_entropy", "effective_cells", "gini", "kept")),
-    *("activation_pointing", "activation_box_accuracy"),
+    *("activation_pointing", "activation_box_accuracy", "pck"),
 )
 
 
