@@ -116,7 +116,7 @@ class SB3Agent(nn.Module):
     def _answered(self, act: Any) -> Tensor | None:
         if act.choice is None:
             return act.logits
-        return CERTAIN * nn.functional.one_hot(act.choice, self.actions.classes).float()
+        return CERTAIN * act.likelihood(self.actions.world.task).flatten(1)
 
     def _decision(
         self,

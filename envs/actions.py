@@ -14,6 +14,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from hardattn.sensors import Grid
+from hardattn.tasks import Task, apart
 from hardattn.world import World
 
 MODES = ("place", "cell", "move")
@@ -33,17 +34,19 @@ class Act(NamedTuple):
 
     location: Tensor  # (B, P) numbers of any size, for World.place
     logits: Tensor | None  # (B, K)
-    choice: Tensor | None  # (B,) int64, the class answered, or a number beyond the nearest
+    # (B,) int64, the class answered, or a number beyond the nearest; (B, Q) to Q questions at once
+    choice: Tensor | None
     stop: Tensor | None  # (B,) bool
 
-    def likelihood(self, classes: int) -> Tensor:
-        """(B, K): what an answer says of each class; 1 or 0 where it is a class."""
+    def likelihood(self, task: Task) -> Tensor:
+        """(B, K), or (B, Q, K): what an answer says of each class; 1 or 0 where it is a class."""
         if self.logits is not None:
-            return self.logits.softmax(-1)
-        said = torch.zeros(len(self.location), classes, device=self.location.device)
+            return apart(self.logits, task).softmax(-1)
+        nothing = torch.zeros(len(self.location), task.classes, device=self.location.device)
+        said = apart(nothing, task)
         if self.choice is None:
             return said
-        return said.scatter_(1, self.choice.clamp(0, classes - 1)[:, None], 1.0)
+        return said.scatter_(-1, self.choice.clamp(0, task.choices - 1)[..., None], 1.0)
 
 
 class Actions:
@@ -51,7 +54,8 @@ class Actions:
 
     mode: "place", the P numbers that name a place; "cell", one of `cells` = (rows, columns), whose
     centre is looked at; "move", a step along x and y in units of the world's reach, of which a
-    longer one falls short. answer: "class", the number of a class; "logits" of them all; "none".
+    longer one falls short. answer: "class", the number of a class, and of several questions that
+    are answered at once one for each; "logits" of them all; "none".
     stop: whether an action may end the episode. What a world wants to be told beside a place, of a
     cell is -1, 0 or 1, and so there are three times as many.
 
@@ -80,11 +84,12 @@ class Actions:
             raise ValueError("cells are numbered and logits are not: no flat space has both")
         self.world, self.mode, self.answer, self.stop, self.flat = world, mode, answer, stop, flat
         self.classes, self.device = world.task.classes, torch.device(device)
+        self.choices, self.questions = world.task.choices, self._questions()
         self.centres = _centres(world, cells).to(device) if mode == "cell" else None
         self.wide = 1 if mode == "cell" else world.places
         self.parts: dict[str, spaces.Space[Any]] = {"location": self._location()}
         if answer == "class":
-            self.parts["answer"] = spaces.Discrete(self.classes)
+            self.parts["answer"] = self._choice()
         elif answer == "logits":
             self.parts["answer"] = spaces.Box(-LOGITS, LOGITS, (self.classes,), np.float32)
         if stop:
@@ -111,7 +116,7 @@ class Actions:
         else:
             location = self._tensor(action, "location", "f", (*shape, self.wide))
         if self.answer == "class":
-            choice = self._tensor(action, "answer", "i", shape)
+            choice = self._tensor(action, "answer", "i", (*shape, *self.questions))
         elif self.answer == "logits":
             numbers = self._tensor(action, "answer", "f", (*shape, self.classes))
             logits = numbers.nan_to_num(nan=0.0).clamp(-LOGITS, LOGITS)
@@ -166,9 +171,11 @@ class Actions:
         if self.mode == "cell":
             location = location[:, 0]
             if self.answer == "class":
-                choice = rest[:, 0]
+                choice = rest[:, : math.prod(self.questions)].unflatten(1, (*self.questions, -1))
+                choice = choice[..., 0]
         elif self.answer == "class":
-            choice = rest[:, : self.classes].nan_to_num(nan=0.0).argmax(1)
+            numbers = rest[:, : self.classes].nan_to_num(nan=0.0)
+            choice = numbers.unflatten(1, (*self.questions, self.choices)).argmax(-1)
         elif self.answer == "logits":
             logits = FLAT * rest[:, : self.classes].nan_to_num(nan=0.0).clamp(-1, 1)
         if self.stop:
@@ -208,6 +215,16 @@ class Actions:
             value = value.to(self.device, dtype)
         return value.detach() if value.requires_grad else value
 
+    def _questions(self) -> tuple[int, ...]:
+        """() of one question, (Q,) of Q that are answered at once."""
+        return tuple(apart(torch.zeros(self.classes), self.world.task).shape[:-1])
+
+    def _choice(self) -> spaces.Space[Any]:
+        """The space of the number of a class, or of one for each question."""
+        if not self.questions:
+            return spaces.Discrete(self.choices)
+        return spaces.MultiDiscrete(np.full(self.questions, self.choices))
+
     def _location(self) -> spaces.Space[Any]:
         if self.centres is not None:
             return spaces.Discrete(len(self.centres))
@@ -216,7 +233,9 @@ class Actions:
 
     def _flat(self) -> spaces.Space[Any]:
         if self.mode == "cell":
-            return spaces.MultiDiscrete([part.n for part in self.parts.values()])  # type: ignore[attr-defined]
+            parts: list[Any] = [*self.parts.values()]
+            sizes = [part.nvec if hasattr(part, "nvec") else part.n for part in parts]
+            return spaces.MultiDiscrete(np.concatenate([np.atleast_1d(size) for size in sizes]))
         where = self.parts["location"]
         assert isinstance(where, spaces.Box)
         more = (self.classes if self.answer != "none" else 0) + self.stop

@@ -50,6 +50,8 @@ DIGITS: dict[str, dict[str, Any]] = {
     "Search": SMALL | CUED,
     "Localise": SMALL | CLUTTER,
     "Majority": SMALL | CLUTTER | {"canvas": 96, "looks": 12},
+    "Masks": SMALL | CLUTTER | {"canvas": 40, "digits": 2, "spacing": 2},
+    "Keypoints": SMALL | CLUTTER | {"canvas": 40, "spacing": 2},
 }
 MNIST: dict[str, dict[str, Any]] = {
     "Plain": {"size": 8, "scales": 1, "looks": 6},
@@ -60,6 +62,8 @@ MNIST: dict[str, dict[str, Any]] = {
     "Search": LARGE | CUED | {"canvas": 84},
     "Localise": LARGE | CLUTTER,
     "Majority": LARGE | CLUTTER | {"canvas": 124, "scales": 4, "looks": 16},
+    "Masks": LARGE | CLUTTER | {"digits": 2, "spacing": 3},
+    "Keypoints": LARGE | CLUTTER | {"spacing": 3},
 }
 ABOUT = {
     "Plain": "Which class is this image of?",
@@ -69,6 +73,8 @@ ABOUT = {
     "Sequence": "Which classes are the images of a row, one by one, and where does it end?",
     "Search": "In which of 3 x 3 cells is the image of the class that is named?",
     "Majority": "Of which class are three of the five images on the canvas?",
+    "Masks": "Which places on the canvas belong to an image, and to one of which class?",
+    "Keypoints": "Where are the corners of an image's ink, and where is its centre?",
     "Localise": "At which of 5 x 5 places is the image, among pieces of others?",
 }
 SOURCES = {
@@ -160,7 +166,12 @@ def document(name: str) -> str:
         location = f"(2,)), a step along x and y, in units of {given['reach']} of half the image"
     if played:
         location = "(3,)), the next place (x, y) and, at a third each: left, stay, right"
-    answer = f"\n- `answer`: Discrete({len(kind.answered(TEN, given))})"
+    answers = kind.answered(TEN, given)
+    many = 1 if played else kind.questions(len(answers), given)
+    space = f"Discrete({len(answers)})"
+    if many > 1:
+        space = f"MultiDiscrete of {many} times {len(answers)}, an answer to each question"
+    answer = f"\n- `answer`: {space}"
     facts = {
         "about": entry.about,
         "glimpse": f"a {given['sensor']} of {given['size']} x {given['size']} pixels"
@@ -183,6 +194,8 @@ def document(name: str) -> str:
 ANSWERED = "1 for a right answer, 0 for a wrong one, at the last look."
 REWARDS = {
     "localise": "The overlap (IoU) of the box that is answered and the true one, at the last look.",
+    "masks": "The share of the places that are answered rightly, at the last look.",
+    "keypoints": "The share of the points that are answered rightly, at the last look.",
     "sequence": "1 for each right symbol that no wrong one precedes, at the last of its looks.",
     "circle_square": "1 / {looks} for a right answer, 0 for a wrong one, at each look.",
     "catch": "1 at the last look if the ball was caught, else 0.",

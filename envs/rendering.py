@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hardattn.sensors import Retina
+from hardattn.tasks import apart
 
 from .actions import Act
 from .stepping import Stepping
@@ -41,12 +43,12 @@ class Renderer:
         if not len(self.place):
             self.place = seen.location.new_zeros(looks, *seen.location.shape)
             self.glimpse = seen.glimpse.new_zeros(looks, *seen.glimpse.shape)
-            self.belief = seen.location.new_zeros(stepping.count, len(self.answers))
+            self.belief = self._unsaid(stepping.count)
         look = torch.as_tensor(stepping.look, device=stepping.device)
         self.place[look, stepping.row] = seen.location
         self.glimpse[look, stepping.row] = seen.glimpse
         if act is not None:
-            self.belief = act.likelihood(len(self.answers))
+            self.belief = act.likelihood(stepping.world.task)
 
     def picture(self, row: int) -> Picture:
         """(H, W, 3) uint8 of one environment; of the same size at every step."""
@@ -71,9 +73,16 @@ class Renderer:
         parts.append(seen_glimpses(glimpse, sensor, SIDE, corners=corners))
         if self.answers:
             truth = int(scenes.target[row]) if told and scenes.target.dim() == 1 else None
-            belief = self.belief[row].cpu() if look or over else torch.zeros(len(self.answers))
+            belief = (self.belief[row] if look or over else self._unsaid(1)[0]).cpu()
+            # Of several questions at once, the mean: how often each answer is given.
+            belief = belief if belief.dim() == 1 else belief.mean(0)
             parts.append(bars(self.answers, belief.numpy(), truth))
         return beside(parts)
+
+    def _unsaid(self, count: int) -> Tensor:
+        """What so many who said nothing yet believe."""
+        task = self.stepping.world.task
+        return apart(torch.zeros(count, task.classes, device=self.stepping.device), task)
 
 
 def bars(names: Sequence[str], belief: Any, truth: int | None = None) -> Picture:

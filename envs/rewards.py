@@ -85,7 +85,9 @@ class Rewards:
         return self.logits, self.final, lambda rows: rows.gather(0, row)[0]
 
     def _said(self, act: Act) -> Tensor:
-        return act.likelihood(self.logits.shape[-1]) if act.logits is None else act.logits
+        if act.logits is not None:
+            return act.logits
+        return act.likelihood(self.world.task).view(self.logits.shape[1:])
 
     def _last(self, final: bool | Tensor) -> Tensor:
         if isinstance(final, Tensor):

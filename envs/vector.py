@@ -226,7 +226,7 @@ class GlimpseVectorEnv(VectorEnv[Any, Any, Any]):
                 continue
             said = {name: value for name, (value, _) in facts.items() if name in PASSED}
             if self.answers:
-                said["answer"] = given.likelihood(len(self.answers)).argmax(-1)
+                said["answer"] = given.likelihood(self.world.task).argmax(-1)
             rows = (valid & final).nonzero()[:, 0]
             for name, value in said.items():
                 if name not in columns:

@@ -14,7 +14,7 @@ from hardattn.scenes import MakeScenes, Scenes
 from hardattn.scenes.canvas import Size
 from hardattn.scenes.pairs import of_pair
 from hardattn.sensors import Sensor
-from hardattn.tasks import Classify, Cluster, Localise, Sequence as SequenceTask, Task
+from hardattn.tasks import Classify, Cluster, Localise, Questions, Sequence as SequenceTask, Task
 from hardattn.world import World
 
 DRAWN = ("split", "index", "generator", "classes", "names")  # of scenes: nothing that one chooses
@@ -68,6 +68,34 @@ def _at_places(
     return Localise(classes, each, bonus, (down / height, across / width))
 
 
+def of_masks(classes: Sequence[str]) -> tuple[str, ...]:
+    """What may be at a place of `masks`."""
+    return ("nothing", *classes)
+
+
+def of_key_points(classes: Sequence[str], canvas: Size, spacing: int = 2) -> tuple[str, ...]:
+    """The squares of `keypoints`, row by row."""
+    rows, columns = scenes.cells(canvas, spacing)
+    return tuple(f"row {row} column {column}" for row in range(rows) for column in range(columns))
+
+
+def _at_every_place(
+    answers: int, canvas: Size, spacing: int = 2, each: bool = False, bonus: float = 0.0
+) -> Questions:
+    """The task of `masks`: a question at every place."""
+    rows, columns = scenes.cells(canvas, spacing)
+    many = rows * columns * answers
+    return Questions(many, answers, each, bonus, asked_at=(rows, columns))
+
+
+def _of_points(
+    answers: int, canvas: Size, spacing: int = 2, each: bool = False, bonus: float = 0.0
+) -> Questions:
+    """The task of `keypoints`: the place of each point."""
+    many, layout = scenes.POINTS * answers, scenes.cells(canvas, spacing)
+    return Questions(many, answers, each, bonus, answered_at=layout)
+
+
 class SceneKind(NamedTuple):
     """All that hangs on the name of a scene."""
 
@@ -94,6 +122,11 @@ class SceneKind(NamedTuple):
         """The names of all that can be answered; `len` of it is K."""
         return self.answers(classes, **_taken(self.answers, options))
 
+    def questions(self, answers: int, options: Mapping[str, Any]) -> int:
+        """How many questions with so many answers each are answered at once."""
+        task = self.task(answers, **_taken(self.task, {**options, "image": (1, 1, 1)}))
+        return task.classes // task.choices
+
 
 SCENES: dict[str, SceneKind] = {
     "plain": SceneKind(scenes.plain, boxed=False),
@@ -104,6 +137,8 @@ SCENES: dict[str, SceneKind] = {
     "search": SceneKind(scenes.search, of_cells, cued=True),
     "localise": SceneKind(scenes.localise, of_places, _at_places),
     "majority": SceneKind(scenes.majority),
+    "masks": SceneKind(scenes.masks, of_masks, _at_every_place),
+    "keypoints": SceneKind(scenes.keypoints, of_key_points, _of_points),
     "circle_square": SceneKind(scenes.circle_square, of_shapes),
     "catch": SceneKind(catch, of_game, world=Catch),
 }

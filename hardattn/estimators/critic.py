@@ -69,6 +69,8 @@ class SelfCriticalAttention(nn.Module):
         one_draw(world, "self-critical attention")
         if world.task.rewarding:
             raise ValueError("no gradient reaches a reward through soft attention: use bonus=0")
+        if scenes.target.dim() != 1:
+            raise ValueError("a self-critical attention is right or wrong about one question")
         shown = LastState(agent)
         path = rollout(shown, world, scenes, soft, generator)
         features, gate, place = shown.state.features.detach(), shown.state.gate, path.location[-1]

@@ -255,7 +255,7 @@ def per_look_gain(
     draw = partly_greedy(greedy, scenes, generator)
     path = exploring(rollout(agent, world, scenes, draw, generator), ent_coef)
     belief = world.task.belief(path.logits.detach(), scenes.target)
-    before = torch.cat([torch.full_like(belief[:1], 1 / world.task.classes), belief[:-1]])
+    before = torch.cat([torch.full_like(belief[:1], 1 / world.task.choices), belief[:-1]])
     gain, signal = (belief - before) * path.alive, torch.zeros_like(belief)
     running = torch.zeros_like(belief[0])
     for look in reversed(range(world.looks)):

@@ -25,6 +25,18 @@ class RiskCoverage(NamedTuple):
     risk: Tensor  # share of wrong answers among them
 
 
+def final(columns: Columns) -> tuple[Tensor, Tensor]:
+    """(M,) confidence and (M,) bool, whether it is right, of every final answer.
+
+    One an example; of several questions at once, one for each that is asked of each example.
+    """
+    if not columns.together:
+        return columns.confidence[:, -1], columns.correct[:, -1]
+    given = columns.log_probability[:, -1].max(-1).values.exp().nan_to_num(nan=0.0)
+    right = columns.prediction[:, -1] == columns.target
+    return given[columns.asked], right[columns.asked]
+
+
 def nll(columns: Columns) -> float:
     """Mean negative log-likelihood of the final answer, in nats."""
     return columns.nll[:, -1].double().mean().item()
@@ -32,16 +44,19 @@ def nll(columns: Columns) -> float:
 
 def brier(columns: Columns) -> float | None:
     """Mean squared distance of the final probabilities from the one-hot target (Brier 1950)."""
-    if columns.target.dim() > 1:  # the probabilities of all sequences are not at hand
+    probability, target = columns.log_probability[:, -1].double().exp(), columns.target
+    if columns.together:
+        probability, target = probability[columns.asked], target[columns.asked]
+    elif target.dim() > 1:  # the probabilities of all sequences are not at hand
         return None
-    probability = columns.log_probability[:, -1].double().exp()
-    truth = torch.nn.functional.one_hot(columns.target, probability.shape[-1])
+    truth = torch.nn.functional.one_hot(target, probability.shape[-1])
     return ((probability - truth) ** 2).sum(-1).mean().item()
 
 
 def reliability(columns: Columns, bins: int = 15) -> Reliability:
     """Final answers sorted by confidence into bins of equal width, each with its upper border."""
-    confidence = columns.confidence[:, -1].double()
+    confidence, correct = final(columns)
+    confidence = confidence.double()
     inner = torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1]
     which = torch.bucketize(confidence, inner)
     count = torch.bincount(which, minlength=bins)
@@ -49,14 +64,14 @@ def reliability(columns: Columns, bins: int = 15) -> Reliability:
     def mean(value: Tensor) -> Tensor:
         return torch.zeros(bins, dtype=torch.float64).index_add_(0, which, value) / count
 
-    return Reliability(mean(confidence), mean(columns.correct[:, -1].double()), count)
+    return Reliability(mean(confidence), mean(correct.double()), count)
 
 
 def ece(columns: Columns, bins: int = 15) -> float:
     """Expected calibration error, bins of equal width (Guo et al. 2017, arXiv:1706.04599)."""
     confidence, accuracy, count = reliability(columns, bins)
     some = count > 0
-    return ((accuracy - confidence).abs() * count)[some].sum().item() / len(columns.target)
+    return ((accuracy - confidence).abs() * count)[some].sum().item() / int(count.sum())
 
 
 def risk_coverage(columns: Columns) -> RiskCoverage:
@@ -65,8 +80,9 @@ def risk_coverage(columns: Columns) -> RiskCoverage:
     Geifman & El-Yaniv (2017, arXiv:1705.08500). Equally confident answers are given in any order,
     and the mean over orders is taken.
     """
-    confidence, group = columns.confidence[:, -1].unique(return_inverse=True)
-    wrong = (~columns.correct[:, -1]).double()
+    confidence, correct = final(columns)
+    confidence, group = confidence.unique(return_inverse=True)
+    wrong = (~correct).double()
     size = torch.bincount(group, minlength=len(confidence))
     share = torch.zeros(len(confidence), dtype=torch.float64).index_add_(0, group, wrong) / size
     # In the order of falling confidence, each answer with the error of all that are as confident.
@@ -84,8 +100,8 @@ def error_auroc(columns: Columns) -> float | None:
     """How well confidence tells errors: the chance that a wrong answer is less confident than a
     right one, equals counting half. 0.5 is no better than a coin; None if all are right, or wrong.
     """
-    good = columns.correct[:, -1]
-    right, wrong = columns.confidence[good, -1], columns.confidence[~good, -1]
+    confidence, good = final(columns)
+    right, wrong = confidence[good], confidence[~good]
     if not len(right) or not len(wrong):
         return None
     right = right.sort().values
@@ -104,7 +120,9 @@ def settled(columns: Columns, level: float = SURE) -> Tensor:
 
 
 def looks_needed(columns: Columns, level: float = SURE) -> float | None:
-    """Mean of `settled`. None of a single look, or of a sequence, which is not over before."""
+    """Mean of `settled`. None of a single look, of a sequence, which is not over before, and of
+    several questions at once, each of which settles when it does.
+    """
     if columns.log_probability.shape[1] == 1 or columns.target.dim() > 1:
         return None
     return settled(columns, level).double().mean().item()

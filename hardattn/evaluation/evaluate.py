@@ -10,6 +10,7 @@ from hardattn.maps import Map, recorded
 from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout
 from hardattn.scenes import Scenes, inside
 from hardattn.sensors import Grid
+from hardattn.tasks import apart
 from hardattn.world import World
 
 NOWHERE = torch.empty(0, 0, 0)
@@ -23,40 +24,70 @@ class Columns(NamedTuple):
     After an agent has stopped, its answer stands.
     """
 
-    log_probability: Tensor  # (N, T, K) of every answer after each look
+    # (N, T, K) of every answer after each look; (N, T, P, K) of P questions answered at once
+    log_probability: Tensor
     location: Tensor  # (N, T, 2) where each look fell; NaN where one look shows everything
     hit: Tensor  # (N, T) bool, the place lies in a target's box
     entropy: Tensor  # (N, T) of the distribution the place came from
     looks: Tensor  # (N,) int64, how many looks were taken
-    target: Tensor  # (N,) int64; (N, S) of sequences, -1 where they are over
+    # (N,) int64; (N, S) of sequences, -1 where they are over; (N, P) of P questions, -1: not asked
+    target: Tensor
     index: Tensor  # type: ignore[assignment]  # (N,) int64, which image of the split the target is
     box: Tensor = NOWHERE  # (N, M, 4) of the targets, NaN where absent
     density: Tensor = NOWHERE  # (N, h, w) where it attended, over all looks; (N, 0, 0) if unsaid
     activation: Tensor = NOWHERE  # (N, h, w) what the answer was read from: the class activation
+    layout: Tensor = NOWHERE  # (N, 4) int64, see `tasks.Task.layout`; (N, 0) where it says nothing
+
+    @property
+    def together(self) -> bool:
+        """Whether several questions are answered at once."""
+        return self.log_probability.dim() == 4
+
+    @property
+    def asked(self) -> Tensor:
+        """(N, P) bool: which of several questions are asked."""
+        return self.target >= 0
 
     @property
     def prediction(self) -> Tensor:
         """(N, T) int64: the most probable answer, the first of equals; -1, which is never right,
-        where what was answered is no number.
+        where what was answered is no number. (N, T, P) of several questions.
         """
         nothing = self.log_probability.isnan().any(-1)
         return self.log_probability.argmax(-1).masked_fill(nothing, -1)
 
     @property
     def correct(self) -> Tensor:
-        """(N, T) bool; of a sequence, whether all that was answered so far is right."""
+        """(N, T) bool; of a sequence, whether all that was answered so far is right; of several
+        questions, whether all are answered rightly.
+        """
         return correct_so_far(self.prediction, self.target)
 
     @property
+    def share_correct(self) -> Tensor:
+        """(N, T) of float64: 1 where it is `correct`, else 0; of several questions, the share of
+        those asked that are answered rightly, and 1 where none is asked.
+        """
+        return share_correct_so_far(self.prediction, self.target)
+
+    @property
     def answer(self) -> Tensor:
-        """(N,) int64, the final answer; (N, S) of sequences, each symbol's after its last look."""
-        if self.target.dim() == 1:
+        """(N,) int64, the final answer; (N, S) of sequences, each symbol's after its last look;
+        (N, P) of several questions.
+        """
+        if self.target.dim() == 1 or self.together:
             return self.prediction[:, -1]
         return self.prediction.unflatten(1, (self.target.shape[1], -1))[..., -1]
 
     @property
     def nll(self) -> Tensor:
-        """(N, T) nats; of a sequence, those of all symbols so far."""
+        """(N, T) nats; of a sequence, those of all symbols so far; of several questions, the mean
+        over those that are asked.
+        """
+        if self.together:
+            truth = self.target.clamp_min(0)[:, None, :, None]
+            truth = truth.expand(*self.log_probability.shape[:-1], 1)
+            return self._of_asked(-self.log_probability.gather(3, truth)[..., 0])
         if self.target.dim() == 1:
             target = self.target[:, None, None].expand(-1, self.log_probability.shape[1], 1)
             return -self.log_probability.gather(2, target)[..., 0]
@@ -66,10 +97,12 @@ class Columns(NamedTuple):
 
     @property
     def confidence(self) -> Tensor:
-        """(N, T): the probability of the answer given; of a sequence, of all symbols so far. 0 of
-        an answer that is no number.
+        """(N, T): the probability of the answer given; of a sequence, of all symbols so far; of
+        several questions, the mean over those that are asked. 0 of an answer that is no number.
         """
         given = self.log_probability.max(-1).values
+        if self.together:
+            return self._of_asked(given.exp().nan_to_num(nan=0.0))
         if self.target.dim() == 1:
             return given.exp().nan_to_num(nan=0.0)
         # What it says after an end of its own counts for nothing.
@@ -82,6 +115,12 @@ class Columns(NamedTuple):
     def each(self) -> int:
         """How many looks a symbol of a sequence has."""
         return self.log_probability.shape[1] // self.target.shape[1]
+
+    def _of_asked(self, value: Tensor) -> Tensor:
+        """(N, T, P) -> (N, T): the mean over the questions that are asked; 0 where none is."""
+        asked = self.asked[:, None]
+        count = asked.sum(-1).clamp_min(1)
+        return torch.where(asked, value, 0.0).sum(-1) / count
 
     def _so_far(self, value: Tensor) -> Tensor:
         """(N, T) of the symbols at hand -> with the sum over the symbols before."""
@@ -168,16 +207,28 @@ def average(passes: list[Columns]) -> Columns:
 def correct_so_far(answer: Tensor, target: Tensor) -> Tensor:
     """(N, T) answers, targets -> (N, T) bool: was all that was answered so far right?
 
-    Of (N, S) sequences each symbol has T / S looks, of which the last one counts once it is over;
-    what is answered after the end of a sequence does not.
+    Of (N, T, P) answers to (N, P) questions: are all that are asked answered rightly? Of (N, S)
+    sequences each symbol has T / S looks, of which the last one counts once it is over; what is
+    answered after the end of a sequence does not.
     """
     if target.dim() == 1:
         return answer == target[:, None]
+    if answer.dim() == 3:
+        return ((answer == target[:, None]) | (target < 0)[:, None]).all(-1)
     asked = target[..., None]
     good = (answer.unflatten(1, (target.shape[1], -1)) == asked) | (asked < 0)
     # Wrong once is wrong for good: of the symbols before, each at its last look.
     before = torch.cat([torch.ones_like(good[:, :1, -1]), good[:, :-1, -1]], 1)
     return (good & before.cumprod(1).bool()[..., None]).flatten(1)
+
+
+def share_correct_so_far(answer: Tensor, target: Tensor) -> Tensor:
+    """As `correct_so_far`, in float64; of several questions, the share that is right."""
+    if answer.dim() < 3:
+        return correct_so_far(answer, target).double()
+    asked = (target >= 0)[:, None]
+    wrong = (asked & (answer != target[:, None])).sum(-1)
+    return 1 - wrong / asked.sum(-1).clamp_min(1).double()
 
 
 def columns(path: Trajectory, world: World, scenes: Scenes, maps: list[Map]) -> Columns:
@@ -190,8 +241,9 @@ def columns(path: Trajectory, world: World, scenes: Scenes, maps: list[Map]) -> 
     hit = inside(point, scenes.box) & path.alive.bool()
     if world.sensor.everything:
         point, hit = torch.full_like(point, torch.nan), torch.zeros_like(hit)
+    layout = scenes.index.new_tensor(world.task.layout)
     by_example = (
-        path.logits.gather(0, held).log_softmax(-1).transpose(0, 1),
+        apart(path.logits.gather(0, held), world.task).log_softmax(-1).transpose(0, 1),
         point.transpose(0, 1),
         hit.T,
         path.entropy.T,
@@ -201,6 +253,7 @@ def columns(path: Trajectory, world: World, scenes: Scenes, maps: list[Map]) -> 
         scenes.box,
         _density(path, place, world, maps),
         _last(maps, activation=True, like=path.logits),
+        layout.expand(len(scenes), -1),
     )
     return Columns(*(column.cpu() for column in by_example))
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hardattn.evaluation import localisation, scanpath
+from hardattn.evaluation import localisation, places, scanpath
 from hardattn.evaluation.calibration import (
     aurc as aurc,
     brier as brier,
@@ -33,13 +33,16 @@ Figure = float | list[float] | None
 
 
 def error(columns: Columns) -> float:
-    """Share of wrong final answers. Right means the most probable class, not a class above 1/K."""
-    return 1 - columns.correct[:, -1].double().mean().item()
+    """Share of wrong final answers. Right means the most probable class, not a class above 1/K.
+
+    Of several questions at once, the share of those asked of a scene, mean over scenes.
+    """
+    return 1 - columns.share_correct[:, -1].mean().item()
 
 
 def error_after(columns: Columns) -> list[float]:
     """`error` had the agent stopped after each look."""
-    return [1 - share for share in columns.correct.double().mean(0).tolist()]
+    return [1 - share for share in columns.share_correct.mean(0).tolist()]
 
 
 class LookedAndAnswered(NamedTuple):
@@ -57,7 +60,8 @@ def looked_and_answered(columns: Columns) -> LookedAndAnswered | None:
     """Did it look at the target, and was the answer right?
 
     It looked where a chosen look lies in a target's box; where nothing was chosen, where the map
-    points there. None where there is neither, or no target.
+    points there. None where there is neither, or no target. Of several questions at once every
+    image counts by the share that was answered right.
     """
     which, there = scanpath.chosen(columns), scanpath.has_target(columns)
     if not there.any() or (which is None and not columns.density.numel()):
@@ -66,15 +70,10 @@ def looked_and_answered(columns: Columns) -> LookedAndAnswered | None:
         looked = (columns.hit & which).any(1)
     else:
         looked = localisation.pointing(columns.density, columns.box)
-    looked, right = looked[there], columns.correct[there, -1]
-    shares = [
-        (looks & answer).double().mean().item()
-        for looks in (looked, ~looked)
-        for answer in (right, ~right)
-    ]
-    accuracies = [
-        right[looks].double().mean().item() if looks.any() else None for looks in (looked, ~looked)
-    ]
+    looked, right = looked[there], columns.share_correct[there, -1]
+    sides = looked, ~looked
+    shares = [(side * answer).mean().item() for side in sides for answer in (right, 1 - right)]
+    accuracies = [right[side].mean().item() if side.any() else None for side in sides]
     return LookedAndAnswered(*shares, *accuracies)
 
 
@@ -231,6 +230,9 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
     **MAPS,
     "activation_pointing": activation_pointing,
     "activation_box_accuracy": activation_box_accuracy,
+    "mean_iou": places.mean_iou,
+    "boundary_f": places.boundary_f,
+    "pck": places.pck,
 }
 
 
@@ -238,7 +240,7 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
 OF_BOXES = (
     *("hit", "looked", "accuracy_looked", "accuracy_missed"),
     *(name for name in MAPS if name not in ("map_entropy", "effective_cells", "gini", "kept")),
-    *("activation_pointing", "activation_box_accuracy"),
+    *("activation_pointing", "activation_box_accuracy", "pck"),
 )
 
 

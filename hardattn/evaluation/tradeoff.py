@@ -18,7 +18,7 @@ def error_by_cost(
     """
     budget = torch.arange(1, columns.log_probability.shape[1] + 1)
     taken = torch.minimum(columns.looks[:, None], budget).double().mean(0)
-    errors = 1 - columns.correct.double().mean(0)
+    errors = 1 - columns.share_correct.mean(0)
     return (before + per_look * taken).tolist(), errors.tolist()
 
 
@@ -31,7 +31,7 @@ def error_at_cost(
     if looks < 1:
         return None
     row = min(looks, columns.log_probability.shape[1]) - 1
-    return 1 - columns.correct[:, row].double().mean().item()
+    return 1 - columns.share_correct[:, row].mean().item()
 
 
 def pareto(costs: Sequence[float], errors: Sequence[float]) -> list[int]:

@@ -218,6 +218,10 @@ def _refuse(subject: Subject) -> None:
         raise ValueError(
             f"{subject.name} answers with sequences, of which no picture is drawn here"
         )
+    if subject.world.task.choices != subject.world.task.classes:
+        raise ValueError(
+            f"{subject.name} answers several questions at once, of which no picture is drawn here"
+        )
 
 
 def _weights(agent: Any) -> Any:

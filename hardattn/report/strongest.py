@@ -124,7 +124,7 @@ def difference(one: Group, other: Group) -> Estimate:
 def wrong(run: Run, look: int) -> Any:
     """(N,) percent: of random looks the share of draws after which it was wrong."""
     assert run.columns is not None
-    found = 100.0 * (~run.drawn.correct[:, look]).double()
+    found = 100.0 * (1 - run.drawn.share_correct[:, look])
     return found.view(-1, len(run.columns["greedy"].target)).mean(0).numpy()
 
 

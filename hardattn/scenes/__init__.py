@@ -14,6 +14,12 @@ from hardattn.scenes.makers import (
     sequence as sequence,
     translated as translated,
 )
+from hardattn.scenes.masks import (
+    POINTS as POINTS,
+    cells as cells,
+    keypoints as keypoints,
+    masks as masks,
+)
 from hardattn.scenes.scene import (
     MakeScenes as MakeScenes,
     Scenes as Scenes,

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from hardattn.estimators import Loss
-from hardattn.evaluation.evaluate import correct_so_far
+from hardattn.evaluation.evaluate import share_correct_so_far
 from hardattn.rollout import branched
 from hardattn.scenes import Scenes, inside
+from hardattn.tasks import apart
 from hardattn.world import World
 
 
@@ -70,14 +71,18 @@ class TrainingMetrics:
             target, box = (branched(each, copies) for each in (scenes.target, scenes.box))
             last = path.alive.sum(0, keepdim=True).long() - 1
             row = torch.arange(world.looks, device=last.device)[:, None]
-            answer = path.logits.argmax(-1).gather(0, torch.minimum(row, last))
+            held = torch.minimum(row, last)
+            answer = apart(path.logits, world.task).argmax(-1)
+            held = held[..., None] if answer.dim() > held.dim() else held
+            answer = answer.gather(0, held.expand_as(answer))
+            right = share_correct_so_far(answer.transpose(0, 1), target)
             # Of images without a target nobody can say whether it was hit: of no other, NaN.
             told = path.alive[1:] * (~box.isnan().any(-1)).any(-1)
             row = torch.stack(
                 [
                     (path.loss + path.cost).sum() / path.loss.shape[1],
                     path.reward.sum() / path.loss.shape[1],
-                    correct_so_far(answer.T, target)[:, -1].mean(dtype=norm.dtype),
+                    right[:, -1].mean().to(norm.dtype),
                     (inside(point, box) * told).sum() / told.sum(),
                     loss.advantage.square().mean(),
                     norm,

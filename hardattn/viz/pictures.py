@@ -256,7 +256,7 @@ def sheet(
                 size,
                 scales,
                 scenes.box[row],
-                verdict(columns.answer[row], scenes.target[row], classes),
+                verdict(columns.answer[row], scenes.target[row], classes, columns.together),
                 right=bool(columns.correct[row, -1]),
                 side=side,
             )
@@ -264,11 +264,16 @@ def sheet(
     return grid(tiles, min(across, max(1, len(tiles))), 8)
 
 
-def verdict(answer: Any, target: Any, classes: Sequence[str] = ()) -> str:
+def verdict(answer: Any, target: Any, classes: Sequence[str] = (), together: bool = False) -> str:
     """The caption of an answer: the class, and where it is wrong the true one; "no number" of -1.
 
-    answer, target: numbers, or (S,) sequences, which end at the last of the classes.
+    answer, target: numbers, or (S,) sequences, which end at the last of the classes. together: or
+    (P,) answers to several questions at once, of which it says how many are right.
     """
+    if together:
+        asked = np.asarray(target) >= 0
+        right = np.asarray(answer)[asked] == np.asarray(target)[asked]
+        return f"{int(right.sum())} of {int(asked.sum())} right"
     end = np.max(np.asarray(target)) if np.ndim(target) else None
     names = []
     for symbols in (answer, target):

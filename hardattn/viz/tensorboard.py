@@ -51,7 +51,7 @@ def map_sheet(
         space = np.full((len(scene), GAP, 3), 255, np.uint8)
         heat = map_picture(density[row], (height, width), box, side)
         pair = np.concatenate([scene, space, heat], 1)
-        said = verdict(columns.answer[row], scenes.target[row], classes)
+        said = verdict(columns.answer[row], scenes.target[row], classes, columns.together)
         words = label(said, scene.shape[1], bool(columns.correct[row, -1]))
         ratio = label(peak(density[row]), pair.shape[1] - scene.shape[1])
         tiles.append(np.concatenate([pair, np.concatenate([words, ratio], 1)]))

@@ -29,6 +29,7 @@ HEADINGS = [
 
 def test_the_catalogue_is_every_scene_of_every_dataset_and_two_worlds_of_the_field() -> None:
     scenes = "Plain Translated Cluttered Pair Sequence Search Localise Majority".split()
+    scenes += ["Masks", "Keypoints"]
     wanted = {data + scene for data in ("Digits", "Mnist", "FashionMnist") for scene in scenes}
     assert set(CATALOGUE) == wanted | {"CircleSquare", "Catch"}
     assert set(IDS) <= set(gymnasium.registry)
@@ -118,7 +119,11 @@ def test_documents_say_what_the_environment_has(name: str) -> None:
     parts = re.findall(r"^- `(\w+)`: ", text, re.M)
     assert sorted(parts) == sorted([*env.action_space, *env.observation_space])
     discrete = re.search(r"`answer`: Discrete\((\d+)\)", text)
-    if discrete:
+    several = re.search(r"`answer`: MultiDiscrete of (\d+) times (\d+)", text)
+    if several:
+        many, of = map(int, several.groups())
+        assert env.action_space["answer"] == spaces.MultiDiscrete([of] * many)
+    elif discrete:
         assert env.action_space["answer"] == spaces.Discrete(int(discrete[1]))
     else:
         assert set(env.action_space) == {"location"}
@@ -135,7 +140,7 @@ def test_every_setting_in_the_catalogue_is_one(name: str) -> None:
     needs(name)
     one = problem_of(name, "validation", looks=CATALOGUE[name].settings["looks"])
     assert isinstance(one, Problem)
-    assert len(one.answers) in (0, one.world.task.classes)
+    assert len(one.answers) in (0, one.world.task.choices)
     with pytest.raises(TypeError, match=f"{name} got an unexpected keyword argument 'canvass'"):
         problem_of(name, canvass=3)
 
@@ -205,19 +210,22 @@ def test_vector_wrappers_of_gymnasium_work(mode: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in OFFLINE if name.startswith("Digits")])
 def test_an_oracle_is_always_right(name: str) -> None:
-    """The label of an info is what the reward is for; in a sequence, the symbol that is asked."""
+    """The label of an info is what the reward is for; in a sequence, the symbol that is asked;
+    of several questions, an answer each.
+    """
     env = GlimpseVectorEnv(name, 8, split="test", reveal=True)
     _, info = env.reset(seed=0)
-    looks, label = env.world.looks, info["label"]
+    looks, label, task = env.world.looks, info["label"], env.world.task
+    several = task.classes != task.choices
     total = np.zeros(8)
     for look in range(looks):
         truth = label
-        if label.ndim > 1:
+        if label.ndim > 1 and not several:
             truth = label[:, look // (looks // label.shape[1])].clip(0)
         location = np.zeros((8, 2), np.float32)
         _, reward, *_, info = env.step({"location": location, "answer": truth})
         total += reward
-    best = (label >= 0).sum(1) if label.ndim > 1 else np.ones(8)
+    best = (label >= 0).sum(1) if label.ndim > 1 and not several else np.ones(8)
     assert np.array_equal(total, best)
     assert np.array_equal(info["final_info"]["return"], best)
 

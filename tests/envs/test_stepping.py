@@ -64,6 +64,9 @@ def sync(one: Any, mode: AutoresetMode, count: int = 4, **options: Any) -> SyncV
         ("reach", {"action": "move", "flat_actions": True, "stop": True, "move_cost": 0.2}),
         ("coarse", {"answer": "logits", "flat_actions": True, "flat_observations": True}),
         ("sequence", {"stop": True, "reveal": True}),
+        ("masks", {"flat_actions": True, "stop": True}),
+        ("keypoints", {"flat_actions": True, "action": "cell"}),
+        ("masks", {"stop": True, "answer": "logits", "shaping": 0.3}),
     ],
 )
 def test_the_vector_is_gymnasiums_vector_of_singles(

@@ -22,7 +22,7 @@ from hardattn.experiments.revive import recipe_of
 from hardattn.problem import ASKED, SCENES, Problem, problem, world_of
 from hardattn.scenes import pairs
 from hardattn.sensors import Retina
-from hardattn.tasks import Classify, Cluster, Localise, Sequence
+from hardattn.tasks import Classify, Cluster, Localise, Questions, Sequence
 from hardattn.world import World
 
 # A name of the catalogue for each scene, whose settings are tried both ways.
@@ -41,7 +41,8 @@ def digits() -> Dataset:
 
 def parts(one: Any) -> Any:
     """An object's own values, and theirs, to be compared."""
-    if isinstance(one, World | Classify | Sequence | Cluster | Retina) or hasattr(one, "pixels"):
+    own = World | Classify | Sequence | Questions | Cluster | Retina
+    if isinstance(one, own) or hasattr(one, "pixels"):
         return type(one), {name: parts(value) for name, value in vars(one).items()}
     return one
 
@@ -71,7 +72,7 @@ def test_recipes_and_environments_build_the_same_problem(
     ours, theirs = both(name, {"each": each, "bonus": bonus})
     assert parts(ours.world) == parts(theirs.world)
     assert ours.answers == theirs.answers
-    assert len(ours.answers) == ours.world.task.classes
+    assert len(ours.answers) == ours.world.task.choices
     generators = (torch.Generator().manual_seed(3) for _ in range(2))
     index = torch.arange(400) % len(theirs.split)
     one, other = (
@@ -81,7 +82,7 @@ def test_recipes_and_environments_build_the_same_problem(
     for left, right in zip(one, other, strict=True):
         assert torch.equal(left.nan_to_num(9), right.nan_to_num(9))
     looks, drawn = ours.world.looks, torch.Generator().manual_seed(4)
-    logits = torch.randn(looks, 400, len(ours.answers), generator=drawn)
+    logits = torch.randn(looks, 400, ours.world.task.classes, generator=drawn)
     final = torch.zeros(looks, 400)
     final[torch.randint(looks, (400,), generator=drawn), torch.arange(400)] = 1
     found, wanted = (
@@ -117,7 +118,7 @@ def test_what_a_row_says_of_its_scene_holds(name: str) -> None:
     # What it pays is said of it, where that is not one for a right answer at the end.
     usual = kind.task is Classify and kind.world is World and "each" not in entry.settings
     assert usual == (name not in REWARDS)
-    assert ("- `answer`: Discrete" in document(ENVIRONMENTS[name])) == one.world.asks
+    assert ("Discrete" in document(ENVIRONMENTS[name])) == one.world.asks
 
 
 def test_a_setting_that_a_task_does_not_take_is_none_of_its_environment() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from hardattn.data import DataError
 from hardattn.distributions import Gaussian, Stop
 from hardattn.envs import CATALOGUE, Problem, problem_of
-from hardattn.problem import SCENES
+from hardattn.problem import SCENES, problem as built
 from hardattn.rollout import Decision
 from hardattn.sensors import Cells, Retina, Sensor, Zoom
 from hardattn.tasks import Classify, Sequence, Task
@@ -83,6 +83,15 @@ def problem(
     return Problem(world, make, base.split, base.answers)
 
 
+def several(scene: str) -> Problem:
+    """One in which several questions are answered at once."""
+    names = tuple("0123456789")
+    images = problem_of("DigitsPlain", "test").split
+    settings = {"canvas": 24, "spacing": 4, "each": scene == "masks", "looks": 4}
+    world, make, answers = built(scene, Retina(5, 2), names, (1, 8, 8), **settings)
+    return Problem(world, make, images, answers)
+
+
 def problems() -> dict[str, Problem]:
     """Worlds of every kind."""
     return {
@@ -99,6 +108,8 @@ def problems() -> dict[str, Problem]:
             problem_of("DigitsPlain", "test").split,
             tuple("0123456789x"),
         ),
+        "masks": several("masks"),
+        "keypoints": several("keypoints"),
         "drifting": problem(Zoom(5), Classify(10, bonus=1.0), kind=Drifting),
     }
 

@@ -15,6 +15,8 @@ CANVASES = {
     "search": dict(canvas=(20, 24)),
     "localise": dict(canvas=(14, 15), distractor_size=3),
     "majority": dict(canvas=(21, 24), distractors=3, distractor_size=3),
+    "masks": dict(canvas=(20, 22), distractor_size=3),
+    "keypoints": dict(canvas=(20, 22), distractor_size=3),
     "circle_square": {},
     "catch": {},
 }

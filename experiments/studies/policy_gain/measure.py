@@ -214,8 +214,10 @@ def followed(
 
 
 def _right(columns: Columns, count: int) -> Tensor:
-    """(N,) bool: where it was right; of several draws the share of them, (N,) in [0, 1]."""
-    right = columns.correct[:, -1].clone()
+    """(N,) bool: where it was right; of several draws the share of them, (N,) in [0, 1], as it is
+    of several questions at once.
+    """
+    right = (columns.share_correct if columns.together else columns.correct)[:, -1].clone()
     return right if len(right) == count else right.view(-1, count).double().mean(0)
 
 
@@ -226,11 +228,11 @@ def _figures(columns: Columns) -> Json:
 
 
 def _right_of(folder: Path, index: Tensor) -> Tensor:
-    """(N,) bool: where a retrained observer was right."""
+    """(N,) where a retrained observer was right, as `_right` has it."""
     columns = Columns(**_read(folder / "columns.pt")["greedy"])
     if columns.index.tolist() != index.tolist():
         raise UsageError(f"{folder}: measured on other scenes; run it again")
-    return columns.correct[:, -1]
+    return _right(columns, len(columns.index))
 
 
 def tell(done: "list[Gain]") -> None:

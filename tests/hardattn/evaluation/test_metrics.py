@@ -54,6 +54,9 @@ BY_HAND = {
     "effective_cells": (1 / 4 + 1 / 4 + 1 / 2 + 1) / 4,
     "activation_pointing": 1.0,
     "activation_box_accuracy": 1.0,
+    "mean_iou": None,  # nothing is asked of places: see test_places.py
+    "boundary_f": None,
+    "pck": None,
 }
 
 

@@ -90,19 +90,20 @@ def _cell(row: Row, found: Failures, at: int) -> str:
         found.box[at],
         side=SIDE,
     )
-    answer, truth = (
-        verdict(one, one, world["classes"]) for one in (columns.answer[scene], found.target[at])
-    )
+    given, target = columns.answer[scene], found.target[at]
     sure = 100 * float(columns.confidence[scene, -1].nan_to_num(0.0))
-    words = f"scene {scene + 1}: says {answer}, is {truth}"
+    if columns.together:
+        said = told = verdict(given, target, together=True)
+    else:
+        answer, truth = (verdict(one, one, world["classes"]) for one in (given, target))
+        said = f"says {answer}, is {truth}"
+        told = f'says <b class="wrong">{escape(answer)}</b>, is <b>{escape(truth)}</b>'
+    words = f"scene {scene + 1}: {said}"
     shown, maps, ratio = image(drawn, f"{row.title}, {words}"), attended(row), ""
     if maps is not None:
         density, size = maps.density[scene], found.image.shape[2:]
         ratio = f", map {peak(density).replace(' times the mean', ' ×')}"
         heat = map_picture(density, (size[0], size[1]), found.box[at], SIDE)
         shown += image(heat, f"{row.title}, {words}: where it attended{ratio}")
-    return (
-        f'<figure>{shown}<figcaption>says <b class="wrong">'
-        f"{escape(answer)}</b>, is <b>{escape(truth)}</b>, {sure:.0f} % sure"
-        f"<small>scene {scene + 1}{ratio}</small></figcaption></figure>"
-    )
+    below = f"<small>scene {scene + 1}{ratio}</small>"
+    return f"<figure>{shown}<figcaption>{told}, {sure:.0f} % sure{below}</figcaption></figure>"

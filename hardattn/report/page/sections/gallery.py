@@ -42,13 +42,11 @@ def looking(table: Table) -> list[Row]:
 
 def gallery(rows: Sequence[Row], scenes: int = 6) -> str:
     """A grid, agents down and the first test scenes across."""
-    first = examples(rows[0])
     count = min(scenes, *(len(examples(row)["target"]) for row in rows))
     classes = rows[0].group.first.world["classes"]
     parts = [f'<div class="scroll"><div class="looks" style="--n:{count}"><div class="who"></div>']
     for scene in range(count):
-        true = verdict(int(first["target"][scene]), int(first["target"][scene]), classes)
-        parts.append(f'<div class="head">scene {scene + 1}: <b>{escape(true)}</b></div>')
+        parts.append(f'<div class="head">scene {scene + 1}{_true(rows[0], scene, classes)}</div>')
     for row in rows:
         seed = row.group.runs[0].seed
         title = escape(row.title)
@@ -58,6 +56,14 @@ def gallery(rows: Sequence[Row], scenes: int = 6) -> str:
         )
         parts += [_cell(row, scene, classes) for scene in range(count)]
     return "".join(parts) + "</div></div>"
+
+
+def _true(row: Row, scene: int, classes: Sequence[str]) -> str:
+    """What is right in a scene, if that can be said in a word; the row is any of those who look."""
+    columns, target = row.group.runs[0].columns, examples(row)["target"][scene]
+    if columns is None or columns["greedy"].together:
+        return ""
+    return f": <b>{escape(verdict(target, target, classes))}</b>"
 
 
 def with_examples(table: Table) -> list[Row]:
@@ -99,7 +105,10 @@ def answered(row: Row, scene: int) -> str:
     assert run.columns is not None
     columns = run.columns["greedy"]
     word = verdict(
-        columns.answer[scene], examples(row)["target"][scene], run.result.world["classes"]
+        columns.answer[scene],
+        examples(row)["target"][scene],
+        run.result.world["classes"],
+        columns.together,
     )
     kind, mark = ("right", "✓") if bool(columns.correct[scene, -1]) else ("wrong", "✗")
     return f'<b class="{kind}">{mark} {escape(word)}</b>'
@@ -143,7 +152,7 @@ def _cell(row: Row, scene: int, classes: Sequence[str]) -> str:
     looks = int(columns.looks[scene])
     places = columns.location[scene, :looks]
     confidence = float(columns.confidence[scene, -1])
-    word = verdict(columns.answer[scene], kept["target"][scene], classes)
+    word = verdict(columns.answer[scene], kept["target"][scene], classes, columns.together)
     looked = not bool(places.isnan().any())
     retina = world["sensor"] == "retina"
     picture = path_picture(

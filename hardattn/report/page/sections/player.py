@@ -93,6 +93,8 @@ def _film(rows: Sequence[Row]) -> dict[str, Any]:
     )
     kept, classes = examples(rows[0]), list(map(str, rows[0].group.first.world["classes"]))
     height, width = kept["image"].shape[2:]
+    columns = rows[0].group.runs[0].columns
+    together = columns is not None and columns["greedy"].together
     scenes = []
     for scene in range(count):
         image, target, boxes = kept["image"][scene], kept["target"][scene], kept["box"][scene]
@@ -100,7 +102,7 @@ def _film(rows: Sequence[Row]) -> dict[str, Any]:
         scenes.append(
             {
                 "image": data_uri(Image.fromarray(_pixels(image))),
-                "truth": verdict(target, target, classes),
+                "truth": "" if together else verdict(target, target, classes),
                 "target": int(target) if target.dim() == 0 else None,
                 "boxes": _rounded(boxes, 1),
             }
@@ -154,7 +156,8 @@ def _agent(row: Row, count: int, classes: Sequence[str]) -> dict[str, Any]:
         looks = int(columns.looks[scene])
         place = columns.location[scene, :looks]
         belief = probability[scene, :looks]
-        shown = _likely(belief, columns.target[scene])
+        # Of several questions at once there is no belief that a few bars could show.
+        shown = [] if columns.together else _likely(belief, columns.target[scene])
         plays.append(
             {
                 "at": None if bool(place.isnan().any()) else _rounded((place + 1) / 2 * size, 2),
@@ -163,7 +166,7 @@ def _agent(row: Row, count: int, classes: Sequence[str]) -> dict[str, Any]:
                 else None,
                 "hit": columns.hit[scene, :looks].int().tolist() if there[scene] else None,
                 "shown": shown,
-                "belief": _rounded(belief[:, shown], 3),
+                "belief": [[]] * looks if columns.together else _rounded(belief[:, shown], 3),
                 "right": columns.correct[scene, :looks].int().tolist(),
                 "sure": _rounded(columns.confidence[scene, :looks].double().nan_to_num(0), 3),
                 "says": _said(columns, scene, looks, classes),
@@ -185,7 +188,12 @@ def _agent(row: Row, count: int, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def _said(columns: Any, scene: int, looks: int, classes: Sequence[str]) -> list[str]:
-    """The most probable answer after each look; of a sequence, the symbol that is asked for."""
+    """The most probable answer after each look; of a sequence, the symbol that is asked for; of
+    several questions, how many are answered rightly.
+    """
+    if columns.together:
+        answers = columns.prediction[scene, :looks]
+        return [verdict(answer, columns.target[scene], together=True) for answer in answers]
     return [
         "no number" if answer < 0 else classes[answer] if answer < len(classes) else "end"
         for answer in columns.prediction[scene, :looks].tolist()
