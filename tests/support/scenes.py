@@ -15,6 +15,8 @@ CANVASES = {
     "search": dict(canvas=(20, 24)),
     "localise": dict(canvas=(14, 15), distractor_size=3),
     "majority": dict(canvas=(21, 24), distractors=3, distractor_size=3),
+    "query": dict(canvas=(20, 24), clutter_size=3, absent=0.0),
+    "few_shot": {},
     "circle_square": {},
     "catch": {},
 }
