@@ -141,7 +141,7 @@ class World:
             raise ValueError(f"a reach is for places that are points, not for {sensor.places}")
         self.sensor, self.task, self.looks = sensor, task, looks
         self.first_name, self.context_name, self.reach = first, context, reach
-        self.cue_shape = (cues,) if isinstance(cues, int) else cues
+        self.cue_shape = (cues,) if isinstance(cues, int) else tuple(cues)
         self.cues = math.prod(self.cue_shape)
         self.places = sensor.places  # P, the numbers that name a place
         self.horizon = looks  # the looks that `Observation.step` counts as 1
