@@ -14,6 +14,7 @@ from hardattn.blocks.se import hidden_units
 from hardattn.distributions import Delta
 from hardattn.maps import AttentionMap, pooled
 from hardattn.rollout import Decision
+from hardattn.scenes import SIDES
 from hardattn.world import Observation
 
 from .soft import CNN
@@ -79,19 +80,19 @@ class CoExcitation(nn.Module):
 class CoAttention(nn.Module):
     """Compares each place of a scene with an example, after each has attended to the other.
 
-    One backbone makes features of both. `MutualAttention`, then `CoExcitation`. The mean of the
-    scene's features in each of n x n regions and the mean of the example's go through a net of two
-    layers, which says by a logit s how much the region shows what the example does. The answer is
-    one of the n^2 regions, or the last, which stands for none of them and has the logit 0.
+    One backbone makes features of both. `MutualAttention`, then `CoExcitation`. The features in
+    each of n x n boxes as large as the example, and the example's, are embedded place by place; the
+    logit of a box is a learned multiple of the cosine of both, less a learned threshold. The answer
+    is one of the n^2 boxes, or the last, which stands for none of them and has the logit 0.
 
-    Made for a world of one look that tells a picture as its cue (scene `query`) or as its context;
-    and for the estimator `margin_ranking`, whose loss is the paper's. Without both of its parts it
-    is its own control: a siamese network that correlates nothing before the two are compared.
+    Made for a world of one look that tells a picture as its cue (scene `query`, whose places the
+    boxes are) or as its context; and for the estimator `margin_ranking`, whose loss is the paper's.
+    Without both of its parts it is its own control, a siamese network that correlates.
 
-    Departures: a small residual net for ResNet-50; n x n regions for proposals, so that no box is
-    regressed; regions are pooled after co-excitation and see it, where the authors' proposals come
-    from features before it; the net that compares is also shown the difference of both means and
-    their product, for it has four classes to learn to compare from and not 60; attention is a
+    Departures: a small residual net for ResNet-50; the places of the scene for proposals, so that
+    no box is regressed, and they are cut after co-excitation, where the authors' proposals come
+    from features before it. A cosine compares, for a net of two layers on both means side by side:
+    that net learned to recognise the four classes of training and found no other. Attention is a
     softmax, for products over N, so that it is one; the scale of the batch norms behind it starts
     at 1, not at 0; the gate squeezes the mean alone.
 
@@ -102,7 +103,7 @@ class CoAttention(nn.Module):
         excite: Let the example gate the channels of both.
         zoom: Pixels a side that each pixel of the example becomes, as images in the scene have it.
         width: Channels of the backbone.
-        hidden: Units of the net that compares.
+        embedding: Numbers that each place is compared by.
         reduction: Channels to a unit of the middle layer of the gate.
     """
 
@@ -117,7 +118,7 @@ class CoAttention(nn.Module):
         excite: bool = True,
         zoom: int = 2,
         width: int = 32,
-        hidden: int = 64,
+        embedding: int = 32,
         reduction: int = 16,
     ):
         super().__init__()
@@ -131,13 +132,15 @@ class CoAttention(nn.Module):
         self.example, self.zoom, self.side = tuple(shown), zoom, math.isqrt(classes - 1)
         if self.side < 1 or self.side**2 + 1 != classes:
             raise ValueError(
-                f"the answers are n x n regions and none of them, which {classes} are not: take a "
+                f"the answers are n x n boxes and none of them, which {classes} are not: take a "
                 "scene that asks so, as query does"
             )
         self.features = CNN(tuple(glimpse), width, width)
         self.attend: nn.Module = MutualAttention(width) if attend else nn.Identity()
         self.excite: nn.Module = CoExcitation(width, reduction) if excite else nn.Identity()
-        self.compare = nn.Sequential(nn.Linear(4 * width, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.embed = nn.Conv2d(width, embedding, 1, bias=False)
+        self.scale = nn.Parameter(torch.tensor(10.0))
+        self.threshold = nn.Parameter(torch.tensor(5.0))
 
     def start(self, context: Tensor) -> Tensor:
         """The example, (B, C * h * w); a cue comes before all else."""
@@ -145,36 +148,46 @@ class CoAttention(nn.Module):
         return told[:, : math.prod(self.example)]
 
     def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
-        example = state.unflatten(1, self.example)
-        example = example.repeat_interleave(self.zoom, 3).repeat_interleave(self.zoom, 2)
-        pair = Pair(self.features(seen.glimpse), self.features(example))
-        scene, example = self.excite(self.attend(pair))
-        regions = _regions(scene, self.side)
-        asked = example.mean((2, 3))[:, None].expand_as(regions)
-        both = torch.cat([regions, asked, regions * asked, (regions - asked).abs()], 2)
-        logits = self.compare(both)[..., 0]
+        shown = state.unflatten(1, self.example)
+        shown = shown.repeat_interleave(self.zoom, 3).repeat_interleave(self.zoom, 2)
+        pair = Pair(self.features(seen.glimpse), self.features(shown))
+        scene, example = (self.embed(each) for each in self.excite(self.attend(pair)))
+        boxes, asked = _cut(scene, example, self.side)
+        alike = (F.normalize(boxes, dim=2) * F.normalize(asked, dim=1)[:, None]).sum(2)
         nought = torch.zeros_like(seen.step)
-        logits = torch.cat([logits, nought[:, None]], 1)
+        logits = torch.cat([self.scale * alike - self.threshold, nought[:, None]], 1)
         return state, Decision(Delta(torch.zeros_like(seen.location)), logits, nought, nought)
 
 
-def _regions(features: Tensor, side: int) -> Tensor:
-    """(B, C, h, w) -> (B, side^2, C), the means over equal regions, row by row."""
-    down, across = (
-        torch.tensor(_shares(cells, side), dtype=features.dtype, device=features.device)
-        for cells in features.shape[2:]
-    )
-    return (down @ features @ across.T).flatten(2).mT
+def _cut(scene: Tensor, example: Tensor, parts: int) -> tuple[Tensor, Tensor]:
+    """Features (B, D, h, w) and (B, D, h', w') -> (B, parts^2, N) of boxes, (B, N) of the example.
+
+    A box is as high and as wide as the example, or as half of the scene, if that is less.
+    """
+    across: list[Tensor] = []
+    for cells, own in zip(scene.shape[2:], example.shape[2:], strict=True):
+        side = min(own, max(1, cells // 2))
+        bins = [(at + i, at + i + 1) for at in _starts(cells, side, parts) for i in range(side)]
+        whole = [(i * own / side, (i + 1) * own / side) for i in range(side)]
+        across += [_shares(bins, cells, scene), _shares(whole, own, scene)]
+    cut = across[0] @ scene @ across[2].mT
+    boxes = cut.unflatten(3, (parts, -1)).unflatten(2, (parts, -1))
+    asked = across[1] @ example @ across[3].mT
+    return boxes.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2), asked.flatten(1)
 
 
-def _shares(cells: int, parts: int) -> list[list[float]]:
-    """How much each of so many equal parts of a line has of each cell, in shares of the part."""
-    return [
-        [
-            max(0.0, min(cell + 1, (part + 1) * cells / parts) - max(cell, part * cells / parts))
-            * parts
-            / cells
-            for cell in range(cells)
-        ]
-        for part in range(parts)
+def _starts(cells: int, side: int, parts: int) -> list[float]:
+    """Where boxes begin on a line: as the places of scene `query` do, others evenly spread."""
+    if parts == SIDES:
+        half = cells / 2
+        return [0, half - side, half, cells - side]
+    return [i * (cells - side) / max(1, parts - 1) for i in range(parts)]
+
+
+def _shares(bins: list[tuple[float, float]], cells: int, like: Tensor) -> Tensor:
+    """(bins, cells): how much each stretch of a line has of each cell, in shares of the stretch."""
+    shares = [
+        [max(0.0, min(cell + 1, end) - max(cell, start)) / (end - start) for cell in range(cells)]
+        for start, end in bins
     ]
+    return torch.tensor(shares, dtype=like.dtype, device=like.device)

@@ -47,16 +47,39 @@ def deal(classes: int, held_out: int, seed: int = 0) -> dict[str, tuple[int, ...
     }
 
 
-def dealt(split: Split, classes: int, held_out: int, seed: int, least: int) -> Dealt:
+def turned(split: Split, classes: int) -> Split:
+    """The split with its images a quarter turn to the left behind them, (2 N, C, H, H); once.
+
+    These are of classes of their own, the first of which is number `classes`, as rotated characters
+    are in few-shot learning (Santoro et al. 2016, arXiv:1605.06065): twice as many to learn to
+    compare from. Not by half a turn: that of a 6 is a 9, of another part perhaps. Raises ValueError
+    for images that are not square.
+    """
+    if "turned" not in split.__dict__:
+        images = split.stacked
+        if images.shape[2] != images.shape[3]:
+            height, width = images.shape[2:]
+            raise ValueError(f"only square images can be turned, not {height}x{width}: turn none")
+        both = torch.cat([images, images.rot90(1, (2, 3))])
+        labels = torch.cat([split.labels, split.labels + classes])
+        split.__dict__["turned"] = Split(both, labels, part=split.part)
+    found: Split = split.__dict__["turned"]
+    return found
+
+
+def dealt(
+    split: Split, classes: int, held_out: int, seed: int, least: int, turns: bool = False
+) -> Dealt:
     """The images of a split that are of the classes of its part; computed once for a split.
 
-    least: how many classes there must be. A split that is no part of a dataset shows all of its
-    classes. Raises ValueError where there are fewer classes.
+    least: how many classes there must be. turns: whether the split is `turned`, so that there are
+    twice as many; a class and the same turned are of one part. A split that is no part of a dataset
+    shows all of its classes. Raises ValueError where there are fewer classes.
     """
     known = split.__dict__.setdefault("dealt", {})
-    key = classes, held_out, seed
+    key = classes, held_out, seed, turns
     if key not in known:
-        known[key] = _dealt(split, classes, held_out, seed)
+        known[key] = _dealt(split, *key)
     found: Dealt = known[key]
     if found.classes < least:
         where = f"the {split.part} split" if split.part else "the split"
@@ -68,12 +91,14 @@ def dealt(split: Split, classes: int, held_out: int, seed: int, least: int) -> D
     return found
 
 
-def _dealt(split: Split, classes: int, held_out: int, seed: int) -> Dealt:
+def _dealt(split: Split, classes: int, held_out: int, seed: int, turns: bool) -> Dealt:
     labels = split.labels
     whole = tuple(range(classes))
     kept = deal(classes, held_out, seed)[split.part] if split.part else whole
     own = torch.zeros(classes, dtype=torch.bool)
     own[list(kept)] = True
+    if turns:
+        own, classes = own.repeat(2), 2 * classes
     mine = own.to(labels.device)[labels]
     order = labels.argsort(stable=True)
     order = order[mine[order]]

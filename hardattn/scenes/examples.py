@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from hardattn.data import Split
-from hardattn.data.unseen import Dealt, dealt
+from hardattn.data.unseen import Dealt, dealt, turned
 from hardattn.rng import Generator
 from hardattn.scenes.canvas import Canvas, Size
 from hardattn.scenes.scene import Scenes
+from hardattn.scenes.sprites import Sprites
 
 SIDES = 4  # places of `query`, rows and columns: two in each half of the canvas
 QUARTERS = 4
@@ -31,6 +32,7 @@ def query(
     absent: float = 0.25,
     held_out: int = 3,
     class_seed: int = 0,
+    turns: bool = False,
     classes: int = 10,
 ) -> Scenes:
     """Given an example of a class, another image of it: is one in the scene, and where?
@@ -50,19 +52,21 @@ def query(
         absent: Share of the scenes that show no image of the class.
         held_out: Classes that validation alone shows, and how many the test alone does; 0: none.
         class_seed: Of the order in which classes are dealt to training, validation and test.
+        turns: Show each class a quarter turn to the left as well, as one more class.
         classes: How many there are.
     """
     if not 0 <= distractors < QUARTERS:
         raise ValueError(f"{QUARTERS} quarters have room for {QUARTERS - 1} distractors at most")
     if not 0 <= absent <= 1:
         raise ValueError(f"absent is a share of the scenes, from 0 to 1, not {absent}")
-    own = dealt(split, classes, held_out, class_seed, least=2)
-    index = own.stand_in[index]
+    count, images = len(index), len(split)
+    split = turned(split, classes) if turns else split
+    own = dealt(split, classes, held_out, class_seed, 2, turns)
     scene = Canvas(split, index, generator, canvas)
+    index = _asked(scene, own, index, images)
     h, w = scene.fits(zoom)
     high, wide = scene.height // 2, scene.width // 2
     down, across = between(canvas, h, w)
-    count = len(index)
     scene.clutter(clutter, clutter_size, zoom, own.order)
     example = _another(scene, own, index)
     others = _of_others(scene, own, index, distractors + 1)
@@ -79,7 +83,7 @@ def query(
     # Where there is nothing to be found it is a point at the centre, which is no target's box.
     box = torch.where(missing[..., None], 0.0, box)
     cue = split.stacked[example.to(split.stacked.device)].to(index.device).flatten(1) / 255.0
-    return Scenes(scene.picture(), target, box, index, cue)
+    return Scenes(_picture(scene, turns), target, box, index % images, cue)
 
 
 def between(canvas: Size, height: int, width: int) -> tuple[int, int]:
@@ -108,6 +112,7 @@ def few_shot(
     margin: int = 2,
     held_out: int = 3,
     class_seed: int = 0,
+    turns: bool = False,
     classes: int = 10,
 ) -> Scenes:
     """An episode of few-shot learning on one canvas: which of `ways` classes is the image above of?
@@ -126,17 +131,21 @@ def few_shot(
         margin: Pixels by which a cell is larger than an image.
         held_out: Classes that validation alone shows, and how many the test alone does; 0: none.
         class_seed: Of the order in which classes are dealt to training, validation and test.
+        turns: Show each class a quarter turn to the left as well, as one more class.
         classes: How many there are.
     """
     if ways < 2 or shots < 1:
         raise ValueError(f"an episode has two ways and one shot at least, not {ways} and {shots}")
-    own = dealt(split, classes, held_out, class_seed, least=ways)
-    index = own.stand_in[index]
-    count, (h, w) = len(index), (zoom * side + margin for side in split.stacked.shape[2:])
+    count, images = len(index), len(split)
+    split = turned(split, classes) if turns else split
+    own = dealt(split, classes, held_out, class_seed, ways, turns)
+    h, w = (zoom * side + margin for side in split.stacked.shape[2:])
     scene = Canvas(split, index, generator, ((1 + shots) * h, ways * w))
-    shown = _ways(scene, own, split.labels[index], ways)
-    target = (shown == split.labels[index][:, None]).long().argmax(1)
-    support = _support(scene, own, index, split.labels[index], shown, shots)
+    index = _asked(scene, own, index, images)
+    label = split.labels[index]
+    shown = _ways(scene, own, label, ways)
+    target = (shown == label[:, None]).long().argmax(1)
+    support = _support(scene, own, index, label, shown, shots)
     members = torch.cat([index[:, None], support], 1)
     number = torch.arange(ways * shots, device=index.device)
     row = torch.cat([number[:1], 1 + number // ways])
@@ -146,7 +155,19 @@ def few_shot(
     left = column + scene.below(margin + 1, count, 1 + ways * shots)
     box = scene.paste(members, top, left, zoom)[:, 1:].unflatten(1, (shots, ways))
     right = box[torch.arange(count, device=index.device), :, target]
-    return Scenes(scene.picture(), target, right, index, label=split.labels[index])
+    return Scenes(_picture(scene, turns), target, right, index % images, label=label)
+
+
+def _asked(scene: Canvas, own: Dealt, index: Tensor, images: int) -> Tensor:
+    """(B,) which image is asked about, of the part's own; turned or not where there are both."""
+    if len(own.stand_in) > images:
+        index = index + images * scene.below(2, scene.count, 1)[:, 0]
+    return own.stand_in[index]
+
+
+def _picture(scene: Canvas, turns: bool) -> Tensor | Sprites:
+    """The scenes; painted if images of theirs are turned, which their split does not hold."""
+    return scene.sprites().painted() if turns else scene.picture()
 
 
 def _of_others(scene: Canvas, own: Dealt, index: Tensor, count: int) -> Tensor:

@@ -132,6 +132,33 @@ def test_clutter_and_distractors_are_of_the_part_alone(name: str) -> None:
     assert made.image.max() < 20
 
 
+@pytest.mark.parametrize("name", MAKERS)
+def test_what_is_turned_is_of_another_class_and_of_the_same_part(name: str) -> None:
+    """Images say class and way up: dark above, or dark to the left where they are turned."""
+    digits, classes = load("digits"), deal(10, 3, 0)
+    for part in ("train", "test"):
+        split = getattr(digits, part)
+        grey = torch.zeros_like(split.images) + (20 * (1 + split.labels)).byte().view(-1, 1, 1, 1)
+        grey[:, :, 0] += 10
+        shown, index = Split(grey, split.labels, part=part), torch.arange(len(split))
+        options = dict(clutter=0) if name == "query" else {}
+        made = partial(MAKERS[name], turns=True, held_out=3, **options)(shown, index, numbers(0))
+        assert torch.equal(made.index[:5] >= 0, torch.ones(5, dtype=torch.bool))
+        assert set(split.labels[made.index].tolist()) == set(classes[part])
+        greys = {value // 20 - 1 for value in made.image.unique().tolist() if value}
+        assert greys == set(classes[part])
+        if name == "query":
+            cue = (made.cue * 255).round().long().unflatten(1, (8, 8))
+            turned = cue[:, 1, 0] > cue[:, 1, 1]
+            assert (turned != (cue[:, 0, 1] > cue[:, 1, 1])).all()
+        else:
+            assert torch.equal(made.label % 10, split.labels[made.index])
+            turned = made.label >= 10
+        assert 0.3 < turned.double().mean() < 0.7
+    with pytest.raises(ValueError, match="only square images can be turned"):
+        MAKERS[name](named(), torch.arange(3), numbers(0), turns=True)
+
+
 @pytest.mark.parametrize("scene, asked", [("query", {"canvas": 48}), ("few_shot", {"margin": 8})])
 def test_scenes_are_the_same_frozen_in_a_rollout_and_behind_an_environment(
     scene: str, asked: dict[str, Any]
