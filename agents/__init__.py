@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from .ada_glimpse import AdaGlimpse
 from .adaptive_nn import AdaptiveNN
 from .attention_sampling import AttentionSampling
+from .co_attention import CoAttention
+from .cross_attention import CrossAttention
 from .das_net import DasNet
 from .dram import DRAM
 from .dt_ram import DTRAM
@@ -92,10 +94,12 @@ AGENTS: dict[str, Row] = {
     "stam": Row(STAM, learns_by="full_view_teacher"),
     "expected_information": Row(ExpectedInformation, learns_by="reinforce"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
+    "co_attention": Row(CoAttention, learns_by="margin_ranking"),
+    "cross_attention": Row(CrossAttention, learns_by="cross_attention"),
 }
 
 # Those that see everything at once: there is no looking that a script could replace.
-SEE_ALL = ("full_view", "soft", "gat_cluster", "das_net")
+SEE_ALL = ("full_view", "soft", "gat_cluster", "das_net", "co_attention", "cross_attention")
 
 __all__ = [
     "AGENTS",
@@ -114,6 +118,8 @@ __all__ = [
     "AdaGlimpse",
     "AdaptiveNN",
     "AttentionSampling",
+    "CoAttention",
+    "CrossAttention",
     "DasNet",
     "DrawReader",
     "DynamicCapacity",

@@ -5,6 +5,7 @@
 
 import difflib
 import inspect
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,12 @@ SMALL: dict[str, Any] = {"canvas": 48, "zoom": 2, "size": 6, "scales": 3, "looks
 LARGE: dict[str, Any] = {"canvas": 60, "size": 12, "scales": 3, "looks": 8}
 CUED: dict[str, Any] = {"distractors": 4, "context": "cue", "first": "centre"}
 CLUTTER: dict[str, Any] = {"distractors": 4, "distractor_size": 8}
+SMALL_EPISODE: dict[str, Any] = {"zoom": 2, "margin": 8, "ways": 3, "shots": 1} | {
+    "size": 6,
+    "scales": 3,
+    "looks": 6,
+}
+LARGE_EPISODE: dict[str, Any] = {"ways": 3, "shots": 1, "size": 12, "scales": 3, "looks": 8}
 
 # By dataset, the settings of its scenes.
 DIGITS: dict[str, dict[str, Any]] = {
@@ -52,6 +59,8 @@ DIGITS: dict[str, dict[str, Any]] = {
     "Majority": SMALL | CLUTTER | {"canvas": 96, "looks": 12},
     "Masks": SMALL | CLUTTER | {"canvas": 40, "digits": 2, "spacing": 2},
     "Keypoints": SMALL | CLUTTER | {"canvas": 40, "spacing": 2},
+    "Query": SMALL | CUED | {"distractors": 3},
+    "FewShot": SMALL_EPISODE,
 }
 MNIST: dict[str, dict[str, Any]] = {
     "Plain": {"size": 8, "scales": 1, "looks": 6},
@@ -64,6 +73,8 @@ MNIST: dict[str, dict[str, Any]] = {
     "Majority": LARGE | CLUTTER | {"canvas": 124, "scales": 4, "looks": 16},
     "Masks": LARGE | CLUTTER | {"digits": 2, "spacing": 3},
     "Keypoints": LARGE | CLUTTER | {"spacing": 3},
+    "Query": LARGE | CUED | {"canvas": 84, "distractors": 3},
+    "FewShot": LARGE_EPISODE,
 }
 ABOUT = {
     "Plain": "Which class is this image of?",
@@ -76,6 +87,8 @@ ABOUT = {
     "Masks": "Which places on the canvas belong to an image, and to one of which class?",
     "Keypoints": "Where are the corners of an image's ink, and where is its centre?",
     "Localise": "At which of 5 x 5 places is the image, among pieces of others?",
+    "Query": "At which of 4 x 4 places, if any, is the class of the image that is told?",
+    "FewShot": "Which of three columns has an image of the class of the one above them?",
 }
 SOURCES = {
     "Digits": ("digits", "Scikit-learn's digits", DIGITS),
@@ -83,8 +96,14 @@ SOURCES = {
     "FashionMnist": ("fashion_mnist", "Fashion-MNIST", MNIST),
 }
 
+
+def _row(scene: str) -> str:
+    """FewShot -> few_shot, the name of a row of SCENES."""
+    return re.sub("(?<!^)(?=[A-Z])", "_", scene).lower()
+
+
 CATALOGUE: dict[str, Entry] = {
-    name + scene: Entry(f"{title}. {ABOUT[scene]}", dataset, scene.lower(), settings)
+    name + scene: Entry(f"{title}. {ABOUT[scene]}", dataset, _row(scene), settings)
     for name, (dataset, title, scenes) in SOURCES.items()
     for scene, settings in scenes.items()
 } | {
@@ -183,7 +202,7 @@ def document(name: str) -> str:
         "reward": REWARDS.get(entry.scene, ANSWERED).format(looks=looks),
         "logits": "" if played else LOGITS,
         "first": "a uniformly random place" if given["first"] == "random" else "the centre",
-        "context": CONTEXT if given["context"] == "cue" else "",
+        "context": TOLD[entry.scene] if given["context"] == "cue" else "",
         "settings": "\n".join(f"- `{key}` = {value!r}" for key, value in given.items()),
         "make": f'gymnasium.make("hardattn/{name}-v0")',
         "versions": entry.versions,
@@ -193,6 +212,8 @@ def document(name: str) -> str:
 
 ANSWERED = "1 for a right answer, 0 for a wrong one, at the last look."
 REWARDS = {
+    "query": "The overlap (IoU) of the place that is answered and the true one, at the last look;"
+    "\nwhere there is none to be found, 1 for saying so.",
     "localise": "The overlap (IoU) of the box that is answered and the true one, at the last look.",
     "masks": "The share of the places that are answered rightly, at the last look.",
     "keypoints": "The share of the points that are answered rightly, at the last look.",
@@ -202,7 +223,10 @@ REWARDS = {
 }
 LOGITS = """
 With `answer="logits"` their cross-entropy in nats is charged, too, when the answer is asked for."""
-CONTEXT = "\n- `context`: Box(0, 1, (10,)), the class that is to be found, one-hot"
+TOLD = {
+    "search": "\n- `context`: Box(0, 1, (10,)), the class that is to be found, one-hot",
+    "query": "\n- `context`: Box(0, 1), an example of the class that is to be found, its pixels",
+}
 DOCUMENT = """{about}
 
 ## Description

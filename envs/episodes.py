@@ -44,7 +44,7 @@ def split_of(dataset: str, split: str, device: str = "cpu") -> Split:
     if split not in ("train", "validation", "test"):
         raise ValueError(f"no split {split!r}: choose train, validation or test")
     found = getattr(_loaded(dataset), split).to(device)
-    return NamedSplit(found.images, found.labels, dataset, split)
+    return NamedSplit(found.images, found.labels, dataset, split, part=split)
 
 
 def classes_of(dataset: str) -> tuple[str, ...]:

@@ -69,7 +69,8 @@ def told(function: Callable[..., object], world: World, image: Image) -> Setting
     """What an agent takes from its world, by the names of its arguments."""
     sensor: Any = world.sensor
     there: Settings = {
-        "context": lambda: inner(world.context_shape(image), world.cues),
+        "context": lambda: inner(world.context_shape(image), world.cue_shape),
+        "cue": lambda: world.cue_shape if world.cues else None,
         "looks": lambda: world.looks,
         "reach": lambda: world.reach,
         "grid": lambda: (sensor.rows, sensor.columns),
@@ -95,10 +96,12 @@ def agent(spec: Spec, glimpse: Shape, world: World, image: Image) -> Learner:
         if plugs_in(option, options.get(name)):
             options[name] = imported(name, options[name], own(options[name]))
     function = made("agent", Spec(spec.name, **options))
-    seen = planed(glimpse) if world.cues else glimpse
+    # One that takes a cue is told it as it is, any other beside what it sees.
+    beside = world.cues and "cue" not in inspect.signature(function.func).parameters
+    seen = planed(glimpse, world.cue_shape) if beside else glimpse
     found = function(seen, world.task.classes, **told(function.func, world, image))
     scripted = found if script is None else _scripted(found, script, world, share)
-    return cast(Learner, Told(scripted, world.cues) if world.cues else scripted)
+    return cast(Learner, Told(scripted, world.cue_shape) if beside else scripted)
 
 
 def _scripted(found: Any, script: str, world: World, share: float | None) -> Scripted:

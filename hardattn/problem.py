@@ -14,7 +14,15 @@ from hardattn.scenes import MakeScenes, Scenes
 from hardattn.scenes.canvas import Size
 from hardattn.scenes.pairs import of_pair
 from hardattn.sensors import Sensor
-from hardattn.tasks import Classify, Cluster, Localise, Questions, Sequence as SequenceTask, Task
+from hardattn.tasks import (
+    Classify,
+    Cluster,
+    Find,
+    Localise,
+    Questions,
+    Sequence as SequenceTask,
+    Task,
+)
 from hardattn.world import World
 
 DRAWN = ("split", "index", "generator", "classes", "names")  # of scenes: nothing that one chooses
@@ -42,6 +50,16 @@ def of_places(classes: Sequence[str]) -> tuple[str, ...]:
 
 def _grid(side: int) -> tuple[str, ...]:
     return tuple(f"row {row} column {column}" for row in range(side) for column in range(side))
+
+
+def of_query(classes: Sequence[str]) -> tuple[str, ...]:
+    """The places of a `query`, row by row, and that it is at none."""
+    return (*_grid(scenes.SIDES), "absent")
+
+
+def of_ways(classes: Sequence[str], ways: int = 3) -> tuple[str, ...]:
+    """The classes of an episode of `few_shot`, by their columns."""
+    return tuple(f"column {column}" for column in range(ways))
 
 
 def of_shapes(classes: Sequence[str]) -> tuple[str, ...]:
@@ -96,6 +114,30 @@ def _of_points(
     return Questions(many, answers, each, bonus, answered_at=layout)
 
 
+def _at_corners(
+    classes: int,
+    image: Sequence[int],
+    canvas: Size,
+    zoom: int = 1,
+    each: bool = False,
+    bonus: float = 0.0,
+) -> Find:
+    """The task of `query`, whose places are as far apart as that scene lays them."""
+    height, width = (zoom * side for side in image[-2:])
+    down, across = scenes.between(canvas, height, width)
+    return Find(classes, each, bonus, (down / height, across / width))
+
+
+def class_name(classes: Sequence[str], image: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a cue that says a class, one-hot."""
+    return (len(classes),)
+
+
+def example(classes: Sequence[str], image: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a cue that is an image of the dataset."""
+    return tuple(image)
+
+
 class SceneKind(NamedTuple):
     """All that hangs on the name of a scene."""
 
@@ -104,8 +146,13 @@ class SceneKind(NamedTuple):
     task: Callable[..., Task] = Classify  # what is asked of it, if nothing else is
     world: type[World] = World
     blank: bool = False  # whether pieces of other images could lie there, and do not
-    cued: bool = False  # whether an agent must be told what it is to find
+    cue: Callable[..., tuple[int, ...]] | None = None  # classes, image -> its shape, if it has one
     boxed: bool = True  # whether anybody knows where the target is
+
+    @property
+    def cued(self) -> bool:
+        """Whether an agent must be told what it is to find."""
+        return self.cue is not None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -134,11 +181,13 @@ SCENES: dict[str, SceneKind] = {
     "cluttered": SceneKind(scenes.cluttered),
     "pair": SceneKind(scenes.pair, of_pair),
     "sequence": SceneKind(scenes.sequence, of_sequence, SequenceTask),
-    "search": SceneKind(scenes.search, of_cells, cued=True),
+    "search": SceneKind(scenes.search, of_cells, cue=class_name),
     "localise": SceneKind(scenes.localise, of_places, _at_places),
     "majority": SceneKind(scenes.majority),
     "masks": SceneKind(scenes.masks, of_masks, _at_every_place),
     "keypoints": SceneKind(scenes.keypoints, of_key_points, _of_points),
+    "query": SceneKind(scenes.query, of_query, _at_corners, cue=example),
+    "few_shot": SceneKind(scenes.few_shot, of_ways),
     "circle_square": SceneKind(scenes.circle_square, of_shapes),
     "catch": SceneKind(catch, of_game, world=Catch),
 }
@@ -173,7 +222,7 @@ def problem(
     if missing := [name for name in _needs(kind.make) if name not in {*options, *DRAWN}]:
         raise ValueError(f"scene {scene!r} needs {missing[0]!r}")
     answers = kind.answered(classes, options)
-    cues = len(classes) if told and kind.cued else 0
+    cues = kind.cue(classes, image) if told and kind.cue is not None else 0
     of_data = {"classes": len(classes), "names": tuple(classes)}
     make = partial(kind.make, **options | _taken(kind.make, of_data))
     world = world_of(scene, sensor, len(answers), image, cues=cues, **settings)
@@ -193,7 +242,7 @@ def world_of(
     task: str = "classify",
     each: bool = False,
     bonus: float = 1.0,
-    cues: int = 0,
+    cues: int | tuple[int, ...] = 0,
     **options: Any,
 ) -> World:
     """The world of a problem with so many answers.

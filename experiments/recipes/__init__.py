@@ -7,6 +7,7 @@ from .circle_square import CIRCLE_SQUARE_RECIPES
 from .clustering import CLUSTERING
 from .cluttered import CLUTTERED
 from .equal import EQUAL
+from .examples import EXAMPLES
 from .expected import expecting
 from .fixations import FIXATING
 from .folder import FOLDER
@@ -40,6 +41,7 @@ _ALL: dict[str, Recipe] = {
     **INFORMED,
     **FIXATING,
     **FOLDER,
+    **EXAMPLES,
     **EQUAL,
 }
 

@@ -7,7 +7,7 @@ And which images are in which, and in which order they stand.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from torch import Tensor
 from hardattn.data import memory
 from hardattn.data.album import Album
 from hardattn.data.idx import DataError
+
+PARTS = ("train", "validation", "test")
 
 
 class ByClass(NamedTuple):
@@ -34,12 +36,14 @@ class Split:
     """Images (N, C, H, W) uint8 and labels (N,) int64; and where targets are, if that is known.
 
     images: a tensor, or an `Album` of images that each have a size of their own. boxes: (N, M, 4)
-    x0, y0, x1, y1 in the coordinates of places; NaN where there is none.
+    x0, y0, x1, y1 in the coordinates of places; NaN where there is none. part: which of a dataset
+    it is, "train", "validation" or "test"; "" of none.
     """
 
     images: Tensor | Album
     labels: Tensor
     boxes: Tensor | None = field(default=None, kw_only=True)
+    part: str = field(default="", kw_only=True)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -71,7 +75,7 @@ class Split:
             if room is None or images.nbytes <= room // 2:
                 images = images.to(device)
         boxes = None if self.boxes is None else self.boxes.to(device)
-        return Split(images, self.labels.to(device), boxes=boxes)
+        return Split(images, self.labels.to(device), boxes=boxes, part=self.part)
 
     @cached_property
     def by_class(self) -> "ByClass":
@@ -92,6 +96,12 @@ class Dataset:
     classes: tuple[str, ...]
     said: str = ""
     """What was done to the images to make them equal, in words; "" of those that were."""
+
+    def __post_init__(self) -> None:
+        for part in PARTS:
+            held = getattr(self, part)
+            if not held.part:  # a split knows which it is, whoever is handed it
+                object.__setattr__(self, part, replace(held, part=part))
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same dataset on another device."""
@@ -117,11 +127,12 @@ class Dataset:
         """
         content = hashlib.blake2b(digest_size=8)
         content.update(ascii(self.classes).encode())
-        for part in ("train", "validation", "test"):
+        for part in PARTS:
             split = getattr(self, part)
             for one in fields(Split):
                 held = getattr(split, one.name)
-                if held is None:  # a split that lacks what others know
+                # A split that lacks what others know; and the name of the part, which is said.
+                if held is None or isinstance(held, str):
                     continue
                 for tensor in held.each() if isinstance(held, Album) else [held]:
                     array = np.ascontiguousarray(tensor.detach().cpu().numpy())
@@ -289,4 +300,4 @@ def subsample(split: Split, share: float, seed: int) -> Split:
     wanted = (share * count.double() - 1e-9).ceil().long()
     chosen = order[rank < wanted.repeat_interleave(count)].sort().values.to(split.labels.device)
     boxes = None if split.boxes is None else split.boxes[chosen]
-    return Split(split.images[chosen], split.labels[chosen], boxes=boxes)
+    return Split(split.images[chosen], split.labels[chosen], boxes=boxes, part=split.part)

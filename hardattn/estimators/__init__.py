@@ -25,6 +25,7 @@ from hardattn.distributions.squashed import Squashed
 from hardattn.estimators.actor_critic import a2c, ppo
 from hardattn.estimators.bernoulli import arm, disarm
 from hardattn.estimators.clustering import gat_cluster
+from hardattn.estimators.comparison import cross_attention, margin_ranking
 from hardattn.estimators.critic import SelfCriticalAttention
 from hardattn.estimators.enumerated import enumerated, marginal_likelihood
 from hardattn.estimators.evolution import SNES
@@ -210,6 +211,13 @@ ESTIMATORS: dict[str, Row] = {
         episodes=2,
         whole=True,
         needs="unattended",
+    ),
+    "margin_ranking": Row(margin_ranking, biased="of the loss and a ranking of the places"),
+    "cross_attention": Row(
+        cross_attention,
+        biased="of classifications place by place, not of the answer's loss",
+        rewards=False,
+        needs="named",
     ),
 }
 

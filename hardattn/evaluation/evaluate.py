@@ -10,10 +10,11 @@ from hardattn.maps import Map, recorded
 from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout
 from hardattn.scenes import Scenes, inside
 from hardattn.sensors import Grid
-from hardattn.tasks import apart
+from hardattn.tasks import Localise, apart
 from hardattn.world import World
 
 NOWHERE = torch.empty(0, 0, 0)
+UNASKED = torch.empty(0)
 APART = 104_729  # between the seeds of first looks and of what is drawn after them
 Kept = TypeVar("Kept")
 
@@ -37,6 +38,7 @@ class Columns(NamedTuple):
     density: Tensor = NOWHERE  # (N, h, w) where it attended, over all looks; (N, 0, 0) if unsaid
     activation: Tensor = NOWHERE  # (N, h, w) what the answer was read from: the class activation
     layout: Tensor = NOWHERE  # (N, 4) int64, see `tasks.Task.layout`; (N, 0) where it says nothing
+    overlap: Tensor = UNASKED  # (N,) IoU of the place answered and the true one; (0,) if unasked
 
     @property
     def together(self) -> bool:
@@ -254,8 +256,16 @@ def columns(path: Trajectory, world: World, scenes: Scenes, maps: list[Map]) -> 
         _density(path, place, world, maps),
         _last(maps, activation=True, like=path.logits),
         layout.expand(len(scenes), -1),
+        _overlap(world, path.logits.gather(0, held)[-1], scenes.target),
     )
     return Columns(*(column.cpu() for column in by_example))
+
+
+def _overlap(world: World, logits: Tensor, target: Tensor) -> Tensor:
+    """What the final answers (N, K) are worth to a task that asks for a place; (0,) to others."""
+    if not isinstance(world.task, Localise):
+        return UNASKED
+    return world.task.worth(logits.argmax(-1), target)
 
 
 def _density(path: Trajectory, place: Tensor, world: World, maps: list[Map]) -> Tensor:

@@ -45,6 +45,14 @@ def error_after(columns: Columns) -> list[float]:
     return [1 - share for share in columns.share_correct.mean(0).tolist()]
 
 
+def answer_iou(columns: Columns) -> float | None:
+    """Mean IoU of the place that was answered and the true one; None where none is asked for.
+
+    Where there is nothing to be found, 1 for saying so and else 0.
+    """
+    return columns.overlap.double().mean().item() if columns.overlap.numel() else None
+
+
 class LookedAndAnswered(NamedTuple):
     """Shares of the images with a target, which sum to one; and what they say of the answer."""
 
@@ -208,6 +216,7 @@ MAPS: dict[str, Callable[[Columns], Figure]] = {
 METRICS: dict[str, Callable[[Columns], Figure]] = {
     "error": error,
     "error_after": error_after,
+    "answer_iou": answer_iou,
     "nll": nll,
     "brier": brier,
     "ece": ece,

@@ -1,6 +1,12 @@
 """Scenes: what an image becomes before anyone looks."""
 
 from hardattn.scenes.canvas import CELLS as CELLS
+from hardattn.scenes.examples import (
+    SIDES as SIDES,
+    between as between,
+    few_shot as few_shot,
+    query as query,
+)
 from hardattn.scenes.majority import majority as majority
 from hardattn.scenes.makers import (
     PLACES as PLACES,

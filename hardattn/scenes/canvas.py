@@ -72,15 +72,20 @@ class Canvas:
         left = cell % CELLS * wide + self.below(wide - w + 1, self.count, many)
         return cell, top, left
 
-    def clutter(self, pieces: int, piece: int, zoom: int) -> None:
-        """Add random crops of random images at random places."""
+    def clutter(self, pieces: int, piece: int, zoom: int, among: Tensor | None = None) -> None:
+        """Add random crops of random images at random places.
+
+        among: the numbers of those images, (n,); by default all of the split.
+        """
         h, w = self.fits(zoom)
         if not pieces:
             return
         if piece > min(h, w):
             raise ValueError(f"a piece of {piece} pixels cannot be cut from an image of {h}x{w}")
         many = (self.count, pieces)
-        source = self.below(len(self.split), *many)
+        source = self.below(len(self.split if among is None else among), *many)
+        if among is not None:
+            source = among[source]
         y, x = self.below(h - piece + 1, *many), self.below(w - piece + 1, *many)
         top = self.below(self.height - piece + 1, *many)
         left = self.below(self.width - piece + 1, *many)

@@ -5,7 +5,7 @@ elsewhere, because the answer's parameters do not move it, is `reward`. An estim
 E[loss + cost - reward].
 """
 
-from hardattn.tasks.classify import Classify as Classify, Localise as Localise
+from hardattn.tasks.classify import Classify as Classify, Find as Find, Localise as Localise
 from hardattn.tasks.cluster import Cluster as Cluster
 from hardattn.tasks.questions import Questions as Questions
 from hardattn.tasks.sequence import Sequence as Sequence
@@ -15,6 +15,7 @@ from hardattn.tasks.weighted import Weighted as Weighted
 TASKS = {
     "classify": Classify,
     "localise": Localise,
+    "find": Find,
     "sequence": Sequence,
     "questions": Questions,
     "cluster": Cluster,

@@ -90,3 +90,31 @@ class Localise(Classify):
         down, across = self.step
         shared = (1 - down * row).clamp_min(0) * (1 - across * column).clamp_min(0)
         return shared / (2 - shared)
+
+
+class Find(Localise):
+    """Is it there, and where? One of n x n places, row by row, or the last answer: at none.
+
+    Places lie two by two in cells that do not overlap. step: from one to the next within a cell, in
+    sides of the box; or down and across, where these differ. A place is worth its overlap with the
+    true one, the IoU; that it is at none, 1 if so and else nothing.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        each: bool = False,
+        bonus: float = 0.0,
+        step: float | tuple[float, float] = 0.5,
+    ):
+        super().__init__(classes - 1, each, bonus, step)
+        self.classes = self.choices = classes
+
+    def worth(self, answer: Tensor, truth: Tensor) -> Tensor:
+        none = self.classes - 1
+        row, column = answer // self.across, answer % self.across
+        true_row, true_column = truth // self.across, truth % self.across
+        near = (row // 2 == true_row // 2) & (column // 2 == true_column // 2)
+        there = near & (answer < none) & (truth < none)
+        overlap = super().worth(answer, truth)
+        return torch.where(there, overlap, (answer == truth).to(overlap))

@@ -97,10 +97,11 @@ def test_recipes_and_environments_build_the_same_problem(
 def test_every_scene_is_an_environment_and_one_that_needs_telling_tells_recipes() -> None:
     assert set(ENVIRONMENTS) == set(SCENES)
     cued = set(SCENES) - set(TOLD)
-    assert cued == {"search"}
-    for name in cued:
+    assert cued == {"search", "query"}
+    for name, shape in (("search", (10,)), ("query", IMAGE)):
         world = build.built(said_of(name, canvas=48, size=6), digits().classes, IMAGE).world
-        assert (world.cues, world.context_shape(IMAGE)) == (10, (10,))
+        count = torch.Size(shape).numel()
+        assert world.cue_shape == shape and world.context_shape(IMAGE) == (world.cues,) == (count,)
         assert problem_of(ENVIRONMENTS[name]).world.context_name == "cue"
 
 

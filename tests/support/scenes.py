@@ -17,6 +17,8 @@ CANVASES = {
     "majority": dict(canvas=(21, 24), distractors=3, distractor_size=3),
     "masks": dict(canvas=(20, 22), distractor_size=3),
     "keypoints": dict(canvas=(20, 22), distractor_size=3),
+    "query": dict(canvas=(20, 24), clutter_size=3, absent=0.0),
+    "few_shot": {},
     "circle_square": {},
     "catch": {},
 }

@@ -8,7 +8,16 @@ from functools import partial
 import pytest
 import torch
 
-from hardattn.agents import RAM, SCAL, AdaGlimpse, DasNet, GATCluster, Player, Scripted
+from hardattn.agents import (
+    RAM,
+    SCAL,
+    AdaGlimpse,
+    CrossAttention,
+    DasNet,
+    GATCluster,
+    Player,
+    Scripted,
+)
 from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, GaussianWindow, Whole, Zoom
@@ -63,6 +72,12 @@ def clusters() -> Setting:
     return GATCluster((1, 4, 4), CLASSES, width=8), World(Whole(), Classify(CLASSES), 1)
 
 
+def episodes() -> Setting:
+    torch.manual_seed(9)
+    agent = CrossAttention((1, 4, 4), CLASSES, labels=CLASSES, width=8)
+    return agent, World(Whole(), Classify(CLASSES), 1, first="centre")
+
+
 def gates() -> Setting:
     torch.manual_seed(9)
     world = World(Whole(), Classify(CLASSES), 2, first="centre")
@@ -111,6 +126,7 @@ OTHERS: dict[str, Callable[[], Setting]] = {
     "features, three looks": partial(features, looks=3),
     "clusters": clusters,
     "gates": gates,
+    "episodes": episodes,
     "place and scale": zoomed,
     "place and scale, rewarded": partial(zoomed, 0.7),
     "several patches": some_patches,
@@ -248,7 +264,17 @@ def test_takes_part_in_a_curriculum_of_looks(name: str, scenes: Scenes) -> None:
 def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
     flat = partial(plane, GaussianWindow(2), bonus=0.0)
     agent, world = suiting(
-        name, flat, cells, patches, features, clusters, gates, zoomed, some_patches, drawing
+        name,
+        flat,
+        cells,
+        patches,
+        features,
+        clusters,
+        gates,
+        episodes,
+        zoomed,
+        some_patches,
+        drawing,
     )
     totals = []
     for noise in (6, 7):

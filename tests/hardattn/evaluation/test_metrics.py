@@ -20,6 +20,7 @@ CHOSEN = [(0, 0), (1, 0), (0, 0.5), (1, 0.5)]
 BY_HAND = {
     "error": 0.5,
     "error_after": [0.75, 0.5],  # after the first look only the second example is right
+    "answer_iou": None,  # no place was asked for
     "nll": -(math.log(0.7) + math.log(0.3) + 2 * math.log(0.4)) / 4,
     "brier": (0.12 + 0.70 + 0.54 + 0.54) / 4,
     "ece": (abs(1 - 0.7) + abs(1 - 3 * 0.4)) / 4,  # one right of 0.7; one right of three of 0.4

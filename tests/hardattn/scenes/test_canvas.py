@@ -9,7 +9,15 @@ from torch import Tensor
 from hardattn.data import Split
 from hardattn.problem import SCENES
 from hardattn.rng import CounterRNG
-from hardattn.scenes import Scenes, add_clutter, canvas, cluttered, makers, transforms
+from hardattn.scenes import (
+    Scenes,
+    add_clutter,
+    canvas,
+    cluttered,
+    examples,
+    makers,
+    transforms,
+)
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "plain": [{}, dict(zoom=2)],
@@ -24,6 +32,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "search": [dict(canvas=(21, 24)), dict(canvas=48, zoom=2, distractors=8)],
     "localise": [dict(canvas=(14, 15), distractors=20, distractor_size=3)],
     "majority": [dict(canvas=(21, 24), distractors=2, distractor_size=3)],
+    "query": [dict(canvas=(21, 24), clutter=9, clutter_size=3), dict(canvas=48, zoom=2, clutter=0)],
+    "few_shot": [{}, dict(zoom=2, ways=2, shots=2, margin=5)],
     "circle_square": [{}],
     "catch": [{}],
 }
@@ -79,7 +89,7 @@ def same(one: Scenes, other: Scenes) -> bool:
 
 def in_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on canvases are `Summed`."""
-    for module in (makers, transforms):
+    for module in (makers, examples, transforms):
         monkeypatch.setattr(module, "Canvas", Summed)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from hardattn.agents import (
     SCAL,
     AdaGlimpse,
+    CrossAttention,
     DasNet,
     GATCluster,
     MeanPool,
@@ -70,6 +71,12 @@ def clusters() -> Setting:
     return GATCluster((1, 4, 4), CLASSES, width=8), World(Whole(), Classify(CLASSES), 1)
 
 
+def episodes() -> Setting:
+    torch.manual_seed(9)
+    agent = CrossAttention((1, 4, 4), CLASSES, labels=CLASSES, width=8)
+    return agent, World(Whole(), Classify(CLASSES), 1, first="centre")
+
+
 def gates() -> Setting:
     torch.manual_seed(9)
     world = World(Whole(), Classify(CLASSES), 2, first="centre")
@@ -85,7 +92,7 @@ def zoomed() -> Setting:
 SETTINGS: tuple[Callable[[], Setting], ...] = (
     *(points, partial(points, bonus=0.0), cells, patches, partial(patches, bonus=0.0), weights),
     *(partial(plane, GaussianWindow(2, sigma=0.8), bonus=0.0), partial(features, reduction=2)),
-    *(clusters, partial(features, Variational), partial(features, VariationalDirichlet)),
+    *(clusters, episodes, partial(features, Variational), partial(features, VariationalDirichlet)),
     *(some_patches, partial(some_patches, "attention_sampling"), zoomed),
 )
 WHOLE = {"gat_cluster": clusters, "frozen_base": gates}  # those that `points` does not suit

@@ -1,0 +1,140 @@
+"""Recipes for what is found, or told apart, by examples of classes that training never shows."""
+
+from dataclasses import replace
+
+from hardattn.training.options import TrainOptions
+
+from ..recipe import ProblemOptions, Recipe, Spec
+from .digits import RAM
+from .family import GAIN
+
+UNSEEN = (
+    "Of the ten digits four are for training, three for validation and three for the test, chosen "
+    "anew by --class-seed."
+)
+ASKED = (
+    "Digits doubled to 16x16 at 4 x 4 places of a 48x48 canvas, four of them, with four pieces of "
+    f"clutter; an example of one is told, and in a quarter of the scenes it is not there. {UNSEEN}"
+)
+QUERY = Spec("query", canvas=48, zoom=2)
+CO_ATTENTION = Recipe(
+    title="co-attention and co-excitation",
+    about=(
+        "Co-attention and co-excitation (Hsieh et al. 2019): scene and example attend to each "
+        f"other, and the example gates the channels of both. {ASKED}"
+    ),
+    problem=ProblemOptions(
+        scene=QUERY, sensor=Spec("whole"), looks=1, first="centre", test_draws=8
+    ),
+    agent=Spec("co_attention"),
+    estimator=Spec("margin_ranking"),
+    training=TrainOptions(
+        images=64_000, batch_size=64, lr=2e-3, warmup=50, max_grad_norm=5.0, validate_every=8_000
+    ),
+)
+EPISODES = Recipe(
+    title="cross attention network",
+    about=(
+        "Cross attention network (Hou et al. 2019): where the query and the images of a class are "
+        "to be looked at, so that they can be compared. Three classes of one image each, digits "
+        f"doubled to 16x16 in cells of 24x24. {UNSEEN}"
+    ),
+    problem=ProblemOptions(
+        scene=Spec("few_shot", zoom=2, margin=8),
+        sensor=Spec("whole"),
+        looks=1,
+        first="centre",
+        test_draws=8,
+    ),
+    agent=Spec("cross_attention"),
+    estimator=Spec("cross_attention"),
+    training=TrainOptions(
+        images=64_000, batch_size=64, lr=2e-3, warmup=50, max_grad_norm=5.0, validate_every=8_000
+    ),
+)
+COMPARING: dict[str, Recipe] = {
+    "co-attention-query-digits": CO_ATTENTION,
+    "siamese-query-digits": replace(
+        CO_ATTENTION,
+        title="siamese network",
+        about=f"The same network without co-attention and co-excitation. {ASKED}",
+        agent=CO_ATTENTION.agent.but(attend=False, excite=False),
+    ),
+    "cross-attention-few-shot-digits": EPISODES,
+    "prototypical-few-shot-digits": replace(
+        EPISODES,
+        title="prototypical network",
+        about=(
+            "The same network without attention, by the same losses: the nearest mean of a class "
+            f"by its cosine (Snell et al. 2017). {UNSEEN}"
+        ),
+        agent=EPISODES.agent.but(attend=False),
+    ),
+}
+LOOKED = "Six looks of 6x6, 3 scales."
+TELLING = (
+    "RAM (Mnih et al. 2014) as well as we can, told what to find: beside each glimpse it sees "
+)
+SEARCHING: dict[str, Recipe] = {
+    "ram-search-digits": Recipe(
+        title="RAM, told what to find",
+        about=(
+            f"{TELLING}which class to find, in two planes. Digits doubled to 16x16 in cells of "
+            f"their own of a 48x48 canvas, five of them; which cell has the one? {LOOKED}"
+        ),
+        problem=ProblemOptions(
+            scene=Spec("search", canvas=48, zoom=2),
+            sensor=Spec("retina", size=6, scales=3),
+            looks=6,
+            first="centre",
+            test_draws=8,
+        ),
+        agent=RAM,
+        estimator=GAIN,
+        training=TrainOptions(images=320_000, batch_size=256, lr=4e-3, validate_every=20_000),
+    ),
+    "ram-query-digits": Recipe(
+        title="RAM, shown what to find",
+        about=f"{TELLING}the example. {ASKED} {LOOKED}",
+        problem=ProblemOptions(
+            scene=QUERY,
+            sensor=Spec("retina", size=6, scales=3),
+            looks=6,
+            first="centre",
+            test_draws=8,
+        ),
+        agent=RAM,
+        estimator=GAIN,
+        training=TrainOptions(images=320_000, batch_size=256, lr=4e-3, validate_every=20_000),
+    ),
+}
+SCRIPTED = {
+    "random": "fall anywhere",
+    "raster": "go over the image line by line",
+    "oracle": "all fall on what is to be found",
+}
+
+
+def scripted(of: str, recipe: Recipe, script: str, looks: str) -> Recipe:
+    """The searcher's observer, which learns as the searcher does, with looks of a script."""
+    found = replace(
+        recipe,
+        title=f"{script} looks, {recipe.title}",
+        about=f"The observer of {of}, trained for looks that {looks}.",
+        agent=recipe.agent.but(script=script),
+        estimator=Spec("learned_baseline"),
+    )
+    if script != "oracle":
+        return found
+    return replace(found, problem=replace(found.problem, first="target", context="target"))
+
+
+EXAMPLES: dict[str, Recipe] = {
+    **COMPARING,
+    **SEARCHING,
+    **{
+        f"{script}-{name.removeprefix('ram-')}": scripted(name, recipe, script, looks)
+        for name, recipe in SEARCHING.items()
+        for script, looks in SCRIPTED.items()
+    },
+}
