@@ -8,7 +8,15 @@ from functools import partial
 import pytest
 import torch
 
-from hardattn.agents import RAM, SCAL, AdaGlimpse, DasNet, GATCluster, Player, Scripted
+from hardattn.agents import (
+    RAM,
+    SCAL,
+    AdaGlimpse,
+    DasNet,
+    GATCluster,
+    Player,
+    Scripted,
+)
 from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, GaussianWindow, Whole, Zoom
@@ -30,7 +38,7 @@ from tests.support.estimators import (
     z_scores,
 )
 from tests.support.exact import exact_gradient, flat_gradient
-from tests.support.selection import some_patches
+from tests.support.selection import some_patches, two_levels
 
 
 @pytest.fixture
@@ -111,6 +119,7 @@ OTHERS: dict[str, Callable[[], Setting]] = {
     "features, three looks": partial(features, looks=3),
     "clusters": clusters,
     "gates": gates,
+    "two levels": two_levels,
     "place and scale": zoomed,
     "place and scale, rewarded": partial(zoomed, 0.7),
     "several patches": some_patches,
@@ -248,7 +257,8 @@ def test_takes_part_in_a_curriculum_of_looks(name: str, scenes: Scenes) -> None:
 def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
     flat = partial(plane, GaussianWindow(2), bonus=0.0)
     agent, world = suiting(
-        name, flat, cells, patches, features, clusters, gates, zoomed, some_patches, drawing
+        *(name, flat, cells, patches, features, clusters, gates, zoomed, some_patches, drawing),
+        two_levels,
     )
     totals = []
     for noise in (6, 7):
