@@ -41,6 +41,7 @@ from .soft import BACKBONES, MeanPool, SoftAgent, no_block
 from .stam import STAM
 from .temporal import TemporalRAM
 from .told import Told
+from .two_level import TwoLevel
 from .variational import Variational, VariationalDirichlet
 
 
@@ -89,6 +90,7 @@ AGENTS: dict[str, Row] = {
     "ada_glimpse": Row(AdaGlimpse, learns_by="soft_actor_critic"),
     "dynamic_capacity": Row(DynamicCapacity, learns_by="reinforce"),
     "das_net": Row(DasNet, learns_by="reinforce"),
+    "two_level": Row(TwoLevel, learns_by="base_first"),
     "adaptive_nn": Row(AdaptiveNN, learns_by="ppo"),
     "saccader": Row(Saccader, learns_by="three_phases"),
     "stam": Row(STAM, learns_by="full_view_teacher"),
@@ -147,6 +149,7 @@ __all__ = [
     "SpreadRAM",
     "TemporalRAM",
     "Told",
+    "TwoLevel",
     "Variational",
     "VariationalDirichlet",
     "ZoomRAM",

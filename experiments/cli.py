@@ -30,6 +30,7 @@ COMMANDS = {
     "robustness": "robustness",
     "soft": "soft",
     "hard-or-soft": "hard_or_soft",
+    "megapixel": "megapixel",
     "estimators": "estimators",
     "export": "export",
     "bench training": "training",

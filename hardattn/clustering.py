@@ -1,4 +1,7 @@
-"""How clusters agree with classes that nobody was told of: matching, NMI and ARI of `Columns`."""
+"""Clusters of what is alike, and how clusters agree with classes that nobody was told of.
+
+Matching, NMI and ARI are of `Columns`.
+"""
 
 from typing import Protocol, Self, TypeVar
 
@@ -62,6 +65,18 @@ def ari(columns: Measured) -> float:
     from sklearn.metrics import adjusted_rand_score
 
     return float(adjusted_rand_score(_classes(columns), _clusters(columns)))
+
+
+def spectral(alike: Tensor, groups: int) -> Tensor:
+    """(N, N) similarities, not below 0 -> (N,) int64, the group of each: spectral clustering.
+
+    Eigenvectors of the normalised similarities, put apart by a pivoted QR factorisation (Damle et
+    al. 2019), so that nothing is drawn.
+    """
+    from sklearn.cluster import SpectralClustering
+
+    found = SpectralClustering(groups, affinity="precomputed", assign_labels="cluster_qr")
+    return torch.from_numpy(found.fit_predict(alike.cpu().numpy())).long()
 
 
 def table(columns: Measured) -> Tensor:

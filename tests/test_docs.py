@@ -45,7 +45,7 @@ LINES = [
     if line.startswith("hardattn ")
 ]
 COMMANDS = "train sweep runs report evaluate swap robustness estimators export bench results demo"
-COMMANDS += " list soft look hard-or-soft"
+COMMANDS += " list soft look hard-or-soft megapixel"
 NAMED = {
     "agents": AGENTS,
     "blocks": BLOCKS,

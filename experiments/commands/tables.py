@@ -23,13 +23,14 @@ STUDIES = RESULTS / "studies"
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 NONE_YET = "No results are committed yet.\n"
 
-# By page, how the names of the scenes begin whose results stand on it.
-PROBLEMS: dict[str, str | tuple[str, ...]] = {
-    "digits": "digits translated",
-    "cluttered": "digits cluttered",
+# By page, how the names of the scenes begin whose results stand on it; the longest counts.
+PROBLEMS: dict[str, tuple[str, ...]] = {
+    "digits": ("digits translated",),
+    "cluttered": ("digits cluttered",),
     "mnist": ("mnist", "fashion_mnist"),
-    "circle-square": "digits circle_square",
-    "catch": "digits catch",
+    "megapixel": ("mnist majority",),
+    "circle-square": ("digits circle_square",),
+    "catch": ("digits catch",),
 }
 
 SOFT = "soft,block=*"  # where no long trainings of all of them are committed
@@ -68,14 +69,28 @@ def problem(page: str) -> Callable[[Path], str]:
     def write(results: Path) -> str:
         from hardattn.report.render.markdown import markdown
 
-        tables = tables_of(results)
-        for table in tables:
-            if not any(table.scenes.startswith(begins) for begins in PROBLEMS.values()):
-                raise ValueError(f"no page shows results on {table.scenes!r}")
-        here = [table for table in tables if table.scenes.startswith(PROBLEMS[page])]
+        here = [table for table in tables_of(results) if page_of(table.scenes) == page]
         return markdown(here, level=2) if here else NONE_YET
 
     return write
+
+
+def page_of(scenes: str) -> str:
+    """The page of PROBLEMS that results on these scenes stand on. Raises ValueError for none."""
+    found = {begin: page for page, begins in PROBLEMS.items() for begin in begins}
+    begins = [begin for begin in found if scenes.startswith(begin)]
+    if not begins:
+        raise ValueError(f"no page shows results on {scenes!r}")
+    return found[max(begins, key=len)]
+
+
+def megapixel(results: Path) -> str:
+    """What every agent costs on large canvases and how it errs; then finished recipes."""
+    from ..studies.megapixel import results as found, tables
+
+    study = tables.markdown(found.read(results))
+    trained = problem("megapixel")(results)
+    return study if trained == NONE_YET else f"{study}\n{trained}"
 
 
 def claims(results: Path) -> str:
@@ -148,9 +163,11 @@ def drawings(results: Path) -> dict[str, str]:
 
     from ..benchmarks.page import IMAGES, drawings
     from ..studies.hard_or_soft import figures, results as found
+    from ..studies.megapixel import figures as of_canvases, results as canvases
 
     held = found.read(results / found.SAVED.relative_to(RESULTS))
     drawn = figures.figures(held, "hardattn results tables")
+    drawn += of_canvases.figures(canvases.read(results), "hardattn results tables")
     mine = {f"{IMAGES}/{one.key}.svg": printed(one)["svg"].decode() for one in drawn}
     return drawings(results) | mine
 
@@ -235,6 +252,7 @@ def _best_of_study(title: str, results: Path) -> str:
 PAGES: dict[str, Callable[[Path], str]] = {
     "README.md": best,
     **{f"docs/results/{page}.md": problem(page) for page in PROBLEMS},
+    "docs/results/megapixel.md": megapixel,
     "docs/results/ram.md": classics,
     "docs/results/ablation.md": ablations,
     "docs/results/soft.md": study("soft"),

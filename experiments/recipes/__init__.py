@@ -15,6 +15,7 @@ from .information import INFORMED
 from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
 from .pairs import PAIRS
 from .patches import CHOOSING
+from .proposals import PROPOSING
 from .sb3 import SB3
 from .soft import AT_ONCE
 from .tokens import SELECTING
@@ -39,6 +40,7 @@ _ALL: dict[str, Recipe] = {
     **SELECTING,
     **CHOOSING,
     **INFORMED,
+    **PROPOSING,
     **FIXATING,
     **FOLDER,
     **EXAMPLES,

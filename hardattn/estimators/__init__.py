@@ -23,6 +23,7 @@ from hardattn.distributions import (
 from hardattn.distributions.selection import Subset
 from hardattn.distributions.squashed import Squashed
 from hardattn.estimators.actor_critic import a2c, ppo
+from hardattn.estimators.base_first import BaseFirst
 from hardattn.estimators.bernoulli import arm, disarm
 from hardattn.estimators.clustering import gat_cluster
 from hardattn.estimators.comparison import cross_attention, margin_ranking
@@ -143,6 +144,7 @@ ESTIMATORS: dict[str, Row] = {
         whole=True,
         needs="policy",
     ),
+    "base_first": Row(BaseFirst, needs="settle"),
     "self_critical_attention": Row(
         SelfCriticalAttention,
         biased="by a critic's guess of what attention is worth",

@@ -19,6 +19,7 @@ NEEDS: dict[str, str] = {
     "shares": "shares of what it drew, as agents.AttentionSampling's",
     "summary": "a summary of its state, as agents.AdaGlimpse's",
     "policy": "a policy apart from the rest, as agents.DasNet's",
+    "settle": "a base that settles, as agents.TwoLevel's",
     "guide": "a guide, a posterior over places that knows the answer, as agents.Variational's",
     "features": "features of cells that it attends to, as agents.SCAL's",
     "named": "a comparison place by place, as agents.CrossAttention's",

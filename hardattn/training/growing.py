@@ -10,17 +10,20 @@ from typing import Any
 
 from hardattn.data import Split
 from hardattn.scenes import MakeScenes, cluttered, pair, translated
+from hardattn.scenes.majority import majority
 
-# Who makes scenes that can grow, and beside how many images of its own size a target may lie.
-GROWING: dict[Callable[..., Any], int] = {translated: 1, cluttered: 1, pair: 2}
+# Who makes scenes that can grow, and how many images of a target's size lie in a row at least.
+GROWING: dict[Callable[..., Any], int] = {translated: 1, cluttered: 1, pair: 2, majority: 3}
+DISTRACTORS: dict[Callable[..., Any], int] = {cluttered: 4, majority: 50}  # by their defaults
 WHAT = ("clutter", "canvas", "both")
 
 
 def grown(make: MakeScenes, done: float, what: str) -> MakeScenes:
     """The maker of the scenes of a training of which that share of the growth is over.
 
-    The canvas grows from the size of its images, which lie beside each other where there are two,
-    side by side, pixel by pixel; the pieces of clutter, from none to all, in equal shares.
+    The canvas grows, pixel by pixel, from the size of its images, which lie beside each other where
+    there are two, and in a square of 3 x 3 where there are five; the pieces of clutter, from none
+    to all, in equal shares.
     """
     if done >= 1:
         return make
@@ -48,11 +51,11 @@ def _options(make: MakeScenes, what: str) -> dict[str, Any]:
         raise ValueError(f"scenes grow in {', '.join(WHAT)}, not in {what!r}: see grows")
     if not isinstance(make, partial) or make.func not in GROWING:
         raise ValueError(
-            "these scenes cannot grow: only a canvas with one or two images can. Use growing=0"
+            "these scenes cannot grow: only a canvas with images on it can. Use growing=0"
         )
     options = dict(make.keywords)
-    if make.func is cluttered:
-        options.setdefault("distractors", 4)
+    if make.func in DISTRACTORS:
+        options.setdefault("distractors", DISTRACTORS[make.func])
     if what == "clutter" and not options.get("distractors"):
         raise ValueError("there is no clutter that could grow in number: use grows=canvas")
     return options

@@ -122,3 +122,13 @@ def test_what_cannot_be_matched_is_refused() -> None:
         clustering.matched(columns(target % 5, target, 5))
     with pytest.raises(ValueError, match="sequences"):
         clustering.nmi(columns(target, target, 6)._replace(target=target[:, None]))
+
+
+def test_what_is_alike_is_a_group() -> None:
+    """Three blocks of similarities, shuffled, above noise."""
+    which = torch.randint(3, (24,), generator=seeded(0))
+    noise = 0.2 * torch.rand(24, 24, generator=seeded(1), dtype=torch.float64)
+    alike = (which[:, None] == which).double() + noise + noise.T
+    found = clustering.spectral(alike, 3)
+    assert found.dtype == torch.int64
+    assert torch.equal(found[:, None] == found, which[:, None] == which)

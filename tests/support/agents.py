@@ -75,6 +75,9 @@ OTHERS: dict[str, dict[str, Any]] = {
         sensor=Cells(3, 3), grid=(3, 3), features=8, heads=2, hidden=12, filters=4, joint=True
     ),
     "saccader": dict(GRID, grid=(3, 3), features=8, mixed=12),
+    "two_level": dict(
+        sensor=Several(3, 3, 3), context="whole", grid=(3, 3), parts=2, features=8, filters=4
+    ),
     "adaptive_nn": dict(
         sensor=Retina(4), context="coarse", extent=(1 / 3, 1 / 3), features=8, hidden=12, filters=4
     ),

@@ -47,6 +47,15 @@ def some_patches(
     return AGENTS[name].make(sensor.shape((1, 4, 4)), CLASSES, **options, **more), world
 
 
+def two_levels() -> tuple[Any, World]:
+    """An agent of which a base learns before the rest, and its world."""
+    torch.manual_seed(11)
+    sensor = Several(2, 2, 3)
+    world = World(sensor, Classify(CLASSES, each=True), 2, context="whole")
+    options: dict[str, Any] = dict(context=(1, 4, 4), grid=(2, 2), features=8, filters=4)
+    return AGENTS["two_level"].make(sensor.shape((1, 4, 4)), CLASSES, **options), world
+
+
 @dataclass(frozen=True)
 class Patchwork(Lesson):
     """A lesson of which the control looks at as many patches, anywhere."""

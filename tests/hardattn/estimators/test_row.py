@@ -39,7 +39,7 @@ from tests.support.estimators import (
     z_scores,
 )
 from tests.support.exact import exact_gradient, flat_gradient
-from tests.support.selection import some_patches
+from tests.support.selection import some_patches, two_levels
 
 
 @pytest.fixture
@@ -127,6 +127,7 @@ OTHERS: dict[str, Callable[[], Setting]] = {
     "clusters": clusters,
     "gates": gates,
     "episodes": episodes,
+    "two levels": two_levels,
     "place and scale": zoomed,
     "place and scale, rewarded": partial(zoomed, 0.7),
     "several patches": some_patches,
@@ -275,6 +276,7 @@ def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
         zoomed,
         some_patches,
         drawing,
+        two_levels,
     )
     totals = []
     for noise in (6, 7):

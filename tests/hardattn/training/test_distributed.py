@@ -39,7 +39,7 @@ from hardattn.world import World
 from tests.support import training
 from tests.support.estimators import CLASSES, Setting, cells, patches, plane, points, three, weights
 from tests.support.ranks import in_ranks
-from tests.support.selection import some_patches
+from tests.support.selection import some_patches, two_levels
 from tests.support.training import BATCH, EVERY, UPDATES, before_update, outcome, same
 
 
@@ -94,6 +94,7 @@ SETTINGS: tuple[Callable[[], Setting], ...] = (
     *(partial(plane, GaussianWindow(2, sigma=0.8), bonus=0.0), partial(features, reduction=2)),
     *(clusters, episodes, partial(features, Variational), partial(features, VariationalDirichlet)),
     *(some_patches, partial(some_patches, "attention_sampling"), zoomed),
+    two_levels,
 )
 WHOLE = {"gat_cluster": clusters, "frozen_base": gates}  # those that `points` does not suit
 

@@ -10,6 +10,7 @@ import torch
 from hardattn.data import load
 from hardattn.estimators import ESTIMATORS
 from hardattn.scenes import cluttered, localise, pair, plain, translated
+from hardattn.scenes.majority import majority
 from hardattn.training.growing import growable, grown
 from hardattn.training.interrupt import Stopped
 from tests.support.training import Interrupted, learn, outcome, same
@@ -30,6 +31,7 @@ def made(make: Any, seed: int = 0) -> Any:
         (partial(cluttered, canvas=(20, 40)), {0.0: (8, 8), 0.5: (14, 24), 1.0: (20, 40)}),
         (partial(pair, canvas=48, zoom=2), {0.0: 32, 0.5: 40, 1.0: 48}),
         (partial(pair, canvas=20, zoom=2), {0.0: 20, 0.5: 20}),
+        (partial(majority, canvas=104, zoom=2), {0.0: 48, 0.5: 76, 1.0: 104}),
     ],
 )
 def test_a_canvas_grows_from_the_size_of_its_images(make: Any, sizes: dict[float, Any]) -> None:
@@ -50,6 +52,8 @@ def test_clutter_grows_in_number_and_is_that_of_the_scene_in_the_end() -> None:
     assert grown(make, 1.0, "both") is make
     by_default = made(grown(partial(cluttered, canvas=48), 0.0, "clutter"))
     assert torch.equal(by_default.image, made(partial(cluttered, canvas=48, distractors=0)).image)
+    by_default = made(grown(partial(majority, canvas=48), 0.0, "clutter"))
+    assert torch.equal(by_default.image, made(partial(majority, canvas=48, distractors=0)).image)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Where only hard attention can go: digits among noise on canvases that nobody can see whole."""

@@ -1,0 +1,88 @@
+"""What is found of all cells, as plain values, and as it is committed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hardattn.statistics.intervals import Estimate
+
+from ...kinds import Json
+from ...records.committed import RESULTS, STUDIES, pretty
+from .cells import AGENTS, CANVASES, CELLS, MEBIBYTES, MINUTES, Cell
+
+SAVED = STUDIES / "megapixel.json"
+COSTS = "megapixel"  # what claims call the costs by canvas
+
+
+def nothing() -> Json:
+    """Where nothing was run: every cell is there, and of none is anything known."""
+    cells = [{"name": cell.name, "agent": cell.agent, "canvas": cell.canvas} for cell in CELLS]
+    return _whole([one | {"costs": None, "figures": []} for one in cells], [])
+
+
+def collected(out: Path) -> Json:
+    """All that is finished in a folder."""
+    growth = _read(out / "growth.json")
+    return _whole([_cell(out, cell) for cell in CELLS], growth["rounds"] if growth else [])
+
+
+def _whole(cells: list[Json], growth: list[Json]) -> Json:
+    limits = {"mebibytes": MEBIBYTES, "minutes": MINUTES}
+    titles = {name: who.title for name, who in AGENTS.items()}
+    told: Json = {"format": 1, "canvases": list(CANVASES), "limits": limits, "titles": titles}
+    return told | {"cells": cells, "growth": growth}
+
+
+def _cell(out: Path, cell: Cell) -> Json:
+    folder = out / cell.name
+    found = [_read(path) for path in sorted(folder.glob("figures-*.json"))]
+    return {
+        "name": cell.name,
+        "agent": cell.agent,
+        "canvas": cell.canvas,
+        "costs": _read(folder / "costs.json"),
+        "figures": [one for one in found if one is not None],
+    }
+
+
+def _read(path: Path) -> Json | None:
+    return dict(json.loads(path.read_text())) if path.exists() else None
+
+
+def text_of(found: Json) -> str:
+    """As it stands in a file."""
+    return pretty(found) + "\n"
+
+
+def read(results: Path = RESULTS) -> Json:
+    """What is committed in a folder of results; `nothing` where nothing is."""
+    path = results / SAVED.relative_to(RESULTS)
+    found: Any = json.loads(path.read_text()) if path.exists() else nothing()
+    return dict(found)
+
+
+def best(cell: Json) -> Json | None:
+    """Of a cell's figures those of least error on as many scenes; its own weights before others."""
+    if not cell["figures"]:
+        return None
+    own = [one for one in cell["figures"] if one["trained_on"] == cell["canvas"]]
+    return dict(min(own or cell["figures"], key=lambda one: float(one["error"])))
+
+
+def error_of(cell: Json) -> Estimate | None:
+    """The error in percent, with its interval; None where nothing was trained for it."""
+    one = best(cell)
+    if one is None:
+        return None
+    error, low, high = (100 * float(one[name]) for name in ("error", "low", "high"))
+    return Estimate(error, low, high, one["n"], "bootstrap")
+
+
+def rounds(found: Json) -> dict[int, Json]:
+    """By round of measurements, costs on the largest canvas over those on the smallest."""
+    grown = {}
+    for number, one in enumerate(found["growth"]):
+        small, large = one["canvases"][0], one["canvases"][-1]
+        ratios = {name: large[name] / small[name] for name in ("seconds", "bytes")}
+        grown[number] = {"seed": number, "grown": ratios}
+    return grown
