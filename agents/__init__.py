@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .ada_glimpse import AdaGlimpse
 from .adaptive_nn import AdaptiveNN
 from .attention_sampling import AttentionSampling
+from .clip import ClipAgent, FrameRAM
 from .das_net import DasNet
 from .dram import DRAM
 from .dt_ram import DTRAM
@@ -73,8 +74,10 @@ AGENTS: dict[str, Row] = {
     "glance_focus": Row(GlanceFocus),
     "temporal": Row(TemporalRAM),
     "kalman": Row(KalmanRAM),
+    "frame_ram": Row(FrameRAM),
     "full_view": Row(FullView),
     "soft": Row(SoftAgent),
+    "clip": Row(ClipAgent),
     "reinforced": Row(
         ReSAN,
         learns_by="three_phases",
@@ -95,7 +98,7 @@ AGENTS: dict[str, Row] = {
 }
 
 # Those that see everything at once: there is no looking that a script could replace.
-SEE_ALL = ("full_view", "soft", "gat_cluster", "das_net")
+SEE_ALL = ("full_view", "soft", "clip", "gat_cluster", "das_net")
 
 __all__ = [
     "AGENTS",
@@ -114,11 +117,13 @@ __all__ = [
     "AdaGlimpse",
     "AdaptiveNN",
     "AttentionSampling",
+    "ClipAgent",
     "DasNet",
     "DrawReader",
     "DynamicCapacity",
     "ExpectedInformation",
     "Following",
+    "FrameRAM",
     "FullView",
     "GATCluster",
     "GlanceFocus",

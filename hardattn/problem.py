@@ -13,7 +13,7 @@ from hardattn.catch import ENDS, Catch, catch
 from hardattn.scenes import MakeScenes, Scenes
 from hardattn.scenes.canvas import Size
 from hardattn.scenes.pairs import of_pair
-from hardattn.sensors import Sensor
+from hardattn.sensors import Frames, Sensor
 from hardattn.tasks import Classify, Cluster, Localise, Sequence as SequenceTask, Task
 from hardattn.world import World
 
@@ -105,6 +105,7 @@ SCENES: dict[str, SceneKind] = {
     "localise": SceneKind(scenes.localise, of_places, _at_places),
     "majority": SceneKind(scenes.majority),
     "circle_square": SceneKind(scenes.circle_square, of_shapes),
+    "clips": SceneKind(scenes.clips, scenes.of_clip),
     "catch": SceneKind(catch, of_game, world=Catch),
 }
 # What else may be asked than what a scene asks by itself.
@@ -174,6 +175,10 @@ def world_of(
     given: dict[str, Any] = {"looks": looks, "first": first, "context": context, "reach": reach}
     if cues:
         given["cues"] = cues
+    if "frames" in options:
+        given["frames"] = options["frames"]
+        if isinstance(sensor, Frames):
+            sensor = Frames(sensor.size, sensor.scales, options["frames"])
     asked = ASKED[task]
     if "task" in _takes(kind.world):
         build = asked or kind.task

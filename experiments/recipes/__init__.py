@@ -4,6 +4,7 @@ from ..recipe import Recipe
 from . import cells, digits
 from .catch import CATCH_RECIPES
 from .circle_square import CIRCLE_SQUARE_RECIPES
+from .clips import CLIPS
 from .clustering import CLUSTERING
 from .cluttered import CLUTTERED
 from .equal import EQUAL
@@ -35,6 +36,7 @@ _ALL: dict[str, Recipe] = {
     **CATCH_RECIPES,
     **AT_ONCE,
     **CLUSTERING,
+    **CLIPS,
     **SELECTING,
     **CHOOSING,
     **INFORMED,

@@ -33,6 +33,7 @@ class Columns(NamedTuple):
     box: Tensor = NOWHERE  # (N, M, 4) of the targets, NaN where absent
     density: Tensor = NOWHERE  # (N, h, w) where it attended, over all looks; (N, 0, 0) if unsaid
     activation: Tensor = NOWHERE  # (N, h, w) what the answer was read from: the class activation
+    frame: Tensor = NOWHERE  # (N, T, F) bool, which of F frames a look showed; (N, 0, 0): no clip
 
     @property
     def prediction(self) -> Tensor:
@@ -201,8 +202,21 @@ def columns(path: Trajectory, world: World, scenes: Scenes, maps: list[Map]) -> 
         scenes.box,
         _density(path, place, world, maps),
         _last(maps, activation=True, like=path.logits),
+        _frames(point, world, looks),
     )
     return Columns(*(column.cpu() for column in by_example))
+
+
+def _frames(point: Tensor, world: World, looks: Tensor) -> Tensor:
+    """(T, B, 2) points -> (B, T, F) bool: which frames of a clip each look showed."""
+    if world.frames == 1:
+        return looks.new_zeros(len(looks), 0, 0, dtype=torch.bool)
+    number = torch.arange(world.frames, device=point.device)
+    # One look at everything, whose place is not known, shows all of them.
+    frame = ((point[..., :1] + 1) / 2 * world.frames).floor().clamp(0, world.frames - 1)
+    shown = (frame == number) | point[..., :1].isnan()
+    taken = torch.arange(len(point), device=point.device)[:, None] < looks
+    return (shown & taken[..., None]).transpose(0, 1)
 
 
 def _density(path: Trajectory, place: Tensor, world: World, maps: list[Map]) -> Tensor:

@@ -16,6 +16,7 @@ CANVASES = {
     "localise": dict(canvas=(14, 15), distractor_size=3),
     "majority": dict(canvas=(21, 24), distractors=3, distractor_size=3),
     "circle_square": {},
+    "clips": dict(canvas=(14, 16), frames=4, shown=3, asked="bounce"),
     "catch": {},
 }
 

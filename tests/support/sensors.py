@@ -22,6 +22,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "several": dict(rows=2, columns=3, count=3, side=4),
     "filterbank": dict(size=4),
     "zoom": dict(size=4),
+    "frames": dict(size=5, scales=3, frames=1),
 }
 
 

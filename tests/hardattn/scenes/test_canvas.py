@@ -25,6 +25,11 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "localise": [dict(canvas=(14, 15), distractors=20, distractor_size=3)],
     "majority": [dict(canvas=(21, 24), distractors=2, distractor_size=3)],
     "circle_square": [{}],
+    "clips": [
+        dict(canvas=(9, 10), frames=3, speed=1),
+        dict(canvas=(16, 15), frames=5, asked="order"),
+        dict(canvas=30, zoom=2, frames=3, asked="bounce"),
+    ],
     "catch": [{}],
 }
 
