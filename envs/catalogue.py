@@ -50,6 +50,7 @@ DIGITS: dict[str, dict[str, Any]] = {
     "Search": SMALL | CUED,
     "Localise": SMALL | CLUTTER,
     "Majority": SMALL | CLUTTER | {"canvas": 96, "looks": 12},
+    "Clips": {"canvas": 16, "frames": 6, "asked": "order"} | {"size": 8, "scales": 2, "looks": 5},
 }
 MNIST: dict[str, dict[str, Any]] = {
     "Plain": {"size": 8, "scales": 1, "looks": 6},
@@ -60,6 +61,8 @@ MNIST: dict[str, dict[str, Any]] = {
     "Search": LARGE | CUED | {"canvas": 84},
     "Localise": LARGE | CLUTTER,
     "Majority": LARGE | CLUTTER | {"canvas": 124, "scales": 4, "looks": 16},
+    "Clips": {"canvas": 56, "frames": 5, "speed": 4, "asked": "order"}
+    | {"size": 12, "scales": 3, "looks": 5},
 }
 ABOUT = {
     "Plain": "Which class is this image of?",
@@ -69,6 +72,7 @@ ABOUT = {
     "Sequence": "Which classes are the images of a row, one by one, and where does it end?",
     "Search": "In which of 3 x 3 cells is the image of the class that is named?",
     "Majority": "Of which class are three of the five images on the canvas?",
+    "Clips": "Two images move over a few frames: of which class is the first to come?",
     "Localise": "At which of 5 x 5 places is the image, among pieces of others?",
 }
 SOURCES = {
