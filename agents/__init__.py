@@ -23,6 +23,7 @@ from .glance_focus import GlanceFocus
 from .guided import GuidedRAM
 from .iterative_patch_selection import IterativePatchSelection
 from .kalman import KalmanRAM
+from .masked_autoencoder import MaskedAutoencoder
 from .move import MoveRAM
 from .mram import MRAM
 from .normalised import Normalised
@@ -35,6 +36,7 @@ from .s3ta import Sequential
 from .saccader import Saccader
 from .scal import SCAL
 from .scripted import PATH, SCRIPTS, Following, Scripted
+from .self_distilled import SelfDistilled
 from .show_attend_tell import ShowAttendTell
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
 from .stam import STAM
@@ -95,10 +97,15 @@ AGENTS: dict[str, Row] = {
     "stam": Row(STAM, learns_by="full_view_teacher"),
     "expected_information": Row(ExpectedInformation, learns_by="reinforce"),
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
+    "masked_autoencoder": Row(MaskedAutoencoder, learns_by="masked_pixels"),
+    "self_distilled": Row(SelfDistilled, learns_by="self_distillation"),
 }
 
 # Those that see everything at once: there is no looking that a script could replace.
-SEE_ALL = ("full_view", "soft", "clip", "gat_cluster", "das_net")
+SEE_ALL = (
+    *("full_view", "soft", "clip", "gat_cluster", "das_net"),
+    *("masked_autoencoder", "self_distilled"),
+)
 
 __all__ = [
     "AGENTS",
@@ -130,6 +137,7 @@ __all__ = [
     "GuidedRAM",
     "IterativePatchSelection",
     "KalmanRAM",
+    "MaskedAutoencoder",
     "MeanPool",
     "MoveRAM",
     "Normalised",
@@ -140,6 +148,7 @@ __all__ = [
     "Row",
     "Saccader",
     "Scripted",
+    "SelfDistilled",
     "Sequential",
     "ShowAttendTell",
     "SoftAgent",

@@ -15,6 +15,7 @@ from .information import INFORMED
 from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
 from .pairs import PAIRS
 from .patches import CHOOSING
+from .pretraining import PRETRAINED
 from .sb3 import SB3
 from .soft import AT_ONCE
 from .tokens import SELECTING
@@ -37,6 +38,7 @@ _ALL: dict[str, Recipe] = {
     **AT_ONCE,
     **CLUSTERING,
     **CLIPS,
+    **PRETRAINED,
     **SELECTING,
     **CHOOSING,
     **INFORMED,

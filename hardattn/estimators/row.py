@@ -21,6 +21,8 @@ NEEDS: dict[str, str] = {
     "policy": "a policy apart from the rest, as agents.DasNet's",
     "guide": "a guide, a posterior over places that knows the answer, as agents.Variational's",
     "features": "features of cells that it attends to, as agents.SCAL's",
+    "restore": "a decoder of patches that are hidden, as agents.MaskedAutoencoder's",
+    "project": "a projection of its features, as agents.SelfDistilled's",
     "unattended": "an answer without attention, as agents.GATCluster's",
 }
 
