@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .ada_glimpse import AdaGlimpse
 from .adaptive_nn import AdaptiveNN
 from .attention_sampling import AttentionSampling
+from .clip import ClipAgent, FrameRAM
 from .co_attention import CoAttention
 from .cross_attention import CrossAttention
 from .das_net import DasNet
@@ -24,6 +25,7 @@ from .glance_focus import GlanceFocus
 from .guided import GuidedRAM
 from .iterative_patch_selection import IterativePatchSelection
 from .kalman import KalmanRAM
+from .masked_autoencoder import MaskedAutoencoder
 from .move import MoveRAM
 from .mram import MRAM
 from .normalised import Normalised
@@ -36,6 +38,7 @@ from .s3ta import Sequential
 from .saccader import Saccader
 from .scal import SCAL
 from .scripted import PATH, SCRIPTS, Following, Scripted
+from .self_distilled import SelfDistilled
 from .show_attend_tell import ShowAttendTell
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
 from .stam import STAM
@@ -76,8 +79,10 @@ AGENTS: dict[str, Row] = {
     "glance_focus": Row(GlanceFocus),
     "temporal": Row(TemporalRAM),
     "kalman": Row(KalmanRAM),
+    "frame_ram": Row(FrameRAM),
     "full_view": Row(FullView),
     "soft": Row(SoftAgent),
+    "clip": Row(ClipAgent),
     "reinforced": Row(
         ReSAN,
         learns_by="three_phases",
@@ -98,10 +103,15 @@ AGENTS: dict[str, Row] = {
     "gat_cluster": Row(GATCluster, learns_by="gat_cluster"),
     "co_attention": Row(CoAttention, learns_by="margin_ranking"),
     "cross_attention": Row(CrossAttention, learns_by="cross_attention"),
+    "masked_autoencoder": Row(MaskedAutoencoder, learns_by="masked_pixels"),
+    "self_distilled": Row(SelfDistilled, learns_by="self_distillation"),
 }
 
 # Those that see everything at once: there is no looking that a script could replace.
-SEE_ALL = ("full_view", "soft", "gat_cluster", "das_net", "co_attention", "cross_attention")
+SEE_ALL = (
+    *("full_view", "soft", "clip", "gat_cluster", "das_net", "co_attention", "cross_attention"),
+    *("masked_autoencoder", "self_distilled"),
+)
 
 __all__ = [
     "AGENTS",
@@ -120,6 +130,7 @@ __all__ = [
     "AdaGlimpse",
     "AdaptiveNN",
     "AttentionSampling",
+    "ClipAgent",
     "CoAttention",
     "CrossAttention",
     "DasNet",
@@ -127,12 +138,14 @@ __all__ = [
     "DynamicCapacity",
     "ExpectedInformation",
     "Following",
+    "FrameRAM",
     "FullView",
     "GATCluster",
     "GlanceFocus",
     "GuidedRAM",
     "IterativePatchSelection",
     "KalmanRAM",
+    "MaskedAutoencoder",
     "MeanPool",
     "MoveRAM",
     "Normalised",
@@ -143,6 +156,7 @@ __all__ = [
     "Row",
     "Saccader",
     "Scripted",
+    "SelfDistilled",
     "Sequential",
     "ShowAttendTell",
     "SoftAgent",

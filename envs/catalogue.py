@@ -61,6 +61,7 @@ DIGITS: dict[str, dict[str, Any]] = {
     "Keypoints": SMALL | CLUTTER | {"canvas": 40, "spacing": 2},
     "Query": SMALL | CUED | {"distractors": 3},
     "FewShot": SMALL_EPISODE,
+    "Clips": {"canvas": 16, "frames": 6, "asked": "order"} | {"size": 8, "scales": 2, "looks": 5},
 }
 MNIST: dict[str, dict[str, Any]] = {
     "Plain": {"size": 8, "scales": 1, "looks": 6},
@@ -75,6 +76,8 @@ MNIST: dict[str, dict[str, Any]] = {
     "Keypoints": LARGE | CLUTTER | {"spacing": 3},
     "Query": LARGE | CUED | {"canvas": 84, "distractors": 3},
     "FewShot": LARGE_EPISODE,
+    "Clips": {"canvas": 56, "frames": 5, "speed": 4, "asked": "order"}
+    | {"size": 12, "scales": 3, "looks": 5},
 }
 ABOUT = {
     "Plain": "Which class is this image of?",
@@ -86,6 +89,7 @@ ABOUT = {
     "Majority": "Of which class are three of the five images on the canvas?",
     "Masks": "Which places on the canvas belong to an image, and to one of which class?",
     "Keypoints": "Where are the corners of an image's ink, and where is its centre?",
+    "Clips": "Two images move over a few frames: of which class is the first to come?",
     "Localise": "At which of 5 x 5 places is the image, among pieces of others?",
     "Query": "At which of 4 x 4 places, if any, is the class of the image that is told?",
     "FewShot": "Which of three columns has an image of the class of the one above them?",

@@ -76,6 +76,7 @@ def told(function: Callable[..., object], world: World, image: Image) -> Setting
         "grid": lambda: (sensor.rows, sensor.columns),
         "zoom": lambda: getattr(sensor, "cover", None),
         "places": lambda: sensor.places,
+        "frames": lambda: world.frames,
         "extent": lambda: tuple(
             one / side for one, side in zip(sensor.wide(image), image[1:], strict=True)
         ),

@@ -13,7 +13,7 @@ from hardattn.catch import ENDS, Catch, catch
 from hardattn.scenes import MakeScenes, Scenes
 from hardattn.scenes.canvas import Size
 from hardattn.scenes.pairs import of_pair
-from hardattn.sensors import Sensor
+from hardattn.sensors import Frames, Sensor
 from hardattn.tasks import (
     Classify,
     Cluster,
@@ -189,6 +189,7 @@ SCENES: dict[str, SceneKind] = {
     "query": SceneKind(scenes.query, of_query, _at_corners, cue=example),
     "few_shot": SceneKind(scenes.few_shot, of_ways),
     "circle_square": SceneKind(scenes.circle_square, of_shapes),
+    "clips": SceneKind(scenes.clips, scenes.of_clip),
     "catch": SceneKind(catch, of_game, world=Catch),
 }
 # What else may be asked than what a scene asks by itself.
@@ -258,6 +259,10 @@ def world_of(
     given: dict[str, Any] = {"looks": looks, "first": first, "context": context, "reach": reach}
     if cues:
         given["cues"] = cues
+    if "frames" in options:
+        given["frames"] = options["frames"]
+        if isinstance(sensor, Frames):
+            sensor = Frames(sensor.size, sensor.scales, options["frames"])
     asked = ASKED[task]
     if "task" in _takes(kind.world):
         build = asked or kind.task

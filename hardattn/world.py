@@ -105,7 +105,8 @@ class World:
     target. reach: how far a look may fall from the one before, in half-sides of the image (on a
     circle, where the image is square); one that is asked for further away falls on the way there.
     None: anywhere. cues: how many numbers of a scene's cue come before that context, see
-    `with_cue`; or the shape of which they are, where a cue is a picture.
+    `with_cue`; or the shape of which they are, where a cue is a picture. frames: how many stand
+    side by side in an image, of which one is looked at.
 
     A world that changes while it is looked at overrides `advance`, one in which looking itself is
     judged `answers` or `outcome`, and with them `judged_at_end`.
@@ -132,6 +133,7 @@ class World:
         context: str = "none",
         reach: float | None = None,
         cues: int | tuple[int, ...] = 0,
+        frames: int = 1,
     ):
         if looks < 1:
             raise ValueError(f"a world needs at least one look, not {looks}")
@@ -141,8 +143,10 @@ class World:
             raise ValueError(f"a reach is for places that are points, not for {sensor.places}")
         self.sensor, self.task, self.looks = sensor, task, looks
         self.first_name, self.context_name, self.reach = first, context, reach
+        if (shown := getattr(sensor, "frames", frames)) != frames:
+            raise ValueError(f"a sensor of {shown} frames looks at no clip of {frames}")
         self.cue_shape = (cues,) if isinstance(cues, int) else tuple(cues)
-        self.cues = math.prod(self.cue_shape)
+        self.cues, self.frames = math.prod(self.cue_shape), frames
         self.places = sensor.places  # P, the numbers that name a place
         self.horizon = looks  # the looks that `Observation.step` counts as 1
 

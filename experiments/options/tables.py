@@ -18,10 +18,10 @@ PARTS = ("scene", "sensor", "agent", "estimator", "block", "head")
 # What whoever builds a row gives it, so that nobody can choose it.
 GIVEN = {
     "scene": ("split", "index", "generator", "classes", "names"),
-    "sensor": (),
+    "sensor": ("frames",),
     "agent": (
         *("glimpse", "classes", "context", "looks", "places", "actions"),
-        *("grid", "reach", "zoom", "extent", "block", "head"),
+        *("grid", "reach", "zoom", "extent", "frames", "block", "head"),
     ),
     "estimator": ("agent", "world", "scenes", "generator"),
     "block": ("channels",),

@@ -4,6 +4,7 @@ from ..recipe import Recipe
 from . import cells, digits
 from .catch import CATCH_RECIPES
 from .circle_square import CIRCLE_SQUARE_RECIPES
+from .clips import CLIPS
 from .clustering import CLUSTERING
 from .cluttered import CLUTTERED
 from .equal import EQUAL
@@ -15,6 +16,7 @@ from .information import INFORMED
 from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
 from .pairs import PAIRS
 from .patches import CHOOSING
+from .pretraining import PRETRAINED
 from .proposals import PROPOSING
 from .sb3 import SB3
 from .soft import AT_ONCE
@@ -37,6 +39,8 @@ _ALL: dict[str, Recipe] = {
     **CATCH_RECIPES,
     **AT_ONCE,
     **CLUSTERING,
+    **CLIPS,
+    **PRETRAINED,
     **SELECTING,
     **CHOOSING,
     **INFORMED,

@@ -37,6 +37,7 @@ from hardattn.estimators.multi_sample import (
     unordered_set,
     vimco,
 )
+from hardattn.estimators.pretraining import MaskedPixels, SelfDistillation
 from hardattn.estimators.relaxed import (
     RELAX,
     gumbel_softmax,
@@ -220,6 +221,19 @@ ESTIMATORS: dict[str, Row] = {
         biased="of classifications place by place, not of the answer's loss",
         rewards=False,
         needs="named",
+    ),
+    "masked_pixels": Row(
+        MaskedPixels,
+        biased="of what needs no label, then of the loss of a probe",
+        whole=True,
+        needs="restore",
+    ),
+    "self_distillation": Row(
+        SelfDistillation,
+        biased="of what needs no label, then of the loss of a probe",
+        episodes=2,
+        whole=True,
+        needs="project",
     ),
 }
 

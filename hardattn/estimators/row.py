@@ -23,6 +23,8 @@ NEEDS: dict[str, str] = {
     "guide": "a guide, a posterior over places that knows the answer, as agents.Variational's",
     "features": "features of cells that it attends to, as agents.SCAL's",
     "named": "a comparison place by place, as agents.CrossAttention's",
+    "restore": "a decoder of patches that are hidden, as agents.MaskedAutoencoder's",
+    "project": "a projection of its features, as agents.SelfDistilled's",
     "unattended": "an answer without attention, as agents.GATCluster's",
 }
 

@@ -39,6 +39,7 @@ class Columns(NamedTuple):
     activation: Tensor = NOWHERE  # (N, h, w) what the answer was read from: the class activation
     layout: Tensor = NOWHERE  # (N, 4) int64, see `tasks.Task.layout`; (N, 0) where it says nothing
     overlap: Tensor = UNASKED  # (N,) IoU of the place answered and the true one; (0,) if unasked
+    frame: Tensor = NOWHERE  # (N, T, F) bool, which of F frames a look showed; (N, 0, 0): no clip
 
     @property
     def together(self) -> bool:
@@ -257,6 +258,7 @@ def columns(path: Trajectory, world: World, scenes: Scenes, maps: list[Map]) -> 
         _last(maps, activation=True, like=path.logits),
         layout.expand(len(scenes), -1),
         _overlap(world, path.logits.gather(0, held)[-1], scenes.target),
+        _frames(point, world, looks),
     )
     return Columns(*(column.cpu() for column in by_example))
 
@@ -266,6 +268,18 @@ def _overlap(world: World, logits: Tensor, target: Tensor) -> Tensor:
     if not isinstance(world.task, Localise):
         return UNASKED
     return world.task.worth(logits.argmax(-1), target)
+
+
+def _frames(point: Tensor, world: World, looks: Tensor) -> Tensor:
+    """(T, B, 2) points -> (B, T, F) bool: which frames of a clip each look showed."""
+    if world.frames == 1:
+        return looks.new_zeros(len(looks), 0, 0, dtype=torch.bool)
+    number = torch.arange(world.frames, device=point.device)
+    # One look at everything, whose place is not known, shows all of them.
+    frame = ((point[..., :1] + 1) / 2 * world.frames).floor().clamp(0, world.frames - 1)
+    shown = (frame == number) | point[..., :1].isnan()
+    taken = torch.arange(len(point), device=point.device)[:, None] < looks
+    return (shown & taken[..., None]).transpose(0, 1)
 
 
 def _density(path: Trajectory, place: Tensor, world: World, maps: list[Map]) -> Tensor:

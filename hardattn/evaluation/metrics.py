@@ -226,6 +226,7 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
     "error_when_sure": error_when_sure,
     "looks": scanpath.looks,
     "hit": scanpath.hit,
+    "frames_looked": scanpath.frames_looked,
     "looked": looked,
     "accuracy_looked": accuracy_looked,
     "accuracy_missed": accuracy_missed,

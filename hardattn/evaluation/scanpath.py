@@ -38,6 +38,13 @@ def hit(columns: Columns) -> float | None:
     return columns.hit[which].double().mean().item() if which.any() else None
 
 
+def frames_looked(columns: Columns) -> float | None:
+    """Mean number of frames of a clip that were looked at; None of what is no clip."""
+    if not columns.frame.numel():
+        return None
+    return columns.frame.any(1).sum(1).double().mean().item()
+
+
 def has_target(columns: Columns) -> Tensor:
     """(N,) bool: whether there is a box, of some extent, that attention could find."""
     if not columns.box.numel():

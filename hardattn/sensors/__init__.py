@@ -7,6 +7,7 @@ corner at top left, so that x = 2 c / W - 1 for a column edge c. Outside the ima
 
 from typing import Any
 
+from hardattn.sensors.frames import Frames as Frames
 from hardattn.sensors.grid import (
     Cells as Cells,
     Grid as Grid,
@@ -42,5 +43,6 @@ SENSORS: dict[str, Any] = {
     "several": Several,
     "filterbank": Filterbank,
     "zoom": Zoom,
+    "frames": Frames,
     "whole": Whole,
 }

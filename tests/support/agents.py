@@ -53,6 +53,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "glance_focus": dict(sensor=Retina(6), context="coarse", hidden=12, features=9),
     "temporal": dict(SMALL, sensor=Retina(3, 2), joint=True, attention=5),
     "kalman": dict(SMALL, sensor=Retina(3, 2), joint=True),
+    "frame_ram": dict(SMALL, sensor=SENSORS["frames"](4), joint=True),
+    "clip": dict(sensor=Whole(), width=8, frames=3, temporal="gltr"),
     "gat_cluster": dict(sensor=Whole(), width=8),
     "reinforced": dict(sensor=Pairs(3, 3), context="whole", grid=(3, 3), **TOKENS),
     "attention_sampling": dict(SOME, features=8, filters=4),

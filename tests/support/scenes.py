@@ -20,6 +20,7 @@ CANVASES = {
     "query": dict(canvas=(20, 24), clutter_size=3, absent=0.0),
     "few_shot": {},
     "circle_square": {},
+    "clips": dict(canvas=(14, 16), frames=4, shown=3, asked="bounce"),
     "catch": {},
 }
 

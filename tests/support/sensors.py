@@ -18,6 +18,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "gaussian_window": dict(stride=1.5),
     "crop": dict(cover=0.4),
     "several": dict(count=3, side=4),
+    "frames": dict(size=5, scales=3, frames=1),
 }
 
 

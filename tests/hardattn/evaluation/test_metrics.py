@@ -30,6 +30,7 @@ BY_HAND = {
     "spread": (0.5 + 0.25) / 2,
     "entropy": 2.5,
     "looks": 2.0,
+    "frames_looked": None,  # these are no clips
     "looks_needed": 2.0,  # nobody gets as sure as that: all looks
     "error_when_sure": 0.5,
     "looked": 0.25,  # the second example alone, by a look that it chose

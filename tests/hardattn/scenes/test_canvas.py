@@ -35,6 +35,11 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "query": [dict(canvas=(21, 24), clutter=9, clutter_size=3), dict(canvas=48, zoom=2, clutter=0)],
     "few_shot": [{}, dict(zoom=2, ways=2, shots=2, margin=5)],
     "circle_square": [{}],
+    "clips": [
+        dict(canvas=(9, 10), frames=3, speed=1),
+        dict(canvas=(16, 15), frames=5, asked="order"),
+        dict(canvas=30, zoom=2, frames=3, asked="bounce"),
+    ],
     "catch": [{}],
 }
 

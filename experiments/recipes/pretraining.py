@@ -1,0 +1,62 @@
+"""Recipes that learn without labels first: a linear probe then says what was learned."""
+
+from hardattn.training.options import TrainOptions
+
+from ..recipe import ProblemOptions, Recipe, Spec
+
+SCENE = "Digits doubled to 16x16, anywhere on a blank 24x24 canvas."
+PROBE = "Then its features are frozen, and a linear probe learns to answer from their mean."
+UPDATES, PROBED = 600, 200  # without labels, and with
+BATCH = 128
+
+
+def pretrained(title: str, about: str, agent: Spec, estimator: Spec) -> Recipe:
+    """So many updates without labels, and so many with."""
+    return Recipe(
+        title=title,
+        about=f"{about} {PROBE} {SCENE}",
+        problem=ProblemOptions(
+            scene=Spec("translated", canvas=24, zoom=2),
+            sensor=Spec("whole"),
+            looks=1,
+            first="centre",
+            test_draws=4,
+        ),
+        agent=agent,
+        estimator=estimator,
+        training=TrainOptions(
+            images=BATCH * (estimator.options["pretraining"] + PROBED),
+            batch_size=BATCH,
+            lr=3e-3,
+            warmup=20,
+            max_grad_norm=3.0,
+            validate_every=BATCH * PROBED,
+            keep="last",
+        ),
+    )
+
+
+MASKED = pretrained(
+    "masked autoencoder",
+    "MAE (He et al. 2022): three quarters of the patches are hidden, and their pixels restored.",
+    Spec("masked_autoencoder", width=64),
+    Spec("masked_pixels", pretraining=UPDATES),
+)
+DISTILLED = pretrained(
+    "DINO",
+    "DINO (Caron et al. 2021): two views of an image, told alike by a teacher that is the running "
+    "mean of the student.",
+    Spec("self_distilled", width=64),
+    Spec("self_distillation", pretraining=UPDATES),
+)
+
+PRETRAINED: dict[str, Recipe] = {
+    "mae-digits": MASKED,
+    "dino-digits": DISTILLED,
+    "untrained-probe-digits": pretrained(
+        "a probe of nothing learned",
+        "The control of mae-digits and dino-digits: the same network as it is made.",
+        Spec("masked_autoencoder", width=64),
+        Spec("masked_pixels", pretraining=0),
+    ),
+}
