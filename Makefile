@@ -33,7 +33,7 @@ test-ray: $(STAMP) ## run the tests of sweeps on a Ray cluster, of two nodes on 
 
 test-optional: $(STAMP) ## run the tests of trackers and of Hugging Face datasets
 	@$(PY) -m pip install -q -c constraints.txt -e '.[hub,wandb,mlflow]'
-	@$(PY) -m pytest tests/hardattn/training/test_tracking.py tests/hardattn/data/test_hub.py tests/hardattn/data/test_own.py
+	@$(PY) -m pytest tests/hardattn/training/test_tracking.py tests/hardattn/data/test_datasets_hub.py tests/hardattn/data/test_own.py
 
 # mypy cannot map a folder to another module name, so it is shown the tree as it is installed.
 lint: $(STAMP) ## ruff check, ruff format --check, mypy

@@ -13,6 +13,10 @@ CLOCKS = {"process_time", "perf_counter", "monotonic", "thread_time", "getrusage
 PACED = {"test_interrupt.py", "test_loop.py"}  # they kill, or wind a clock, and assert no time
 
 
+# Of what no source file or folder has the name.
+OF_ALL = {"test_architecture.py", "test_packaging.py", "test_sizes.py", "test_suite.py"}
+
+
 def clocks(text: str) -> set[str]:
     """The clocks that a program reads."""
     named = {
@@ -32,6 +36,32 @@ def test_no_test_is_timed() -> None:
     }
     assert not timed
     assert clocks("import time\nassert time.process_time() < 1") == {"process_time"}
+
+
+def strangers(root: Path) -> list[str]:
+    """Tests that are of no source: beside which there is none of their name, or of its beginning.
+
+    tests/hardattn/data/test_splits_moments.py is of hardattn/data/splits.py.
+    """
+    found = []
+    for path in sorted((root / "tests").rglob("test_*.py")):
+        folder = root / path.parent.relative_to(root / "tests")
+        names = {one.stem for one in folder.glob("*") if one.is_dir() or one.suffix == ".py"}
+        of = path.stem.removeprefix("test_")
+        if not any(of == name or of.startswith(f"{name}_") for name in {*names, folder.name}):
+            found.append(str(path.relative_to(root)))
+    return found
+
+
+def test_tests_are_found_by_the_name_of_their_source(tmp_path: Path) -> None:
+    lost = [one for one in strangers(ROOT) if Path(one).name not in OF_ALL]
+    assert not lost, f"name {lost} by the source they are of: test_SOURCE.py, test_SOURCE_MORE.py"
+    for name in ("hardattn/rng.py", "tests/hardattn/test_rng.py", "tests/hardattn/test_rng_on.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert strangers(tmp_path) == []
+    (tmp_path / "tests" / "hardattn" / "test_other.py").touch()
+    assert strangers(tmp_path) == ["tests/hardattn/test_other.py"]
 
 
 def test_what_is_skipped_for_want_of_a_browser_is_said_at_the_end(tmp_path: Path) -> None:

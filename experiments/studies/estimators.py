@@ -33,6 +33,7 @@ from ..records.committed import STUDIES
 SAVED = STUDIES / "gradients.json"
 KINDS = ("cells", "mask", "point")
 CANVAS, GRID, CLASSES = 24, 3, 10
+FITS = 100  # updates of an estimator that learns something itself, before it is measured
 EVERY = {"cells": GRID * GRID, "mask": 2 ** (GRID * GRID)}  # episodes, where they are finitely many
 
 
@@ -157,7 +158,7 @@ def fit(
     own = list(estimator.parameters())
     estimator.train()
     descent = torch.optim.Adam(own, 1e-2) if own else None
-    for _ in range(100):
+    for _ in range(FITS):
         total = estimator(agent, world, draw(64), generator).total
         if descent is not None:
             for weight, slope in zip(own, torch.autograd.grad(total, own), strict=True):

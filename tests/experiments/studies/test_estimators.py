@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from hardattn.estimators import ESTIMATORS
+from hardattn.experiments.studies import estimators
 from hardattn.experiments.studies.estimators import measure, names
 
 
 @cache
 def measured(kind: str) -> list[dict[str, Any]]:
-    return measure(kind, train=2, calls=3, batch=8, seed=0, say=lambda line: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(estimators, "FITS", 4)
+        return measure(kind, train=2, calls=3, batch=8, seed=0, say=lambda line: None)
 
 
 @pytest.mark.parametrize("kind", ["cells", "mask", "point"])
