@@ -74,7 +74,7 @@ def _row(cell: Json, found: Json) -> list[str]:
 def _error(cell: Json) -> list[str]:
     """On which canvas it was trained, for how many scenes, and its error."""
     one, error = best(cell), error_of(cell)
-    if one is None:
+    if one is None or error is None:
         return ["–", "–", "not run"]
     return [f"{one['trained_on']:,}", f"{one['training']['images']:,}", estimate_text(error, 1)]
 
