@@ -222,8 +222,19 @@ HALF = {
     )
     for name, recipe in DROPPING.items()
 }
+EVERY = DROPPING["patch-drop-digits"]
+ALL = {
+    "all-patch-drop-digits": replace(
+        EVERY,
+        title="all patches, PatchDrop",
+        about="The observer of patch-drop-digits, with every patch.",
+        agent=EVERY.agent.but(script="centre", share=1.0),
+        estimator=Spec("reinforce"),
+    )
+}
 CHOOSING: dict[str, Recipe] = {
     **DROPPING,
+    **ALL,
     **HALF,
     **KEEPING,
     **LEARNING,

@@ -1,13 +1,15 @@
-"""What papers claim of attention as a random variable, each put to a test on committed results.
+"""What papers claim of attention, each put to a test on committed results.
 
 `hardattn results claims` prints the table of its page. A claim is a difference between two
 results, or from a number, over the training seeds that they share; it held where the whole 95 %
 interval lies on its side, and cannot be told where the interval reaches across. Each says at what
 budget of training. Claims on blocks and heads are put to `hardattn soft`, where all were trained to
-the end by one protocol; as long as it has not both sides of a claim, to shorter trainings.
+the end by one protocol; as long as it has not both sides of a claim, to shorter trainings. Those
+on what does not grow with a canvas are put to `hardattn megapixel`.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from hardattn.report.column import estimate_text
@@ -17,6 +19,8 @@ from hardattn.statistics.intervals import paired_difference, within
 
 from ..kinds import Json
 from ..records.committed import RESULTS
+from .choices import CHOICES
+from .megapixel import results as megapixel
 from .stated import ERROR, Claim, correct, figure
 
 LONG = Path("studies", "soft.json")  # within a folder of results
@@ -149,6 +153,7 @@ CLAIMS: tuple[Claim, ...] = (
         "stochastic,block=harmonious",
         ERROR,
     ),
+    *CHOICES,
 )
 
 
@@ -162,12 +167,8 @@ def _row(one: Claim, results: Path) -> dict[str, str]:
     mine, theirs = sides(one, results)
     seeds = sorted(mine.keys() & theirs.keys())
     if not seeds:
-        return {**said, "measured": "", "seeds": "0", "budget": "", "verdict": "not measured"}
-    of_other = one.figure_of_other or one.figure
-    gap = paired_difference(
-        [one.figure(mine[seed]) for seed in seeds],
-        [of_other(theirs[s]) if isinstance(one.other, str) else one.other for s in seeds],
-    )
+        return {**said, "measured": "", "seeds": "0", "budget": "", "verdict": "not run"}
+    gap = paired_difference(*_values(one, [(mine[seed], theirs[seed]) for seed in seeds]))
     gap = within(*one.limits, gap)
     verdict = "cannot be told"
     if gap.low is not None and gap.high is not None:
@@ -177,6 +178,16 @@ def _row(one: Claim, results: Path) -> dict[str, str]:
     measured = estimate_text(gap, one.decimals, sign=True)
     found = {"measured": measured, "seeds": str(len(seeds)), "budget": budget(mine[seeds[0]])}
     return {**said, **found, "verdict": verdict}
+
+
+def _values(one: Claim, pairs: Sequence[tuple[Json, Json]]) -> tuple[list[float], list[float]]:
+    """What is subtracted from what, of both sides by seed."""
+    if one.gap is not None:
+        return [one.gap(mine, theirs) for mine, theirs in pairs], [0.0] * len(pairs)
+    of_other = one.figure_of_other or one.figure
+    return [one.figure(mine) for mine, _ in pairs], [
+        of_other(theirs) if isinstance(one.other, str) else one.other for _, theirs in pairs
+    ]
 
 
 Runs = dict[int, Json]
@@ -193,6 +204,8 @@ def sides(one: Claim, results: Path) -> tuple[Runs, Runs]:
 
 def budget(run: Json) -> str:
     """For how long a run was trained."""
+    if "training" not in run:
+        return "not trained"
     batch = settings(run["recipe"]).get("batch_size")
     images = run["training"]["images"]
     return f"{images:,} images" if not batch else f"{images // batch:,} updates of {batch}"
@@ -200,6 +213,8 @@ def budget(run: Json) -> str:
 
 def runs(results: Path, name: str) -> Runs:
     """The committed runs of a name, by seed; none where there is no such file."""
+    if name == megapixel.COSTS:
+        return megapixel.rounds(megapixel.read(results))
     path = results / f"{name}.json"
     if not path.exists():
         return {}

@@ -37,6 +37,7 @@ class Claim:
     figure_of_other: Figure | None = None  # the same, if not said
     bound: float = 0.0
     more: bool = False
+    gap: Callable[[Json, Json], float] | None = None  # of both runs, for a difference of figures
 
     @property
     def decimals(self) -> int:
@@ -46,7 +47,8 @@ class Claim:
     @property
     def limits(self) -> tuple[float, float]:
         """Between what the difference can lie: figures are shares or percent, or have no bound."""
-        most = 100.0 if "points" in self.test else math.inf if "NLL" in self.test else 1.0
+        endless = "NLL" in self.test or "as a share" in self.test
+        most = 100.0 if "points" in self.test else math.inf if endless else 1.0
         if isinstance(self.other, str):
             return -most, most
         return -self.other, most - self.other

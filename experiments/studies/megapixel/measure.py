@@ -206,6 +206,7 @@ def learn(cell: Cell, out: Path, found: Json, minutes: float, root: Path | None)
     """
     folder, one = out / cell.name, build(cell, root)
     plan, training = folder / "plan.json", one.recipe.training
+    folder.mkdir(parents=True, exist_ok=True)
     if not plan.exists():
         fits = int(60 * min(minutes, MINUTES) / found["training_seconds"])
         updates = max(1, min(fits, one.recipe.training.images) // training.batch_size)

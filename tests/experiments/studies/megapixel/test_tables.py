@@ -1,0 +1,72 @@
+"""The page and the figure: what was found, what did not fit, and what was not run."""
+
+from typing import Any
+
+from hardattn.experiments.studies.megapixel.figures import PIXELS, figures
+from hardattn.experiments.studies.megapixel.results import nothing
+from hardattn.experiments.studies.megapixel.tables import markdown
+from hardattn.report.render.print import Curves, printed
+
+MADE = {"commit": "abc", "torch": "2", "processor": "one"}
+
+
+def found() -> Any:
+    """One that was trained and whose weights moved, one that was not, one that does not fit."""
+    study: Any = nothing()
+    cells = {cell["name"]: cell for cell in study["cells"]}
+    for canvas in (1500, 8192):
+        for agent in ("attention-sampling", "ram"):
+            cells[f"{agent}-{canvas}"]["costs"] = {
+                "sees": "sees a coarse view",
+                "pixels": 40_000,
+                "of": canvas**2,
+                "seconds": 0.004,
+                "training_seconds": 0.012,
+                "mebibytes": 500,
+                "made_with": MADE,
+            }
+        one = {"error": 0.25, "low": 0.2, "high": 0.3, "n": 1000, "trained_on": 1500}
+        cells[f"attention-sampling-{canvas}"]["figures"] = [one | {"training": {"images": 96_000}}]
+    own = cells["attention-sampling-1500"]["figures"]
+    own.append(own[0] | {"trained_on": 4096, "error": 0.1})
+    cells["cnn-8192"]["costs"] = {"refused": "does not fit in 4,096 MiB"}
+    return study
+
+
+def rows(text: str, canvas: str) -> dict[str, list[str]]:
+    """Of the table of a canvas, cells by title."""
+    table = text.partition(f"## {canvas} x")[2].partition("##")[0]
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return {line[0]: line for line in lines}
+
+
+def test_every_cell_has_a_row_and_says_what_is_known_of_it() -> None:
+    text = markdown(found())
+    small, large = rows(text, "1,500"), rows(text, "8,192")
+    assert small["attention sampling"][2:] == [
+        *("40,000", "1.78 %", "4", "12", "500", "100,000", "1,500", "96,000"),
+        "25.0 [20.0, 30.0]",  # its own weights, though those of another canvas err less
+    ]
+    assert large["attention sampling"][8] == "1,500" and large["RAM"][-1] == "not run"
+    assert large["CNN, whole image"][-1] == "does not fit in 4,096 MiB"
+    assert small["ViT, whole image"][1:] == [*["–"] * 9, "not run"]
+    assert "commit abc, torch 2, one" in text and "megapixel.svg" in text
+
+
+def test_what_does_not_grow_has_a_table_of_medians() -> None:
+    study = found()
+    study["growth"] = [
+        {"canvases": [{"canvas": 250, "seconds": seconds, "bytes": 2e6}]} for seconds in (1, 3, 2)
+    ]
+    assert "| 250 | 2,000 | 2.0 |" in markdown(study)
+
+
+def test_a_figure_shows_what_there_is() -> None:
+    assert figures(nothing(), "me") == [] and "svg" not in markdown(nothing())
+    (figure,) = figures(found(), "me")
+    panels = [panel for panel in figure.panels if isinstance(panel, Curves)]
+    assert len(panels) == len(figure.panels) == 4 and panels[0].x == PIXELS
+    assert [one.label for one in panels[0].series] == ["attention sampling"]
+    assert [mean.point for mean in panels[0].series[0].mean] == [25, 25]
+    assert [one.x for one in panels[2].series] == [(1500, 8192)] * 2
+    assert len(printed(figure)["svg"]) < 300_000
