@@ -77,6 +77,59 @@ class CoExcitation(nn.Module):
         return Pair(pair.scene * gate, pair.example * gate)
 
 
+class Boxes(nn.Module):
+    """Features (B, D, h, w) and (B, D, h', w') -> (B, n^2, N) of boxes, (B, N) of the example.
+
+    A box is as high and as wide as the example, or as half of the scene, if that is less.
+
+    scene, example: (h, w) and (h', w'). parts: n.
+    """
+
+    scene_rows: Tensor
+    scene_columns: Tensor
+    example_rows: Tensor
+    example_columns: Tensor
+
+    def __init__(self, scene: tuple[int, int], example: tuple[int, int], parts: int):
+        super().__init__()
+        self.parts = parts
+        for name, cells, own in zip(("rows", "columns"), scene, example, strict=True):
+            side = min(own, max(1, cells // 2))
+            bins = [(at + i, at + i + 1) for at in _starts(cells, side, parts) for i in range(side)]
+            whole = [(i * own / side, (i + 1) * own / side) for i in range(side)]
+            self.register_buffer(f"scene_{name}", _shares(bins, cells), persistent=False)
+            self.register_buffer(f"example_{name}", _shares(whole, own), persistent=False)
+
+    def forward(self, scene: Tensor, example: Tensor) -> tuple[Tensor, Tensor]:
+        cut = self.scene_rows @ scene @ self.scene_columns.mT
+        boxes = cut.unflatten(3, (self.parts, -1)).unflatten(2, (self.parts, -1))
+        asked = self.example_rows @ example @ self.example_columns.mT
+        return boxes.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2), asked.flatten(1)
+
+
+def _starts(cells: int, side: int, parts: int) -> list[float]:
+    """Where boxes begin on a line: as the places of scene `query` do, others evenly spread."""
+    if parts == SIDES:
+        half = cells / 2
+        return [0, half - side, half, cells - side]
+    return [i * (cells - side) / max(1, parts - 1) for i in range(parts)]
+
+
+def _shares(bins: list[tuple[float, float]], cells: int) -> Tensor:
+    """(bins, cells): how much each stretch of a line has of each cell, in shares of the stretch."""
+    return torch.tensor(
+        [
+            [max(0.0, min(cell + 1, end) - max(cell, at)) / (end - at) for cell in range(cells)]
+            for at, end in bins
+        ]
+    )
+
+
+def _quarter(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the features of such a picture."""
+    return ((height + 1) // 2 + 1) // 2, ((width + 1) // 2 + 1) // 2
+
+
 class CoAttention(nn.Module):
     """Compares each place of a scene with an example, after each has attended to the other.
 
@@ -139,6 +192,8 @@ class CoAttention(nn.Module):
         self.attend: nn.Module = MutualAttention(width) if attend else nn.Identity()
         self.excite: nn.Module = CoExcitation(width, reduction) if excite else nn.Identity()
         self.embed = nn.Conv2d(width, embedding, 1, bias=False)
+        large = _quarter(*(zoom * side for side in shown[1:]))
+        self.boxes = Boxes(_quarter(*glimpse[1:]), large, self.side)
         self.scale = nn.Parameter(torch.tensor(10.0))
         self.threshold = nn.Parameter(torch.tensor(5.0))
 
@@ -152,42 +207,8 @@ class CoAttention(nn.Module):
         shown = shown.repeat_interleave(self.zoom, 3).repeat_interleave(self.zoom, 2)
         pair = Pair(self.features(seen.glimpse), self.features(shown))
         scene, example = (self.embed(each) for each in self.excite(self.attend(pair)))
-        boxes, asked = _cut(scene, example, self.side)
+        boxes, asked = self.boxes(scene, example)
         alike = (F.normalize(boxes, dim=2) * F.normalize(asked, dim=1)[:, None]).sum(2)
         nought = torch.zeros_like(seen.step)
         logits = torch.cat([self.scale * alike - self.threshold, nought[:, None]], 1)
         return state, Decision(Delta(torch.zeros_like(seen.location)), logits, nought, nought)
-
-
-def _cut(scene: Tensor, example: Tensor, parts: int) -> tuple[Tensor, Tensor]:
-    """Features (B, D, h, w) and (B, D, h', w') -> (B, parts^2, N) of boxes, (B, N) of the example.
-
-    A box is as high and as wide as the example, or as half of the scene, if that is less.
-    """
-    across: list[Tensor] = []
-    for cells, own in zip(scene.shape[2:], example.shape[2:], strict=True):
-        side = min(own, max(1, cells // 2))
-        bins = [(at + i, at + i + 1) for at in _starts(cells, side, parts) for i in range(side)]
-        whole = [(i * own / side, (i + 1) * own / side) for i in range(side)]
-        across += [_shares(bins, cells, scene), _shares(whole, own, scene)]
-    cut = across[0] @ scene @ across[2].mT
-    boxes = cut.unflatten(3, (parts, -1)).unflatten(2, (parts, -1))
-    asked = across[1] @ example @ across[3].mT
-    return boxes.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2), asked.flatten(1)
-
-
-def _starts(cells: int, side: int, parts: int) -> list[float]:
-    """Where boxes begin on a line: as the places of scene `query` do, others evenly spread."""
-    if parts == SIDES:
-        half = cells / 2
-        return [0, half - side, half, cells - side]
-    return [i * (cells - side) / max(1, parts - 1) for i in range(parts)]
-
-
-def _shares(bins: list[tuple[float, float]], cells: int, like: Tensor) -> Tensor:
-    """(bins, cells): how much each stretch of a line has of each cell, in shares of the stretch."""
-    shares = [
-        [max(0.0, min(cell + 1, end) - max(cell, start)) / (end - start) for cell in range(cells)]
-        for start, end in bins
-    ]
-    return torch.tensor(shares, dtype=like.dtype, device=like.device)

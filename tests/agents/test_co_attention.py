@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from hardattn.agents import CoAttention
-from hardattn.agents.co_attention import CoExcitation, MutualAttention, Pair, _cut
+from hardattn.agents.co_attention import Boxes, CoExcitation, MutualAttention, Pair
 from hardattn.data import load
 from hardattn.experiments import build
 from hardattn.experiments.recipe import ProblemOptions, Spec
@@ -73,7 +73,7 @@ def test_one_gate_squeezes_the_example_and_excites_both() -> None:
 @pytest.mark.parametrize("side, scene", [(4, 12), (3, 11), (2, 8)])
 def test_boxes_are_the_features_at_the_places_of_a_query(side: int, scene: int) -> None:
     features, example = torch.randn(2, 5, scene, scene), torch.randn(2, 5, side, side)
-    boxes, asked = _cut(features, example, 4)
+    boxes, asked = Boxes((scene, scene), (side, side), 4)(features, example)
     half = scene / 2
     for number, (top, left) in enumerate(
         (y, x)

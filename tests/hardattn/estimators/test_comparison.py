@@ -78,7 +78,7 @@ def test_two_losses_place_by_place() -> None:
     for b in range(5):
         near = state.by_place[b].log_softmax(0)[target[b]]
         told = agent.named(state.attended[b, target[b]]).log_softmax(-1)[:, label[b]]
-        each = -0.25 * float(near.mean()) - float(told.mean())
+        each = -0.25 * float(near.mean()) - float(told.detach().mean())
         assert float(loss.path.loss[0, b].detach()) == pytest.approx(each, abs=1e-5)
         total += each / 5
     assert float(loss.total.detach()) == pytest.approx(total, abs=1e-5)
