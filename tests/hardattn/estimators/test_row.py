@@ -8,7 +8,17 @@ from functools import partial
 import pytest
 import torch
 
-from hardattn.agents import RAM, SCAL, AdaGlimpse, DasNet, GATCluster, Player, Scripted
+from hardattn.agents import (
+    RAM,
+    SCAL,
+    AdaGlimpse,
+    DasNet,
+    GATCluster,
+    MaskedAutoencoder,
+    Player,
+    Scripted,
+    SelfDistilled,
+)
 from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, GaussianWindow, Whole, Zoom
@@ -69,6 +79,19 @@ def gates() -> Setting:
     return DasNet((1, 4, 4), CLASSES, filters=2), world
 
 
+def hidden() -> Setting:
+    """One look at everything, of patches of which some can be hidden."""
+    torch.manual_seed(9)
+    world = World(Whole(), Classify(CLASSES), 1, first="centre")
+    return MaskedAutoencoder((1, 4, 4), CLASSES, width=8, side=2), world
+
+
+def views() -> Setting:
+    torch.manual_seed(9)
+    world = World(Whole(), Classify(CLASSES), 1, first="centre")
+    return SelfDistilled((1, 4, 4), CLASSES, width=8, side=2), world
+
+
 def zoomed(bonus: float = 0.0) -> Setting:
     torch.manual_seed(9)
     world = World(Zoom(4), Classify(CLASSES, each=True, bonus=bonus), 2, first="centre")
@@ -111,6 +134,8 @@ OTHERS: dict[str, Callable[[], Setting]] = {
     "features, three looks": partial(features, looks=3),
     "clusters": clusters,
     "gates": gates,
+    "hidden patches": hidden,
+    "views": views,
     "place and scale": zoomed,
     "place and scale, rewarded": partial(zoomed, 0.7),
     "several patches": some_patches,
