@@ -6,7 +6,7 @@ from ..recipe import ProblemOptions, Recipe, Spec
 
 SCENE = "Digits doubled to 16x16, anywhere on a blank 24x24 canvas."
 PROBE = "Then its features are frozen, and a linear probe learns to answer from their mean."
-UPDATES, PROBED = 600, 200  # without labels, and with
+UPDATES, PROBED = 600, 300  # without labels, and with
 BATCH = 128
 
 
@@ -28,6 +28,7 @@ def pretrained(title: str, about: str, agent: Spec, estimator: Spec) -> Recipe:
             images=BATCH * (estimator.options["pretraining"] + PROBED),
             batch_size=BATCH,
             lr=3e-3,
+            schedule="constant",  # so that the probe learns as fast after it as without it
             warmup=20,
             max_grad_norm=3.0,
             validate_every=BATCH * PROBED,

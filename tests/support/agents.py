@@ -56,6 +56,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "frame_ram": dict(SMALL, sensor=SENSORS["frames"](4), joint=True),
     "clip": dict(sensor=Whole(), width=8, frames=3, temporal="gltr"),
     "gat_cluster": dict(sensor=Whole(), width=8),
+    "masked_autoencoder": dict(sensor=Whole(), width=8, decoder=4),
+    "self_distilled": dict(sensor=Whole(), width=8, hidden=8, prototypes=5),
     "reinforced": dict(sensor=Pairs(3, 3), context="whole", grid=(3, 3), **TOKENS),
     "attention_sampling": dict(SOME, features=8, filters=4),
     "ada_glimpse": dict(sensor=SENSORS["zoom"](4), patch=2, width=8, depth=1, heads=2),

@@ -15,8 +15,10 @@ from hardattn.agents import (
     CrossAttention,
     DasNet,
     GATCluster,
+    MaskedAutoencoder,
     Player,
     Scripted,
+    SelfDistilled,
 )
 from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.scenes import Scenes
@@ -84,6 +86,19 @@ def gates() -> Setting:
     return DasNet((1, 4, 4), CLASSES, filters=2), world
 
 
+def hidden() -> Setting:
+    """One look at everything, of patches of which some can be hidden."""
+    torch.manual_seed(9)
+    world = World(Whole(), Classify(CLASSES), 1, first="centre")
+    return MaskedAutoencoder((1, 4, 4), CLASSES, width=8, side=2), world
+
+
+def views() -> Setting:
+    torch.manual_seed(9)
+    world = World(Whole(), Classify(CLASSES), 1, first="centre")
+    return SelfDistilled((1, 4, 4), CLASSES, width=8, side=2), world
+
+
 def zoomed(bonus: float = 0.0) -> Setting:
     torch.manual_seed(9)
     world = World(Zoom(4), Classify(CLASSES, each=True, bonus=bonus), 2, first="centre")
@@ -128,6 +143,8 @@ OTHERS: dict[str, Callable[[], Setting]] = {
     "gates": gates,
     "episodes": episodes,
     "two levels": two_levels,
+    "hidden patches": hidden,
+    "views": views,
     "place and scale": zoomed,
     "place and scale, rewarded": partial(zoomed, 0.7),
     "several patches": some_patches,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hardattn.agents import DasNet, ReSAN
+from hardattn.agents import DasNet, MaskedAutoencoder, ReSAN, SelfDistilled
 from hardattn.estimators import ESTIMATORS
 from hardattn.estimators.counted import Counted
 from hardattn.problem import Problem
@@ -136,9 +136,10 @@ def test_an_estimator_whose_updates_are_not_alike_says_so(tmp_path: Path) -> Non
     plain = torch.nn.Module.get_extra_state
     own = {name for name, kind in makes.items() if kind.get_extra_state is not plain}
     assert own == {name for name, kind in makes.items() if issubclass(kind, Counted)} != set()
-    gated = DasNet((1, 8, 8), 10)  # has a policy apart, as one of them asks
+    # Each has what one of them asks for: a policy apart, a decoder, a projection.
+    agents = {"masked_pixels": MaskedAutoencoder, "self_distillation": SelfDistilled}
     for name in own:
-        run.estimator = makes[name](gated, run.world)
+        run.estimator = makes[name](agents.get(name, DasNet)((1, 8, 8), 10), run.world)
         assert "its estimator counts its updates" in run.obstacles(), name
 
 

@@ -18,7 +18,9 @@ from hardattn.agents import (
     CrossAttention,
     DasNet,
     GATCluster,
+    MaskedAutoencoder,
     MeanPool,
+    SelfDistilled,
     SoftAgent,
     Variational,
     no_block,
@@ -83,6 +85,18 @@ def gates() -> Setting:
     return DasNet((1, 4, 4), CLASSES, filters=2), world
 
 
+def hidden() -> Setting:
+    torch.manual_seed(9)
+    world = World(Whole(), Classify(CLASSES), 1, first="centre")
+    return MaskedAutoencoder((1, 4, 4), CLASSES, width=8, side=2), world
+
+
+def views() -> Setting:
+    torch.manual_seed(9)
+    world = World(Whole(), Classify(CLASSES), 1, first="centre")
+    return SelfDistilled((1, 4, 4), CLASSES, width=8, side=2), world
+
+
 def zoomed() -> Setting:
     torch.manual_seed(9)
     world = World(Zoom(4), Classify(CLASSES, each=True), 2, first="centre")
@@ -96,7 +110,11 @@ SETTINGS: tuple[Callable[[], Setting], ...] = (
     *(some_patches, partial(some_patches, "attention_sampling"), zoomed),
     two_levels,
 )
-WHOLE = {"gat_cluster": clusters, "frozen_base": gates}  # those that `points` does not suit
+# Those that `points` does not suit.
+WHOLE = {
+    **{"gat_cluster": clusters, "frozen_base": gates},
+    **{"masked_pixels": hidden, "self_distillation": views},
+}
 
 
 def gradients(
