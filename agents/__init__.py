@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .ada_glimpse import AdaGlimpse
 from .adaptive_nn import AdaptiveNN
 from .attention_sampling import AttentionSampling
+from .caption_ram import CaptionRAM
 from .das_net import DasNet
 from .dram import DRAM
 from .dt_ram import DTRAM
@@ -34,7 +35,7 @@ from .s3ta import Sequential
 from .saccader import Saccader
 from .scal import SCAL
 from .scripted import PATH, SCRIPTS, Following, Scripted
-from .show_attend_tell import ShowAttendTell
+from .show_attend_tell import ShowAttendTell, TellingInWords
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
 from .stam import STAM
 from .temporal import TemporalRAM
@@ -60,6 +61,8 @@ AGENTS: dict[str, Row] = {
     "dt_ram": Row(DTRAM),
     "mram": Row(MRAM),
     "show_attend_tell": Row(ShowAttendTell, learns_by="soft_attention"),
+    "ram_captioner": Row(CaptionRAM),
+    "sat_captioner": Row(TellingInWords, learns_by="soft_attention"),
     "variational": Row(Variational, learns_by="variational_sampled"),
     "variational_dirichlet": Row(VariationalDirichlet, learns_by="variational_pathwise"),
     "sequential": Row(Sequential, learns_by="soft_attention"),
@@ -114,6 +117,7 @@ __all__ = [
     "AdaGlimpse",
     "AdaptiveNN",
     "AttentionSampling",
+    "CaptionRAM",
     "DasNet",
     "DrawReader",
     "DynamicCapacity",
@@ -139,6 +143,7 @@ __all__ = [
     "ShowAttendTell",
     "SoftAgent",
     "SpreadRAM",
+    "TellingInWords",
     "TemporalRAM",
     "Told",
     "Variational",

@@ -38,6 +38,7 @@ class Entry:
 SMALL: dict[str, Any] = {"canvas": 48, "zoom": 2, "size": 6, "scales": 3, "looks": 6}
 LARGE: dict[str, Any] = {"canvas": 60, "size": 12, "scales": 3, "looks": 8}
 CUED: dict[str, Any] = {"distractors": 4, "context": "cue", "first": "centre"}
+TELLING: dict[str, Any] = {"small": 1, "large": 2, "digits": 3, "looks": 10}
 CLUTTER: dict[str, Any] = {"distractors": 4, "distractor_size": 8}
 
 # By dataset, the settings of its scenes.
@@ -47,6 +48,7 @@ DIGITS: dict[str, dict[str, Any]] = {
     "Cluttered": SMALL | CLUTTER,
     "Pair": SMALL | {"looks": 8},
     "Sequence": SMALL | {"canvas": 64, "digits": 3, "gap": 2, "looks": 12},
+    "Captions": TELLING | {"canvas": 48, "size": 6, "scales": 3},
     "Search": SMALL | CUED,
     "Localise": SMALL | CLUTTER,
     "Majority": SMALL | CLUTTER | {"canvas": 96, "looks": 12},
@@ -57,6 +59,7 @@ MNIST: dict[str, dict[str, Any]] = {
     "Cluttered": LARGE | CLUTTER,
     "Pair": LARGE | {"canvas": 100, "scales": 4},
     "Sequence": LARGE | {"canvas": 100, "digits": 3, "gap": 2, "looks": 12},
+    "Captions": TELLING | {"canvas": 168, "size": 12, "scales": 4},
     "Search": LARGE | CUED | {"canvas": 84},
     "Localise": LARGE | CLUTTER,
     "Majority": LARGE | CLUTTER | {"canvas": 124, "scales": 4, "looks": 16},
@@ -67,6 +70,7 @@ ABOUT = {
     "Cluttered": "Which class is the image that lies somewhere among pieces of others?",
     "Pair": "Which two classes are the two images on the canvas?",
     "Sequence": "Which classes are the images of a row, one by one, and where does it end?",
+    "Captions": "Which images are there, how large, and how do they lie? A sentence, word by word.",
     "Search": "In which of 3 x 3 cells is the image of the class that is named?",
     "Majority": "Of which class are three of the five images on the canvas?",
     "Localise": "At which of 5 x 5 places is the image, among pieces of others?",
@@ -184,6 +188,7 @@ ANSWERED = "1 for a right answer, 0 for a wrong one, at the last look."
 REWARDS = {
     "localise": "The overlap (IoU) of the box that is answered and the true one, at the last look.",
     "sequence": "1 for each right symbol that no wrong one precedes, at the last of its looks.",
+    "captions": "1 for each right word that no wrong one precedes, at the last of its looks.",
     "circle_square": "1 / {looks} for a right answer, 0 for a wrong one, at each look.",
     "catch": "1 at the last look if the ball was caught, else 0.",
 }

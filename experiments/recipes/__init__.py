@@ -2,6 +2,7 @@
 
 from ..recipe import Recipe
 from . import cells, digits
+from .captions import CAPTIONING
 from .catch import CATCH_RECIPES
 from .circle_square import CIRCLE_SQUARE_RECIPES
 from .clustering import CLUSTERING
@@ -39,6 +40,7 @@ _ALL: dict[str, Recipe] = {
     **CHOOSING,
     **INFORMED,
     **FIXATING,
+    **CAPTIONING,
     **FOLDER,
     **EQUAL,
 }

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from hardattn.evaluation.grounding import grounded
 from hardattn.maps import Map, recorded
 from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout
 from hardattn.scenes import Scenes, inside
@@ -13,6 +14,7 @@ from hardattn.sensors import Grid
 from hardattn.world import World
 
 NOWHERE = torch.empty(0, 0, 0)
+UNGROUNDED = torch.empty(0, 0)
 APART = 104_729  # between the seeds of first looks and of what is drawn after them
 Kept = TypeVar("Kept")
 
@@ -33,6 +35,7 @@ class Columns(NamedTuple):
     box: Tensor = NOWHERE  # (N, M, 4) of the targets, NaN where absent
     density: Tensor = NOWHERE  # (N, h, w) where it attended, over all looks; (N, 0, 0) if unsaid
     activation: Tensor = NOWHERE  # (N, h, w) what the answer was read from: the class activation
+    grounded: Tensor = UNGROUNDED  # (N, S) how far a word's looks lie on what it names, NaN: none
 
     @property
     def prediction(self) -> Tensor:
@@ -201,6 +204,7 @@ def columns(path: Trajectory, world: World, scenes: Scenes, maps: list[Map]) -> 
         scenes.box,
         _density(path, place, world, maps),
         _last(maps, activation=True, like=path.logits),
+        grounded(world, place, scenes, maps),
     )
     return Columns(*(column.cpu() for column in by_example))
 

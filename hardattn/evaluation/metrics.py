@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hardattn.evaluation import localisation, scanpath
+from hardattn.evaluation import localisation, scanpath, sentences
 from hardattn.evaluation.calibration import (
     aurc as aurc,
     brier as brier,
@@ -231,6 +231,10 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
     **MAPS,
     "activation_pointing": activation_pointing,
     "activation_box_accuracy": activation_box_accuracy,
+    "token_accuracy": sentences.token_accuracy,
+    "bleu_4": sentences.bleu_4,
+    "cider": sentences.cider,
+    "grounding": sentences.grounding,
 }
 
 
@@ -238,7 +242,7 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
 OF_BOXES = (
     *("hit", "looked", "accuracy_looked", "accuracy_missed"),
     *(name for name in MAPS if name not in ("map_entropy", "effective_cells", "gini", "kept")),
-    *("activation_pointing", "activation_box_accuracy"),
+    *("activation_pointing", "activation_box_accuracy", "grounding"),
 )
 
 

@@ -1,6 +1,7 @@
 """Scenes: what an image becomes before anyone looks."""
 
 from hardattn.scenes.canvas import CELLS as CELLS
+from hardattn.scenes.captions import WORDS as WORDS, captions as captions
 from hardattn.scenes.majority import majority as majority
 from hardattn.scenes.makers import (
     PLACES as PLACES,

@@ -12,6 +12,7 @@ from hardattn.rng import Generator
 from hardattn.scenes.altered import Unpainted
 
 UNCUED = torch.empty(0, 0)
+UNNAMED = torch.empty(0, 0, dtype=torch.int64)
 
 
 class Scenes(NamedTuple):
@@ -22,6 +23,7 @@ class Scenes(NamedTuple):
     box: Tensor  # (B, M, 4) x0, y0, x1, y1 of M targets, in the coordinates of locations; NaN: none
     index: Tensor  # type: ignore[assignment]  # (B,) int64, the image of the split that is the first
     cue: Tensor = UNCUED  # (B, D) what may be told of the task beforehand; (0, 0): nothing
+    named: Tensor = UNNAMED  # (B, S) int64 which box each word names, -1: none; (0, 0): no sentence
 
     def __len__(self) -> int:
         return len(self.target)
