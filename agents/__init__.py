@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .ada_glimpse import AdaGlimpse
 from .adaptive_nn import AdaptiveNN
 from .attention_sampling import AttentionSampling
+from .caption_ram import CaptionRAM
 from .clip import ClipAgent, FrameRAM
 from .co_attention import CoAttention
 from .cross_attention import CrossAttention
@@ -39,7 +40,7 @@ from .saccader import Saccader
 from .scal import SCAL
 from .scripted import PATH, SCRIPTS, Following, Scripted
 from .self_distilled import SelfDistilled
-from .show_attend_tell import ShowAttendTell
+from .show_attend_tell import ShowAttendTell, TellingInWords
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
 from .stam import STAM
 from .temporal import TemporalRAM
@@ -66,6 +67,8 @@ AGENTS: dict[str, Row] = {
     "dt_ram": Row(DTRAM),
     "mram": Row(MRAM),
     "show_attend_tell": Row(ShowAttendTell, learns_by="soft_attention"),
+    "ram_captioner": Row(CaptionRAM),
+    "sat_captioner": Row(TellingInWords, learns_by="soft_attention"),
     "variational": Row(Variational, learns_by="variational_sampled"),
     "variational_dirichlet": Row(VariationalDirichlet, learns_by="variational_pathwise"),
     "sequential": Row(Sequential, learns_by="soft_attention"),
@@ -130,6 +133,7 @@ __all__ = [
     "AdaGlimpse",
     "AdaptiveNN",
     "AttentionSampling",
+    "CaptionRAM",
     "ClipAgent",
     "CoAttention",
     "CrossAttention",
@@ -161,6 +165,7 @@ __all__ = [
     "ShowAttendTell",
     "SoftAgent",
     "SpreadRAM",
+    "TellingInWords",
     "TemporalRAM",
     "Told",
     "TwoLevel",

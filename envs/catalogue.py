@@ -39,6 +39,7 @@ class Entry:
 SMALL: dict[str, Any] = {"canvas": 48, "zoom": 2, "size": 6, "scales": 3, "looks": 6}
 LARGE: dict[str, Any] = {"canvas": 60, "size": 12, "scales": 3, "looks": 8}
 CUED: dict[str, Any] = {"distractors": 4, "context": "cue", "first": "centre"}
+TELLING: dict[str, Any] = {"small": 1, "large": 2, "digits": 3, "looks": 10}
 CLUTTER: dict[str, Any] = {"distractors": 4, "distractor_size": 8}
 SMALL_EPISODE: dict[str, Any] = {"zoom": 2, "margin": 8, "ways": 3, "shots": 1} | {
     "size": 6,
@@ -54,6 +55,7 @@ DIGITS: dict[str, dict[str, Any]] = {
     "Cluttered": SMALL | CLUTTER,
     "Pair": SMALL | {"looks": 8},
     "Sequence": SMALL | {"canvas": 64, "digits": 3, "gap": 2, "looks": 12},
+    "Captions": TELLING | {"canvas": 48, "size": 6, "scales": 3},
     "Search": SMALL | CUED,
     "Localise": SMALL | CLUTTER,
     "Majority": SMALL | CLUTTER | {"canvas": 96, "looks": 12},
@@ -69,6 +71,7 @@ MNIST: dict[str, dict[str, Any]] = {
     "Cluttered": LARGE | CLUTTER,
     "Pair": LARGE | {"canvas": 100, "scales": 4},
     "Sequence": LARGE | {"canvas": 100, "digits": 3, "gap": 2, "looks": 12},
+    "Captions": TELLING | {"canvas": 168, "size": 12, "scales": 4},
     "Search": LARGE | CUED | {"canvas": 84},
     "Localise": LARGE | CLUTTER,
     "Majority": LARGE | CLUTTER | {"canvas": 124, "scales": 4, "looks": 16},
@@ -85,6 +88,7 @@ ABOUT = {
     "Cluttered": "Which class is the image that lies somewhere among pieces of others?",
     "Pair": "Which two classes are the two images on the canvas?",
     "Sequence": "Which classes are the images of a row, one by one, and where does it end?",
+    "Captions": "Which images are there, how large, and how do they lie? A sentence, word by word.",
     "Search": "In which of 3 x 3 cells is the image of the class that is named?",
     "Majority": "Of which class are three of the five images on the canvas?",
     "Masks": "Which places on the canvas belong to an image, and to one of which class?",
@@ -222,6 +226,7 @@ REWARDS = {
     "masks": "The share of the places that are answered rightly, at the last look.",
     "keypoints": "The share of the points that are answered rightly, at the last look.",
     "sequence": "1 for each right symbol that no wrong one precedes, at the last of its looks.",
+    "captions": "1 for each right word that no wrong one precedes, at the last of its looks.",
     "circle_square": "1 / {looks} for a right answer, 0 for a wrong one, at each look.",
     "catch": "1 at the last look if the ball was caught, else 0.",
 }

@@ -38,6 +38,11 @@ def of_sequence(classes: Sequence[str]) -> tuple[str, ...]:
     return (*classes, "end")
 
 
+def of_captions(classes: Sequence[str]) -> tuple[str, ...]:
+    """The words of `captions`: the classes, sizes, relations, how it begins, and the end."""
+    return (*classes, *scenes.WORDS)
+
+
 def of_cells(classes: Sequence[str]) -> tuple[str, ...]:
     """The cells of a `search`, row by row."""
     return _grid(scenes.CELLS)
@@ -181,6 +186,7 @@ SCENES: dict[str, SceneKind] = {
     "cluttered": SceneKind(scenes.cluttered),
     "pair": SceneKind(scenes.pair, of_pair),
     "sequence": SceneKind(scenes.sequence, of_sequence, SequenceTask),
+    "captions": SceneKind(scenes.captions, of_captions, SequenceTask),
     "search": SceneKind(scenes.search, of_cells, cue=class_name),
     "localise": SceneKind(scenes.localise, of_places, _at_places),
     "majority": SceneKind(scenes.majority),

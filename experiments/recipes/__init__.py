@@ -2,6 +2,7 @@
 
 from ..recipe import Recipe
 from . import cells, digits
+from .captions import CAPTIONING
 from .catch import CATCH_RECIPES
 from .circle_square import CIRCLE_SQUARE_RECIPES
 from .clips import CLIPS
@@ -46,6 +47,7 @@ _ALL: dict[str, Recipe] = {
     **INFORMED,
     **PROPOSING,
     **FIXATING,
+    **CAPTIONING,
     **FOLDER,
     **EXAMPLES,
     **EQUAL,

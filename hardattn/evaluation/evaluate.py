@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from hardattn.evaluation.grounding import grounded
 from hardattn.maps import Map, recorded
 from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout
 from hardattn.scenes import Scenes, inside
@@ -15,6 +16,7 @@ from hardattn.world import World
 
 NOWHERE = torch.empty(0, 0, 0)
 UNASKED = torch.empty(0)
+UNGROUNDED = torch.empty(0, 0)
 APART = 104_729  # between the seeds of first looks and of what is drawn after them
 Kept = TypeVar("Kept")
 
@@ -40,6 +42,7 @@ class Columns(NamedTuple):
     layout: Tensor = NOWHERE  # (N, 4) int64, see `tasks.Task.layout`; (N, 0) where it says nothing
     overlap: Tensor = UNASKED  # (N,) IoU of the place answered and the true one; (0,) if unasked
     frame: Tensor = NOWHERE  # (N, T, F) bool, which of F frames a look showed; (N, 0, 0): no clip
+    grounded: Tensor = UNGROUNDED  # (N, S) how far a word's looks lie on what it names, NaN: none
 
     @property
     def together(self) -> bool:
@@ -259,6 +262,7 @@ def columns(path: Trajectory, world: World, scenes: Scenes, maps: list[Map]) -> 
         layout.expand(len(scenes), -1),
         _overlap(world, path.logits.gather(0, held)[-1], scenes.target),
         _frames(point, world, looks),
+        grounded(world, place, scenes, maps),
     )
     return Columns(*(column.cpu() for column in by_example))
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hardattn.evaluation import localisation, places, scanpath
+from hardattn.evaluation import localisation, places, scanpath, sentences
 from hardattn.evaluation.calibration import (
     aurc as aurc,
     brier as brier,
@@ -243,6 +243,10 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
     "mean_iou": places.mean_iou,
     "boundary_f": places.boundary_f,
     "pck": places.pck,
+    "token_accuracy": sentences.token_accuracy,
+    "bleu_4": sentences.bleu_4,
+    "cider": sentences.cider,
+    "grounding": sentences.grounding,
 }
 
 
@@ -250,7 +254,7 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
 OF_BOXES = (
     *("hit", "looked", "accuracy_looked", "accuracy_missed"),
     *(name for name in MAPS if name not in ("map_entropy", "effective_cells", "gini", "kept")),
-    *("activation_pointing", "activation_box_accuracy", "pck"),
+    *("activation_pointing", "activation_box_accuracy", "pck", "grounding"),
 )
 
 

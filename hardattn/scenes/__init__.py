@@ -1,6 +1,7 @@
 """Scenes: what an image becomes before anyone looks."""
 
 from hardattn.scenes.canvas import CELLS as CELLS
+from hardattn.scenes.captions import WORDS as WORDS, captions as captions
 from hardattn.scenes.clips import clips as clips, of_clip as of_clip
 from hardattn.scenes.examples import (
     SIDES as SIDES,

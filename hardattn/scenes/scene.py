@@ -13,6 +13,7 @@ from hardattn.scenes.altered import Unpainted
 
 UNCUED = torch.empty(0, 0)
 UNLABELLED = torch.empty(0, dtype=torch.int64)
+UNNAMED = torch.empty(0, 0, dtype=torch.int64)
 
 
 class Scenes(NamedTuple):
@@ -24,6 +25,7 @@ class Scenes(NamedTuple):
     index: Tensor  # type: ignore[assignment]  # (B,) int64, the image of the split that is the first
     cue: Tensor = UNCUED  # (B, D) what may be told of the task beforehand; (0, 0): nothing
     label: Tensor = UNLABELLED  # (B,) int64, the first's class where the target is none; else (0,)
+    named: Tensor = UNNAMED  # (B, S) int64 which box each word names, -1: none; (0, 0): no sentence
 
     def __len__(self) -> int:
         return len(self.target)

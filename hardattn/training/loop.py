@@ -18,6 +18,7 @@ from hardattn.data import Dataset
 from hardattn.estimators import Loss
 from hardattn.estimators.counted import Counted
 from hardattn.estimators.led import Led, boxed
+from hardattn.estimators.taught import taught
 from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import compute, error
 from hardattn.problem import Problem
@@ -150,6 +151,7 @@ class Training:
         looker = cast(Agent, self.agent)
         if led:
             looker = Led(looker, scenes, self.options.led_by, self.world)
+        looker = taught(looker, self.world, scenes)
         look = again or partial(
             self.estimator, looker, self.world.upto(looks), scenes, self.generator
         )

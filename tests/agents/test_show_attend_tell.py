@@ -3,7 +3,12 @@
 import pytest
 import torch
 
+from hardattn.agents import TellingInWords
 from hardattn.rollout import rollout, soft
+from hardattn.scenes import Scenes
+from hardattn.sensors import Cells
+from hardattn.tasks import Classify
+from hardattn.world import World
 from tests.support.feature_attention import small, some
 
 
@@ -49,3 +54,25 @@ def test_the_penalty_spreads_soft_attention() -> None:
         descent.step()
     # Four looks at nine cells at best give each 4/9.
     assert 9 * (1 - 4 / 9) ** 2 - 1e-4 <= cost < before
+
+
+def test_tells_in_words_by_the_papers_equations() -> None:
+    torch.manual_seed(0)
+    world = World(Cells(2, 2), Classify(5), 4, context="whole")
+    agent = TellingInWords((1, 4, 4), 5, context=(1, 8, 8), looks=4, features=8, hidden=7).eval()
+    scenes = Scenes(some().image[:, :, :8, :8], *some()[1:]).slice(0, 3)
+    state = agent.start(world.context(scenes))
+    a, (h, c) = state.telling.features, state.telling.core.chunk(2, 1)
+    location = torch.softmax(torch.randn(3, 4), 1)
+    before = agent.words.embed.weight[[5, 5, 5]]
+    told, decision = agent.step(state, world.observe(world.open(scenes), location, 1))
+    z = torch.sigmoid(agent.gate(h)) * torch.einsum("bn,bnd->bd", location, a)
+    h, c = agent.core.cell(torch.cat([before, z], 1), (h, c))
+    deep = before + agent.from_hidden(h) + agent.from_feature(z)
+    assert torch.allclose(decision.logits, agent.output(deep), atol=1e-5)
+    assert torch.equal(told.said.word, decision.logits.argmax(-1))
+    alike = TellingInWords((1, 4, 4), 5, context=(1, 8, 8), looks=4, attention=False)
+    _, decision = alike.step(
+        alike.start(world.context(scenes)), world.observe(world.open(scenes), location, 1)
+    )
+    assert torch.allclose(decision.location.mean, torch.full((3, 4), 0.25))

@@ -40,6 +40,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "dt_ram": dict(SMALL, sensor=Retina(3, 2)),
     "mram": dict(SMALL, sensor=Retina(3, 2), joint=True),
     "show_attend_tell": dict(GRID, features=8, hidden=12),
+    "ram_captioner": dict(SMALL, sensor=Retina(3, 2), joint=True),
+    "sat_captioner": dict(GRID, features=8, hidden=12, embedding=6),
     "variational": dict(GRID, features=8, hidden=12),
     "variational_dirichlet": dict(GRID, features=8, hidden=12),
     "sequential": dict(GRID, hidden=12, keys=4, values=6),

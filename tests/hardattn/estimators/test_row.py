@@ -294,6 +294,8 @@ def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
         some_patches,
         drawing,
         two_levels,
+        hidden,
+        views,
     )
     totals = []
     for noise in (6, 7):
