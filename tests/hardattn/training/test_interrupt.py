@@ -23,16 +23,28 @@ from tests.support.crashes import forked
 from tests.support.training import EVERY, UPDATES, before_update, learn, outcome, same, struck
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What comes of a training that nothing stops."""
+    folder = tmp_path_factory.mktemp("whole")
+    learn(folder)
+    return outcome(folder)
+
+
 @pytest.mark.parametrize(
     "number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
 )
 @pytest.mark.parametrize("where", ["update", "last update", "validation", "checkpoint"])
 def test_a_signal_leaves_a_checkpoint_of_that_update(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int, where: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: dict[str, Any],
+    number: int,
+    code: int,
+    where: str,
 ) -> None:
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     strike = partial(os.kill, os.getpid(), number)
-    learn(tmp_path / "whole")
     at = {"update": 9, "last update": UPDATES - 1}.get(where, -1)
     with monkeypatch.context() as patch:
         if where == "validation":
@@ -48,7 +60,7 @@ def test_a_signal_leaves_a_checkpoint_of_that_update(
     assert found and found[0] in wanted
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
     learn(tmp_path / "parts")
-    assert same(outcome(tmp_path / "parts"), outcome(tmp_path / "whole"))
+    assert same(outcome(tmp_path / "parts"), whole)
 
 
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
