@@ -14,11 +14,14 @@ from .tables import FIGURE, drawable
 
 PIXELS, SECONDS = "pixels read of an image", "processor seconds an image"
 CANVAS = "pixels a side of the canvas"
+ERRORS = (
+    "Test error after a training that fits in 20 minutes of one core, with its 95 % interval over "
+    "test scenes; who has no mark there was not trained."
+)
+UNTRAINED = "Nobody was trained yet, so that there are no errors to show."
 CAPTION = (
-    "A mark is an agent on a canvas: test error after a training that fits in 20 minutes of one "
-    "core, with its 95 % interval over test scenes; seconds in use; and the most that its training "
-    "holds. Where a line ends the agent no longer fits in 4 GiB. Who has no mark beside an error "
-    "was not trained."
+    "A mark is an agent on a canvas. Seconds are in use, memory is what a training holds at most. "
+    "Where a line ends, the agent does not fit in 4 GiB on a larger canvas."
 )
 
 
@@ -31,11 +34,12 @@ def figures(found: Json, command: str) -> list[Figure]:
         drawn = _series(found, partial(_cost, name), error_of)
         if drawn:
             panels.append(Curves(axis, "test error, %", drawn, log_x=True))
+    caption = f"{CAPTION} {ERRORS if panels else UNTRAINED}"
     for name, label in (("seconds", SECONDS), ("mebibytes", "MiB held in training, at most")):
         drawn = _series(found, _canvas, partial(_plain, name))
         panels.append(Curves(CANVAS, f"{label} (log scale)", drawn, log_x=True))
     said = "digits of MNIST among noise, three of five alike"
-    return [Figure(FIGURE, said, "Megapixel digits", tuple(panels), CAPTION, command)]
+    return [Figure(FIGURE, said, "Megapixel digits", tuple(panels), caption, command)]
 
 
 def _cost(name: str, cell: Json) -> float:

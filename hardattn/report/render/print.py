@@ -218,6 +218,10 @@ def _curves(panel: Curves, axes: Axes) -> None:
         axes.set_xscale("log")
         axes.set_xlim(first / 1.2, 1.2 * last)
         axes.xaxis.set_minor_locator(NullLocator())
+        if last < 100 * first:  # powers of ten would be none or one
+            marks = [mark for mark in MARKS if first / 1.2 <= mark <= 1.2 * last]
+            axes.xaxis.set_major_locator(FixedLocator(marks))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         return
     axes.set_xlim(panel.start, last)
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))

@@ -69,4 +69,10 @@ def test_a_figure_shows_what_there_is() -> None:
     assert [one.label for one in panels[0].series] == ["attention sampling"]
     assert [mean.point for mean in panels[0].series[0].mean] == [25, 25]
     assert [one.x for one in panels[2].series] == [(1500, 8192)] * 2
-    assert len(printed(figure)["svg"]) < 300_000
+    drawn = printed(figure)["svg"].decode()
+    assert len(drawn) < 300_000 and ">2,000<" in drawn and ">5,000<" in drawn
+    untrained = found()
+    for cell in untrained["cells"]:
+        cell["figures"] = []
+    (figure,) = figures(untrained, "me")
+    assert len(figure.panels) == 2 and "Nobody was trained" in figure.caption
