@@ -68,9 +68,9 @@ def _at_places(
     return Localise(classes, each, bonus, (down / height, across / width))
 
 
-def of_masks(classes: Sequence[str]) -> tuple[str, ...]:
+def of_masks(classes: Sequence[str], label: str = "class") -> tuple[str, ...]:
     """What may be at a place of `masks`."""
-    return ("nothing", *classes)
+    return ("nothing", *classes) if label == "class" else ("nothing", "something")
 
 
 def of_key_points(classes: Sequence[str], canvas: Size, spacing: int = 2) -> tuple[str, ...]:
