@@ -10,6 +10,7 @@ from .ada_glimpse import AdaGlimpse
 from .adaptive_nn import AdaptiveNN
 from .attention_sampling import AttentionSampling
 from .das_net import DasNet
+from .dense import Dense
 from .dram import DRAM
 from .dt_ram import DTRAM
 from .dynamic_capacity import DynamicCapacity
@@ -22,6 +23,7 @@ from .glance_focus import GlanceFocus
 from .guided import GuidedRAM
 from .iterative_patch_selection import IterativePatchSelection
 from .kalman import KalmanRAM
+from .mask_ram import MaskRAM
 from .move import MoveRAM
 from .mram import MRAM
 from .normalised import Normalised
@@ -36,6 +38,7 @@ from .scal import SCAL
 from .scripted import PATH, SCRIPTS, Following, Scripted
 from .show_attend_tell import ShowAttendTell
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
+from .stacked_hourglass import MultiContextStack, StackedHourglass
 from .stam import STAM
 from .temporal import TemporalRAM
 from .told import Told
@@ -75,6 +78,10 @@ AGENTS: dict[str, Row] = {
     "kalman": Row(KalmanRAM),
     "full_view": Row(FullView),
     "soft": Row(SoftAgent),
+    "dense": Row(Dense),
+    "stacked_hourglass": Row(StackedHourglass),
+    "multi_context_stack": Row(MultiContextStack),
+    "mask_ram": Row(MaskRAM),
     "reinforced": Row(
         ReSAN,
         learns_by="three_phases",
@@ -95,7 +102,15 @@ AGENTS: dict[str, Row] = {
 }
 
 # Those that see everything at once: there is no looking that a script could replace.
-SEE_ALL = ("full_view", "soft", "gat_cluster", "das_net")
+SEE_ALL = (
+    "full_view",
+    "soft",
+    "gat_cluster",
+    "das_net",
+    "dense",
+    "stacked_hourglass",
+    "multi_context_stack",
+)
 
 __all__ = [
     "AGENTS",
@@ -115,6 +130,7 @@ __all__ = [
     "AdaptiveNN",
     "AttentionSampling",
     "DasNet",
+    "Dense",
     "DrawReader",
     "DynamicCapacity",
     "ExpectedInformation",
@@ -125,8 +141,10 @@ __all__ = [
     "GuidedRAM",
     "IterativePatchSelection",
     "KalmanRAM",
+    "MaskRAM",
     "MeanPool",
     "MoveRAM",
+    "MultiContextStack",
     "Normalised",
     "PatchDrop",
     "PatchSelection",
@@ -139,6 +157,7 @@ __all__ = [
     "ShowAttendTell",
     "SoftAgent",
     "SpreadRAM",
+    "StackedHourglass",
     "TemporalRAM",
     "Told",
     "Variational",

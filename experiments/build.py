@@ -75,6 +75,8 @@ def told(function: Callable[..., object], world: World, image: Image) -> Setting
         "grid": lambda: (sensor.rows, sensor.columns),
         "zoom": lambda: getattr(sensor, "cover", None),
         "places": lambda: sensor.places,
+        "window": lambda: tuple(getattr(sensor, "size", side) / side for side in image[1:]),
+        "layout": lambda: world.task.layout or None,
         "extent": lambda: tuple(
             one / side for one, side in zip(sensor.wide(image), image[1:], strict=True)
         ),

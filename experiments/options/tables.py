@@ -21,7 +21,7 @@ GIVEN = {
     "sensor": (),
     "agent": (
         *("glimpse", "classes", "context", "looks", "places", "actions"),
-        *("grid", "reach", "zoom", "extent", "block", "head"),
+        *("grid", "reach", "zoom", "extent", "block", "head", "layout", "window"),
     ),
     "estimator": ("agent", "world", "scenes", "generator"),
     "block": ("channels",),

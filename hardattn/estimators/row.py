@@ -21,6 +21,7 @@ NEEDS: dict[str, str] = {
     "policy": "a policy apart from the rest, as agents.DasNet's",
     "guide": "a guide, a posterior over places that knows the answer, as agents.Variational's",
     "features": "features of cells that it attends to, as agents.SCAL's",
+    "instructed": "answers on the way that can be supervised, as agents.Dense's",
     "unattended": "an answer without attention, as agents.GATCluster's",
 }
 

@@ -8,7 +8,16 @@ from functools import partial
 import pytest
 import torch
 
-from hardattn.agents import RAM, SCAL, AdaGlimpse, DasNet, GATCluster, Player, Scripted
+from hardattn.agents import (
+    RAM,
+    SCAL,
+    AdaGlimpse,
+    DasNet,
+    GATCluster,
+    Player,
+    Scripted,
+    StackedHourglass,
+)
 from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.scenes import Scenes
 from hardattn.sensors import Cells, GaussianWindow, Whole, Zoom
@@ -69,6 +78,13 @@ def gates() -> Setting:
     return DasNet((1, 4, 4), CLASSES, filters=2), world
 
 
+def stacks(bonus: float = 0.0) -> Setting:
+    """Two answers, one after the other, at the one place that there is."""
+    torch.manual_seed(9)
+    agent = StackedHourglass((1, 4, 4), CLASSES, layout=(1, 1, 0, 0), width=4, depth=1)
+    return agent, World(Whole(), Classify(CLASSES, bonus=bonus), 1, first="centre")
+
+
 def zoomed(bonus: float = 0.0) -> Setting:
     torch.manual_seed(9)
     world = World(Zoom(4), Classify(CLASSES, each=True, bonus=bonus), 2, first="centre")
@@ -111,6 +127,8 @@ OTHERS: dict[str, Callable[[], Setting]] = {
     "features, three looks": partial(features, looks=3),
     "clusters": clusters,
     "gates": gates,
+    "answers on the way": stacks,
+    "answers on the way, rewarded": partial(stacks, 0.7),
     "place and scale": zoomed,
     "place and scale, rewarded": partial(zoomed, 0.7),
     "several patches": some_patches,
@@ -248,7 +266,7 @@ def test_takes_part_in_a_curriculum_of_looks(name: str, scenes: Scenes) -> None:
 def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
     flat = partial(plane, GaussianWindow(2), bonus=0.0)
     agent, world = suiting(
-        name, flat, cells, patches, features, clusters, gates, zoomed, some_patches, drawing
+        name, flat, cells, patches, features, clusters, gates, stacks, zoomed, some_patches, drawing
     )
     totals = []
     for noise in (6, 7):
