@@ -11,6 +11,7 @@ from .expected import expecting
 from .fixations import FIXATING
 from .folder import FOLDER
 from .information import INFORMED
+from .masks import AT_PLACES
 from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
 from .pairs import PAIRS
 from .patches import CHOOSING
@@ -34,6 +35,7 @@ _ALL: dict[str, Recipe] = {
     **CIRCLE_SQUARE_RECIPES,
     **CATCH_RECIPES,
     **AT_ONCE,
+    **AT_PLACES,
     **CLUSTERING,
     **SELECTING,
     **CHOOSING,
