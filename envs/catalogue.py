@@ -51,6 +51,7 @@ DIGITS: dict[str, dict[str, Any]] = {
     "Localise": SMALL | CLUTTER,
     "Majority": SMALL | CLUTTER | {"canvas": 96, "looks": 12},
     "Masks": SMALL | CLUTTER | {"canvas": 40, "digits": 2, "spacing": 2},
+    "Pasted": SMALL | CLUTTER | {"canvas": 40, "side": 16, "spacing": 2},
     "Keypoints": SMALL | CLUTTER | {"canvas": 40, "spacing": 2},
 }
 MNIST: dict[str, dict[str, Any]] = {
@@ -63,6 +64,7 @@ MNIST: dict[str, dict[str, Any]] = {
     "Localise": LARGE | CLUTTER,
     "Majority": LARGE | CLUTTER | {"canvas": 124, "scales": 4, "looks": 16},
     "Masks": LARGE | CLUTTER | {"digits": 2, "spacing": 3},
+    "Pasted": LARGE | CLUTTER | {"side": 24, "spacing": 3},
     "Keypoints": LARGE | CLUTTER | {"spacing": 3},
 }
 ABOUT = {
@@ -74,6 +76,7 @@ ABOUT = {
     "Search": "In which of 3 x 3 cells is the image of the class that is named?",
     "Majority": "Of which class are three of the five images on the canvas?",
     "Masks": "Which places on the canvas belong to an image, and to one of which class?",
+    "Pasted": "Which places on the canvas were pasted there from another?",
     "Keypoints": "Where are the corners of an image's ink, and where is its centre?",
     "Localise": "At which of 5 x 5 places is the image, among pieces of others?",
 }
@@ -195,6 +198,7 @@ ANSWERED = "1 for a right answer, 0 for a wrong one, at the last look."
 REWARDS = {
     "localise": "The overlap (IoU) of the box that is answered and the true one, at the last look.",
     "masks": "The share of the places that are answered rightly, at the last look.",
+    "pasted": "The share of the places that are answered rightly, at the last look.",
     "keypoints": "The share of the points that are answered rightly, at the last look.",
     "sequence": "1 for each right symbol that no wrong one precedes, at the last of its looks.",
     "circle_square": "1 / {looks} for a right answer, 0 for a wrong one, at each look.",

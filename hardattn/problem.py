@@ -73,6 +73,11 @@ def of_masks(classes: Sequence[str], label: str = "class") -> tuple[str, ...]:
     return ("nothing", *classes) if label == "class" else ("nothing", "something")
 
 
+def of_pasted(classes: Sequence[str]) -> tuple[str, ...]:
+    """Where a place of `pasted` is from."""
+    return ("this scene", "another")
+
+
 def of_key_points(classes: Sequence[str], canvas: Size, spacing: int = 2) -> tuple[str, ...]:
     """The squares of `keypoints`, row by row."""
     rows, columns = scenes.cells(canvas, spacing)
@@ -138,6 +143,7 @@ SCENES: dict[str, SceneKind] = {
     "localise": SceneKind(scenes.localise, of_places, _at_places),
     "majority": SceneKind(scenes.majority),
     "masks": SceneKind(scenes.masks, of_masks, _at_every_place),
+    "pasted": SceneKind(scenes.pasted, of_pasted, _at_every_place),
     "keypoints": SceneKind(scenes.keypoints, of_key_points, _of_points),
     "circle_square": SceneKind(scenes.circle_square, of_shapes),
     "catch": SceneKind(catch, of_game, world=Catch),

@@ -66,6 +66,15 @@ SALIENT = replace(
     about=f"`masks`, asked only whether a place belongs to a digit, not to clutter. {SCENE}",
     problem=replace(PLAIN.problem, scene=PLAIN.problem.scene.but(label="salient")),
 )
+SQUARE = f"A square of 16x16 from another scene, each with waves of its own, {CANVAS}."
+PASTED = replace(
+    PLAIN,
+    title="pasted squares, no attention",
+    about=f"Which place was pasted there from another scene? The network of `masks`. {SQUARE}",
+    problem=replace(
+        PLAIN.problem, scene=Spec("pasted", canvas=40, zoom=2, distractors=4, side=16, spacing=2)
+    ),
+)
 GLIMPSES = Recipe(
     title="masks, RAM that paints",
     about=(
@@ -138,6 +147,13 @@ AT_PLACES: dict[str, Recipe] = {
         about=f"Pyramid feature attention, with its edges supervised. Control: `salient`. {SCENE}",
         agent=Spec("dense", decoder="pyramid"),
         estimator=INSTRUCTED,
+    ),
+    "pasted": PASTED,
+    "pasted-span": replace(
+        PASTED,
+        title="pasted squares, SPAN",
+        about=f"The local self-attention of SPAN in each unit. Control: `pasted`. {SQUARE}",
+        agent=Spec("dense", block=Spec("span")),
     ),
     "masks-ram": GLIMPSES,
     "masks-random": scripted("random"),

@@ -24,6 +24,9 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "search": [dict(canvas=(21, 24)), dict(canvas=48, zoom=2, distractors=8)],
     "localise": [dict(canvas=(14, 15), distractors=20, distractor_size=3)],
     "majority": [dict(canvas=(21, 24), distractors=2, distractor_size=3)],
+    "masks": [dict(canvas=(14, 15), distractors=9, distractor_size=3, spacing=3)],
+    "pasted": [dict(canvas=(14, 15), distractors=9, distractor_size=3, side=7)],
+    "keypoints": [dict(canvas=(24, 25), zoom=2, distractors=9, distractor_size=3)],
     "circle_square": [{}],
     "catch": [{}],
 }
