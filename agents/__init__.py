@@ -14,6 +14,7 @@ from .clip import ClipAgent, FrameRAM
 from .co_attention import CoAttention
 from .cross_attention import CrossAttention
 from .das_net import DasNet
+from .dense import Dense
 from .dram import DRAM
 from .dt_ram import DTRAM
 from .dynamic_capacity import DynamicCapacity
@@ -26,6 +27,7 @@ from .glance_focus import GlanceFocus
 from .guided import GuidedRAM
 from .iterative_patch_selection import IterativePatchSelection
 from .kalman import KalmanRAM
+from .mask_ram import MaskRAM
 from .masked_autoencoder import MaskedAutoencoder
 from .move import MoveRAM
 from .mram import MRAM
@@ -42,6 +44,7 @@ from .scripted import PATH, SCRIPTS, Following, Scripted
 from .self_distilled import SelfDistilled
 from .show_attend_tell import ShowAttendTell, TellingInWords
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
+from .stacked_hourglass import MultiContextStack, StackedHourglass
 from .stam import STAM
 from .temporal import TemporalRAM
 from .told import Told
@@ -86,6 +89,10 @@ AGENTS: dict[str, Row] = {
     "full_view": Row(FullView),
     "soft": Row(SoftAgent),
     "clip": Row(ClipAgent),
+    "dense": Row(Dense),
+    "stacked_hourglass": Row(StackedHourglass),
+    "multi_context_stack": Row(MultiContextStack),
+    "mask_ram": Row(MaskRAM),
     "reinforced": Row(
         ReSAN,
         learns_by="three_phases",
@@ -113,7 +120,7 @@ AGENTS: dict[str, Row] = {
 # Those that see everything at once: there is no looking that a script could replace.
 SEE_ALL = (
     *("full_view", "soft", "clip", "gat_cluster", "das_net", "co_attention", "cross_attention"),
-    *("masked_autoencoder", "self_distilled"),
+    *("masked_autoencoder", "self_distilled", "dense", "stacked_hourglass", "multi_context_stack"),
 )
 
 __all__ = [
@@ -138,6 +145,7 @@ __all__ = [
     "CoAttention",
     "CrossAttention",
     "DasNet",
+    "Dense",
     "DrawReader",
     "DynamicCapacity",
     "ExpectedInformation",
@@ -149,9 +157,11 @@ __all__ = [
     "GuidedRAM",
     "IterativePatchSelection",
     "KalmanRAM",
+    "MaskRAM",
     "MaskedAutoencoder",
     "MeanPool",
     "MoveRAM",
+    "MultiContextStack",
     "Normalised",
     "PatchDrop",
     "PatchSelection",
@@ -165,6 +175,7 @@ __all__ = [
     "ShowAttendTell",
     "SoftAgent",
     "SpreadRAM",
+    "StackedHourglass",
     "TellingInWords",
     "TemporalRAM",
     "Told",

@@ -89,11 +89,20 @@ class CNN(nn.Module):
         self.norm = nn.BatchNorm2d(width)
         self.context: nn.Module = nn.Identity()
 
-    def forward(self, image: Tensor) -> Tensor:
-        x = self.stem(image)
+    def fine(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, width / 2, H / 2, W / 2), on the way to what `forward` returns."""
+        convolution, norm, rectified, _ = self.stem
+        return rectified(norm(convolution(image)))
+
+    def deep(self, fine: Tensor) -> Tensor:
+        """The rest of the way."""
+        x = self.stem[3](fine)
         for unit in self.units:
             x = unit(x)
         return F.relu(self.context(self.norm(x)))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.deep(self.fine(image))
 
 
 class Patches(nn.Module):

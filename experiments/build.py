@@ -77,6 +77,8 @@ def told(function: Callable[..., object], world: World, image: Image) -> Setting
         "zoom": lambda: getattr(sensor, "cover", None),
         "places": lambda: sensor.places,
         "frames": lambda: world.frames,
+        "window": lambda: tuple(getattr(sensor, "size", side) / side for side in image[1:]),
+        "layout": lambda: world.task.layout or None,
         "extent": lambda: tuple(
             one / side for one, side in zip(sensor.wide(image), image[1:], strict=True)
         ),

@@ -91,9 +91,14 @@ def _at_places(
     return Localise(classes, each, bonus, (down / height, across / width))
 
 
-def of_masks(classes: Sequence[str]) -> tuple[str, ...]:
+def of_masks(classes: Sequence[str], label: str = "class") -> tuple[str, ...]:
     """What may be at a place of `masks`."""
-    return ("nothing", *classes)
+    return ("nothing", *classes) if label == "class" else ("nothing", "something")
+
+
+def of_pasted(classes: Sequence[str]) -> tuple[str, ...]:
+    """Where a place of `pasted` is from."""
+    return ("this scene", "another")
 
 
 def of_key_points(classes: Sequence[str], canvas: Size, spacing: int = 2) -> tuple[str, ...]:
@@ -191,6 +196,7 @@ SCENES: dict[str, SceneKind] = {
     "localise": SceneKind(scenes.localise, of_places, _at_places),
     "majority": SceneKind(scenes.majority),
     "masks": SceneKind(scenes.masks, of_masks, _at_every_place),
+    "pasted": SceneKind(scenes.pasted, of_pasted, _at_every_place),
     "keypoints": SceneKind(scenes.keypoints, of_key_points, _of_points),
     "query": SceneKind(scenes.query, of_query, _at_corners, cue=example),
     "few_shot": SceneKind(scenes.few_shot, of_ways),

@@ -26,6 +26,7 @@ MAY = {
     "blocks": "maps nn noise",
     "stochastic": "blocks distributions maps nn noise",
     "attention": "blocks stochastic",
+    "decoders": "blocks maps",
     "data": "",
     "scenes": "data rng",
     "sensors": "scenes",

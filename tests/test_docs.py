@@ -13,6 +13,7 @@ import pytest
 from hardattn import problem, sensors, tasks, world
 from hardattn.agents import AGENTS, SCRIPTS
 from hardattn.attention import BLOCKS, HEADS
+from hardattn.decoders import DECODERS
 from hardattn.envs import CATALOGUE
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.metrics import METRICS
@@ -50,6 +51,7 @@ NAMED = {
     "agents": AGENTS,
     "blocks": BLOCKS,
     "heads": HEADS,
+    "decoders": DECODERS,
     "estimators": ESTIMATORS,
     "metrics": METRICS,
     "sensors": sensors.SENSORS,

@@ -14,6 +14,7 @@ from .expected import expecting
 from .fixations import FIXATING
 from .folder import FOLDER
 from .information import INFORMED
+from .masks import AT_PLACES
 from .mnist import FASHION, MNIST, MRAM, TRANSLATED_60
 from .pairs import PAIRS
 from .patches import CHOOSING
@@ -39,6 +40,7 @@ _ALL: dict[str, Recipe] = {
     **CIRCLE_SQUARE_RECIPES,
     **CATCH_RECIPES,
     **AT_ONCE,
+    **AT_PLACES,
     **CLUSTERING,
     **CLIPS,
     **PRETRAINED,

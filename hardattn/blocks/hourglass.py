@@ -8,7 +8,41 @@ from hardattn.blocks.residual_attention import Bottleneck
 from hardattn.maps import AttentionMap
 
 
-class Hourglass(nn.Module):
+class Scales(nn.Module):
+    """An hourglass: features at every scale, put together again. (B, C, H, W) -> same.
+
+    At each scale a unit goes across and another down, after 2x2 max-pooling; on the way up the
+    nearest pixel is repeated and the two are added. Units are bottlenecks with C / 2 channels
+    between. Odd sides are rounded up on the way down and cut on the way up.
+    """
+
+    def __init__(self, channels: int, depth: int):
+        super().__init__()
+        if depth < 1:
+            raise ValueError(f"an hourglass needs a depth of at least 1, not {depth}")
+
+        def units(count: int) -> nn.ModuleList:
+            return nn.ModuleList(Bottleneck(channels, channels // 2) for _ in range(count))
+
+        self.across, self.down, self.up = units(depth), units(depth), units(depth)
+        self.bottom = Bottleneck(channels, channels // 2)
+
+    def scales(self, x: Tensor) -> list[Tensor]:
+        """What is put together at each scale, the coarsest first; the last has the sides of x."""
+        kept, seen = [], x
+        for across, down in zip(self.across, self.down, strict=True):
+            kept.append(across(seen))
+            seen = down(F.max_pool2d(seen, 2, ceil_mode=True))
+        found = [self.bottom(seen)]
+        for up in self.up:
+            beside = kept.pop()
+            height, width = beside.shape[2:]
+            above = F.interpolate(up(found[-1]), scale_factor=2, mode="nearest")
+            found.append(beside + above[..., :height, :width])
+        return found
+
+
+class Hourglass(Scales):
     """y = x * sigmoid(heatmap(x)): an hourglass sees the map at every scale and says where.
 
     (B, C, H, W) -> same. At each scale a unit goes across and another down, after 2x2 max-pooling;
@@ -29,29 +63,12 @@ class Hourglass(nn.Module):
     placement = "branch"
 
     def __init__(self, channels: int, *, depth: int = 2):
-        super().__init__()
-        if depth < 1:
-            raise ValueError(f"an hourglass needs a depth of at least 1, not {depth}")
-
-        def units(count: int) -> nn.ModuleList:
-            return nn.ModuleList(Bottleneck(channels, channels // 2) for _ in range(count))
-
-        self.across, self.down, self.up = units(depth), units(depth), units(depth)
-        self.bottom = Bottleneck(channels, channels // 2)
+        super().__init__(channels, depth)
         self.norm = nn.BatchNorm2d(channels)
         self.heatmap = nn.Conv2d(channels, 1, 1)
         self.map = AttentionMap("spatial gate")
 
     def forward(self, x: Tensor) -> Tensor:
-        kept, seen = [], x
-        for across, down in zip(self.across, self.down, strict=True):
-            kept.append(across(seen))
-            seen = down(F.max_pool2d(seen, 2, ceil_mode=True))
-        seen = self.bottom(seen)
-        for up in self.up:
-            beside = kept.pop()
-            height, width = beside.shape[2:]
-            above = F.interpolate(up(seen), scale_factor=2, mode="nearest")
-            seen = beside + above[..., :height, :width]
+        seen = self.scales(x)[-1]
         gate = torch.sigmoid(self.heatmap(F.relu(self.norm(seen))))
         return x * self.map(gate)

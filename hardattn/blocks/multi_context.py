@@ -6,6 +6,14 @@ from torch import Tensor, nn
 from hardattn.maps import AttentionMap
 
 
+def mean_field(score: Tensor, spread: nn.Module, steps: int) -> Tensor:
+    """(B, 1, H, W) scores -> a gate: a <- sigmoid(score + spread(a)), from the score itself."""
+    gate = score
+    for _ in range(steps):
+        gate = torch.sigmoid(score + spread(gate))
+    return gate
+
+
 class MultiContext(nn.Module):
     """y = x * a_3, a_1 = sigmoid(s + k * s), a_i = sigmoid(s + k * a_(i-1)), s = conv_3x3(x).
 
@@ -34,10 +42,7 @@ class MultiContext(nn.Module):
 
     def infer(self, score: Tensor) -> Tensor:
         """(B, 1, H, W) scores -> the gate."""
-        gate = score
-        for _ in range(self.steps):
-            gate = torch.sigmoid(score + self.spread(gate))
-        return gate
+        return mean_field(score, self.spread, self.steps)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.map(self.infer(self.score(x)))

@@ -47,8 +47,13 @@ class PyramidFeature(nn.Module):
             nn.BatchNorm2d(1),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def gates(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features behind the channel gate, and the spatial gate that is made of them."""
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(x.mean((2, 3))))))
         x = x * self.channel_map(gate)[:, :, None, None]
         gate = torch.sigmoid(self.across_down(x) + self.down_across(x))
-        return x * self.spatial_map(gate)
+        return x, self.spatial_map(gate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, gate = self.gates(x)
+        return x * gate

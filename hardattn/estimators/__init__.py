@@ -31,6 +31,7 @@ from hardattn.estimators.critic import SelfCriticalAttention
 from hardattn.estimators.enumerated import enumerated, marginal_likelihood
 from hardattn.estimators.evolution import SNES
 from hardattn.estimators.frozen_base import FrozenBase
+from hardattn.estimators.instructed import instructed
 from hardattn.estimators.multi_sample import (
     leave_one_out,
     reweighted_wake_sleep,
@@ -207,6 +208,12 @@ ESTIMATORS: dict[str, Row] = {
         rewards=False,
         episodes=5,
         needs="guide",
+    ),
+    "instructed": Row(
+        instructed,
+        biased="of what is said on the way, too",
+        rewards=False,
+        needs="instructed",
     ),
     "gat_cluster": Row(
         gat_cluster,

@@ -25,6 +25,7 @@ NEEDS: dict[str, str] = {
     "named": "a comparison place by place, as agents.CrossAttention's",
     "restore": "a decoder of patches that are hidden, as agents.MaskedAutoencoder's",
     "project": "a projection of its features, as agents.SelfDistilled's",
+    "instructed": "answers on the way that can be supervised, as agents.Dense's",
     "unattended": "an answer without attention, as agents.GATCluster's",
 }
 

@@ -1,5 +1,7 @@
 """Scenes of which is asked, at many places at once, what is there; or where points of it are."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -33,6 +35,7 @@ def masks(
     distractors: int = 4,
     distractor_size: int = 8,
     spacing: int = 2,
+    label: Literal["class", "salient"] = "class",
 ) -> Scenes:
     """Images at uniform places among pieces of others: which pixel belongs to an image, and to one
     of which class?
@@ -40,7 +43,7 @@ def masks(
     It is asked of the middle pixel of every square of `spacing` pixels. The target is (B, h * w),
     row by row: 0 where there is none of the images, else 1 + the class of the last that was put
     there. A pixel belongs to an image where its own value there is at least INK; pieces belong to
-    nothing, and may lie on an image.
+    nothing, and may lie on an image. label: "salient", whether there is any of the images, 0 or 1.
 
     Args:
         canvas: Height and width in pixels, or one number for a square.
@@ -49,7 +52,10 @@ def masks(
         distractors: How many crops of other images clutter the canvas.
         distractor_size: Side of such a crop in pixels.
         spacing: Pixels from a place that is asked about to the next, in a row and in a column.
+        label: What is asked of a place: its class, or whether an image is there, salient.
     """
+    if label not in ("class", "salient"):
+        raise ValueError(f"no label {label!r} of masks: choose one of class, salient")
     scene = Canvas(split, index, generator, canvas)
     h, w = scene.fits(zoom)
     members = torch.cat([index[:, None], scene.below(len(split), len(index), digits - 1)], 1)
@@ -67,10 +73,10 @@ def masks(
     y, x = y.clamp(0, height - 1)[..., None], x.clamp(0, width - 1)[..., None, :]
     ink = split.stacked.amax(1)[members[..., None, None], y, x] >= INK
     there = (ink & within).flatten(2)
-    label = 1 + split.labels[members]
+    which = 1 + split.labels[members] if label == "class" else torch.ones_like(members)
     target = torch.zeros_like(there[:, 0], dtype=torch.int64)
     for number in range(digits):
-        target = torch.where(there[:, number], label[:, number, None], target)
+        target = torch.where(there[:, number], which[:, number, None], target)
     return Scenes(scene.picture(), target, box, index)
 
 

@@ -66,6 +66,10 @@ OTHERS: dict[str, dict[str, Any]] = {
     "co_attention": dict(sensor=Whole(), context="whole", width=8, embedding=6, zoom=1),
     "cross_attention": dict(sensor=Whole(), width=8),
     "das_net": dict(sensor=Whole(), filters=3),
+    "stacked_hourglass": dict(sensor=Whole(), layout=(1, 2, 0, 0), width=8, depth=1),
+    "multi_context_stack": dict(sensor=Whole(), layout=(1, 2, 0, 0), width=8, depth=1),
+    "mask_ram": dict(SMALL, sensor=Retina(5, 2), layout=(2, 5, 0, 0), paint=4, joint=True),
+    "dense": dict(sensor=Whole(), layout=(2, 5, 0, 0), width=8),
     "dynamic_capacity": dict(SOME, features=8, filters=4, hint=0.1),
     "expected_information": dict(
         sensor=Several(3, 3, 1), grid=(3, 3), features=8, hidden=12, latent=4, filters=4

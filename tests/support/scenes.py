@@ -17,6 +17,7 @@ CANVASES = {
     "localise": dict(canvas=(14, 15), distractor_size=3),
     "majority": dict(canvas=(21, 24), distractors=3, distractor_size=3),
     "masks": dict(canvas=(20, 22), distractor_size=3),
+    "pasted": dict(canvas=(20, 22), distractor_size=3, side=7),
     "keypoints": dict(canvas=(20, 22), distractor_size=3),
     "query": dict(canvas=(20, 24), clutter_size=3, absent=0.0),
     "few_shot": {},

@@ -19,6 +19,7 @@ from hardattn.agents import (
     Player,
     Scripted,
     SelfDistilled,
+    StackedHourglass,
 )
 from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.scenes import Scenes
@@ -99,6 +100,13 @@ def views() -> Setting:
     return SelfDistilled((1, 4, 4), CLASSES, width=8, side=2), world
 
 
+def stacks(bonus: float = 0.0) -> Setting:
+    """Two answers, one after the other, at the one place that there is."""
+    torch.manual_seed(9)
+    agent = StackedHourglass((1, 4, 4), CLASSES, layout=(1, 1, 0, 0), width=4, depth=1)
+    return agent, World(Whole(), Classify(CLASSES, bonus=bonus), 1, first="centre")
+
+
 def zoomed(bonus: float = 0.0) -> Setting:
     torch.manual_seed(9)
     world = World(Zoom(4), Classify(CLASSES, each=True, bonus=bonus), 2, first="centre")
@@ -145,6 +153,8 @@ OTHERS: dict[str, Callable[[], Setting]] = {
     "two levels": two_levels,
     "hidden patches": hidden,
     "views": views,
+    "answers on the way": stacks,
+    "answers on the way, rewarded": partial(stacks, 0.7),
     "place and scale": zoomed,
     "place and scale, rewarded": partial(zoomed, 0.7),
     "several patches": some_patches,
@@ -296,6 +306,7 @@ def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
         two_levels,
         hidden,
         views,
+        stacks,
     )
     totals = []
     for noise in (6, 7):

@@ -35,6 +35,9 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "majority": [dict(canvas=(21, 24), distractors=2, distractor_size=3)],
     "query": [dict(canvas=(21, 24), clutter=9, clutter_size=3), dict(canvas=48, zoom=2, clutter=0)],
     "few_shot": [{}, dict(zoom=2, ways=2, shots=2, margin=5)],
+    "masks": [dict(canvas=(14, 15), distractors=9, distractor_size=3, spacing=3)],
+    "pasted": [dict(canvas=(14, 15), distractors=9, distractor_size=3, side=7)],
+    "keypoints": [dict(canvas=(24, 25), zoom=2, distractors=9, distractor_size=3)],
     "circle_square": [{}],
     "clips": [
         dict(canvas=(9, 10), frames=3, speed=1),

@@ -21,7 +21,7 @@ from hardattn.world import World
 from tests.hardattn.scenes.test_canvas import OPTIONS, numbers, split
 from tests.support.sensors import example
 
-PLACED = [name for name in SCENES if name not in ("circle_square", "catch")]
+PLACED = [name for name in SCENES if name not in ("circle_square", "catch", "pasted")]
 RETINAS = [(1, 1), (8, 1), (5, 1), (4, 3), (3, 3), (5, 4), (2, 5)]
 
 
