@@ -21,7 +21,7 @@ GIVEN = {
     "sensor": (),
     "agent": (
         *("glimpse", "classes", "context", "looks", "places", "actions"),
-        *("grid", "reach", "zoom", "extent", "block", "head"),
+        *("grid", "reach", "zoom", "extent", "cue", "block", "head"),
     ),
     "estimator": ("agent", "world", "scenes", "generator"),
     "block": ("channels",),

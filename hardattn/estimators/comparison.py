@@ -56,7 +56,8 @@ def _ranking(logits: Tensor, target: Tensor, upper: float, lower: float) -> Tens
     score = torch.sigmoid(logits[:, :-1] - logits[:, -1:])
     true = F.one_hot(target, logits.shape[1])[:, :-1].to(score)
     alone = true * (upper - score).clamp_min(0) + (1 - true) * (score - lower).clamp_min(0)
-    one, other = torch.triu_indices(*(2 * score.shape[1:]), offset=1, device=score.device)
+    places = score.shape[1]
+    one, other = torch.triu_indices(places, places, offset=1, device=score.device)
     apart = (score[:, one] - score[:, other]).abs()
     alike = true[:, one] == true[:, other]
     pairs = torch.where(alike, (apart - lower).clamp_min(0), (upper - apart).clamp_min(0))
