@@ -154,7 +154,7 @@ class CoAttention(nn.Module):
         context: Shape of the context, which is the example where there is no cue.
         attend: Let scene and example attend to each other.
         excite: Let the example gate the channels of both.
-        zoom: Pixels a side that each pixel of the example becomes, as images in the scene have it.
+        enlarge: Pixels a side that each pixel of the example becomes, as in the scene.
         width: Channels of the backbone.
         embedding: Numbers that each place is compared by.
         reduction: Channels to a unit of the middle layer of the gate.
@@ -169,7 +169,7 @@ class CoAttention(nn.Module):
         context: tuple[int, ...] | None = None,
         attend: bool = True,
         excite: bool = True,
-        zoom: int = 2,
+        enlarge: int = 2,
         width: int = 32,
         embedding: int = 32,
         reduction: int = 16,
@@ -182,7 +182,7 @@ class CoAttention(nn.Module):
                 f"{tuple(shown)}: take a scene that tells one, as query does, or a context that is "
                 "a picture"
             )
-        self.example, self.zoom, self.side = tuple(shown), zoom, math.isqrt(classes - 1)
+        self.example, self.enlarge, self.side = tuple(shown), enlarge, math.isqrt(classes - 1)
         if self.side < 1 or self.side**2 + 1 != classes:
             raise ValueError(
                 f"the answers are n x n boxes and none of them, which {classes} are not: take a "
@@ -192,7 +192,7 @@ class CoAttention(nn.Module):
         self.attend: nn.Module = MutualAttention(width) if attend else nn.Identity()
         self.excite: nn.Module = CoExcitation(width, reduction) if excite else nn.Identity()
         self.embed = nn.Conv2d(width, embedding, 1, bias=False)
-        large = _quarter(*(zoom * side for side in shown[1:]))
+        large = _quarter(*(enlarge * side for side in shown[1:]))
         self.boxes = Boxes(_quarter(*glimpse[1:]), large, self.side)
         self.scale = nn.Parameter(torch.tensor(10.0))
         self.threshold = nn.Parameter(torch.tensor(5.0))
@@ -204,7 +204,7 @@ class CoAttention(nn.Module):
 
     def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
         shown = state.unflatten(1, self.example)
-        shown = shown.repeat_interleave(self.zoom, 3).repeat_interleave(self.zoom, 2)
+        shown = shown.repeat_interleave(self.enlarge, 3).repeat_interleave(self.enlarge, 2)
         pair = Pair(self.features(seen.glimpse), self.features(shown))
         scene, example = (self.embed(each) for each in self.excite(self.attend(pair)))
         boxes, asked = self.boxes(scene, example)

@@ -21,7 +21,8 @@ GIVEN = {
     "sensor": ("frames",),
     "agent": (
         *("glimpse", "classes", "context", "looks", "places", "actions"),
-        *("grid", "reach", "zoom", "extent", "frames", "block", "head", "layout", "window"),
+        *("grid", "reach", "zoom", "extent", "frames", "cue"),
+        *("block", "head", "layout", "window"),
     ),
     "estimator": ("agent", "world", "scenes", "generator"),
     "block": ("channels",),

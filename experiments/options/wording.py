@@ -10,7 +10,7 @@ from .option import Option, UsageError, choose, kinds_of
 # Numbers that mean something below 1, or nothing below 2, by name; others are counted from 1.
 LEAST = {
     **dict.fromkeys(("distractors", "gap", "top", "pretraining", "test_seed", "seed", "warmup"), 0),
-    "parts": 0,
+    **dict.fromkeys(("clutter", "margin", "held_out", "parts"), 0),
     **dict.fromkeys(("samples", "population"), 2),
     "width": 8,
 }

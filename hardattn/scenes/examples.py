@@ -64,21 +64,14 @@ def query(
     own = dealt(split, classes, held_out, class_seed, 2, turns)
     scene = Canvas(split, index, generator, canvas)
     index = _asked(scene, own, index, images)
-    h, w = scene.fits(zoom)
-    high, wide = scene.height // 2, scene.width // 2
-    down, across = between(canvas, h, w)
     scene.clutter(clutter, clutter_size, zoom, own.order)
     example = _another(scene, own, index)
     others = _of_others(scene, own, index, distractors + 1)
     missing = scene.below(FINE, count, 1) < round(absent * FINE)
     first = torch.where(missing, others[:, -1:], index[:, None])
     members = torch.cat([first, others[:, :-1]], 1)
-    quarter = scene.below(FINE, count, QUARTERS).argsort(1)[:, : 1 + distractors]
-    corner = scene.below(4, count, 1 + distractors)
-    top = quarter // 2 * high + corner // 2 * down
-    left = quarter % 2 * wide + corner % 2 * across
+    place, top, left = _in_quarters(scene, zoom, 1 + distractors)
     box = scene.paste(members, top, left, zoom)[:, :1]
-    place = (quarter // 2 * 2 + corner // 2) * SIDES + quarter % 2 * 2 + corner % 2
     target = torch.where(missing, SIDES**2, place[:, :1])[:, 0]
     # Where there is nothing to be found it is a point at the centre, which is no target's box.
     box = torch.where(missing[..., None], 0.0, box)
@@ -168,6 +161,20 @@ def _asked(scene: Canvas, own: Dealt, index: Tensor, images: int) -> Tensor:
 def _picture(scene: Canvas, turns: bool) -> Tensor | Sprites:
     """The scenes; painted if images of theirs are turned, which their split does not hold."""
     return scene.sprites().painted() if turns else scene.picture()
+
+
+def _in_quarters(scene: Canvas, zoom: int, many: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Places for so many zoomed images, each in a quarter of its own, and where they begin.
+
+    (B, many) each. Quarters are drawn without replacement, corners of them uniformly.
+    """
+    down, across = between((scene.height, scene.width), *scene.fits(zoom))
+    quarter = scene.below(FINE, scene.count, QUARTERS).argsort(1)[:, :many]
+    corner = scene.below(4, scene.count, many)
+    top = quarter // 2 * (scene.height // 2) + corner // 2 * down
+    left = quarter % 2 * (scene.width // 2) + corner % 2 * across
+    place = (quarter // 2 * 2 + corner // 2) * SIDES + quarter % 2 * 2 + corner % 2
+    return place, top, left
 
 
 def _of_others(scene: Canvas, own: Dealt, index: Tensor, count: int) -> Tensor:

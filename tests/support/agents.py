@@ -63,7 +63,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "reinforced": dict(sensor=Pairs(3, 3), context="whole", grid=(3, 3), **TOKENS),
     "attention_sampling": dict(SOME, features=8, filters=4),
     "ada_glimpse": dict(sensor=SENSORS["zoom"](4), patch=2, width=8, depth=1, heads=2),
-    "co_attention": dict(sensor=Whole(), context="whole", width=8, embedding=6, zoom=1),
+    "co_attention": dict(sensor=Whole(), context="whole", width=8, embedding=6, enlarge=1),
     "cross_attention": dict(sensor=Whole(), width=8),
     "das_net": dict(sensor=Whole(), filters=3),
     "stacked_hourglass": dict(sensor=Whole(), layout=(1, 2, 0, 0), width=8, depth=1),

@@ -205,7 +205,7 @@ def test_what_cannot_be_made_is_refused_in_a_line() -> None:
     for words, options in (
         ("room for 3 distractors", dict(canvas=20, distractors=4)),
         ("absent is a share", dict(canvas=20, absent=2.0)),
-        ("4 x 4 places of 4x3 pixels do not fit", dict(canvas=8)),
+        ("4 x 4 places of 4x3 pixels do not fit", dict(canvas=8, clutter=0)),
     ):
         with pytest.raises(ValueError, match=words):
             query(split, index, numbers(0), **options)  # type: ignore[arg-type]
