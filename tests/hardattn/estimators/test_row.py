@@ -273,7 +273,9 @@ def test_takes_part_in_a_curriculum_of_looks(name: str, scenes: Scenes) -> None:
 def test_draws_from_its_generator_alone(name: str, scenes: Scenes) -> None:
     flat = partial(plane, GaussianWindow(2), bonus=0.0)
     agent, world = suiting(
-        name, flat, cells, patches, features, clusters, gates, zoomed, some_patches, drawing
+        name,
+        *(flat, cells, patches, features, clusters, gates, zoomed, some_patches, drawing),
+        *(hidden, views),
     )
     totals = []
     for noise in (6, 7):
