@@ -62,7 +62,7 @@ def clips(
     many = 2 if asked in ("order", "bounce") else 1
     room = _room(scene.fits(zoom), (height, width), many)
     shown = _shown(shown, frames, asked)
-    count, device = len(index), index.device
+    device = index.device
     members = index[:, None]
     if many == 2:
         members = torch.cat([members, scene.of_other_classes(index, 1)], 1)
