@@ -29,11 +29,13 @@ from hardattn.blocks.em_attention import EMAttention
 from hardattn.blocks.fca import FCA
 from hardattn.blocks.gain import GAIN
 from hardattn.blocks.gated_pooling import GatedPooling
+from hardattn.blocks.general import General
 from hardattn.blocks.hamburger import Hamburger
 from hardattn.blocks.harmonious import Harmonious
 from hardattn.blocks.high_order import HighOrder
 from hardattn.blocks.hoga import HOGA, HOGASearch
 from hardattn.blocks.hourglass import Hourglass
+from hardattn.blocks.inception import Inception
 from hardattn.blocks.kalman_pooling import KalmanPooling
 from hardattn.blocks.mirror import Mirror
 from hardattn.blocks.multi_context import MultiContext
@@ -114,12 +116,14 @@ BLOCKS: dict[str, Entry] = {
     "efficient": Entry(Efficient, "self"),
     "em_attention": Entry(EMAttention, "bases"),
     "fca": Entry(FCA, "channel"),
+    "general": Entry(General, "arithmetic"),
     "hamburger": Entry(Hamburger, "bases"),
     "harmonious": Entry(Harmonious, "channel"),
     "high_order": Entry(HighOrder, "channel"),
     "hoga": Entry(HOGA, "channel"),
     "hoga_search": Entry(HOGASearch, "channel"),
     "hourglass": Entry(Hourglass, "spatial"),
+    "inception": Entry(Inception, "arithmetic"),
     "mirror": Entry(Mirror, "arithmetic"),
     "multi_context": Entry(MultiContext, "spatial"),
     "multi_head": Entry(MultiHead, "self"),

@@ -4,9 +4,9 @@ from hardattn.training.options import TrainOptions
 
 from ..recipe import ProblemOptions, Recipe, Spec
 
-SCENE = "Digits doubled to 16x16, anywhere on a blank 24x24 canvas."
+SCENE = "Digits doubled to 16x16, as they are: 16 patches of 4x4."
 PROBE = "Then its features are frozen, and a linear probe learns to answer from their mean."
-UPDATES, PROBED = 600, 300  # without labels, and with
+UPDATES, PROBED = 900, 300  # without labels, and with
 BATCH = 128
 
 
@@ -16,11 +16,10 @@ def pretrained(title: str, about: str, agent: Spec, estimator: Spec) -> Recipe:
         title=title,
         about=f"{about} {PROBE} {SCENE}",
         problem=ProblemOptions(
-            scene=Spec("translated", canvas=24, zoom=2),
+            scene=Spec("plain", zoom=2),
             sensor=Spec("whole"),
             looks=1,
             first="centre",
-            test_draws=4,
         ),
         agent=agent,
         estimator=estimator,

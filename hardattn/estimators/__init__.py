@@ -238,7 +238,6 @@ ESTIMATORS: dict[str, Row] = {
     "self_distillation": Row(
         SelfDistillation,
         biased="of what needs no label, then of the loss of a probe",
-        episodes=2,
         whole=True,
         needs="project",
     ),

@@ -33,14 +33,15 @@ class Fixed:
 class Pretraining(Counted):
     """For some updates what needs no label, then the task: see those who inherit this.
 
-    pretraining: updates without labels. probe: whether the task moves the probe alone from there
-    on, or everything. labels: the share of the images whose label is read, which hangs on their
-    number alone: the same images in every run, hardly more of one class than of another.
+    pretraining: updates without labels; None: all, and the task beside them. probe: whether the
+    task moves the probe alone, or everything. labels: the share of the images whose label is read,
+    which hangs on their number alone: the same images in every run, hardly more of one class than
+    of another.
     """
 
-    def __init__(self, pretraining: int, probe: bool, labels: float):
+    def __init__(self, pretraining: int | None, probe: bool, labels: float):
         super().__init__()
-        if pretraining < 0 or not 0 < labels <= 1:
+        if (pretraining or 0) < 0 or not 0 < labels <= 1:
             raise ValueError(
                 "updates without labels are 0 or more, and labels a share above 0 and up to 1, not "
                 f"{pretraining} and {labels}"
@@ -58,18 +59,27 @@ class Pretraining(Counted):
         scenes: Scenes,
         generator: torch.Generator | None = None,
     ) -> Loss:
-        if self.count() < self.pretraining:
-            each = self.unlabelled(agent, scenes, generator)
-            with torch.no_grad():
-                path = rollout(agent, world, scenes, greedy, generator)
-            path = path._replace(loss=each.expand_as(path.loss) / len(path.loss))
-            return Loss(each.mean(), path, torch.zeros_like(path.loss))
+        before, both = self.count(), self.pretraining is None
+        if not both and before >= (self.pretraining or 0):
+            return self._task(agent, world, scenes, generator)
+        each = self.unlabelled(agent, scenes, generator)
+        if both:
+            loss = self._task(agent, world, scenes, generator)
+            return loss._replace(total=loss.total + each.mean())
+        with torch.no_grad():
+            path = rollout(agent, world, scenes, greedy, generator)
+        path = path._replace(loss=each.expand_as(path.loss) / len(path.loss))
+        return Loss(each.mean(), path, torch.zeros_like(path.loss))
+
+    def _task(
+        self, agent: Any, world: World, scenes: Scenes, generator: torch.Generator | None
+    ) -> Loss:
+        """The task's loss, of the images whose label is read."""
         path = rollout(Fixed(agent) if self.probe else agent, world, scenes, greedy, generator)
         read = labelled(scenes.index, self.labels).to(path.loss)
         share = read / read.sum().clamp_min(1)
-        return Loss(
-            ((path.loss + path.cost).sum(0) * share).sum(), path, torch.zeros_like(path.loss)
-        )
+        total = ((path.loss + path.cost).sum(0) * share).sum()
+        return Loss(total, path, torch.zeros_like(path.loss))
 
 
 class MaskedPixels(Pretraining):
@@ -83,8 +93,8 @@ class MaskedPixels(Pretraining):
     both parts.
 
     Args:
-        pretraining: Updates without labels, before those with labels.
-        probe: Whether labels then move the linear probe alone, or everything.
+        pretraining: Updates without labels, before those with labels; by default all have both.
+        probe: Whether labels move the linear probe alone, or everything.
         labels: Share of the images whose label is read.
         masked: Share of patches that is hidden.
     """
@@ -94,7 +104,7 @@ class MaskedPixels(Pretraining):
         agent: Any,
         world: World,
         *,
-        pretraining: int = 0,
+        pretraining: int | None = None,
         probe: bool = True,
         labels: float = 1.0,
         masked: float = 0.75,
@@ -132,8 +142,8 @@ class SelfDistillation(Pretraining):
     the weight decay has a schedule.
 
     Args:
-        pretraining: Updates without labels, before those with labels.
-        probe: Whether labels then move the linear probe alone, or everything.
+        pretraining: Updates without labels, before those with labels; by default all have both.
+        probe: Whether labels move the linear probe alone, or everything.
         labels: Share of the images whose label is read.
         student_temperature: Of the student's softmax.
         teacher_temperature: Of the teacher's, lower: it is surer.
@@ -149,7 +159,7 @@ class SelfDistillation(Pretraining):
         agent: Any,
         world: World,
         *,
-        pretraining: int = 0,
+        pretraining: int | None = None,
         probe: bool = True,
         labels: float = 1.0,
         student_temperature: float = 0.1,

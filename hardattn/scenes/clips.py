@@ -62,7 +62,7 @@ def clips(
     many = 2 if asked in ("order", "bounce") else 1
     room = _room(scene.fits(zoom), (height, width), many)
     shown = _shown(shown, frames, asked)
-    count, device = len(index), index.device
+    device = index.device
     members = index[:, None]
     if many == 2:
         members = torch.cat([members, scene.of_other_classes(index, 1)], 1)
@@ -73,32 +73,7 @@ def clips(
     age = number - start[..., None]
     there = (age >= 0) & (age < shown)
 
-    direction = scene.below(4, count, 1).expand(-1, many)
-    if many == 2:  # each its own way along the axis of both
-        direction = (direction + 2 * scene.below(2, count, many)) % 4
-    along, across = _room_along(room, direction)
-    travel = speed * (shown - 1)
-    if travel > min(room[:2]):
-        raise ValueError(
-            f"a way of {travel} pixels does not fit a canvas of {height}x{width}: choose fewer "
-            "frames, a lower speed or a larger canvas"
-        )
-    # How far from the wall behind it an image begins; of one that bounces, so that it meets the
-    # other one on its way, neither at its first step nor at its last.
-    share = scene.below(2**31, count, many)
-    begin = share * (along - travel + 1) >> 31
-    if asked == "bounce":
-        if travel < 2:
-            raise ValueError(f"a way of {travel} pixels has no room to bounce: choose more frames")
-        first = torch.arange(many, device=device) == 0
-        begin = torch.where(first, along - 1 - (share * (travel - 1) >> 31), begin)
-    way = begin[..., None] + speed * age
-    way = torch.where(way > along[..., None], 2 * along[..., None] - way, way)
-    lane = scene.below(2**31, count, many) * (across + 1) >> 31
-    if many == 2:  # which half is whose
-        half = (torch.arange(2, device=device) + scene.below(2, count, 1)) % 2
-        lane = lane + half * _half((height, width), direction)
-    left, top = _placed(direction, way, along[..., None], lane[..., None])
+    direction, left, top = _moving(scene, room, (height, width), age, speed, shown, asked)
     left = left + number * width
     flat = there.flatten(1)
     box = scene.paste(
@@ -110,6 +85,35 @@ def clips(
     )
     target = direction[:, 0] if asked == "direction" else split.labels[index]
     return Scenes(scene.picture(), target, _boxes(box[:, :frames], there[:, 0], start[:, 0]), index)
+
+
+def _moving(
+    scene: Canvas,
+    room: tuple[int, int, int, int],
+    canvas: tuple[int, int],
+    age: Tensor,
+    speed: int,
+    shown: int,
+    asked: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(B, many, F) frames since each came -> (B, many) directions, (B, many, F) left and top."""
+    count, many = age.shape[:2]
+    direction = scene.below(4, count, 1).expand(-1, many)
+    if many == 2:  # each its own way along the axis of both
+        direction = (direction + 2 * scene.below(2, count, many)) % 4
+    along, across = _room_along(room, direction)
+    travel = speed * (shown - 1)
+    if travel > min(room[:2]):
+        raise ValueError(
+            f"a way of {travel} pixels does not fit a canvas of {canvas[0]}x{canvas[1]}: choose "
+            "fewer frames, a lower speed or a larger canvas"
+        )
+    begin = _beginning(scene, along, travel, asked)
+    way = begin[..., None] + speed * age
+    way = torch.where(way > along[..., None], 2 * along[..., None] - way, way)
+    lane = _lane(scene, across, canvas, direction)
+    left, top = _placed(direction, way, along[..., None], lane[..., None])
+    return direction, left, top
 
 
 def _shown(shown: int | None, frames: int, asked: str) -> int:
@@ -144,6 +148,32 @@ def _starts(scene: Canvas, last: int, many: int, asked: str) -> Tensor:
     first = scene.below(last, scene.count, 1)
     later = scene.below(2**31, scene.count, 1) * (last - first) >> 31
     return torch.cat([first, first + 1 + later], 1)
+
+
+def _beginning(scene: Canvas, along: Tensor, travel: int, asked: str) -> Tensor:
+    """(B, many) how far from the wall behind it an image begins, to go straight for so long.
+
+    One that bounces begins so that it meets the wall ahead, neither at its first step nor its last.
+    """
+    many = along.shape[1]
+    share = scene.below(2**31, scene.count, many)
+    begin = share * (along - travel + 1) >> 31
+    if asked != "bounce":
+        return begin
+    if travel < 2:
+        raise ValueError(f"a way of {travel} pixels has no room to bounce: choose more frames")
+    first = torch.arange(many, device=along.device) == 0
+    return torch.where(first, along - 1 - (share * (travel - 1) >> 31), begin)
+
+
+def _lane(scene: Canvas, across: Tensor, canvas: tuple[int, int], direction: Tensor) -> Tensor:
+    """(B, many) pixels across the axis; of two images each has a half, whichever."""
+    many = across.shape[1]
+    lane = scene.below(2**31, scene.count, many) * (across + 1) >> 31
+    if many == 1:
+        return lane
+    half = torch.arange(2, device=across.device) + scene.below(2, scene.count, 1)
+    return lane + half % 2 * _half(canvas, direction)
 
 
 def _room_along(room: tuple[int, int, int, int], direction: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ SAME_MAP = frozenset(
         ("deformable", "geometric"),
         ("deformable_v2", "geometric"),
         ("harmonious_regions", "geometric"),
+        ("general", "pooled query"),
         ("spatial_transformer", "geometric"),
         ("spatial_transformer_zoom", "geometric"),
     }

@@ -58,12 +58,23 @@ def test_no_label_is_read_before_the_probe(name: str) -> None:
 @pytest.mark.parametrize("name", list(AGENTS))
 def test_then_a_probe_alone_or_everything_learns_the_task(name: str) -> None:
     for probe in (True, False):
-        agent, estimator = built(name, probe=probe)
+        agent, estimator = built(name, probe=probe, pretraining=0)
         loss = estimator(agent, WORLD, scenes(), torch.Generator().manual_seed(1))
         moved = {each.partition(".")[0] for each in gradients(agent, loss.total)}
         assert moved == {"probe"} if probe else moved == {"probe", "features"}
         wanted = F.cross_entropy(loss.path.logits[0], scenes().target)
         assert torch.allclose(loss.total, wanted)
+
+
+@pytest.mark.parametrize("name", list(AGENTS))
+def test_or_both_at_once_and_labels_move_the_probe_alone(name: str) -> None:
+    found = []
+    for given in (scenes(), relabelled(scenes())):
+        agent, estimator = built(name)
+        loss = estimator(agent, WORLD, given, torch.Generator().manual_seed(1))
+        found.append(gradients(agent, loss.total))
+    for each in found[0]:
+        assert torch.equal(found[0][each], found[1][each]) == (not each.startswith("probe")), each
 
 
 def test_its_updates_are_counted_and_kept() -> None:
@@ -148,7 +159,7 @@ def test_the_same_share_of_images_is_labelled_in_every_run() -> None:
     few, more = labelled(index, 0.05), labelled(index, 0.2)
     assert abs(few.float().mean() - 0.05) < 0.005 and abs(more.float().mean() - 0.2) < 0.01
     assert (more | ~few).all() and labelled(index, 1.0).all()
-    agent, estimator = built("masked_pixels", labels=0.5)
+    agent, estimator = built("masked_pixels", labels=0.5, pretraining=0)
     given = scenes(12)
     read = labelled(given.index, 0.5)
     loss = estimator(agent, WORLD, given, torch.Generator().manual_seed(1))
