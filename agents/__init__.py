@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .ada_glimpse import AdaGlimpse
 from .adaptive_nn import AdaptiveNN
 from .attention_sampling import AttentionSampling
+from .boosted_captioner import BoostedCaptioner
 from .caption_ram import CaptionRAM
 from .clip import ClipAgent, FrameRAM
 from .co_attention import CoAttention
@@ -35,6 +36,7 @@ from .normalised import Normalised
 from .patch_drop import PatchDrop
 from .patch_selection import PatchSelection
 from .player import Player
+from .prophet_captioner import ProphetCaptioner
 from .ram import RAM
 from .resan import ReSAN
 from .s3ta import Sequential
@@ -44,12 +46,15 @@ from .scripted import PATH, SCRIPTS, Following, Scripted
 from .self_distilled import SelfDistilled
 from .show_attend_tell import ShowAttendTell, TellingInWords
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
+from .stacked_cross_attention import StackedCrossAttention
 from .stacked_hourglass import MultiContextStack, StackedHourglass
 from .stam import STAM
 from .temporal import TemporalRAM
 from .told import Told
+from .transformer_captioner import TransformerCaptioner
 from .two_level import TwoLevel
 from .variational import Variational, VariationalDirichlet
+from .x_linear_captioner import XLinearCaptioner
 
 
 class Row(NamedTuple):
@@ -72,6 +77,11 @@ AGENTS: dict[str, Row] = {
     "show_attend_tell": Row(ShowAttendTell, learns_by="soft_attention"),
     "ram_captioner": Row(CaptionRAM),
     "sat_captioner": Row(TellingInWords, learns_by="soft_attention"),
+    "transformer_captioner": Row(TransformerCaptioner),
+    "x_linear_captioner": Row(XLinearCaptioner),
+    "boosted_captioner": Row(BoostedCaptioner, learns_by="soft_attention"),
+    "prophet_captioner": Row(ProphetCaptioner, learns_by="soft_attention"),
+    "stacked_cross_attention": Row(StackedCrossAttention, learns_by="hardest_negative"),
     "variational": Row(Variational, learns_by="variational_sampled"),
     "variational_dirichlet": Row(VariationalDirichlet, learns_by="variational_pathwise"),
     "sequential": Row(Sequential, learns_by="soft_attention"),
@@ -121,6 +131,7 @@ AGENTS: dict[str, Row] = {
 SEE_ALL = (
     *("full_view", "soft", "clip", "gat_cluster", "das_net", "co_attention", "cross_attention"),
     *("masked_autoencoder", "self_distilled", "dense", "stacked_hourglass", "multi_context_stack"),
+    "stacked_cross_attention",
 )
 
 __all__ = [
@@ -140,6 +151,7 @@ __all__ = [
     "AdaGlimpse",
     "AdaptiveNN",
     "AttentionSampling",
+    "BoostedCaptioner",
     "CaptionRAM",
     "ClipAgent",
     "CoAttention",
@@ -166,6 +178,7 @@ __all__ = [
     "PatchDrop",
     "PatchSelection",
     "Player",
+    "ProphetCaptioner",
     "ReSAN",
     "Row",
     "Saccader",
@@ -175,13 +188,16 @@ __all__ = [
     "ShowAttendTell",
     "SoftAgent",
     "SpreadRAM",
+    "StackedCrossAttention",
     "StackedHourglass",
     "TellingInWords",
     "TemporalRAM",
     "Told",
+    "TransformerCaptioner",
     "TwoLevel",
     "Variational",
     "VariationalDirichlet",
+    "XLinearCaptioner",
     "ZoomRAM",
     "no_block",
 ]

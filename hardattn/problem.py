@@ -43,6 +43,11 @@ def of_captions(classes: Sequence[str]) -> tuple[str, ...]:
     return (*classes, *scenes.WORDS)
 
 
+def of_candidates(classes: Sequence[str], candidates: int = 20) -> tuple[str, ...]:
+    """The sentences, or pictures, of `matching`."""
+    return tuple(f"candidate {number}" for number in range(candidates))
+
+
 def of_cells(classes: Sequence[str]) -> tuple[str, ...]:
     """The cells of a `search`, row by row."""
     return _grid(scenes.CELLS)
@@ -156,13 +161,9 @@ class SceneKind(NamedTuple):
     task: Callable[..., Task] = Classify  # what is asked of it, if nothing else is
     world: type[World] = World
     blank: bool = False  # whether pieces of other images could lie there, and do not
-    cue: Callable[..., tuple[int, ...]] | None = None  # classes, image -> its shape, if it has one
+    cue: Callable[..., tuple[int, ...]] | None = None  # classes, image -> shape of a cue told beside
+    cued: bool = False  # whether an agent must be told what it is to find
     boxed: bool = True  # whether anybody knows where the target is
-
-    @property
-    def cued(self) -> bool:
-        """Whether an agent must be told what it is to find."""
-        return self.cue is not None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -192,13 +193,14 @@ SCENES: dict[str, SceneKind] = {
     "pair": SceneKind(scenes.pair, of_pair),
     "sequence": SceneKind(scenes.sequence, of_sequence, SequenceTask),
     "captions": SceneKind(scenes.captions, of_captions, SequenceTask),
-    "search": SceneKind(scenes.search, of_cells, cue=class_name),
+    "matching": SceneKind(scenes.matching, of_candidates, cued=True),
+    "search": SceneKind(scenes.search, of_cells, cued=True, cue=class_name),
     "localise": SceneKind(scenes.localise, of_places, _at_places),
     "majority": SceneKind(scenes.majority),
     "masks": SceneKind(scenes.masks, of_masks, _at_every_place),
     "pasted": SceneKind(scenes.pasted, of_pasted, _at_every_place),
     "keypoints": SceneKind(scenes.keypoints, of_key_points, _of_points),
-    "query": SceneKind(scenes.query, of_query, _at_corners, cue=example),
+    "query": SceneKind(scenes.query, of_query, _at_corners, cued=True, cue=example),
     "few_shot": SceneKind(scenes.few_shot, of_ways),
     "circle_square": SceneKind(scenes.circle_square, of_shapes),
     "clips": SceneKind(scenes.clips, scenes.of_clip),

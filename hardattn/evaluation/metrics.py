@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hardattn.evaluation import localisation, places, scanpath, sentences
+from hardattn.evaluation import localisation, places, ranks, scanpath, sentences
 from hardattn.evaluation.calibration import (
     aurc as aurc,
     brier as brier,
@@ -247,6 +247,9 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
     "bleu_4": sentences.bleu_4,
     "cider": sentences.cider,
     "grounding": sentences.grounding,
+    "recall_1": ranks.recall_1,
+    "recall_5": ranks.recall_5,
+    "recall_10": ranks.recall_10,
 }
 
 

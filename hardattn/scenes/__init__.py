@@ -28,6 +28,7 @@ from hardattn.scenes.masks import (
     keypoints as keypoints,
     masks as masks,
 )
+from hardattn.scenes.matching import matching as matching
 from hardattn.scenes.pasted import pasted as pasted
 from hardattn.scenes.scene import (
     MakeScenes as MakeScenes,

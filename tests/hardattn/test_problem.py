@@ -97,7 +97,8 @@ def test_recipes_and_environments_build_the_same_problem(
 def test_every_scene_is_an_environment_and_one_that_needs_telling_tells_recipes() -> None:
     assert set(ENVIRONMENTS) == set(SCENES)
     cued = set(SCENES) - set(TOLD)
-    assert cued == {"search", "query"}
+    assert cued == {"search", "query", "matching"}
+    assert all(problem_of(ENVIRONMENTS[name]).world.context_name == "cue" for name in cued)
     for name, shape in (("search", (10,)), ("query", IMAGE)):
         world = build.built(said_of(name, canvas=48, size=6), digits().classes, IMAGE).world
         count = torch.Size(shape).numel()
