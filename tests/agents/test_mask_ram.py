@@ -4,8 +4,12 @@ from typing import Any
 
 import torch
 
-from hardattn.agents import MaskRAM
+from hardattn.agents import MaskRAM, Scripted
 from hardattn.data import load
+from hardattn.estimators.score_function import learned_baseline
+from hardattn.evaluation.evaluate import evaluate
+from hardattn.evaluation.metrics import error_after
+from hardattn.evaluation.places import mean_iou
 from hardattn.problem import problem
 from hardattn.scenes import fixed_scenes
 from hardattn.sensors import Retina
@@ -57,3 +61,33 @@ def test_background_is_the_answer_where_it_never_looked_and_looks_add_up() -> No
         assert torch.equal(changed, wanted & wanted.T)
     never = ~((state[1] != prior).any(1))
     assert never.any() and (state[1].argmax(1)[never] == 0).all()
+
+
+def test_it_learns_in_seconds() -> None:
+    """Which places belong to a digit on an empty canvas, under random looks."""
+    data, eye = load("digits"), Retina(8)
+    options: dict[str, Any] = {"canvas": 14, "digits": 1, "distractors": 0, "label": "salient"}
+    one = problem("masks", eye, data.classes, (1, 8, 8), **options, looks=4, each=True, bonus=0.0)
+    world = one.world
+    torch.manual_seed(0)
+    agent = MaskRAM(
+        (1, 8, 8),
+        world.task.classes,
+        layout=world.task.layout,
+        window=(8 / 14, 8 / 14),
+        hidden=32,
+        what=16,
+    )
+    looking = Scripted(agent, "random", world.looks)
+    optimizer = torch.optim.Adam(agent.parameters(), 1e-2)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(60):
+        index = torch.randint(len(data.train), (32,), generator=generator)
+        scenes = one.make(data.train, index, generator)
+        optimizer.zero_grad()
+        learned_baseline(looking, world, scenes, generator).total.backward()
+        optimizer.step()
+    test = fixed_scenes(one.make, data.validation, 1).slice(0, 100)
+    columns = evaluate(looking, world, test)
+    errors = error_after(columns)
+    assert errors[-1] < errors[0] and mean_iou(columns) > 0.6  # type: ignore[operator]
