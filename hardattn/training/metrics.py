@@ -73,8 +73,9 @@ class TrainingMetrics:
             row = torch.arange(world.looks, device=last.device)[:, None]
             held = torch.minimum(row, last)
             answer = apart(path.logits, world.task).argmax(-1)
-            held = held[..., None] if answer.dim() > held.dim() else held
-            answer = answer.gather(0, held.expand_as(answer))
+            if answer.dim() > held.dim():  # several questions, whose rows end together
+                held = held[..., None].expand(-1, -1, answer.shape[2])
+            answer = answer.gather(0, held)
             right = share_correct_so_far(answer.transpose(0, 1), target)
             # Of images without a target nobody can say whether it was hit: of no other, NaN.
             told = path.alive[1:] * (~box.isnan().any(-1)).any(-1)

@@ -22,6 +22,7 @@ from hardattn.agents import (
     MeanPool,
     SelfDistilled,
     SoftAgent,
+    StackedHourglass,
     Variational,
     no_block,
 )
@@ -91,6 +92,13 @@ def hidden() -> Setting:
     return MaskedAutoencoder((1, 4, 4), CLASSES, width=8, side=2), world
 
 
+def stacks() -> Setting:
+    """Two answers, one after the other, at the one place that there is."""
+    torch.manual_seed(9)
+    agent = StackedHourglass((1, 4, 4), CLASSES, layout=(1, 1, 0, 0), width=4, depth=1)
+    return agent, World(Whole(), Classify(CLASSES), 1, first="centre")
+
+
 def views() -> Setting:
     torch.manual_seed(9)
     world = World(Whole(), Classify(CLASSES), 1, first="centre")
@@ -108,7 +116,7 @@ SETTINGS: tuple[Callable[[], Setting], ...] = (
     *(partial(plane, GaussianWindow(2, sigma=0.8), bonus=0.0), partial(features, reduction=2)),
     *(clusters, episodes, partial(features, Variational), partial(features, VariationalDirichlet)),
     *(some_patches, partial(some_patches, "attention_sampling"), zoomed),
-    two_levels,
+    *(two_levels, stacks),
 )
 # Those that `points` does not suit.
 WHOLE = {
@@ -210,7 +218,7 @@ def test_what_needs_a_whole_batch_is_refused() -> None:
             with pytest.raises(ValueError, match=f"{name}.*whole, and 2 processes share it"):
                 refuse(name, *setting, processes=2)
         refuse("learned_baseline", *setting, processes=2)
-    assert sum(row.whole for row in ESTIMATORS.values()) == 4
+    assert sum(row.whole for row in ESTIMATORS.values()) == 6
 
 
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
