@@ -1,5 +1,7 @@
 """Stacked hourglass networks (Newell, Yang, Deng 2016, arXiv:1603.06937), and two that attend."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -130,13 +132,15 @@ class MultiContextStack(StackedHourglass):
         glimpse: tuple[int, ...],
         classes: int,
         *,
+        layout: tuple[int, ...] = (),
         width: int = 32,
         depth: int = 2,
         kernel: int = 3,
         steps: int = 3,
         **options: object,
     ):
-        super().__init__(glimpse, classes, width=width, depth=depth, **options)  # type: ignore[arg-type]
+        given: Any = {"layout": layout, "width": width, "depth": depth, **options}
+        super().__init__(glimpse, classes, **given)
         if kernel % 2 == 0:
             raise ValueError(f"a kernel around a place needs an odd side, not {kernel}")
         self.steps, count = steps, len(self.stacks)
