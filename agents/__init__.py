@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .ada_glimpse import AdaGlimpse
 from .adaptive_nn import AdaptiveNN
 from .attention_sampling import AttentionSampling
+from .boosted_captioner import BoostedCaptioner
 from .caption_ram import CaptionRAM
 from .das_net import DasNet
 from .dram import DRAM
@@ -29,6 +30,7 @@ from .normalised import Normalised
 from .patch_drop import PatchDrop
 from .patch_selection import PatchSelection
 from .player import Player
+from .prophet_captioner import ProphetCaptioner
 from .ram import RAM
 from .resan import ReSAN
 from .s3ta import Sequential
@@ -37,10 +39,13 @@ from .scal import SCAL
 from .scripted import PATH, SCRIPTS, Following, Scripted
 from .show_attend_tell import ShowAttendTell, TellingInWords
 from .soft import BACKBONES, MeanPool, SoftAgent, no_block
+from .stacked_cross_attention import StackedCrossAttention
 from .stam import STAM
 from .temporal import TemporalRAM
 from .told import Told
+from .transformer_captioner import TransformerCaptioner
 from .variational import Variational, VariationalDirichlet
+from .x_linear_captioner import XLinearCaptioner
 
 
 class Row(NamedTuple):
@@ -63,6 +68,11 @@ AGENTS: dict[str, Row] = {
     "show_attend_tell": Row(ShowAttendTell, learns_by="soft_attention"),
     "ram_captioner": Row(CaptionRAM),
     "sat_captioner": Row(TellingInWords, learns_by="soft_attention"),
+    "transformer_captioner": Row(TransformerCaptioner),
+    "x_linear_captioner": Row(XLinearCaptioner),
+    "boosted_captioner": Row(BoostedCaptioner, learns_by="soft_attention"),
+    "prophet_captioner": Row(ProphetCaptioner, learns_by="soft_attention"),
+    "stacked_cross_attention": Row(StackedCrossAttention, learns_by="hardest_negative"),
     "variational": Row(Variational, learns_by="variational_sampled"),
     "variational_dirichlet": Row(VariationalDirichlet, learns_by="variational_pathwise"),
     "sequential": Row(Sequential, learns_by="soft_attention"),
@@ -98,7 +108,7 @@ AGENTS: dict[str, Row] = {
 }
 
 # Those that see everything at once: there is no looking that a script could replace.
-SEE_ALL = ("full_view", "soft", "gat_cluster", "das_net")
+SEE_ALL = ("full_view", "soft", "gat_cluster", "das_net", "stacked_cross_attention")
 
 __all__ = [
     "AGENTS",
@@ -117,6 +127,7 @@ __all__ = [
     "AdaGlimpse",
     "AdaptiveNN",
     "AttentionSampling",
+    "BoostedCaptioner",
     "CaptionRAM",
     "DasNet",
     "DrawReader",
@@ -135,6 +146,7 @@ __all__ = [
     "PatchDrop",
     "PatchSelection",
     "Player",
+    "ProphetCaptioner",
     "ReSAN",
     "Row",
     "Saccader",
@@ -143,11 +155,14 @@ __all__ = [
     "ShowAttendTell",
     "SoftAgent",
     "SpreadRAM",
+    "StackedCrossAttention",
     "TellingInWords",
     "TemporalRAM",
     "Told",
+    "TransformerCaptioner",
     "Variational",
     "VariationalDirichlet",
+    "XLinearCaptioner",
     "ZoomRAM",
     "no_block",
 ]

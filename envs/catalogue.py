@@ -39,6 +39,7 @@ SMALL: dict[str, Any] = {"canvas": 48, "zoom": 2, "size": 6, "scales": 3, "looks
 LARGE: dict[str, Any] = {"canvas": 60, "size": 12, "scales": 3, "looks": 8}
 CUED: dict[str, Any] = {"distractors": 4, "context": "cue", "first": "centre"}
 TELLING: dict[str, Any] = {"small": 1, "large": 2, "digits": 3, "looks": 10}
+MATCHED: dict[str, Any] = {"candidates": 20, "looks": 6, "context": "cue", "first": "centre"}
 CLUTTER: dict[str, Any] = {"distractors": 4, "distractor_size": 8}
 
 # By dataset, the settings of its scenes.
@@ -49,6 +50,7 @@ DIGITS: dict[str, dict[str, Any]] = {
     "Pair": SMALL | {"looks": 8},
     "Sequence": SMALL | {"canvas": 64, "digits": 3, "gap": 2, "looks": 12},
     "Captions": TELLING | {"canvas": 48, "size": 6, "scales": 3},
+    "Matching": MATCHED | {"canvas": 32, "size": 6, "scales": 2},
     "Search": SMALL | CUED,
     "Localise": SMALL | CLUTTER,
     "Majority": SMALL | CLUTTER | {"canvas": 96, "looks": 12},
@@ -59,7 +61,8 @@ MNIST: dict[str, dict[str, Any]] = {
     "Cluttered": LARGE | CLUTTER,
     "Pair": LARGE | {"canvas": 100, "scales": 4},
     "Sequence": LARGE | {"canvas": 100, "digits": 3, "gap": 2, "looks": 12},
-    "Captions": TELLING | {"canvas": 168, "size": 12, "scales": 4},
+    "Captions": TELLING | {"canvas": 112, "across": 2, "size": 12, "scales": 4},
+    "Matching": MATCHED | {"canvas": 112, "size": 12, "scales": 3},
     "Search": LARGE | CUED | {"canvas": 84},
     "Localise": LARGE | CLUTTER,
     "Majority": LARGE | CLUTTER | {"canvas": 124, "scales": 4, "looks": 16},
@@ -70,7 +73,8 @@ ABOUT = {
     "Cluttered": "Which class is the image that lies somewhere among pieces of others?",
     "Pair": "Which two classes are the two images on the canvas?",
     "Sequence": "Which classes are the images of a row, one by one, and where does it end?",
-    "Captions": "Which images are there, how large, and how do they lie? A sentence, word by word.",
+    "Captions": "Which images lie where, and how large are they? In a sentence, word by word.",
+    "Matching": "Which of twenty sentences says what is there?",
     "Search": "In which of 3 x 3 cells is the image of the class that is named?",
     "Majority": "Of which class are three of the five images on the canvas?",
     "Localise": "At which of 5 x 5 places is the image, among pieces of others?",
@@ -176,7 +180,7 @@ def document(name: str) -> str:
         "reward": REWARDS.get(entry.scene, ANSWERED).format(looks=looks),
         "logits": "" if played else LOGITS,
         "first": "a uniformly random place" if given["first"] == "random" else "the centre",
-        "context": CONTEXT if given["context"] == "cue" else "",
+        "context": CONTEXT[entry.scene] if given["context"] == "cue" else "",
         "settings": "\n".join(f"- `{key}` = {value!r}" for key, value in given.items()),
         "make": f'gymnasium.make("hardattn/{name}-v0")',
         "versions": entry.versions,
@@ -194,7 +198,10 @@ REWARDS = {
 }
 LOGITS = """
 With `answer="logits"` their cross-entropy in nats is charged, too, when the answer is asked for."""
-CONTEXT = "\n- `context`: Box(0, 1, (10,)), the class that is to be found, one-hot"
+CONTEXT = {
+    "search": "\n- `context`: Box(0, 1, (10,)), the class that is to be found, one-hot",
+    "matching": "\n- `context`: Box(0, 1, (140,)), the numbers of all words, over 16",
+}
 DOCUMENT = """{about}
 
 ## Description

@@ -35,6 +35,11 @@ def of_captions(classes: Sequence[str]) -> tuple[str, ...]:
     return (*classes, *scenes.WORDS)
 
 
+def of_candidates(classes: Sequence[str], candidates: int = 20) -> tuple[str, ...]:
+    """The sentences, or pictures, of `matching`."""
+    return tuple(f"candidate {number}" for number in range(candidates))
+
+
 def of_cells(classes: Sequence[str]) -> tuple[str, ...]:
     """The cells of a `search`, row by row."""
     return _grid(scenes.CELLS)
@@ -82,6 +87,7 @@ class SceneKind(NamedTuple):
     world: type[World] = World
     blank: bool = False  # whether pieces of other images could lie there, and do not
     cued: bool = False  # whether an agent must be told what it is to find
+    beside: bool = True  # whether that can be told in planes beside what is seen
     boxed: bool = True  # whether anybody knows where the target is
 
     @property
@@ -107,6 +113,7 @@ SCENES: dict[str, SceneKind] = {
     "pair": SceneKind(scenes.pair, of_pair),
     "sequence": SceneKind(scenes.sequence, of_sequence, SequenceTask),
     "captions": SceneKind(scenes.captions, of_captions, SequenceTask),
+    "matching": SceneKind(scenes.matching, of_candidates, cued=True, beside=False),
     "search": SceneKind(scenes.search, of_cells, cued=True),
     "localise": SceneKind(scenes.localise, of_places, _at_places),
     "majority": SceneKind(scenes.majority),
@@ -144,7 +151,7 @@ def problem(
     if missing := [name for name in _needs(kind.make) if name not in {*options, *DRAWN}]:
         raise ValueError(f"scene {scene!r} needs {missing[0]!r}")
     answers = kind.answered(classes, options)
-    cues = len(classes) if told and kind.cued else 0
+    cues = len(classes) if told and kind.cued and kind.beside else 0
     of_data = {"classes": len(classes), "names": tuple(classes)}
     make = partial(kind.make, **options | _taken(kind.make, of_data))
     world = world_of(scene, sensor, len(answers), image, cues=cues, **settings)

@@ -5,6 +5,7 @@ from typing import Any
 
 from hardattn.training.options import TrainOptions
 
+from ..kinds import Settings
 from ..recipe import ProblemOptions, Recipe, Spec
 
 SCENE = "Two or three digits of two sizes on 32x32, and a sentence that names them, word by word."
@@ -85,19 +86,86 @@ RAM = captioner(
     context="none",
     draw="greedy",
 )
+# Who attends inside sees the image whole, whatever is looked at.
+INSIDE: Settings = {"sensor": Spec("whole"), "draw": "greedy"}
+TRANSFORMER = captioner(
+    "Transformer",
+    "Vaswani et al. (2017): an encoder of cells, a decoder of words, cross attention.",
+    Spec("transformer_captioner"),
+    Spec("reinforce"),
+    **INSIDE,
+)
+X_LINEAR = captioner(
+    "X-linear captioner",
+    "Pan et al. (2020): places and channels, weighed by products with what is asked.",
+    Spec("x_linear_captioner"),
+    Spec("reinforce"),
+    **INSIDE,
+)
+
+
+def without(recipe: Recipe) -> Recipe:
+    """Its twin without attention."""
+    return replace(
+        recipe,
+        title=f"{recipe.title}, no attention",
+        about=f"The same network, to which all cells are shown alike. {FED} {SCENE}",
+        agent=recipe.agent.but(attention=False),
+    )
+
+
+MATCHING = (
+    "One of 20 sentences says which two digits lie on 32x32, and how; others differ by a word."
+)
+SCAN = Recipe(
+    title="stacked cross attention",
+    about=f"Lee et al. (2018): words attend to cells; margin 0.2, hardest negative. {MATCHING}",
+    problem=ProblemOptions(
+        dataset="digits",
+        scene=Spec("matching", canvas=32),
+        sensor=Spec("whole"),
+        looks=1,
+        first="centre",
+        context="cue",
+        each=False,
+        test_draws=4,
+    ),
+    agent=Spec("stacked_cross_attention"),
+    estimator=Spec("hardest_negative"),
+    training=replace(TRAINING, images=25_600, batch_size=64, lr=2e-3, validate_every=6_400),
+)
 
 CAPTIONING: dict[str, Recipe] = {
     "sat-soft-captions": SAT,
     "sat-hard-captions": HARD,
-    "sat-alike-captions": captioner(
-        "show, attend and tell, no attention",
-        "The same network, to which all cells are shown alike: the control without attention.",
-        Spec("sat_captioner", attention=False),
-    ),
+    "sat-alike-captions": without(SAT),
     "random-sat-captions": scripted(
         "sat-hard-captions", HARD, "random", "random looks, show, attend and tell"
     ),
     "ram-captions": RAM,
     "random-ram-captions": scripted("ram-captions", RAM, "random", "random looks, RAM that writes"),
+    "boosted-captions": captioner(
+        "boosted attention",
+        "Chen & Zhao (2018): features are boosted where the image stands out. Its twin without is "
+        "sat-soft-captions.",
+        Spec("boosted_captioner"),
+    ),
+    "prophet-captions": captioner(
+        "prophet attention",
+        "Liu et al. (2020): attention is held to that of one who knows the word. Its twin without "
+        "is sat-soft-captions.",
+        Spec("prophet_captioner"),
+    ),
+    "transformer-captions": TRANSFORMER,
+    "transformer-alike-captions": without(TRANSFORMER),
+    "x-linear-captions": X_LINEAR,
+    "x-linear-alike-captions": without(X_LINEAR),
+    "scan-matching": SCAN,
+    "scan-alike-matching": replace(
+        SCAN,
+        title="stacked cross attention, no attention",
+        about=f"The same network, which compares words with the mean of cells. {MATCHING}",
+        agent=SCAN.agent.but(attention=False),
+    ),
     "raster-ram-captions": scripted("ram-captions", RAM, "raster", "raster looks, RAM that writes"),
 }

@@ -20,9 +20,10 @@ class Embedding(nn.Module):
 
 
 class BilinearPooling(nn.Module):
-    """(B, C, H, W) -> (B, C): places, pooled by their products with a query q, the mean of places.
+    """(B, C, H, W) -> (B, C): places, pooled by their products with a query q.
 
-    With embeddings E of each head, whose channels W_b halves,
+    q: (B, C), by default the mean of places. With embeddings E of each head, whose channels W_b
+    halves,
 
         b_i = relu(W_b (E_k x_i * E_q q))
         s = softmax_i(w.b_i), c = sigmoid(W_c mean_i b_i)
@@ -44,9 +45,9 @@ class BilinearPooling(nn.Module):
         self.spatial_map = AttentionMap("pooled query", over=(-1,))
         self.channel_map = AttentionMap("channel gate")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, query: Tensor | None = None) -> Tensor:
         places = x.flatten(2).transpose(1, 2)
-        query = places.mean(1, keepdim=True)
+        query = places.mean(1, keepdim=True) if query is None else query[:, None]
         keyed, valued = (
             (of_place(places) * of_query(query)).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for of_place, of_query in ((self.key, self.key_query), (self.value, self.value_query))

@@ -29,6 +29,7 @@ from hardattn.estimators.critic import SelfCriticalAttention
 from hardattn.estimators.enumerated import enumerated, marginal_likelihood
 from hardattn.estimators.evolution import SNES
 from hardattn.estimators.frozen_base import FrozenBase
+from hardattn.estimators.hardest_negative import hardest_negative
 from hardattn.estimators.multi_sample import (
     leave_one_out,
     reweighted_wake_sleep,
@@ -203,6 +204,9 @@ ESTIMATORS: dict[str, Row] = {
         rewards=False,
         episodes=5,
         needs="guide",
+    ),
+    "hardest_negative": Row(
+        hardest_negative, biased="of a margin between ranks, not of the loss", rewards=False
     ),
     "gat_cluster": Row(
         gat_cluster,

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from hardattn.evaluation.grounding import grounded
+from hardattn.evaluation.grounding import attended, grounded
 from hardattn.maps import Map, recorded
 from hardattn.rollout import Agent, Draw, Trajectory, greedy, rollout
 from hardattn.scenes import Scenes, inside
@@ -202,18 +202,25 @@ def columns(path: Trajectory, world: World, scenes: Scenes, maps: list[Map]) -> 
         scenes.target,
         scenes.index,
         scenes.box,
-        _density(path, place, world, maps),
+        _density(path, place, world, scenes, maps),
         _last(maps, activation=True, like=path.logits),
         grounded(world, place, scenes, maps),
     )
     return Columns(*(column.cpu() for column in by_example))
 
 
-def _density(path: Trajectory, place: Tensor, world: World, maps: list[Map]) -> Tensor:
-    """Of looks over cells their mean place, but for the first; otherwise the last block's map."""
+def _density(
+    path: Trajectory, place: Tensor, world: World, scenes: Scenes, maps: list[Map]
+) -> Tensor:
+    """Of looks over cells their mean place, but for the first; otherwise the last block's map.
+
+    Of who says a sentence the mean of all its maps, but for the first word's.
+    """
     if isinstance(world.sensor, Grid) and len(place) > 1:
         chosen = path.alive[1:, :, None, None]
         return (world.sensor.density(place[1:]) * chosen).sum(0) / chosen.sum(0).clamp_min(1)
+    if scenes.named.numel() and (at := attended(world, place, maps)) is not None:
+        return at[1:].mean(0)
     return _last(maps, activation=False, like=path.logits)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hardattn.evaluation import localisation, scanpath, sentences
+from hardattn.evaluation import localisation, ranks, scanpath, sentences
 from hardattn.evaluation.calibration import (
     aurc as aurc,
     brier as brier,
@@ -235,6 +235,9 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
     "bleu_4": sentences.bleu_4,
     "cider": sentences.cider,
     "grounding": sentences.grounding,
+    "recall_1": ranks.recall_1,
+    "recall_5": ranks.recall_5,
+    "recall_10": ranks.recall_10,
 }
 
 
@@ -242,7 +245,7 @@ METRICS: dict[str, Callable[[Columns], Figure]] = {
 OF_BOXES = (
     *("hit", "looked", "accuracy_looked", "accuracy_missed"),
     *(name for name in MAPS if name not in ("map_entropy", "effective_cells", "gini", "kept")),
-    *("activation_pointing", "activation_box_accuracy", "grounding"),
+    *("activation_pointing", "activation_box_accuracy"),
 )
 
 

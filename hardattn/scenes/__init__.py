@@ -15,6 +15,7 @@ from hardattn.scenes.makers import (
     sequence as sequence,
     translated as translated,
 )
+from hardattn.scenes.matching import matching as matching
 from hardattn.scenes.scene import (
     MakeScenes as MakeScenes,
     Scenes as Scenes,

@@ -48,10 +48,20 @@ def sentence(layout: Layout, side: int, classes: int) -> tuple[Tensor, Tensor]:
 
 
 def lay(
-    scene: Canvas, members: Tensor, layout: Layout, side: int, zooms: tuple[int, int]
+    scene: Canvas,
+    members: Tensor,
+    layout: Layout,
+    side: int,
+    zooms: tuple[int, int],
+    size: tuple[int, int] | None = None,
+    corner: tuple[Tensor | int, Tensor | int] = (0, 0),
 ) -> Tensor:
-    """Paste the images into their cells, at uniform places within them; their boxes, (B, n, 4)."""
-    high, wide = scene.height // side, scene.width // side
+    """Paste the images into their cells, at uniform places within them; their boxes, (B, n, 4).
+
+    size, corner: of the picture on the canvas that each belongs to; by default all of it.
+    """
+    height, width = size or (scene.height, scene.width)
+    high, wide = height // side, width // side
     there = layout.there(side)
     box = torch.full((*members.shape, 4), torch.nan, device=scene.device)
     shares = [scene.below(2**31, *members.shape) for _ in range(2)]
@@ -59,8 +69,8 @@ def lay(
         h, w = scene.fits(zoom)
         if h > high or w > wide:
             raise ValueError(f"an image of {h}x{w} pixels does not fit a cell of {high}x{wide}")
-        top = layout.cell // side * high + (shares[0] * (high - h + 1) >> 31)
-        left = layout.cell % side * wide + (shares[1] * (wide - w + 1) >> 31)
+        top = corner[0] + layout.cell // side * high + (shares[0] * (high - h + 1) >> 31)
+        left = corner[1] + layout.cell % side * wide + (shares[1] * (wide - w + 1) >> 31)
         here = there & (layout.large == large)
         pasted = scene.paste(members, top, left, zoom, here)
         box = torch.where(here[..., None], pasted, box)

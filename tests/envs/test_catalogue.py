@@ -28,7 +28,8 @@ HEADINGS = [
 
 
 def test_the_catalogue_is_every_scene_of_every_dataset_and_two_worlds_of_the_field() -> None:
-    scenes = "Plain Translated Cluttered Pair Sequence Captions Search Localise Majority".split()
+    scenes = "Plain Translated Cluttered Pair Sequence Captions Matching".split()
+    scenes += "Search Localise Majority".split()
     wanted = {data + scene for data in ("Digits", "Mnist", "FashionMnist") for scene in scenes}
     assert set(CATALOGUE) == wanted | {"CircleSquare", "Catch"}
     assert set(IDS) <= set(gymnasium.registry)

@@ -20,7 +20,7 @@ from tests.support.envs import OFFLINE, PROBLEMS, absent, lasting, problem, same
 
 MODES = list(AutoresetMode)
 # What the arrays do not know: worlds that change, are asked at each look, or limit a move.
-LEFT = {"DigitsSequence", "CircleSquare", "Catch"}
+LEFT = {"DigitsSequence", "DigitsCaptions", "CircleSquare", "Catch"}
 
 
 def two(monkeypatch: pytest.MonkeyPatch, face: Any, *given: Any, **options: Any) -> tuple[Any, Any]:

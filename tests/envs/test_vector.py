@@ -81,6 +81,7 @@ def test_specs_say_how_long_an_episode_is_and_nothing_else_ends_it(id: str) -> N
     needs(id)
     name = id[9:-3]
     for looks in (CATALOGUE[name].settings["looks"], 16):
+        looks = lasting(name, looks)["looks"]
         single = gymnasium.make(id, **lasting(name, looks))
         vector = gymnasium.make_vec(id, num_envs=2, **lasting(name, looks))
         again = gymnasium.make_vec(vector.spec)
@@ -108,11 +109,11 @@ def test_what_was_right_is_told_at_the_end_and_not_before(id: str, reveal: bool)
     """By a single one and by many, in each of Gymnasium's ways, of arrays and of tensors."""
     needs(id)
     long = lasting(id[9:-3], 4)
-    single = gymnasium.make(id, reveal=reveal, **long)
+    single, looks = gymnasium.make(id, reveal=reveal, **long), long["looks"]
     for _ in range(2):
         told = [set(single.reset(seed=1)[1])]
-        told += [set(single.step(single.action_space.sample())[4]) for _ in range(4)]
-        assert [bool(names & SECRET) for names in told] == [reveal] * 4 + [True]
+        told += [set(single.step(single.action_space.sample())[4]) for _ in range(looks)]
+        assert [bool(names & SECRET) for names in told] == [reveal] * looks + [True]
         assert SECRET | {"return", "looks"} == told[-1]
     for mode, tensors in itertools.product(AutoresetMode, (False, True)):
         given = long | {"autoreset_mode": mode, "tensors": tensors, "reveal": reveal}

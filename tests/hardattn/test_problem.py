@@ -96,8 +96,9 @@ def test_recipes_and_environments_build_the_same_problem(
 def test_every_scene_is_an_environment_and_one_that_needs_telling_tells_recipes() -> None:
     assert set(ENVIRONMENTS) == set(SCENES)
     cued = set(SCENES) - set(TOLD)
-    assert cued == {"search"}
-    for name in cued:
+    assert cued == {"search", "matching"}
+    assert all(problem_of(ENVIRONMENTS[name]).world.context_name == "cue" for name in cued)
+    for name in [name for name in cued if SCENES[name].beside]:
         world = build.built(said_of(name, canvas=48, size=6), digits().classes, IMAGE).world
         assert (world.cues, world.context_shape(IMAGE)) == (10, (10,))
         assert problem_of(ENVIRONMENTS[name]).world.context_name == "cue"

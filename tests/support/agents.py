@@ -26,6 +26,10 @@ SMALL: dict[str, Any] = dict(hidden=12, what=9, where=7)
 GRID: dict[str, Any] = dict(sensor=Cells(3, 3), context="whole")
 
 
+# Who is told the whole image, and attends inside.
+ATTENDING: dict[str, Any] = dict(sensor=Whole(), context="whole", cell=4)
+
+
 TOKENS = dict(features=8, hidden=12, groups=2, prior=0.5)
 
 
@@ -41,6 +45,11 @@ OTHERS: dict[str, dict[str, Any]] = {
     "show_attend_tell": dict(GRID, features=8, hidden=12),
     "ram_captioner": dict(SMALL, sensor=Retina(3, 2), joint=True),
     "sat_captioner": dict(GRID, features=8, hidden=12, embedding=6),
+    "transformer_captioner": dict(ATTENDING, width=16, layers=2, heads=2),
+    "x_linear_captioner": dict(ATTENDING, width=16, heads=2),
+    "boosted_captioner": dict(GRID, features=8, hidden=12, embedding=6),
+    "prophet_captioner": dict(GRID, features=8, hidden=12, embedding=6),
+    "stacked_cross_attention": dict(sensor=Whole(), context="cue", cell=4, width=8),
     "variational": dict(GRID, features=8, hidden=12),
     "variational_dirichlet": dict(GRID, features=8, hidden=12),
     "sequential": dict(GRID, hidden=12, keys=4, values=6),
@@ -97,7 +106,8 @@ EVERYONE += [
 @lru_cache
 def scenes() -> Scenes:
     made = fixed_scenes(partial(translated, canvas=SIDE), load("digits").train, 0)
-    return made.slice(0, 12)
+    cue = torch.rand(12, 7 * CLASSES, generator=torch.Generator().manual_seed(0))
+    return Scenes(*made.slice(0, 12)[:4], cue)
 
 
 def build(who: str, looks: int = 3, seed: int = 0) -> tuple[Any, World]:
@@ -117,7 +127,7 @@ def build(who: str, looks: int = 3, seed: int = 0) -> tuple[Any, World]:
         given = dict(OTHERS[name])
         sensor, told = given.pop("sensor"), given.pop("context", "none")
         world = World(sensor, Classify(CLASSES, each=name != "dt_ram"), looks, context=told)
-        if told != "none":
+        if told not in ("none", "cue"):
             given["context"] = world.context_shape((1, SIDE, SIDE))
         looked = (
             "show_attend_tell",
@@ -125,8 +135,7 @@ def build(who: str, looks: int = 3, seed: int = 0) -> tuple[Any, World]:
             "iterative_patch_selection",
             "stam",
             "ada_glimpse",
-            "ram_captioner",
-            "sat_captioner",
+            *(name for name in OTHERS if name.endswith("_captioner")),
         )
         if name in looked:
             given["looks"] = looks

@@ -13,6 +13,7 @@ CANVASES = {
     "pair": dict(canvas=(13, 17)),
     "sequence": dict(canvas=(12, 27)),
     "captions": dict(canvas=(36, 42)),
+    "matching": dict(canvas=(24, 28)),
     "search": dict(canvas=(20, 24)),
     "localise": dict(canvas=(14, 15), distractor_size=3),
     "majority": dict(canvas=(21, 24), distractors=3, distractor_size=3),

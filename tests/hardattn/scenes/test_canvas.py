@@ -22,6 +22,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "pair": [dict(canvas=9), dict(canvas=(12, 13), distractors=5, distractor_size=4)],
     "sequence": [dict(canvas=(12, 31)), dict(canvas=50, zoom=2, gap=1)],
     "captions": [dict(canvas=(36, 42)), dict(canvas=63, small=2, large=3, digits=4)],
+    "matching": [dict(canvas=(24, 28)), dict(canvas=28, candidates=5, back=True)],
     "search": [dict(canvas=(21, 24)), dict(canvas=48, zoom=2, distractors=8)],
     "localise": [dict(canvas=(14, 15), distractors=20, distractor_size=3)],
     "majority": [dict(canvas=(21, 24), distractors=2, distractor_size=3)],
