@@ -161,7 +161,7 @@ class SceneKind(NamedTuple):
     task: Callable[..., Task] = Classify  # what is asked of it, if nothing else is
     world: type[World] = World
     blank: bool = False  # whether pieces of other images could lie there, and do not
-    cue: Callable[..., tuple[int, ...]] | None = None  # classes, image -> shape of a cue told beside
+    cue: Callable[..., tuple[int, ...]] | None = None  # the shape of one told beside
     cued: bool = False  # whether an agent must be told what it is to find
     boxed: bool = True  # whether anybody knows where the target is
 

@@ -99,23 +99,37 @@ def matching(
     told = words.view(count, candidates, -1)
     truth = place[..., None]
     true = Layout(*(each.gather(1, truth.expand(-1, 1, 2))[:, 0] for each in found))
+    zooms = small, large
     if back:
-        shown = members[:, None].expand(-1, candidates, -1)
-        drawn = of_class(split, found.label, scene)
-        same = found.label == split.labels[members][:, None]
-        shown = torch.where(same, shown, drawn).flatten(1)
-        tile = torch.arange(candidates, device=device).repeat_interleave(2)
-        corner = tile // across * height, tile % across * width
-        layout = Layout(*(each.flatten(1) for each in found))
-        boxes = lay(scene, shown, layout, SIDE, (small, large), (height, width), corner)
-        box = boxes.view(count, candidates, 2, 4).gather(1, truth[..., None].expand(-1, 1, 2, 4))[
-            :, 0
-        ]
+        box = side_by_side(scene, members, found, zooms, (height, width), across)
+        box = box.gather(1, truth[..., None].expand(-1, 1, 2, 4))[:, 0]
         told = told.gather(1, truth.expand(-1, 1, told.shape[2]))
     else:
-        box = lay(scene, members, true, SIDE, (small, large))
+        box = lay(scene, members, true, SIDE, zooms)
     cue = told.flatten(1).to(box.dtype) / (classes + len(WORDS))
     return Scenes(scene.picture(), place[:, 0], box, index, cue)
+
+
+def side_by_side(
+    scene: Canvas,
+    members: Tensor,
+    found: Candidates,
+    zooms: tuple[int, int],
+    size: tuple[int, int],
+    across: int,
+) -> Tensor:
+    """Paste all pictures, so many in a row; the boxes of their images, (B, K, 2, 4).
+
+    members: (B, 2), which are shown wherever their class is meant.
+    """
+    count, candidates = found.label.shape[:2]
+    same = found.label == scene.split.labels[members][:, None]
+    drawn = of_class(scene.split, found.label, scene)
+    shown = torch.where(same, members[:, None], drawn).flatten(1)
+    tile = torch.arange(candidates, device=scene.device).repeat_interleave(2)
+    corner = tile // across * size[0], tile % across * size[1]
+    layout = Layout(*(each.flatten(1) for each in found))
+    return lay(scene, shown, layout, SIDE, zooms, size, corner).view(count, candidates, 2, 4)
 
 
 def of_class(split: Split, label: Tensor, scene: Canvas) -> Tensor:
