@@ -8,7 +8,7 @@ from ..recipe import ProblemOptions, Recipe, Spec
 
 SCENE = (
     "Two digits of 8x8, one after the other, each in three frames of six, moving on a canvas of "
-    "16x16: of which class is the one that came first?"
+    "16x16; the answer is the class of the one that came first."
 )
 WHOLE = ProblemOptions(
     scene=Spec("clips", canvas=16, frames=6, asked="order"),

@@ -147,7 +147,7 @@ ESTIMATORS: dict[str, Row] = {
         whole=True,
         needs="policy",
     ),
-    "base_first": Row(BaseFirst, needs="settle"),
+    "base_first": Row(BaseFirst, biased="of the base's loss, while that learns", needs="settle"),
     "self_critical_attention": Row(
         SelfCriticalAttention,
         biased="by a critic's guess of what attention is worth",

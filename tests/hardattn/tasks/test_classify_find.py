@@ -6,7 +6,7 @@ from torch import Tensor
 
 from hardattn.data import Split
 from hardattn.distributions import Delta
-from hardattn.evaluation.evaluate import Columns, evaluate
+from hardattn.evaluation.evaluate import evaluate
 from hardattn.evaluation.metrics import METRICS
 from hardattn.problem import problem
 from hardattn.rollout import Decision
@@ -75,7 +75,7 @@ def test_the_overlap_of_answers_is_a_column_and_a_metric() -> None:
     assert found.overlap.tolist() == pytest.approx(by_hand)
     assert METRICS["answer_iou"](found) == pytest.approx(sum(by_hand) / 6)
     assert METRICS["error"](found) == pytest.approx(4 / 6)
-    old = Columns(*found[:-1])  # of a run that had no such column
+    old = found._replace(overlap=torch.empty(0))  # of a run that had no such column
     assert METRICS["answer_iou"](old) is None
 
 
