@@ -27,9 +27,10 @@ class ClipAgent(nn.Module):
     places. With "none" that is the twin without attention, to which frames have no order. For a
     `Whole` sensor; its place is the centre, as looking is not a choice.
 
-    glimpse: (C, H, frames * W), the shape of what a `Whole` sensor shows. frames: of the world.
+    glimpse: (C, H, frames * W), the shape of what a `Whole` sensor shows.
 
     Args:
+        frames: How many frames stand side by side in an image.
         temporal: How features of one frame learn of the others, a row of TEMPORAL.
         width: Channels of the network.
         middle: Width of the hidden layer of each of its units; by default that of the network.

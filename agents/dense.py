@@ -53,9 +53,10 @@ class Dense(nn.Module):
     Features at a half and a quarter of the image's side, those of `agents.SoftAgent`, go through a
     row of `decoders.DECODERS`. What blocks charge is the cost; what a decoder says on the way is
     supervised by the estimator `instructed`, and by no other. Its place is the centre.
-    glimpse: (C, H, W). layout: of the task.
+    glimpse: (C, H, W).
 
     Args:
+        layout: Where the questions lie, and where the answers, which the task says.
         decoder: What becomes of features: plain, class_feature (ACFNet), reverse, inference (GAIN),
             pyramid, region (RANet).
         block: Made for a number of channels; stands in the backbone where its class says.

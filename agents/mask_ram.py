@@ -21,11 +21,12 @@ class MaskRAM(RAM):
     conv3x3(relu(conv3x3(glimpse) + Lin(core))), one number for each pixel of the finest scale and
     each map; a place gets that of the pixel nearest to it, if it was shown. So nothing is said of
     a place that was never looked at: of masks the background is the answer there.
-    layout: of the task. window: rows and columns of the finest scale, as shares of the image.
 
     Departures: there is no paper.
 
     Args:
+        layout: Where the questions lie, and where the answers, which the task says.
+        window: Height and width of the finest patch of a glimpse, as shares of the image.
         paint: Channels between a glimpse and what it adds.
         prior: Logit of the background at first.
         hidden: Units of the recurrent state.

@@ -23,13 +23,14 @@ class StackedHourglass(nn.Module):
     x of a convolution at half the image's side and a bottleneck; then of each stack
     y = relu(BN(conv1x1(hourglass(x)))), maps = conv1x1(y), and x <- x + conv1x1(y) + conv1x1(maps).
     The last maps are the answer; the estimator `instructed` supervises those before. glimpse:
-    (C, H, W). layout: of the task.
+    (C, H, W).
 
     Departures: maps are compared with the true places by cross-entropy over places, as the task
     has it, where the paper's Gaussians have a squared error. Two scales down, where the paper has
     four, and two stacks for its eight.
 
     Args:
+        layout: Where the questions lie, and where the answers, which the task says.
         stacks: Hourglasses, one after the other.
         depth: How often the middle of each halves the sides.
         width: Channels of features.
@@ -123,6 +124,9 @@ class MultiContextStack(StackedHourglass):
     of two. The paper's text was not at hand; the mean field follows the released code.
 
     Args:
+        layout: Where the questions lie, and where the answers, which the task says.
+        width: Channels of features.
+        depth: How often the middle of each halves the sides.
         kernel: Side of the kernel k, in pixels of the maps.
         steps: Steps of the mean field.
     """

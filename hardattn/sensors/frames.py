@@ -20,6 +20,7 @@ class Frames(Points):
     Args:
         size: Side of the glimpse in pixels.
         scales: Concentric patches, each twice as wide.
+        frames: How many frames stand side by side in an image.
     """
 
     everything = False

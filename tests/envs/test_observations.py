@@ -19,7 +19,7 @@ from tests.support.sensors import example
 # What each sensor is to be told, beside what the catalogue says.
 EYES: dict[str, dict[str, Any]] = {
     "cells": {"rows": 4, "columns": 2},
-    "patches": {"rows": 2, "columns": 4},
+    "patches": {"rows": 4, "columns": 2},
     "pairs": {"rows": 2, "columns": 2},
     "several": {"rows": 2, "columns": 3, "side": 5},
     "crop": {"cover": 0.3},

@@ -74,7 +74,14 @@ def test_every_option_of_every_row_can_be_set(part: str, name: str) -> None:
     if name in NOT_CHOSEN.get(part, ()):
         return
     base = [OF[part], f"--{part}", name]
-    needed = {"canvas": "48", "size": "4", "rows": "4", "columns": "4", "cover": "0.5"}
+    needed = {
+        "canvas": "48",
+        "size": "4",
+        "rows": "4",
+        "columns": "4",
+        "cover": "0.5",
+        "frames": "6",
+    }
     takes = tables.options_of(part, name)
     for option in takes.values():
         if option.needed and option.name not in RECIPES[OF[part]].specs()[part].options:
