@@ -65,10 +65,11 @@ class Mirror(nn.Module):
         count, _, height, width = x.shape
         grid = reflections(self.axes, self.offsets, height, width, x.device)
         there = (grid.abs() <= 1).all(-1).to(x.dtype)
-        # All reflections in one image, one below the other.
-        below = grid.flatten(0, 1).to(x.dtype).expand(count, -1, -1, -1)
-        reflected = F.grid_sample(x, below, align_corners=False).unflatten(2, (-1, height))
-        reflected = reflected.transpose(1, 2).flatten(0, 1)
+        # All reflections in one image, one below the other; half of the digits would move places.
+        wide = torch.promote_types(x.dtype, grid.dtype)
+        below = grid.flatten(0, 1).to(wide).expand(count, -1, -1, -1)
+        reflected = F.grid_sample(x.to(wide), below, align_corners=False).to(x.dtype)
+        reflected = reflected.unflatten(2, (-1, height)).transpose(1, 2).flatten(0, 1)
         same = x[:, None].expand(-1, len(grid), -1, -1, -1).flatten(0, 1)
         seen = self._seen(same, reflected).unflatten(0, (count, len(grid)))[:, :, 0]
         mean = (seen * there).sum((2, 3)) / there.sum((1, 2)).clamp_min(1)

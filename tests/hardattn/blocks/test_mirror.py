@@ -107,6 +107,14 @@ def test_the_first_candidate_alone_is_the_fixed_axis():
         torch.testing.assert_close(several(x), one(x), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_candidates_go_by_the_precision_of_what_they_read(dtype: torch.dtype):
+    torch.manual_seed(0)
+    block, x = knowing(Mirror(1, axes=4)), torch.rand(16, 1, 8, 8)
+    weights = likely(block.to(dtype), (x + x.mT).to(dtype))
+    assert weights.dtype == dtype and (weights.argmax(1) == 3).all()
+
+
 def test_a_reflection_keeps_distances_on_a_map_of_any_shape():
     height, width = 5, 9
     pixels = torch.tensor([width, height]) / 2
