@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
+from hardattn.blocks.general import General
 from hardattn.clustering import ari, nmi
 from hardattn.data.memory import at_once
 from hardattn.estimators import Loss
@@ -94,6 +96,12 @@ def controlled(
 def together(count: int, most: int) -> int:
     """The largest batch, of `most` at most, by which none of so many scenes is left alone."""
     return next(batch for batch in range(most, 1, -1) if count % batch != 1)
+
+
+def mixed(agent: Agent) -> dict[str, dict[str, float]]:
+    """What each kind of attention came to count in every `General` of an agent, by its name."""
+    parts = agent.named_modules() if isinstance(agent, nn.Module) else ()
+    return {name: part.shares for name, part in parts if isinstance(part, General)}
 
 
 def learning(agent: Agent, world: World, estimator: Callable[..., Loss], scenes: Scenes) -> int:

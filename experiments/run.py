@@ -34,7 +34,7 @@ from hardattn.world import World
 
 from .build import Estimator, Learner, agent as build_agent, built, estimator as build_estimator
 from .kinds import Json
-from .measure import controls, figures_of, learning, measure
+from .measure import controls, figures_of, learning, measure, mixed
 from .recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
 from .recipes import RECIPES
 from .records import sources, timing
@@ -310,12 +310,14 @@ def validated(
 
 
 def _known(dataset: Dataset, agent: Learner) -> Json:
-    """What else there is to say of images: that they have boxes, by which they were normalised."""
+    """What else there is to say: of boxes, of how images were normalised, of what was mixed."""
     found: Json = {}
     if dataset.test.boxes is not None:
         found["boxed"] = True  # although its scenes do not place the target themselves
     if isinstance(agent, Normalised):
         found["normalised"] = {"mean": agent.mean.tolist(), "spread": agent.spread.tolist()}
+    if shares := mixed(agent):
+        found["shares"] = shares
     return found
 
 

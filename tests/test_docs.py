@@ -161,6 +161,16 @@ def test_trainings_are_understood(line: str) -> None:
     train.parse(shlex.split(words))
 
 
+@pytest.mark.parametrize("line", sorted({one for _, one in LINES if one.split()[1] == "sweep"}))
+def test_sweeps_are_understood(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each run that a sweep stands for is one that there is."""
+    words = shlex.split(line.partition(" > ")[0])[1:]
+    own = ("--print", "--search", "--shard", "--on")
+    if not set(own) & set(words) and "$" not in line and "[" not in line and words[1].islower():
+        assert cli().main([*words, "--print"]) == 0
+        assert capsys.readouterr().out.count("hardattn train") > 1
+
+
 def test_the_readme_is_two_screens() -> None:
     size = len(PAGES["README.md"].encode())
     assert size <= 7_000, f"README.md has {size:,} bytes: what is beyond 7,000 belongs into docs"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from hardattn.statistics.intervals import Estimate, paired_difference, within
 from hardattn.statistics.significance import chance_of, holm
@@ -48,6 +48,8 @@ class Measured(TypedDict):
     """Error with another map in place of its own."""
     curve: list[list[tuple[int, float]]]
     """Images seen, and the validation error then."""
+    shares: NotRequired[list[dict[str, dict[str, float]]]]
+    """Of a block that mixes kinds of attention, what each came to count, by the block's name."""
 
 
 class Search(TypedDict):
@@ -127,7 +129,7 @@ def _row(
 
     draws = any((run["figures"]["averaged"].get("passes") or 1) > 1 for run in runs)
     controls = {name for run in runs for name in run["controls"]}
-    return {
+    found: Measured = {
         "name": row.name,
         "kind": row.kind,
         "changes": row.changes,
@@ -144,6 +146,9 @@ def _row(
         },
         "curve": [run["training"]["curve"] for run in runs],
     }
+    if shares := [run["shares"] for run in runs if "shares" in run]:
+        found["shares"] = shares
+    return found
 
 
 def text_of(found: Found) -> str:

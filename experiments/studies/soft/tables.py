@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.report.column import estimate_text
 from hardattn.report.render.grid import heading, row_of
+from hardattn.report.rows import percent_over_seeds
 from hardattn.statistics.intervals import Estimate
 
 from .plan import FULL, LEFT_OUT
@@ -32,6 +33,7 @@ def markdown(found: Found) -> str:
             parts.append(f"## {title}\n\n{_table(chosen, found, full)}")
     if full:
         parts.append(_counted(stand))
+    parts += [_mixture(row) for row in found["rows"] if row.get("shares")]
     left_out = "; ".join(f"`{name}`, since {why}" for name, why in LEFT_OUT.items())
     parts.append(f"Left out: {left_out}.")
     waiting = [_name(row) for row in found["rows"] if not row["seeds"]]
@@ -124,6 +126,18 @@ def _fall(row: Measured) -> str:
 
 def _signed(text: str) -> str:
     return text.replace("-", "−")
+
+
+def _mixture(row: Measured) -> str:
+    """What each kind of attention came to count in every block of a mixture, over its seeds."""
+    seeds = row["shares"]
+    kinds = list(next(iter(seeds[0].values())))
+    title = f"### What {_name(row)} came to mix\n\nShares in percent, over {len(seeds)} seeds."
+    lines = heading(("", *kinds), ("",))
+    for block in seeds[0]:
+        shares = [percent_over_seeds([seed[block][kind] for seed in seeds]) for kind in kinds]
+        lines.append(row_of([f"`{block}`", *(estimate_text(one, 1) for one in shares)]))
+    return title + "\n\n" + "\n".join(lines)
 
 
 def _counted(stand: Sequence[Standing]) -> str:

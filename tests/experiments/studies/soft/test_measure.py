@@ -112,6 +112,19 @@ def test_a_diverged_training_is_counted_and_not_tried_again(trained: Path, tmp_p
     assert next(row for row in found["rows"] if row["name"] == "block=se")["diverged"] == [1]
 
 
+def test_what_a_mixture_counts_is_kept_of_every_seed(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "copy"
+    subprocess.run(["cp", "-r", str(trained), str(out)], check=True)
+    shares = {"deep.0": {"identity": 0.25, "self": 0.75}}
+    rate = measure.chosen(out, SMALL, ROWS)["block=se"]
+    for seed in range(SMALL.seeds):
+        path = measure.folder_of(out, SMALL, Cell(ROWS[1], rate, seed, False)) / "result.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"shares": shares}))
+    rows = {row["name"]: row for row in results.collected(out, SMALL)["rows"]}
+    assert rows["block=se"]["shares"] == [shares] * SMALL.seeds
+    assert "shares" not in rows[""]
+
+
 def test_a_folder_of_another_plan_is_refused(trained: Path, capsys: Any) -> None:
     with pytest.raises(UsageError, match="holds runs of soft-long, not of soft"):
         measure.claim(trained, Protocol("soft", 1, False))

@@ -36,6 +36,16 @@ def test_a_smoke_test_has_no_verdicts_on_its_page() -> None:
     assert "A smoke test: it has no verdicts." in page
 
 
+def test_the_page_says_what_a_mixture_came_to_count() -> None:
+    one = row("general", shifted(0.0, 3))
+    seeds = [{"deep.0": {"identity": share, "self": 1 - share}} for share in (0.2, 0.3, 0.4)]
+    page = markdown(study({**one, "shares": seeds}, row("se", shifted(0.0))))
+    assert "### What `general` came to mix" in page and "over 3 seeds" in page
+    assert "|  | identity | self |" in page
+    line = next(line for line in page.splitlines() if line.startswith("| `deep.0`"))
+    assert [cell.split()[0] for cell in line.split("|")[2:4]] == ["30.0", "70.0"]
+
+
 def test_the_front_page_has_the_best_that_attends(tmp_path: Path) -> None:
     """Not the one with the least error of all, whose map is not shown to be the reason."""
     rows = [
