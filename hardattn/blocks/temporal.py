@@ -142,8 +142,9 @@ class TemporalAdaptive(nn.Module):
     with 2 F units. y_f = sum_j k_j v_{f+j} x_{f+j}, j = -1, 0, 1. (B, F, C, H, W) -> same. Maps: v,
     (B, C, F), a gate, whose mean over channels lies on the strip; and k, (B, C, 3), sums to one.
 
-    Departures: the paper has it within each block of a ResNet, here it stands once behind a small
-    network; relu follows it there by a convolution, here nothing.
+    Departures: the paper has it within each block of a ResNet, between two convolutions; here it
+    stands once, behind a small network. The last convolution of the gate has a bias, which that of
+    the released code has not.
     """
 
     def __init__(self, channels: int, frames: int):

@@ -35,7 +35,7 @@ class Pretraining(Counted):
 
     pretraining: updates without labels; None: all, and the task beside them. probe: whether the
     task moves the probe alone, or everything. labels: the share of the images whose label is read,
-    which hangs on their number alone: the same images in every run, hardly more of one class than
+    which depends on their number alone: the same images in every run, hardly more of one class than
     of another.
     """
 
