@@ -14,13 +14,14 @@ class BoostedCaptioner(TellingInWords):
     """Show, attend and tell in words, over features that are boosted where the image stands out.
 
     a' = (W_v a) * log(relu(w s) + e), with s how salient a cell is, and then as `TellingInWords`:
-    attention from below, by the stimulus, before attention from above, by what is to be said. So a
-    cell that does not stand out passes as it is. Map: s, (B, 1, h, w), at most 1, made once.
+    attention from below, by the stimulus, before attention from above, by what is to be said. So
+    the factor of a cell that does not stand out is 1. Map: s, (B, 1, h, w), at most 1, made once.
 
-    Departures: the paper has s from a net that was trained on where people look, and such data
-    there is none of: here it is the contrast of the cell, the spread of what lies in it and half a
-    cell around it, over the largest of the image. Where the paper's epsilon was not at hand, e
-    stands, which makes the factor 1 of what is not salient. Those of `TellingInWords`.
+    Departures: the paper's text was not at hand, but for its abstract; the formula is told from
+    memory and was not verified, nor was e, which stands for a small number of the paper. There s is
+    what a net says that was trained on where people look. No such data is here: it is the contrast
+    of the cell, the variance of what lies in it and half a cell around it, over the largest of the
+    image; beyond the border the image counts as blank. Those of `TellingInWords`.
 
     Args:
         context: Shape of what is told before the first look, (0,) or (C, h, w).
@@ -71,7 +72,7 @@ class Boosted(nn.Module):
         self.map = AttentionMap("spatial gate")
 
     def salient(self, image: Tensor) -> Tensor:
-        """(B, 1, h, w): the spread of brightness about each cell, over the largest of the image."""
+        """(B, 1, h, w): the variance of brightness about each cell, over the image's largest."""
         grey, wide = image.mean(1, keepdim=True), 2 * self.side
         padded = F.pad(grey, [self.side // 2] * 4)
         mean, square = (F.avg_pool2d(each, wide, self.side) for each in (padded, padded**2))

@@ -23,10 +23,11 @@ class PatchDrop(nn.Module):
     glimpse: (C, H, W). context: (C, h, w). grid: rows and columns of patches, the sensor's.
 
     Departures: the paper rewards 1 - share^2 if the answer is right and punishes it if not; here
-    the loss is the cross-entropy and the price of the share, whether right or not. The bias of the
-    policy makes it begin by keeping `prior` of all patches. The policy reads the view by three
-    convolutions, for a ResNet-8; the CNN that answers has no norm, which would take the blank image
-    of the first look into its statistics.
+    the loss is the cross-entropy and the price of the share, whether right or not. Its released
+    code draws by probabilities that are kept off 0 and 1, a p + (1 - a) (1 - p); here by p. The
+    bias of the policy makes it begin by keeping `prior` of all patches. The policy reads the view
+    by three convolutions, for a ResNet-8; the CNN that answers has no norm, which would take the
+    blank image of the first look into its statistics.
 
     Args:
         context: Shape of the view that is told before the first look, (C, h, w).

@@ -31,13 +31,15 @@ class StackedCrossAttention(nn.Module):
 
     Departures: features are those of a small net that is learned, `PlacedCells`, for a detector's
     regions; it compares the candidates of a scene and not all of a batch, so that the hardest
-    negative is among them, and of one side; sizes are small (the paper has 1024).
+    negative is among them, and of one side; cosines below 0 are cut off, where the released code
+    leaves a tenth of them; sizes are small (the paper has 1024).
 
     Args:
         side: Who attends: the words of the text, or the cells of the image.
         pooling: How similarities are pooled: their mean, or log-sum-exp.
         sharp: The paper's lambda 1, of the softmax; by default 9 of "text", 4 of "image".
-        sharp_pooling: And lambda 2, of log-sum-exp.
+        sharp_pooling: And lambda 2, of log-sum-exp; by default 6 of "text", 5 of "image", those of
+            the paper on Flickr30K.
         cell: Side of the cells of a picture, in pixels.
         width: Width of all vectors.
         vocabulary: Words that there are, classes and those of `captions`.
@@ -53,7 +55,7 @@ class StackedCrossAttention(nn.Module):
         side: Literal["text", "image"] = "text",
         pooling: Literal["mean", "lse"] = "mean",
         sharp: float | None = None,
-        sharp_pooling: float = 6.0,
+        sharp_pooling: float | None = None,
         cell: int = 8,
         width: int = 64,
         vocabulary: int = 16,
@@ -65,7 +67,8 @@ class StackedCrossAttention(nn.Module):
             raise ValueError(f"side is text or image, pooling mean or lse: not {side}, {pooling}")
         self.by_words, self.pooling, self.attention = side == "text", pooling, attention
         self.sharp = sharp or (9.0 if self.by_words else 4.0)
-        self.sharp_pooling, self.vocabulary = sharp_pooling, vocabulary
+        self.sharp_pooling = sharp_pooling or (6.0 if self.by_words else 5.0)
+        self.vocabulary = vocabulary
         across = math.isqrt(classes - 1) + 1 if back else 1
         self.tiles = (-(-classes // across) if back else 1), across
         self.pictures = classes if back else 1

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from hardattn.blocks.hourglass import Scales
 from hardattn.blocks.multi_context import mean_field
 from hardattn.blocks.residual_attention import Bottleneck
+from hardattn.decoders.decoder import each_place
 from hardattn.distributions import Delta
 from hardattn.maps import AttentionMap
 from hardattn.rollout import Decision
@@ -101,12 +102,10 @@ class StackedHourglass(nn.Module):
     def instructed(self, answers: tuple[Tensor, ...], target: Tensor) -> Tensor:
         """The answers of all stacks, (B, P) targets -> (B,) the loss of all but the last."""
         target = target.view(len(target), -1)
-        asked = (target >= 0).to(answers[0].dtype)
         total = answers[0].new_zeros(len(target))
         for logits in answers[:-1]:
             each = logits.unflatten(1, (target.shape[1], -1)).transpose(1, 2)
-            loss = F.cross_entropy(each, target, ignore_index=-1, reduction="none")
-            total = total + (loss * asked).sum(1) / asked.sum(1).clamp_min(1)
+            total = total + each_place(each, target)
         return total
 
 

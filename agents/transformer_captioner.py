@@ -115,9 +115,9 @@ class TransformerCaptioner(nn.Module):
     It is told the whole image beforehand, and what it looks at is of no account: where it attends
     is inside. Maps: in each layer cross attention, (B, heads, N), of the word that is to be said.
 
-    Departures: features are those of a small net that is learned, `PlacedCells`, for words before;
-    norms come before, not behind; no dropout, no label smoothing; sizes are small (the paper has 6
-    layers of 512, 8 heads).
+    Departures: the encoder reads cells of an image, which a small net that is learned has seen
+    (`PlacedCells`), where the paper's reads words; norms come before, not behind; no dropout, no
+    label smoothing; sizes are small (the paper has 6 layers of 512, 8 heads).
 
     Args:
         context: Shape of what is told before the first look, (0,) or (C, h, w).

@@ -36,7 +36,10 @@ class XLinearCaptioner(nn.Module):
     is inside. Maps: those of the pooling, at each word, (B, heads, N) and (B, D).
 
     Departures: features are those of a small net that is learned, `PlacedCells`, for a detector's
-    regions; one layer of encoder, for 4; cross-entropy alone, without the training by CIDEr that
+    regions; what the LSTM is told of the image is the mean of the encoded cells, where the paper
+    has a normed linear layer of the mean of cells before they are encoded and of the poolings of
+    all layers, and has such a layer of query and pooling before W as well; one layer of encoder,
+    for 4; cross-entropy alone, without the training by CIDEr that
     follows in the paper; no dropout; sizes are small (the paper has 1024).
 
     Args:

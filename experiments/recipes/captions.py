@@ -115,7 +115,7 @@ def without(recipe: Recipe) -> Recipe:
 
 
 MATCHING = (
-    "One of 20 sentences says which two digits lie on 32x32, and how; others differ by a word."
+    "One of 20 sentences says which two digits lie where on 32x32; others differ by a word or two."
 )
 SCAN = Recipe(
     title="stacked cross attention",

@@ -26,8 +26,8 @@ class General(nn.Module):
     f are the identity, channel attention (SE), spatial attention (CBAM's), self-attention (multi-
     head) and branch attention (selective kernels). One weight for each, the same for all images and
     channels, all equal at first: which kind a task asks for can be read off them, as `shares`. So
-    it departs from mixtures of experts, whose weights hang on the input. (B, C, H, W) -> same. Map:
-    w, (B, 1, branches), sums to one over branches; the branches record theirs.
+    it departs from mixtures of experts, whose weights depend on the input. (B, C, H, W) -> same.
+    Map: w, (B, 1, branches), sums to one over branches; the branches record theirs.
 
     Args:
         kinds: Which kinds of attention beside the identity; a row of BRANCHES each.

@@ -28,8 +28,8 @@ class DilatedPyramid(nn.Module):
     """y_f = x_f + W [relu(conv_1(d)); relu(conv_2(d)); relu(conv_4(d))]_f, d_f = mean_hw(x_f).
 
     (B, F, C, H, W) -> same. Convolutions over three frames, 1, 2 and 4 apart, C channels each: the
-    dilated temporal pyramid of GLTR (Li et al. 2019, arXiv:1908.10049), and without what attends
-    there the control of it. Frames outside the clip are 0.
+    dilated temporal pyramid of GLTR (Li et al. 2019, arXiv:1908.10049), whose control it is: all of
+    GLTR but the attention. Frames outside the clip are 0.
     """
 
     def __init__(self, channels: int, frames: int):
@@ -56,9 +56,9 @@ class GLTR(DilatedPyramid):
     (B, F, C, H, W) -> same. Map: M, (B, 1, F, F), rows sum to one; the attention that a frame gets
     is spread evenly over its places on the strip.
 
-    Departures: the paper's text was not at hand; it attends by products without a scale, and its
-    descriptors are those of a large network, where these are means of a small one. What comes out
-    is added to the features, so that a mean over frames and places follows as in the other rows.
+    Departures: the paper's text was not at hand, and that products have no scale was not verified.
+    Its descriptors are those of a large network, these are means of a small one. What comes out is
+    added to the features, so that a mean over frames and places follows as in the other rows.
     """
 
     def __init__(self, channels: int, frames: int):
@@ -142,8 +142,9 @@ class TemporalAdaptive(nn.Module):
     with 2 F units. y_f = sum_j k_j v_{f+j} x_{f+j}, j = -1, 0, 1. (B, F, C, H, W) -> same. Maps: v,
     (B, C, F), a gate, whose mean over channels lies on the strip; and k, (B, C, 3), sums to one.
 
-    Departures: the paper has it within each block of a ResNet, here it stands once behind a small
-    network; relu follows it there by a convolution, here nothing.
+    Departures: the paper has it within each block of a ResNet, between two convolutions; here it
+    stands once, behind a small network. The last convolution of the gate has a bias, which that of
+    the released code has not.
     """
 
     def __init__(self, channels: int, frames: int):

@@ -42,7 +42,7 @@ def enlarged(deep: Tensor, like: Tensor) -> Tensor:
 
 
 def each_place(logits: Tensor, truth: Tensor) -> Tensor:
-    """(B, K, H, W), (B, H, W) -> (B,): the cross-entropy, mean over the places that are asked."""
+    """(B, K, ...), (B, ...) -> (B,): the cross-entropy, mean over the places that are asked."""
     loss = F.cross_entropy(logits, truth, ignore_index=-1, reduction="none").flatten(1)
     asked = (truth >= 0).flatten(1).to(loss)
     return (loss * asked).sum(1) / asked.sum(1).clamp_min(1)

@@ -20,8 +20,9 @@ class Pyramid(nn.Module):
 
     Departures: two levels of a small network, for three of VGG's; dilations 1 and 2, for 3, 5 and
     7 on larger maps. The paper's loss is of one saliency map and weighs the two classes; here each
-    class has one, in a cross-entropy. The edges are compared by their squared distance. The
-    paper's text was not at hand.
+    class has one, in a cross-entropy. The edges are compared by their squared distance, where the
+    released code has a cross-entropy as well, and keeps the edges of one sign of a Laplacian of
+    eight neighbours; here it is of four, and both signs count. The paper's text was not at hand.
 
     Args:
         dilations: Of the convolutions that see context.

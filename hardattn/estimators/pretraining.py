@@ -35,7 +35,7 @@ class Pretraining(Counted):
 
     pretraining: updates without labels; None: all, and the task beside them. probe: whether the
     task moves the probe alone, or everything. labels: the share of the images whose label is read,
-    which hangs on their number alone: the same images in every run, hardly more of one class than
+    which depends on their number alone: the same images in every run, hardly more of one class than
     of another.
     """
 
@@ -74,11 +74,15 @@ class Pretraining(Counted):
     def _task(
         self, agent: Any, world: World, scenes: Scenes, generator: torch.Generator | None
     ) -> Loss:
-        """The task's loss, of the images whose label is read."""
+        """The task's loss, of the images whose label is read.
+
+        It is their sum over how many there are to be expected. By how many there are, an image
+        would count the more the fewer are read beside it, and processes that share a batch would
+        not agree with one that has it all.
+        """
         path = rollout(Fixed(agent) if self.probe else agent, world, scenes, greedy, generator)
         read = labelled(scenes.index, self.labels).to(path.loss)
-        share = read / read.sum().clamp_min(1)
-        total = ((path.loss + path.cost).sum(0) * share).sum()
+        total = ((path.loss + path.cost).sum(0) * read).mean() / self.labels
         return Loss(total, path, torch.zeros_like(path.loss))
 
 

@@ -37,11 +37,11 @@ def clips(
     shown: int | None = None,
     asked: Asked = "class",
 ) -> Scenes:
-    """One or two images that move along an axis, and bounce off the walls of a canvas.
+    """One or two images that move straight along an axis; where it is asked, one meets a wall.
 
-    asked: the "class" of the only image; its "direction" (right, down, left or up), which no wall
-    turns around; in which "order" two came, that is the class of the one that came first; or which
-    of two did "bounce", that is its class, where the other goes straight. Two are of different
+    asked: the "class" of the only image; its "direction" (right, down, left or up); in which
+    "order" two came, that is the class of the one that came first; or which of two did "bounce"
+    off a wall of the canvas, that is its class, where the other goes straight. Two are of different
     classes, each in its own half of the canvas across the axis that both move along. Frames stand
     side by side, (B, C, H, frames * W); boxes are of the image that is asked about, one for each
     frame, from the first one that it is in; NaN where it is in none any more.
@@ -108,7 +108,7 @@ def _moving(
             f"a way of {travel} pixels does not fit a canvas of {canvas[0]}x{canvas[1]}: choose "
             "fewer frames, a lower speed or a larger canvas"
         )
-    begin = _beginning(scene, along, travel, asked)
+    begin = _beginning(scene, along, travel, speed, asked)
     way = begin[..., None] + speed * age
     way = torch.where(way > along[..., None], 2 * along[..., None] - way, way)
     lane = _lane(scene, across, canvas, direction)
@@ -150,20 +150,21 @@ def _starts(scene: Canvas, last: int, many: int, asked: str) -> Tensor:
     return torch.cat([first, first + 1 + later], 1)
 
 
-def _beginning(scene: Canvas, along: Tensor, travel: int, asked: str) -> Tensor:
+def _beginning(scene: Canvas, along: Tensor, travel: int, speed: int, asked: str) -> Tensor:
     """(B, many) how far from the wall behind it an image begins, to go straight for so long.
 
-    One that bounces begins so that it meets the wall ahead, neither at its first step nor its last.
+    One that bounces begins so that it goes a whole step towards the wall ahead, at least, before
+    it meets it, and a whole step back.
     """
     many = along.shape[1]
     share = scene.below(2**31, scene.count, many)
     begin = share * (along - travel + 1) >> 31
     if asked != "bounce":
         return begin
-    if travel < 2:
+    if travel < 2 * speed:
         raise ValueError(f"a way of {travel} pixels has no room to bounce: choose more frames")
     first = torch.arange(many, device=along.device) == 0
-    return torch.where(first, along - 1 - (share * (travel - 1) >> 31), begin)
+    return torch.where(first, along - speed - (share * (travel - 2 * speed + 1) >> 31), begin)
 
 
 def _lane(scene: Canvas, across: Tensor, canvas: tuple[int, int], direction: Tensor) -> Tensor:

@@ -118,8 +118,8 @@ def keypoints(
     down = top + _extent(ink.any(2), zoom)
     across = left + _extent(ink.any(1), zoom)
     row, column = (down // spacing).clamp(max=rows - 1), (across // spacing).clamp(max=columns - 1)
-    which = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1], [2, 2]], device=index.device)
-    target = row[:, which[:, 0]] * columns + column[:, which[:, 1]]
+    corners = (row[:, :2, None] * columns + column[:, None, :2]).flatten(1)
+    target = torch.cat([corners, row[:, 2:] * columns + column[:, 2:]], 1)
     return Scenes(scene.picture(), target, box, index)
 
 

@@ -164,7 +164,18 @@ def test_the_same_share_of_images_is_labelled_in_every_run() -> None:
     read = labelled(given.index, 0.5)
     loss = estimator(agent, WORLD, given, torch.Generator().manual_seed(1))
     each = F.cross_entropy(loss.path.logits[0], given.target, reduction="none")
-    assert 0 < read.sum() < 12 and torch.allclose(loss.total, each[read].mean())
+    assert 0 < read.sum() < 12 and torch.allclose(loss.total, each[read].sum() / 6)
+
+
+def test_parts_of_a_batch_agree_with_all_of_it_however_many_labels_each_has() -> None:
+    agent, estimator = built("masked_pixels", labels=0.3, pretraining=0)
+    agent.eval()  # norms at rest
+    given = scenes(12)
+    read = labelled(given.index, 0.3)
+    halves = [given.slice(0, 6), given.slice(6, 12)]
+    assert read[:6].sum() != read[6:].sum(), "one has more labels than the other"
+    parts = [estimator(agent, WORLD, half).total for half in halves]
+    assert torch.allclose(sum(parts) / 2, estimator(agent, WORLD, given).total)
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -91,6 +91,16 @@ def test_one_bounces_and_the_other_does_not() -> None:
         assert (moved == moved[0]).all() and moved[0].abs() == 1
 
 
+@pytest.mark.parametrize("speed", [1, 2])
+def test_one_that_bounces_is_seen_to_go_and_to_come_back(speed: int) -> None:
+    _, scenes = made("bounce", canvas=(22, 14 + 8 * (speed - 1)), speed=speed)
+    box = (scenes.box + 1) / 2 * torch.tensor([FRAMES * (14 + 8 * (speed - 1)), 22] * 2)
+    place = torch.stack([box[..., 0] % (14 + 8 * (speed - 1)), box[..., 1]], -1).round()
+    steps = place.diff(dim=1).sum(-1)  # along the axis; less than a step where the wall is met
+    first, last = steps[:, 0], steps[:, -1]
+    assert (first.abs() == speed).all() and torch.equal(last, -first)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -1,5 +1,7 @@
 """Masks and key points against slow ones that go pixel by pixel."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -61,6 +63,21 @@ def test_key_points_are_the_corners_of_the_ink_and_its_centre(zoom: int, spacing
                 )
             )
         assert made.target[b].tolist() == wanted
+
+
+@pytest.mark.parametrize("make", [masks, keypoints])
+def test_nothing_waits_for_numbers_of_the_host(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tensor made of Python's numbers would be copied to the device with each batch."""
+    split = make_split()
+
+    def copied(*_: Any, **__: Any) -> None:
+        raise AssertionError("a copy from the host")
+
+    make(
+        split, INDEX, numbers(1), canvas=20, distractor_size=3
+    )  # what is worked out once for a split may be
+    monkeypatch.setattr(torch, "tensor", copied)
+    make(split, INDEX, numbers(1), canvas=20, distractor_size=3)
 
 
 def test_an_image_without_ink_counts_as_all_ink() -> None:
