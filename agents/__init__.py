@@ -129,8 +129,18 @@ AGENTS: dict[str, Row] = {
 
 # Those that see everything at once: there is no looking that a script could replace.
 SEE_ALL = (
-    *("full_view", "soft", "clip", "gat_cluster", "das_net", "co_attention", "cross_attention"),
-    *("masked_autoencoder", "self_distilled", "dense", "stacked_hourglass", "multi_context_stack"),
+    "full_view",
+    "soft",
+    "clip",
+    "gat_cluster",
+    "das_net",
+    "co_attention",
+    "cross_attention",
+    "masked_autoencoder",
+    "self_distilled",
+    "dense",
+    "stacked_hourglass",
+    "multi_context_stack",
     "stacked_cross_attention",
 )
 

@@ -71,7 +71,9 @@ HARD = captioner(
 )
 RAM = captioner(
     "RAM that writes",
-    "RAM (Mnih et al. 2014) that looks before each word, through a retina of 8x8 in two scales.",
+    "RAM (Mnih et al. 2014) that looks before each word, through a retina of 8x8 in two scales. "
+    "Departs from the paper: it says words, each asked at its look; the policy's gradient trains "
+    "the core; draws narrow while it learns; glimpses go through a convolution; Adam.",
     Spec(
         "ram_captioner",
         hidden=128,

@@ -6,7 +6,7 @@ from hardattn.training.options import TrainOptions
 
 from ..recipe import ProblemOptions, Recipe, Spec
 from .digits import RAM
-from .family import GAIN
+from .family import DEPARTS, GAIN
 
 UNSEEN = (
     "Of the ten digits four are for training, three for validation and three for the test, chosen "
@@ -77,7 +77,7 @@ SHOWN = (
 )
 RAM_QUERY = Recipe(
     title="RAM, shown what to find",
-    about=f"RAM (Mnih et al. 2014) as well as we can, shown what to find. {SHOWN}",
+    about=f"RAM (Mnih et al. 2014) as well as we can, shown what to find. {DEPARTS} {SHOWN}",
     problem=ProblemOptions(
         scene=QUERY.but(distractors=1, clutter=0, absent=0.0),
         sensor=Spec("retina", size=12, scales=2),

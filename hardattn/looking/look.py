@@ -214,6 +214,10 @@ def _refuse(subject: Subject) -> None:
     """Raise ValueError for those that nobody can show a picture."""
     if subject.world.changes:
         raise ValueError(f"{subject.name} plays a game, which is no picture to look at")
+    if subject.world.cues or subject.world.context_name == "cue":
+        raise ValueError(
+            f"{subject.name} is told what to find or to compare, which no picture says by itself"
+        )
     if isinstance(subject.world.task, SequenceTask):
         raise ValueError(
             f"{subject.name} answers with sequences, of which no picture is drawn here"

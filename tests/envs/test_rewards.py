@@ -16,12 +16,16 @@ from tests.support.envs import OFFLINE, PROBLEMS, Drifting, problem
 from tests.support.stepping import generator
 
 
-def likelier(logits: Tensor, label: Tensor, looks: int) -> float:
+def likelier(logits: Tensor, label: Tensor, looks: int, choices: int) -> float:
     """Nats by which answers, (T, K), make the truth likelier than where all are alike.
 
     By hand, from probabilities; a symbol of those that share the looks has the last answer where
-    its own did not come.
+    its own did not come. Of several questions at once, (T, P * choices), the mean of those asked.
     """
+    if choices < logits.shape[1]:
+        each = zip(logits.split(choices, 1), label, strict=True)
+        asked = [likelier(one, truth, looks, choices) for one, truth in each if truth >= 0]
+        return sum(asked) / max(len(asked), 1)
     said = logits.double().softmax(-1)
     symbols = label.tolist() if label.dim() else [int(label)]
     alike, gained = 1 / said.shape[1], 0.0
@@ -62,8 +66,13 @@ def test_shaping_pays_for_the_likelihood_of_all_that_was_asked(name: str, stop: 
         paid += step[1] - bare.step(action)[1]
         over = torch.as_tensor(step[2])
     assert over.all()
+    choices = shaped.world.task.choices
     for row in range(3):
-        gained = likelier(torch.stack(said[row]), label[row], looks) if name != "clusters" else 0.0
+        gained = (
+            likelier(torch.stack(said[row]), label[row], looks, choices)
+            if name != "clusters"
+            else 0.0
+        )
         assert paid[row].item() == pytest.approx(0.7 * gained, abs=1e-4)
 
 

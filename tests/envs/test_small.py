@@ -19,8 +19,10 @@ from hardattn.world import World
 from tests.support.envs import OFFLINE, PROBLEMS, absent, lasting, problem, same
 
 MODES = list(AutoresetMode)
-# What the arrays do not know: worlds that change, are asked at each look, or limit a move.
+# What the arrays do not know: worlds that change, are asked at each look or several questions at
+# once, or limit a move.
 LEFT = {"DigitsSequence", "DigitsCaptions", "CircleSquare", "Catch"}
+LEFT |= {"DigitsMasks", "DigitsPasted", "DigitsKeypoints"}
 
 
 def two(monkeypatch: pytest.MonkeyPatch, face: Any, *given: Any, **options: Any) -> tuple[Any, Any]:

@@ -27,7 +27,7 @@ def episodes(name: str, mode: str) -> list[Any]:
     for _ in range(9):
         action = {
             "location": torch.rand(5, problem.world.places, generator=drawn) * 2 - 1,
-            "answer": torch.randn(5, len(problem.answers), generator=drawn),
+            "answer": torch.randn(5, problem.world.task.classes, generator=drawn),
         }
         if given["stop"]:
             action["stop"] = torch.rand(5, generator=drawn) < 0.3

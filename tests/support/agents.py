@@ -124,8 +124,18 @@ EVERYONE += [
 @lru_cache
 def scenes() -> Scenes:
     made = fixed_scenes(partial(translated, canvas=SIDE), load("digits").train, 0)
-    cue = torch.rand(12, 7 * CLASSES, generator=torch.Generator().manual_seed(0))
-    return Scenes(*made.slice(0, 12)[:4], cue)
+    return with_sentences(made.slice(0, 12))
+
+
+def with_sentences(scenes: Scenes) -> Scenes:
+    """The same, with a sentence for each class: what `stacked_cross_attention` is told."""
+    drawn = torch.Generator().manual_seed(0)
+    cue = torch.rand(len(scenes), 7 * CLASSES, generator=drawn)
+    return Scenes(*scenes[:4], cue, *scenes[5:])
+
+
+# Whom a picture alone does not tell what it needs to know.
+TOLD = ("script oracle", "agent stacked_cross_attention")
 
 
 def build(who: str, looks: int = 3, seed: int = 0) -> tuple[Any, World]:

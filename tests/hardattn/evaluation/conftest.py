@@ -6,6 +6,7 @@ import pytest
 
 from hardattn.data import load
 from hardattn.scenes import Scenes, fixed_scenes, translated
+from tests.support.agents import with_sentences
 
 
 @pytest.fixture(scope="module")
@@ -16,4 +17,5 @@ def scenes() -> Scenes:
 @pytest.fixture(scope="module")
 def small() -> Scenes:
     """For the agents of tests/support/agents.py: images of 12x12."""
-    return fixed_scenes(partial(translated, canvas=12), load("digits").test, 0).slice(0, 3)
+    made = fixed_scenes(partial(translated, canvas=12), load("digits").test, 0)
+    return with_sentences(made.slice(0, 3))

@@ -17,16 +17,21 @@ from hardattn.looking.look import Subject, look_at, scene_of, subject_of
 from hardattn.sensors import Retina
 from hardattn.tasks import Classify, Sequence
 from hardattn.world import World
-from tests.support.agents import EVERYONE, SIDE, build
+from tests.support.agents import EVERYONE, SIDE, TOLD, build
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (37, 50, 3), np.uint8)
 NAMES = tuple("0123456789")
-BLIND = [who for who in EVERYONE if who != "script oracle"]
+BLIND = [who for who in EVERYONE if who not in TOLD]
 
 
 def subject(who: str) -> Subject:
     agent, world = build(who)
     return subject_of(agent, world, (1, SIDE, SIDE), NAMES, who)
+
+
+def test_whom_a_picture_does_not_tell_what_to_compare_is_refused() -> None:
+    with pytest.raises(ValueError, match="which no picture says by itself"):
+        look_at(subject("agent stacked_cross_attention"), PICTURE)
 
 
 @pytest.mark.parametrize("who", BLIND)

@@ -11,7 +11,7 @@ import hardattn
 from hardattn.looking.look import Looked, look_at, subject_of
 from hardattn.viz.looks import frames, gif, look, panel, png, sheet_of, text
 from hardattn.viz.pictures import colours
-from tests.support.agents import EVERYONE, SIDE, build
+from tests.support.agents import EVERYONE, SIDE, TOLD, build
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
 
@@ -26,7 +26,7 @@ def has(picture: Any, colour: tuple[int, int, int]) -> bool:
     return bool((picture == np.array(colour, np.uint8)).all(-1).any())
 
 
-@pytest.mark.parametrize("who", [who for who in EVERYONE if who != "script oracle"])
+@pytest.mark.parametrize("who", [who for who in EVERYONE if who not in TOLD])
 def test_whoever_looks_is_drawn(who: str) -> None:
     one = looked(who)
     film = frames([one])
