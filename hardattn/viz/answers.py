@@ -16,11 +16,26 @@ from hardattn.viz.pictures import CASING, INK, PAPER, RIGHT, SUPER, WRONG, Colou
 
 STRENGTH = 0.65  # of a class's colour over its picture
 TURN = 0.61803  # of the circle of hues, from one class to the next: neighbours differ
+# Of the first ten classes, which are all that most data have.
+TEN: tuple[Colour, ...] = (
+    (228, 66, 66),
+    (255, 150, 40),
+    (250, 222, 70),
+    (125, 205, 65),
+    (0, 165, 125),
+    (80, 195, 245),
+    (60, 105, 240),
+    (160, 100, 225),
+    (245, 120, 205),
+    (176, 124, 82),
+)
 BAR = 22  # pixels below a frame, where its number stands
 
 
 def class_colour(number: int) -> Colour:
-    """The colour of a class in masks: bright ones and dark ones by turns."""
+    """The colour of a class in masks, from 1 on: of many, bright ones and dark ones by turns."""
+    if 1 <= number <= len(TEN):
+        return TEN[number - 1]
     light = 0.66 if number % 2 else 0.5
     red, green, blue = colorsys.hls_to_rgb(number * TURN % 1, light, 0.85)
     return round(255 * red), round(255 * green), round(255 * blue)

@@ -32,16 +32,13 @@ EXAMPLE = 96  # of an example that is looked for
 class Shown(NamedTuple):
     """A scene, as it is or as an agent answered it."""
 
-    row: Row  # whose examples these are
+    row: Row  # who answers
     columns: Columns  # of its first run
-    scene: int
+    scene: int  # which row of them
+    image: Tensor  # (C, H, W) uint8
+    box: Tensor  # (M, 4)
+    cue: Tensor | None  # (D,) what was told beforehand; None of runs that did not keep it
     true: bool  # the truth is shown, and nothing of the agent
-
-    @property
-    def image(self) -> Tensor:
-        """(C, H, W) uint8."""
-        found: Tensor = examples(self.row)["image"][self.scene]
-        return found
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,14 +63,7 @@ class Shown(NamedTuple):
     @property
     def boxes(self) -> Tensor:
         """(M, 4) of what is there, without those that are no more than a point."""
-        box: Tensor = examples(self.row)["box"][self.scene]
-        return box[(box[:, 2:] > box[:, :2]).all(1)]
-
-    @property
-    def cue(self) -> Tensor | None:
-        """(D,) what was told beforehand; None of runs that did not keep it."""
-        cue = examples(self.row).get("cue")
-        return None if cue is None else cue[self.scene]
+        return self.box[(self.box[:, 2:] > self.box[:, :2]).all(1)]
 
     @property
     def classes(self) -> list[str]:
@@ -97,18 +87,38 @@ class Shown(NamedTuple):
         )
 
 
+class Cell(NamedTuple):
+    """What stands for a scene, as HTML: pictures, and what is said of them."""
+
+    pictures: str
+    said: str = ""
+
+
 class Kind(NamedTuple):
-    """How scenes of a kind are shown. words: what a reader must know of them."""
+    """How scenes of a kind are shown.
+
+    Args:
+        words: What a reader must know of them.
+        cell: A scene, as it is or as it was answered.
+        wide: Whether a scene is much wider than high, so that there is room for fewer.
+        both: Whether an answer cannot be read without the picture of the truth beside it.
+    """
 
     words: str
-    cell: Callable[[Shown], str]
-    scenes: int = MOST
+    cell: Callable[[Shown], Cell]
+    wide: bool = False
+    both: bool = False
+
+
+def kind_of_row(row: Row) -> Kind | None:
+    """How the scenes of a row are shown; None where an answer is a word."""
+    return KINDS.get(kind_of(row.group.first.recipe))
 
 
 def section(context: Context) -> str:
     """The truth of the first scenes, and below it what each agent answered."""
     rows = [row for row in with_examples(context.table) if row.group.runs[0].columns is not None]
-    kind = KINDS.get(kind_of(rows[0].group.first.recipe)) if rows else None
+    kind = kind_of_row(rows[0]) if rows else None
     if kind is None:
         return ""
     words = f"The first test scenes, not chosen. {kind.words}"
@@ -116,7 +126,7 @@ def section(context: Context) -> str:
 
 
 def _grid(rows: Sequence[Row], kind: Kind) -> str:
-    count = min(kind.scenes, *(len(examples(row)["target"]) for row in rows))
+    count = min(STRIPS if kind.wide else MOST, *(len(examples(row)["target"]) for row in rows))
     parts = [f'<div class="scroll"><div class="looks" style="--n:{count}"><div class="who"></div>']
     parts += [f'<div class="head">scene {number + 1}</div>' for number in range(count)]
     parts.append('<div class="who">the truth</div>')
@@ -132,11 +142,16 @@ def _grid(rows: Sequence[Row], kind: Kind) -> str:
 
 
 def _line(row: Row, kind: Kind, count: int, true: bool) -> list[str]:
-    columns = row.group.runs[0].columns
+    columns, kept = row.group.runs[0].columns, examples(row)
     assert columns is not None
     named = "" if true else f' data-title="{escape(row.title)}"'
-    cells = [Shown(row, columns["greedy"], number, true) for number in range(count)]
-    return [f'<div class="look"{named}>{kind.cell(one)}</div>' for one in cells]
+    cues = kept.get("cue", [None] * count)
+    lines = []
+    for at in range(count):
+        one = Shown(row, columns["greedy"], at, kept["image"][at], kept["box"][at], cues[at], true)
+        cell = kind.cell(one)
+        lines.append(f'<div class="look"{named}>{cell.pictures}<div>{cell.said}</div></div>')
+    return lines
 
 
 def _legend(row: Row) -> str:
@@ -151,30 +166,30 @@ def _legend(row: Row) -> str:
     return f'<p class="legend-of-classes">{keys}</p>' if keys else ""
 
 
-def _masks(one: Shown) -> str:
+def _masks(one: Shown) -> Cell:
     rows, columns = one.columns.layout[one.scene, :2].tolist()
     if not rows:
-        return ""
+        return Cell("")
     spacing = int(one.row.group.first.recipe.get("spacing") or one.size[0] // rows)
     answer, target = (each.view(rows, columns) for each in (one.answer, one.target))
     picture = one.drawn(masked(one.image, answer.masked_fill(target < 0, 0), spacing))
     names = [one.classes[k] for k in answer[answer > 0].unique().tolist()]
     what = f"there: {', '.join(names) or 'nothing'}"
     if one.true:
-        return image(picture, f"scene {one.scene + 1}, {what}") + _said(what)
+        return Cell(image(picture, f"scene {one.scene + 1}, {what}"), escape(what))
     asked = target >= 0
     wrong = int((answer != target)[asked].sum())
     words = f"{wrong} of {int(asked.sum())} places wrong"
-    return image(picture, f"{one.row.title}, scene {one.scene + 1}: {words}") + _said(words)
+    return Cell(image(picture, f"{one.row.title}, scene {one.scene + 1}: {words}"), escape(words))
 
 
 POINTS = ("top left", "top right", "bottom left", "bottom right", "middle")
 
 
-def _points(one: Shown) -> str:
+def _points(one: Shown) -> Cell:
     rows, columns = one.columns.layout[one.scene, 2:].tolist()
     if not rows:
-        return ""
+        return Cell("")
     spacing = int(one.row.group.first.recipe.get("spacing") or one.size[0] // rows)
 
     def middles(square: Tensor) -> Tensor:
@@ -184,14 +199,14 @@ def _points(one: Shown) -> str:
     said, true = middles(one.answer), middles(one.target)
     picture = pointed(one.drawn(boxes=one.boxes), said, true, one.size)
     if one.true:
-        return image(picture, f"scene {one.scene + 1}, its key points")
+        return Cell(image(picture, f"scene {one.scene + 1}, its key points"))
     off = (said - true).norm(dim=1)
     off = off[~off.isnan()]
     words = f"{float(off.mean()):.1f} pixels off in the mean" if len(off) else "no number"
-    return image(picture, f"{one.row.title}, scene {one.scene + 1}: {words}") + _said(words)
+    return Cell(image(picture, f"{one.row.title}, scene {one.scene + 1}: {words}"), escape(words))
 
 
-def _caption(one: Shown) -> str:
+def _caption(one: Shown) -> Cell:
     """The scene with the look of each word, and below it the sentence, a mark at each word."""
     end = len(one.classes) - 1
     words = one.answer.tolist()
@@ -209,14 +224,14 @@ def _caption(one: Shown) -> str:
     said = f"says “{plain}”" if not one.true else f"“{plain}”"
     text = " ".join(told) or "<i>nothing</i>"
     mark = "" if one.true else f"{_mark(one.right)} "
-    return image(picture, f"scene {one.scene + 1}: {said}") + f"<div>{mark}{text}</div>"
+    return Cell(image(picture, f"scene {one.scene + 1}: {said}"), f"{mark}{text}")
 
 
-def _query(one: Shown) -> str:
+def _query(one: Shown) -> Cell:
     """The example that is looked for, beside the scene with a frame where it is said to be."""
     height, width = one.size
     picture = one.drawn(boxes=one.boxes)
-    answer, box = int(one.answer), examples(one.row)["box"]
+    answer, box = int(one.answer), torch.cat([one.box[None], examples(one.row)["box"]])
     real = box[:, 0][(box[:, 0, 2:] > box[:, 0, :2]).all(1)]
     if not one.true and 0 <= answer < SIDES**2 and len(real):
         wide, high = ((real[0, 2:] - real[0, :2]) / 2 * real.new_tensor([width, height])).tolist()
@@ -226,7 +241,7 @@ def _query(one: Shown) -> str:
         picture = framed(picture, (left, top, left + wide, top + high), one.size, one.right)
     name = _name(one, answer)
     words = f"scene {one.scene + 1}: {'is' if one.true else 'says'} {name}"
-    return _example(one) * one.true + image(picture, words) + _marked(one, name)
+    return Cell(_example(one) + image(picture, words), _marked(one, name))
 
 
 def _example(one: Shown) -> str:
@@ -241,19 +256,19 @@ def _example(one: Shown) -> str:
     return f'<div class="example">{image(drawn, words)}<span>looked for</span></div>'
 
 
-def _episode(one: Shown) -> str:
+def _episode(one: Shown) -> Cell:
     """The table of examples, with a frame around the column that was answered."""
     height, width = one.size
     picture, ways, answer = one.drawn(boxes=one.boxes), len(one.classes), int(one.answer)
     if not one.true and 0 <= answer < ways:
-        top = height / (1 + examples(one.row)["box"].shape[1])
+        top = height / (1 + len(one.box))
         edge = (answer * width / ways, top, (answer + 1) * width / ways - 1, height - 1)
         picture = framed(picture, edge, one.size, one.right)
     name = _name(one, answer)
-    return image(picture, f"scene {one.scene + 1}: {name}") + _marked(one, name)
+    return Cell(image(picture, f"scene {one.scene + 1}: {name}"), _marked(one, name))
 
 
-def _matching(one: Shown) -> str:
+def _matching(one: Shown) -> Cell:
     """The scene and the sentence that is, or is said to be, its own; or the picture of a sentence.
 
     Of several pictures the one that was answered is framed.
@@ -273,8 +288,8 @@ def _matching(one: Shown) -> str:
         name = " ".join(said)
         pairs = zip(said, true, strict=False)
         text = " ".join(escape(a) if a == b else f"<u>{escape(a)}</u>" for a, b in pairs)
-        return image(picture, f"scene {one.scene + 1}: {name}") + _marked(one, text, html=True)
-    return image(picture, f"scene {one.scene + 1}: {name}") + _marked(one, name)
+        return Cell(image(picture, f"scene {one.scene + 1}: {name}"), _marked(one, text, html=True))
+    return Cell(image(picture, f"scene {one.scene + 1}: {name}"), _marked(one, name))
 
 
 def _sentences(one: Shown) -> list[list[str]] | None:
@@ -291,17 +306,23 @@ def _sentences(one: Shown) -> list[list[str]] | None:
     return [[names[w] for w in line if 0 <= w < count - 1] for line in words.tolist()]
 
 
-def _clip(one: Shown) -> str:
+# What is asked of a clip, as it stands before the answer.
+OF_CLIPS = {"class": "is", "direction": "moves", "order": "came first:", "bounce": "bounced:"}
+
+
+def _clip(one: Shown) -> Cell:
     """The frames side by side, numbered; those that were looked at on dark."""
     frames = int(one.row.group.first.recipe.get("frames") or 1)
     seen = one.columns.frame[one.scene] if one.columns.frame.numel() else None
     looked = None if one.true or seen is None else seen.any(0)
     picture = numbered(one.drawn(boxes=one.boxes, side=STRIP), frames, looked)
     name, extra = _name(one, int(one.answer)), ""
+    asked = OF_CLIPS.get(str(one.row.group.first.recipe.get("asked") or "class"), "")
     if looked is not None:
         extra = f' <span class="soft">looked at {int(looked.sum())} of {frames} frames</span>'
     words = f"scene {one.scene + 1}: {'is' if one.true else 'says'} {name}"
-    return image(picture, words) + _marked(one, escape(name) + extra, html=True)
+    text = f"{asked} <b>{escape(name)}</b>{extra}".strip()
+    return Cell(image(picture, words), _marked(one, text, html=True))
 
 
 def _name(one: Shown, answer: int) -> str:
@@ -311,7 +332,7 @@ def _name(one: Shown, answer: int) -> str:
 def _marked(one: Shown, words: str, html: bool = False) -> str:
     """Of an answer, with a mark whether it is right."""
     text = words if html else escape(words)
-    return f"<div>{text}</div>" if one.true else f"<div>{_mark(one.right)} {text}</div>"
+    return text if one.true else f"{_mark(one.right)} {text}"
 
 
 def _mark(right: bool) -> str:
@@ -322,14 +343,11 @@ def _class(right: bool) -> str:
     return "right" if right else "wrong"
 
 
-def _said(words: str) -> str:
-    return f"<div>{escape(words)}</div>"
-
-
 MASKS = Kind(
     "It is asked of many places what lies there; each is drawn in the colour of its class, and "
     "plain where there is nothing. Below, the answers.",
     _masks,
+    both=True,
 )
 KINDS = {
     "masks": MASKS,
@@ -350,7 +368,7 @@ KINDS = {
     "query": Kind(
         "An example is given, and it is asked where in the scene another picture of its class is, "
         "or that there is none. Dashed is where it is; the solid frame where it was said to be, "
-        "and none where it was said to be absent.",
+        "and none where it was said to be absent. Rows and columns count from 0.",
         _query,
     ),
     "few_shot": Kind(
@@ -369,6 +387,6 @@ KINDS = {
         "A clip, frame by frame from left to right. Dashed is the object that is asked about. "
         "Below an answer the frames that were looked at have dark numbers.",
         _clip,
-        STRIPS,
+        wide=True,
     ),
 }
