@@ -50,6 +50,12 @@ def error_head(table: Table) -> str:
     return f"error, % of {said.pop()}"
 
 
+def error_words(settings: Mapping[str, object]) -> str:
+    """What follows an error in percent: "error", or of what so many are wrong."""
+    what, _ = COUNTED.get(scene(settings), ("scenes", ""))
+    return "error" if what == "scenes" else f"of {what} wrong"
+
+
 def counted(table: Table) -> str:
     """A sentence on what an error is a share of, where that is not the share of scenes; else ""."""
     kinds = sorted({scene(row.group.first.recipe) for row in table.rows} & COUNTED.keys())

@@ -79,8 +79,7 @@ def path_picture(
     if size:
         corners = Retina(size, scales).corners(torch.from_numpy(looks), (height, width)).numpy()
     ink = colours(max(of, len(looks)))[: len(looks)]
-    # On a strip, as of a clip, all is drawn as small as it is narrow.
-    bold = side * SUPER * min(1.0, 2 * min(height, width) / max(height, width))
+    bold = _bold(side, (height, width))
     thick = max(1, round(bold / 130))
 
     for scale in reversed(range(0 if corners is None else scales)):
@@ -153,8 +152,13 @@ def map_picture(density: Any, size: tuple[int, int], box: Any = None, side: int 
     unit = side * SUPER / max(size)
     big = (round(size[1] * unit), round(size[0] * unit))
     canvas = Image.fromarray(heat(density)).resize(big, Image.Resampling.NEAREST).convert("RGBA")
-    _boxes(ImageDraw.Draw(canvas), box, big, max(1, round(side * SUPER / 130)))
+    _boxes(ImageDraw.Draw(canvas), box, big, max(1, round(_bold(side, size) / 130)))
     return _shrink(canvas)
+
+
+def _bold(side: int, size: tuple[int, int]) -> float:
+    """What lines and discs are measured by: the longer side, at most twice the shorter one."""
+    return side * SUPER * min(1.0, 2 * min(size) / max(size))
 
 
 def scale_bar(width: int) -> Picture:
@@ -281,9 +285,7 @@ def verdict(answer: Any, target: Any, classes: Sequence[str] = (), together: boo
 
 
 def spoken(symbols: Any, target: Any, classes: Sequence[str] = ()) -> str:
-    """A class, or the symbols of a sequence up to its end, which the true one, `target`, tells: the
-    last of all.
-    """
+    """A class, or the symbols of a sequence up to the end, which is the largest of the true one."""
     end = np.max(np.asarray(target)) if np.ndim(target) else None
     said = [int(symbol) for symbol in np.atleast_1d(np.asarray(symbols))]
     if end in said:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hardattn.report.asked import ASKED, COUNTED, counted, error_head
+from hardattn.report.asked import ASKED, COUNTED, counted, error_head, error_words
 from hardattn.report.columns import RESULTS, columns
 from hardattn.report.notes import notes
 from hardattn.report.rows import Table
@@ -61,3 +61,9 @@ def test_who_answers_rightly_is_at_the_best_of_every_figure(tmp_path: Path) -> N
         assert {key: found[key] for key in best.keys() & OF[scene]} == pytest.approx(
             {key: best[key] for key in best.keys() & OF[scene]}
         )
+
+
+def test_what_follows_an_error_says_of_what_so_many_are_wrong() -> None:
+    said = [error_words({"scene": scene}) for scene in ("captions", "masks", "query", "plain")]
+    assert said == ["of sentences wrong", "of places wrong", "error", "error"]
+    assert error_words({}) == "error"

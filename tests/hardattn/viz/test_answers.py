@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hardattn.viz.answers import BAR, STRENGTH, TEN, class_colour, framed, masked, numbered, pointed
-from hardattn.viz.pictures import INK, PAPER, RIGHT, WRONG
+from hardattn.viz.pictures import INK, PAPER, RIGHT, WRONG, path_picture
 
 
 def test_colours_of_classes_differ() -> None:
@@ -51,3 +51,12 @@ def test_frames_are_numbered_and_those_looked_at_are_dark() -> None:
     assert (below[:, 35:55] == INK).all() and (below[:, 5:25] == PAPER).all()
     assert (drawn[20:, 5:25] != 255).any()  # the number
     assert (drawn[10, 30] == PAPER).all() and not drawn[10, 15].any()  # a line between frames
+
+
+def test_discs_on_a_strip_are_as_small_as_it_is_narrow() -> None:
+    place = np.array([[0.0, 0.0]])
+    strip, square = (
+        path_picture(np.zeros((1, height, 60), np.uint8), place, side=300) for height in (10, 60)
+    )
+    wide, narrow = ((picture > 0).any((0, 2)).sum() for picture in (square, strip))
+    assert wide / narrow == pytest.approx(3, rel=0.15)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hardattn import storage
+from hardattn.report.asked import error_words
 from hardattn.report.page.context import Context
 from hardattn.report.page.page import page
 from hardattn.report.page.sections import answers, confusion, failures, player
@@ -39,7 +40,10 @@ def test_truth_and_answer_stand_below_each_other(scene: str, tmp_path: Path) -> 
     # Failures are shown in the same way, and every kind of scene makes a whole page.
     found = failures.gallery(table)
     assert "<img" in found and ("strips" in found) == answers.KINDS[scene].wide
-    assert 'id="answers-0"' in page(read([tmp_path]))
+    whole = page(read([tmp_path]))
+    assert 'id="answers-0"' in whole
+    words = error_words(table.rows[0].group.first.recipe)
+    assert f"<small>{words}</small>" in whole and f"% {words}</h1>" in whole
 
 
 def test_an_answer_that_is_a_word_has_no_section(tmp_path: Path) -> None:
