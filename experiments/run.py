@@ -329,10 +329,14 @@ def failures(columns: Columns, most: int) -> Tensor:
 
 
 def _pictures(scenes: Scenes) -> Json:
-    """What the report shows of scenes; copies, as a slice would be stored with all of its whole."""
+    """What the report shows of scenes; copies, as a slice would be stored with all of its whole.
+
+    With the cue, where there is one.
+    """
     few = scenes.to("cpu")
     image = few.image.clone() if isinstance(few.picture, Tensor) else few.image
-    return {"image": image, "target": few.target.clone(), "box": few.box.clone()}
+    cue = {"cue": few.cue.clone()} if few.cue.numel() else {}
+    return {"image": image, "target": few.target.clone(), "box": few.box.clone(), **cue}
 
 
 def finish(log: Log, recipe: Recipe, run: RunOptions, result: Json) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from hardattn.report import policy_gain
+from hardattn.report.asked import ASKED, error_head
 from hardattn.report.column import Cell, Column, draws, measured, somebody_looks
 from hardattn.report.controls import soft
 from hardattn.report.details import DETAILS
@@ -112,6 +113,7 @@ RESULTS = (
         "greedy, one pass, with its 95 % interval",
         lambda row: row.error,
         at_once=True,
+        heading=error_head,
     ),
     Column(
         "difference",
@@ -173,6 +175,7 @@ RESULTS = (
         drop_at=13,
         at_once=True,
     ),
+    *ASKED,
     Column(
         "hit",
         "hit %",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from hardattn.report.asked import counted
 from hardattn.report.column import Column
 from hardattn.report.controls import soft
 from hardattn.report.rows import MANY, Table
@@ -23,6 +24,7 @@ def _errors(table: Table) -> Iterator[str]:
         "Error: one pass, greedy looks (of soft attention, soft ones). Rows are ordered within a "
         "class of sight, not across."
     )
+    yield counted(table)
     by_seed = [row.error for row in table.rows if row.error.unit == "seed" and row.error.n > 1]
     if by_seed:
         names = ", ".join(sorted({METHODS.get(one.method, one.method) for one in by_seed}))

@@ -79,7 +79,8 @@ def path_picture(
     if size:
         corners = Retina(size, scales).corners(torch.from_numpy(looks), (height, width)).numpy()
     ink = colours(max(of, len(looks)))[: len(looks)]
-    thick = max(1, round(side * SUPER / 130))
+    bold = _bold(side, (height, width))
+    thick = max(1, round(bold / 130))
 
     for scale in reversed(range(0 if corners is None else scales)):
         assert corners is not None
@@ -101,7 +102,7 @@ def path_picture(
     for start, end, colour in zip(points, points[1:], ink[1:], strict=False):
         pen.line((*start, *end), fill=(*CASING, 255), width=3 * thick)
         pen.line((*start, *end), fill=(*colour, 255), width=round(1.6 * thick))
-    radius = side * SUPER * 0.033
+    radius = bold * 0.033
     for number, (point, colour) in enumerate(zip(points, ink, strict=True), 1):
         _disc(pen, point, radius, colour, str(number))
     picture = _shrink(canvas)
@@ -151,8 +152,13 @@ def map_picture(density: Any, size: tuple[int, int], box: Any = None, side: int 
     unit = side * SUPER / max(size)
     big = (round(size[1] * unit), round(size[0] * unit))
     canvas = Image.fromarray(heat(density)).resize(big, Image.Resampling.NEAREST).convert("RGBA")
-    _boxes(ImageDraw.Draw(canvas), box, big, max(1, round(side * SUPER / 130)))
+    _boxes(ImageDraw.Draw(canvas), box, big, max(1, round(_bold(side, size) / 130)))
     return _shrink(canvas)
+
+
+def _bold(side: int, size: tuple[int, int]) -> float:
+    """What lines and discs are measured by: the longer side, at most twice the shorter one."""
+    return side * SUPER * min(1.0, 2 * min(size) / max(size))
 
 
 def scale_bar(width: int) -> Picture:
@@ -274,14 +280,17 @@ def verdict(answer: Any, target: Any, classes: Sequence[str] = (), together: boo
         asked = np.asarray(target) >= 0
         right = np.asarray(answer)[asked] == np.asarray(target)[asked]
         return f"{int(right.sum())} of {int(asked.sum())} right"
-    end = np.max(np.asarray(target)) if np.ndim(target) else None
-    names = []
-    for symbols in (answer, target):
-        said = [int(symbol) for symbol in np.atleast_1d(np.asarray(symbols))]
-        if end in said:
-            said = said[: said.index(end)]
-        names.append(" ".join(_name(symbol, classes) for symbol in said))
+    names = [spoken(symbols, target, classes) for symbols in (answer, target)]
     return names[0] if names[0] == names[1] else f"{names[0]}, is {names[1]}"
+
+
+def spoken(symbols: Any, target: Any, classes: Sequence[str] = ()) -> str:
+    """A class, or the symbols of a sequence up to the end, which is the largest of the true one."""
+    end = np.max(np.asarray(target)) if np.ndim(target) else None
+    said = [int(symbol) for symbol in np.atleast_1d(np.asarray(symbols))]
+    if end in said:
+        said = said[: said.index(end)]
+    return " ".join(_name(symbol, classes) for symbol in said)
 
 
 def _name(answer: int, classes: Sequence[str]) -> str:

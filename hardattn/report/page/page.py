@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from hardattn.report.asked import error_words
 from hardattn.report.faults import Fault
 from hardattn.report.findings import Finding, findings
 from hardattn.report.page.charts import styles
@@ -88,7 +89,8 @@ def _headline(table: Table) -> str:
     """
     if len(table.rows) == 1:
         (row,) = table.rows
-        return f"{row.title}: {row.error.point:.{table.decimals}f} % error"
+        words = error_words(row.group.first.recipe)
+        return f"{row.title}: {row.error.point:.{table.decimals}f} % {words}"
     claims = [finding.headline for finding in findings(table) if finding.headline]
     count = len(table.rows)
     return claims[0] if claims else f"{count} ways of looking"
@@ -174,10 +176,11 @@ def _card(finding: Finding) -> str:
     facts = "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(said)}</dd>" for name, said in finding.facts if said
     )
+    words = error_words(finding.best.group.first.recipe)
     return (
         f'<article class="finding"><p class="sees">{escape(finding.sees)}</p>'
         f'<p class="who">{escape(finding.best.title)}</p>'
-        f'<p class="figure">{finding.figure}<small>error</small></p>'
+        f'<p class="figure">{finding.figure}<small>{words}</small></p>'
         f'<p class="soft range">{escape(finding.range)}</p>'
         f'<p>{escape(finding.claim)}</p>{caution}<dl class="facts">{facts}</dl></article>'
     )

@@ -85,3 +85,10 @@ def test_a_path_picture_and_the_retina_agree_on_ties() -> None:
         drawn = pictures.path_picture(image, at, 3, 1).astype(int)
         exact = pictures.path_picture(image, torch.tensor([[0.2, 0.2]]), 3, 1)
         assert np.abs(drawn - exact).mean() < 0.5
+
+
+def test_a_wrong_sequence_is_told_up_to_its_end_and_not_to_its_largest_symbol() -> None:
+    true = [1, 4, -1]  # 4 is the end
+    assert pictures.spoken([3, 1, 2], true) == "3 1 2"
+    assert pictures.spoken([3, 4, 2], true) == "3" and pictures.spoken(true, true) == "1"
+    assert pictures.spoken(2, 1, ("a", "b", "c")) == "c"

@@ -192,6 +192,7 @@
         what.firstChild.setAttribute("aria-label", "what it saw at look " + look);
         what.lastChild.textContent = "what it saw at look " + look;
       }
+      element.querySelector(".belief").hidden = !play.shown.length;
       belief(element.querySelector("ol"), play, look);
       const said = element.querySelector(".said");
       said.replaceChildren(make("b", (play.right[at] ? "✓ " : "✗ ") + verdict, verdict),
@@ -265,6 +266,7 @@
       const button = make("button"), image = make("img");
       image.src = one.image;
       image.alt = "";
+      button.title = one.truth;
       button.append(image, make("span", one.truth));
       button.setAttribute("aria-label", "scene " + (at + 1) + ": " + one.truth);
       button.addEventListener("click", function () {
@@ -354,6 +356,7 @@
       setTimeout(() => URL.revokeObjectURL(address), 10000);
     });
     root.animation = animation;
+    root.classList.toggle("wide", width > 2 * height);
     find(".steps-only").hidden = film.agents.every(
       (agent) => agent.plays.every((one) => one.says.length === 1));
     show(linked() || { look: Infinity });

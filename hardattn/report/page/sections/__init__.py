@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from hardattn.report.faults import Fault, spared
 from hardattn.report.page.context import Context
 from hardattn.report.page.sections import (
+    answers,
     calibration,
     confusion,
     cost,
@@ -45,6 +46,7 @@ class Shown(NamedTuple):
 
 SECTIONS = (
     Section("looks", "Look by look", player.section),
+    Section("answers", "What was asked, and what they answered", answers.section),
     Section("table", "All figures", table.section),
     Section("cost", "Error, and what it costs", cost.section),
     Section("looked", "Right because it looked there?", looked.section),

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hardattn.evaluation.evaluate import Columns
+from hardattn.report.asked import scene as kind_of
 from hardattn.report.page.context import Context, shown
 from hardattn.report.page.plain import greedy
 from hardattn.report.page.sections.provenance import origin
@@ -20,6 +21,9 @@ from hardattn.report.rows import Row
 MOST = 24  # classes that a matrix has room for
 PAIRS = 12  # of more classes, the pairs that are taken for each other most often
 WORST = 24  # classes in the table of errors
+# Scenes whose answers are numbers of what each scene orders anew: none is taken for another.
+MEANINGLESS = ("matching", "few_shot")
+OTHERWISE = {"query": "place", "localise": "place", "search": "place"}  # answers that are no class
 OPEN = 2  # agents whose matrix is seen without being asked for
 
 
@@ -29,9 +33,13 @@ def section(context: Context) -> str:
     if not rows:
         return ""
     classes = list(map(str, rows[0][0].group.first.world["classes"]))
+    kind = kind_of(rows[0][0].group.first.recipe)
+    if kind in MEANINGLESS:
+        return ""
+    one = OTHERWISE.get(kind, "class")
     words = (
-        "The error of each class, in % of its test scenes, over all training seeds; the class that "
-        "an agent finds hardest is bold. Below, a row is what is there, a column what was "
+        f"The error of each {one}, in % of its test scenes, over all training seeds; the {one} "
+        "that an agent finds hardest is bold. Below, a row is what is there, a column what was "
         "answered, and a cell the share of its row."
     )
     html = _errors(rows, classes)

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from hardattn.evaluation.scanpath import has_target
+from hardattn.report.asked import asks
 from hardattn.report.page.context import WAYS, Context, shown
 from hardattn.report.page.sections.gallery import (
     attended,
@@ -26,7 +27,7 @@ from hardattn.report.page.sections.provenance import origin
 from hardattn.report.page.theme import embedded
 from hardattn.report.rows import Row, Table
 from hardattn.sensors import Retina, Sensor
-from hardattn.viz.pictures import STOPS, peak, verdict
+from hardattn.viz.pictures import STOPS, peak, spoken, verdict
 
 MOST = 24  # scenes to choose from
 FEWER = 12  # of them, where there are many agents
@@ -39,11 +40,20 @@ def section(context: Context) -> str:
     words = (
         "The first test scenes, not chosen. Choose a scene and two agents, and step: by the "
         "buttons, or by the arrow keys. What was not looked at yet is dark, what was seen coarsely "
-        f"in between; looks are numbered from first {WAYS} to last,"
-        f"{context.framed(' the dashed frame is the target,')} and the true answer is underlined."
+        f"in between; looks are numbered from first {WAYS} to last{_also(context)}."
     )
     origins = origin(with_examples(context.table), first=True)
     return shown(words, player(context.table, context.number), origins)
+
+
+def _also(context: Context) -> str:
+    """What else there is to see, where an answer is a word and where it is none."""
+    framed = "the dashed frame is the target"
+    if asks(context.table, "captions"):
+        return context.framed(", and dashed frames are what the sentence names")
+    if asks(context.table, "masks", "pasted", "keypoints"):
+        return context.framed(f"; {framed}") + "; answers are drawn below"
+    return f",{context.framed(f' {framed},')} and the true answer is underlined"
 
 
 def player(table: Table, number: int) -> str:
@@ -189,8 +199,13 @@ def _agent(row: Row, count: int, classes: Sequence[str]) -> dict[str, Any]:
 
 def _said(columns: Any, scene: int, looks: int, classes: Sequence[str]) -> list[str]:
     """The most probable answer after each look; of a sequence, the symbol that is asked for; of
-    several questions, how many are answered rightly.
+    several questions, how many are answered rightly; of a sentence, all that was said so far.
     """
+    if columns.grounded.numel():
+        word = columns.prediction[scene, :looks]
+        last = [*range(columns.each - 1, looks, columns.each)]
+        said = [[*word[[at for at in last if at < look]], word[look]] for look in range(looks)]
+        return [f"“{spoken(one, columns.target[scene], classes)}”" for one in said]
     if columns.together:
         answers = columns.prediction[scene, :looks]
         return [verdict(answer, columns.target[scene], together=True) for answer in answers]
