@@ -260,8 +260,8 @@ UNCOUNTED = set(
     arange avg_pool2d cat relu_ celu clamp clamp_max clamp_min clamp_min_ clone constant_pad_nd cos
     div elu
     embedding exp eye fill_ flip
-    floor full_like gather gelu glu hardswish hardtanh im2col index leaky_relu lerp linalg_vector_norm
-    linspace log_
+    floor full_like gather gelu glu hardswish hardtanh im2col index leaky_relu lerp
+    linalg_vector_norm linspace log_
     log logaddexp logsumexp masked_fill max_pool2d_with_indices maximum mean mul mul_ nan_to_num
     native_batch_norm native_group_norm native_layer_norm neg new_full new_ones new_zeros
     ones_like pow reciprocal relu remainder repeat roll round rsub scalar_tensor scatter_
