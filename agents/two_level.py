@@ -62,7 +62,7 @@ class TwoLevel(nn.Module):
 
     For a `Several` sensor, a world that tells the whole image, and two looks: the first is the
     world's, and the answer to it the base's. Made for the estimator `base_first`: the base learns,
-    then it `settle`s, then all else learns. Before it has settled filters are grouped as they come.
+    then it settles, then all else learns. Before it has settled filters are grouped as they come.
     With no parts it is the object level alone, and with as many as there are patches the part level
     alone.
 
