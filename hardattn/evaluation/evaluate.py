@@ -74,7 +74,7 @@ class Columns(NamedTuple):
         """(N, T) of float64: 1 where it is `correct`, else 0; of several questions, the share of
         those asked that are answered rightly, and 1 where none is asked.
         """
-        return share_correct_so_far(self.prediction, self.target)
+        return share_correct_so_far(self.prediction, self.target).double()
 
     @property
     def answer(self) -> Tensor:
@@ -229,9 +229,9 @@ def correct_so_far(answer: Tensor, target: Tensor) -> Tensor:
 
 
 def share_correct_so_far(answer: Tensor, target: Tensor) -> Tensor:
-    """As `correct_so_far`, in float64; of several questions, the share that is right."""
+    """As `correct_so_far`, bool; of several questions, in float64, the share that is right."""
     if answer.dim() < 3:
-        return correct_so_far(answer, target).double()
+        return correct_so_far(answer, target)
     asked = (target >= 0)[:, None]
     wrong = (asked & (answer != target[:, None])).sum(-1)
     return 1 - wrong / asked.sum(-1).clamp_min(1).double()

@@ -83,7 +83,7 @@ class TrainingMetrics:
                 [
                     (path.loss + path.cost).sum() / path.loss.shape[1],
                     path.reward.sum() / path.loss.shape[1],
-                    right[:, -1].mean().to(norm.dtype),
+                    right[:, -1].mean(dtype=norm.dtype),
                     (inside(point, box) * told).sum() / told.sum(),
                     loss.advantage.square().mean(),
                     norm,

@@ -29,7 +29,7 @@ def test_the_table_is_the_task(task: Classify) -> None:
     assert one.worth is not None and len(one.worth) == classes**2
     for final in (True, ended):
         last = ended.float() if final is not True else torch.ones(len(truth))
-        wanted = task.reward(act.likelihood(classes)[None], truth, last[None], 4)[0]
+        wanted = task.reward(act.likelihood(task)[None], truth, last[None], 4)[0]
         reward, loss = one(None, truth, act, 3, final)
         assert loss is None and torch.equal(reward, wanted)
 

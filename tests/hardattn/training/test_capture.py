@@ -16,6 +16,7 @@ from hardattn.problem import Problem
 from hardattn.training import capture
 from hardattn.training.capture import WARM, Called, Captured, launcher
 from hardattn.training.loop import Training
+from tests.support.selection import two_levels
 from tests.support.training import agent_of, begun as training, digits, left, problem, same
 
 UPDATES = 3 * (WARM + 2)  # of each of three numbers of looks more than are called
@@ -136,10 +137,11 @@ def test_an_estimator_whose_updates_are_not_alike_says_so(tmp_path: Path) -> Non
     plain = torch.nn.Module.get_extra_state
     own = {name for name, kind in makes.items() if kind.get_extra_state is not plain}
     assert own == {name for name, kind in makes.items() if issubclass(kind, Counted)} != set()
-    # Each has what one of them asks for: a policy apart, a decoder, a projection.
+    # Each has what one of them asks for: a policy apart, a decoder, a projection, a base.
     agents = {"masked_pixels": MaskedAutoencoder, "self_distillation": SelfDistilled}
     for name in own:
-        run.estimator = makes[name](agents.get(name, DasNet)((1, 8, 8), 10), run.world)
+        agent = agents.get(name, DasNet)((1, 8, 8), 10)
+        run.estimator = makes[name](two_levels()[0] if name == "base_first" else agent, run.world)
         assert "its estimator counts its updates" in run.obstacles(), name
 
 
