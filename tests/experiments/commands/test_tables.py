@@ -87,6 +87,10 @@ def test_entropies_are_entropies(rows: list[Row]) -> None:
             cells = world["rows"] * world["columns"]
             most = cells * math.log(2) if world["sensor"] != "cells" else math.log(cells)
             assert 0 <= told <= 2 * most + 1e-6, row.group.name
+        elif world["sensor"] == "several":  # of one patch, so many times, or of a mask
+            cells = world["rows"] * world["columns"]
+            most = max(world["count"] * math.log(cells), cells * math.log(2))
+            assert 0 <= told <= most + 1e-6, row.group.name
         else:
             assert -34 < told < 12 and told != 0, row.group.name  # a priced spread may grow
     assert some > 30
