@@ -197,7 +197,7 @@ def dropping(of: Family, phases: tuple[int, int], **changes: Any) -> Recipe:
     return replace(of, scene=f"{of.what}.").recipe(
         "PatchDrop",
         DROPPED,
-        Spec("patch_drop", price=0.5),
+        Spec("patch_drop", price=2.0),
         sensor=Spec("patches", rows=4, columns=4),
         looks=2,
         context="coarse",
