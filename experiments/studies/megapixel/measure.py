@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -78,7 +78,7 @@ def build(cell: Cell, root: Path | None, canvas: int | None = None) -> Built:
     return Built(recipe, dataset, Problem(world, make, answers), agent, product)
 
 
-def apart(work: Callable[..., Json], *given: Any) -> Json:
+def apart(work: Callable[..., Json], *given: object) -> Json:
     """What a function finds in a process of its own, which may hold no more than the limit.
 
     {"refused": why} where that is not enough.
@@ -90,7 +90,7 @@ def apart(work: Callable[..., Json], *given: Any) -> Json:
             return {"refused": f"does not fit in {MEBIBYTES:,} MiB"}
 
 
-def _limited(work: Callable[..., Json], *given: Any) -> Json:
+def _limited(work: Callable[..., Json], *given: object) -> Json:
     most = MEBIBYTES * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     try:

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from hardattn.statistics.intervals import Estimate
 
@@ -57,7 +56,7 @@ def text_of(found: Json) -> str:
 def read(results: Path = RESULTS) -> Json:
     """What is committed in a folder of results; `nothing` where nothing is."""
     path = results / SAVED.relative_to(RESULTS)
-    found: Any = json.loads(path.read_text()) if path.exists() else nothing()
+    found: Json = json.loads(path.read_text()) if path.exists() else nothing()
     return dict(found)
 
 
