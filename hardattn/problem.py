@@ -82,7 +82,9 @@ def of_game(classes: Sequence[str]) -> tuple[str, ...]:
     return ENDS
 
 
-def _at_places(
+def _of_boxes(
+    task: type[Localise],
+    apart: Callable[[Size, int, int], tuple[int, int]],
     classes: int,
     image: Sequence[int],
     canvas: Size,
@@ -90,10 +92,10 @@ def _at_places(
     each: bool = False,
     bonus: float = 0.0,
 ) -> Localise:
-    """The task of `localise`, whose places are as far apart as that scene lays them."""
+    """A task whose places are as far apart, in pixels down and across, as a scene lays them."""
     height, width = (zoom * side for side in image[-2:])
-    down, across = scenes.apart(canvas, height, width)
-    return Localise(classes, each, bonus, (down / height, across / width))
+    down, across = apart(canvas, height, width)
+    return task(classes, each, bonus, (down / height, across / width))
 
 
 def of_masks(classes: Sequence[str], label: str = "class") -> tuple[str, ...]:
@@ -127,20 +129,6 @@ def _of_points(
     """The task of `keypoints`: the place of each point."""
     many, layout = scenes.POINTS * answers, scenes.cells(canvas, spacing)
     return Questions(many, answers, each, bonus, answered_at=layout)
-
-
-def _at_corners(
-    classes: int,
-    image: Sequence[int],
-    canvas: Size,
-    zoom: int = 1,
-    each: bool = False,
-    bonus: float = 0.0,
-) -> Find:
-    """The task of `query`, whose places are as far apart as that scene lays them."""
-    height, width = (zoom * side for side in image[-2:])
-    down, across = scenes.between(canvas, height, width)
-    return Find(classes, each, bonus, (down / height, across / width))
 
 
 def class_name(classes: Sequence[str], image: Sequence[int]) -> tuple[int, ...]:
@@ -195,12 +183,14 @@ SCENES: dict[str, SceneKind] = {
     "captions": SceneKind(scenes.captions, of_captions, SequenceTask),
     "matching": SceneKind(scenes.matching, of_candidates, cued=True),
     "search": SceneKind(scenes.search, of_cells, cued=True, cue=class_name),
-    "localise": SceneKind(scenes.localise, of_places, _at_places),
+    "localise": SceneKind(scenes.localise, of_places, partial(_of_boxes, Localise, scenes.apart)),
     "majority": SceneKind(scenes.majority),
     "masks": SceneKind(scenes.masks, of_masks, _at_every_place),
     "pasted": SceneKind(scenes.pasted, of_pasted, _at_every_place),
     "keypoints": SceneKind(scenes.keypoints, of_key_points, _of_points),
-    "query": SceneKind(scenes.query, of_query, _at_corners, cued=True, cue=example),
+    "query": SceneKind(
+        scenes.query, of_query, partial(_of_boxes, Find, scenes.between), cued=True, cue=example
+    ),
     "few_shot": SceneKind(scenes.few_shot, of_ways),
     "circle_square": SceneKind(scenes.circle_square, of_shapes),
     "clips": SceneKind(scenes.clips, scenes.of_clip),
