@@ -6,7 +6,6 @@ that have not changed, and for nothing of this folder.
 """
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ import torch
 
 from hardattn.agents import DRAM, RAM, DrawReader, FullView
 from hardattn.data import Dataset, Split
+from hardattn.data.memory import peak
 from hardattn.device import tune
 from hardattn.envs import GlimpseVectorEnv, Problem as FacedProblem
 from hardattn.estimators.relaxed import pathwise
@@ -161,20 +161,6 @@ def seconds(learner: Learner, least: float) -> float:
         learner.update()
         calls += 1
     return (time.process_time() - since) / (calls * learner.batch)
-
-
-def peak() -> float:
-    """The most memory that this process has had, in MB.
-
-    Not by `ru_maxrss` where the kernel says it itself: that begins at what the parent had.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        found = [line.split() for line in status.read_text().splitlines() if "VmHWM" in line]
-        if found:
-            return int(found[0][1]) / 2**10
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def vector(count: int, least: float) -> float:

@@ -1,6 +1,8 @@
 """How many images to handle at a time, and whether they fit: bounded by bytes, not by number."""
 
 import math
+import resource
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,6 +52,20 @@ def free(device: torch.device) -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return min([*found, *_left_in_container()], default=None)
+
+
+def peak() -> float:
+    """The most memory that this process has had, in MiB.
+
+    Not by `ru_maxrss` where the kernel says it itself: that begins at what the parent had.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        found = [line.split() for line in status.read_text().splitlines() if "VmHWM" in line]
+        if found:
+            return int(found[0][1]) / 2**10
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _left_in_container() -> list[int]:

@@ -2,7 +2,6 @@
 
 import json
 import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ import torch
 
 from hardattn import storage
 from hardattn.data import Dataset, Split, load
+from hardattn.data.memory import peak
 from hardattn.device import tune
 from hardattn.evaluation import cost
 from hardattn.evaluation.evaluate import evaluate
@@ -155,17 +155,6 @@ def _seconds(work: Callable[[], object], images: int) -> float:
         work()
         calls += 1
     return (time.process_time() - since) / (calls * images)
-
-
-def peak() -> float:
-    """The most memory that this process has had, in MiB."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        found = [line.split() for line in status.read_text().splitlines() if "VmHWM" in line]
-        if found:
-            return int(found[0][1]) / 2**10
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def grown(root: Path | None, canvases: Sequence[int] = GROWN, count: int = ROUNDS) -> Json:

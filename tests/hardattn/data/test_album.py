@@ -132,7 +132,7 @@ import json, sys
 from pathlib import Path
 import hardattn
 from hardattn.data import load
-from hardattn.experiments.benchmarks.learner import peak
+from hardattn.data.memory import peak
 from hardattn.experiments.cli import main
 
 def train(top, out, *more):
