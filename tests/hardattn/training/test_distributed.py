@@ -14,15 +14,8 @@ from torch import Tensor, nn
 
 from hardattn.agents import (
     SCAL,
-    AdaGlimpse,
-    CrossAttention,
-    DasNet,
-    GATCluster,
-    MaskedAutoencoder,
     MeanPool,
-    SelfDistilled,
     SoftAgent,
-    StackedHourglass,
     Variational,
     no_block,
 )
@@ -30,7 +23,7 @@ from hardattn.agents.variational import VariationalDirichlet
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.estimators import ESTIMATORS, refuse
 from hardattn.scenes import Scenes
-from hardattn.sensors import Cells, GaussianWindow, Whole, Zoom
+from hardattn.sensors import Cells, GaussianWindow, Whole
 from hardattn.tasks import Classify
 from hardattn.training import checkpoint
 from hardattn.training.distributed import ALONE, LOST, Lost, Ranks, joined
@@ -43,6 +36,7 @@ from tests.support import training
 from tests.support.estimators import CLASSES, Setting, cells, patches, plane, points, three, weights
 from tests.support.ranks import in_ranks
 from tests.support.selection import some_patches, two_levels
+from tests.support.settings import clusters, episodes, gates, hidden, stacks, views, zoomed
 from tests.support.training import BATCH, EVERY, UPDATES, before_update, outcome, same
 
 
@@ -73,48 +67,6 @@ def features(agent: Callable[..., Any] = SCAL, **sizes: int) -> Setting:
     torch.manual_seed(9)
     world = World(Cells(2, 2), Classify(CLASSES), 2, first="centre", context="whole")
     return agent((1, 2, 2), CLASSES, context=(1, 4, 4), features=8, hidden=8, **sizes), world
-
-
-def clusters() -> Setting:
-    torch.manual_seed(9)
-    return GATCluster((1, 4, 4), CLASSES, width=8), World(Whole(), Classify(CLASSES), 1)
-
-
-def episodes() -> Setting:
-    torch.manual_seed(9)
-    agent = CrossAttention((1, 4, 4), CLASSES, train_classes=CLASSES, width=8)
-    return agent, World(Whole(), Classify(CLASSES), 1, first="centre")
-
-
-def gates() -> Setting:
-    torch.manual_seed(9)
-    world = World(Whole(), Classify(CLASSES), 2, first="centre")
-    return DasNet((1, 4, 4), CLASSES, filters=2), world
-
-
-def hidden() -> Setting:
-    torch.manual_seed(9)
-    world = World(Whole(), Classify(CLASSES), 1, first="centre")
-    return MaskedAutoencoder((1, 4, 4), CLASSES, width=8, side=2), world
-
-
-def stacks() -> Setting:
-    """Two answers, one after the other, at the one place that there is."""
-    torch.manual_seed(9)
-    agent = StackedHourglass((1, 4, 4), CLASSES, layout=(1, 1, 0, 0), width=4, depth=1)
-    return agent, World(Whole(), Classify(CLASSES), 1, first="centre")
-
-
-def views() -> Setting:
-    torch.manual_seed(9)
-    world = World(Whole(), Classify(CLASSES), 1, first="centre")
-    return SelfDistilled((1, 4, 4), CLASSES, width=8, side=2), world
-
-
-def zoomed() -> Setting:
-    torch.manual_seed(9)
-    world = World(Zoom(4), Classify(CLASSES, each=True), 2, first="centre")
-    return AdaGlimpse((1, 4, 4), CLASSES, looks=2, patch=2, width=8, depth=1, heads=2), world
 
 
 SETTINGS: tuple[Callable[[], Setting], ...] = (
