@@ -193,6 +193,9 @@ class Recipe:
     """By whom the weights are found: a row of hardattn.experiments.trainers.trainer.TRAINERS."""
     space: Space = ()
     """What `hardattn sweep --search` may change, and from where to where."""
+    controls: tuple[str, ...] = ()
+    """Recipes of the same network without attention, or whose looks nobody learned. Of recipes
+    that ask which class a digit is, reports find them by their settings."""
 
     def specs(self) -> dict[str, Spec]:
         """The rows of which it is made, by part."""

@@ -90,6 +90,16 @@ def test_what_stands_beside_a_system_is_a_recipe() -> None:
     assert len(beside) > 10 and beside <= set(RECIPES)
 
 
+@pytest.mark.parametrize("line", LINES, ids=lambda line: cells(line)[0][:40])
+def test_what_a_recipe_is_compared_with_is_named(line: str) -> None:
+    recipe, note = cells(line)[4:6]
+    if "`random-`" not in note:
+        for name in CODE.findall(recipe):
+            assert not (
+                missing := set(RECIPES[name].controls) - set(CODE.findall(note + recipe))
+            ), f"{name}: {missing}"
+
+
 def test_every_block_and_head_and_decoder_and_every_named_agent_is_listed() -> None:
     listed = {name for line in LINES for name in CODE.findall(cells(line)[1])}
     assert not {*BLOCKS, *HEADS, *TEMPORAL, *DECODERS, *NAMED} - {*TWINS, *listed}

@@ -54,6 +54,8 @@ def whole(name: str, recipe: Recipe) -> str:
     wide = min(100, shutil.get_terminal_size((100, 24)).columns)
     time = f" Some {recipe.minutes:.1f} minutes of training." if recipe.minutes else ""
     texts = [f"{name}: {recipe.title}", recipe.about, f"Expect: {recipe.expect}.{time}"]
+    if recipe.controls:
+        texts.append(f"Controls: {', '.join(recipe.controls)}.")
     settings = {key: value for key, value in recipe.settings().items() if value is not None}
     lines = [textwrap.fill(text, wide, break_on_hyphens=False) for text in texts]
     lines += ["", *(f"  {key:16} {value}" for key, value in settings.items())]

@@ -23,6 +23,12 @@ STUDIES = RESULTS / "studies"
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 NONE_YET = "No results are committed yet.\n"
 
+# Scenes that ask another thing than the class of a digit, and plain ones, of what learns before it
+# is asked.
+ASKED = (
+    *("masks", "pasted", "keypoints", "query", "few_shot", "captions", "matching", "clips"),
+    "plain",
+)
 # By page, how the names of the scenes begin whose results stand on it; the longest counts.
 PROBLEMS: dict[str, tuple[str, ...]] = {
     "digits": ("digits translated",),
@@ -31,6 +37,7 @@ PROBLEMS: dict[str, tuple[str, ...]] = {
     "megapixel": ("mnist majority",),
     "circle-square": ("digits circle_square",),
     "catch": ("digits catch",),
+    "tasks": tuple(f"digits {scene}" for scene in ASKED),
 }
 
 SOFT = "soft,block=*"  # where no long trainings of all of them are committed
@@ -91,6 +98,13 @@ def megapixel(results: Path) -> str:
     study = tables.markdown(found.read(results))
     trained = problem("megapixel")(results)
     return study if trained == NONE_YET else f"{study}\n{trained}"
+
+
+def tasks(results: Path) -> str:
+    """What is asked beyond a class: every system beside its control."""
+    from ..studies.tasks.tables import markdown
+
+    return markdown(results)
 
 
 def claims(results: Path) -> str:
@@ -254,6 +268,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     **{f"docs/results/{page}.md": problem(page) for page in PROBLEMS},
     "docs/results/megapixel.md": megapixel,
     "docs/results/ram.md": classics,
+    "docs/results/tasks.md": tasks,
     "docs/results/ablation.md": ablations,
     "docs/results/soft.md": study("soft"),
     "docs/results/hard-or-soft.md": hard_or_soft,

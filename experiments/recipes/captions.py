@@ -32,7 +32,7 @@ FED = "Its own words are fed back; in training, the true ones."
 
 
 def captioner(
-    title: str, about: str, agent: Spec, estimator: Spec = SOFT, **changes: Any
+    title: str, about: str, agent: Spec, estimator: Spec = SOFT, *controls: str, **changes: Any
 ) -> Recipe:
     """A recipe for sentences; changes: of the problem."""
     return Recipe(
@@ -42,6 +42,7 @@ def captioner(
         agent=agent,
         estimator=estimator,
         training=TRAINING,
+        controls=controls,
     )
 
 
@@ -54,6 +55,7 @@ def scripted(of: str, recipe: Recipe, script: str, title: str) -> Recipe:
         problem=replace(recipe.problem, draw="greedy"),
         agent=recipe.agent.but(script=script),
         estimator=Spec("reinforce"),
+        controls=(),
     )
 
 
@@ -61,12 +63,16 @@ SAT = captioner(
     "show, attend and tell, soft",
     "Xu et al. (2015): soft attention, by backpropagation.",
     Spec("sat_captioner"),
+    SOFT,
+    "sat-alike-captions",
 )
 HARD = captioner(
     "show, attend and tell, hard",
     "Xu et al. (2015): one cell before each word, half of the episodes at their expectation.",
     Spec("sat_captioner"),
     Spec("moving_average", soft=0.5),
+    "random-sat-captions",
+    "sat-alike-captions",
     draw="greedy",
 )
 RAM = captioner(
@@ -84,6 +90,8 @@ RAM = captioner(
         filters=16,
     ),
     Spec("learned_baseline"),
+    "random-ram-captions",
+    "raster-ram-captions",
     sensor=Spec("retina", size=8, scales=2),
     context="none",
     draw="greedy",
@@ -95,6 +103,7 @@ TRANSFORMER = captioner(
     "Vaswani et al. (2017): an encoder of cells, a decoder of words, cross attention.",
     Spec("transformer_captioner"),
     Spec("reinforce"),
+    "transformer-alike-captions",
     **INSIDE,
 )
 X_LINEAR = captioner(
@@ -102,6 +111,7 @@ X_LINEAR = captioner(
     "Pan et al. (2020): places and channels, weighed by products with what is asked.",
     Spec("x_linear_captioner"),
     Spec("reinforce"),
+    "x-linear-alike-captions",
     **INSIDE,
 )
 
@@ -113,6 +123,7 @@ def without(recipe: Recipe) -> Recipe:
         title=f"{recipe.title}, no attention",
         about=f"The same network, to which all cells are shown alike. {FED} {SCENE}",
         agent=recipe.agent.but(attention=False),
+        controls=(),
     )
 
 
@@ -134,6 +145,7 @@ SCAN = Recipe(
     ),
     agent=Spec("stacked_cross_attention"),
     estimator=Spec("hardest_negative"),
+    controls=("scan-alike-matching",),
     training=replace(TRAINING, images=25_600, batch_size=64, lr=2e-3, validate_every=6_400),
 )
 
@@ -151,12 +163,16 @@ CAPTIONING: dict[str, Recipe] = {
         "Chen & Zhao (2018): features are boosted where the image stands out. Its twin without is "
         "sat-soft-captions.",
         Spec("boosted_captioner"),
+        SOFT,
+        "sat-soft-captions",
     ),
     "prophet-captions": captioner(
         "prophet attention",
         "Liu et al. (2020): attention is held to that of one who knows the word. Its twin without "
         "is sat-soft-captions.",
         Spec("prophet_captioner"),
+        SOFT,
+        "sat-soft-captions",
     ),
     "transformer-captions": TRANSFORMER,
     "transformer-alike-captions": without(TRANSFORMER),
@@ -168,6 +184,7 @@ CAPTIONING: dict[str, Recipe] = {
         title="stacked cross attention, no attention",
         about=f"The same network, which compares words with the mean of cells. {MATCHING}",
         agent=SCAN.agent.but(attention=False),
+        controls=(),
     ),
     "raster-ram-captions": scripted("ram-captions", RAM, "raster", "raster looks, RAM that writes"),
 }

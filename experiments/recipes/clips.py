@@ -27,7 +27,7 @@ TRAINING = TrainOptions(
 RASTER = "path:" + ",".join(f"{(2 * frame + 1) / 6 - 1:.3f},0" for frame in (0, 1, 3, 4))
 
 
-def attending(title: str, about: str, temporal: str) -> Recipe:
+def attending(title: str, about: str, temporal: str, *controls: str) -> Recipe:
     """Who sees all frames."""
     return Recipe(
         title=title,
@@ -35,6 +35,7 @@ def attending(title: str, about: str, temporal: str) -> Recipe:
         problem=WHOLE,
         agent=Spec("clip", temporal=temporal),
         training=TRAINING,
+        controls=controls,
     )
 
 
@@ -47,6 +48,7 @@ FRAME_RAM = Recipe(
     training=TrainOptions(
         images=192_000, batch_size=128, lr=3e-3, max_grad_norm=5.0, validate_every=24_000
     ),
+    controls=("random-frame-ram-clips", "raster-frame-ram-clips"),
 )
 
 
@@ -58,6 +60,7 @@ def scripted(title: str, script: str) -> Recipe:
         about=f"The observer of frame-ram-clips under {title}. {SCENE}",
         agent=FRAME_RAM.agent.but(script=script),
         estimator=Spec("reinforce"),
+        controls=(),
     )
 
 
@@ -73,17 +76,22 @@ CLIPS: dict[str, Recipe] = {
         "convolution",
     ),
     "gltr-clips": attending(
-        "GLTR", "GLTR (Li et al. 2019): self-attention over a pyramid of convolutions.", "gltr"
+        "GLTR",
+        "GLTR (Li et al. 2019): self-attention over a pyramid of convolutions.",
+        "gltr",
+        "convolution-clips",
     ),
     "spatio-temporal-clips": attending(
         "divided space-time attention",
         "Divided space-time attention (Bertasius et al. 2021): over frames, then over places.",
         "spatio_temporal",
+        "mean-clips",
     ),
     "temporal-adaptive-clips": attending(
         "TAM",
         "TAM (Liu et al. 2020): an importance of each frame, and a kernel made for each clip.",
         "temporal_adaptive",
+        "mean-clips",
     ),
     "frame-ram-clips": FRAME_RAM,
     "random-frame-ram-clips": scripted("random looks", "random"),

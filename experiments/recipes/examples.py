@@ -27,6 +27,7 @@ CO_ATTENTION = Recipe(
         scene=QUERY, sensor=Spec("whole"), looks=1, first="centre", test_draws=8
     ),
     agent=Spec("co_attention"),
+    controls=("siamese-query-digits",),
     estimator=Spec("margin_ranking"),
     training=TrainOptions(
         images=24_000, batch_size=64, lr=2e-3, warmup=50, max_grad_norm=5.0, validate_every=4_800
@@ -47,6 +48,7 @@ EPISODES = Recipe(
         test_draws=8,
     ),
     agent=Spec("cross_attention", train_classes=20),
+    controls=("prototypical-few-shot-digits",),
     estimator=Spec("cross_attention"),
     training=TrainOptions(
         images=24_000, batch_size=64, lr=2e-3, warmup=50, max_grad_norm=5.0, validate_every=4_800
@@ -59,6 +61,7 @@ COMPARING: dict[str, Recipe] = {
         title="siamese network",
         about=f"The same network without co-attention and co-excitation. {ASKED}",
         agent=CO_ATTENTION.agent.but(attend=False, excite=False),
+        controls=(),
     ),
     "cross-attention-few-shot-digits": EPISODES,
     "prototypical-few-shot-digits": replace(
@@ -69,6 +72,7 @@ COMPARING: dict[str, Recipe] = {
             f"by its cosine (Snell et al. 2017). {UNSEEN}"
         ),
         agent=EPISODES.agent.but(attend=False),
+        controls=(),
     ),
 }
 SHOWN = (
@@ -88,6 +92,7 @@ RAM_QUERY = Recipe(
     agent=RAM,
     estimator=GAIN,
     training=TrainOptions(images=128_000, batch_size=256, lr=4e-3, validate_every=32_000),
+    controls=("random-query-digits", "raster-query-digits"),
 )
 SCRIPTED = {
     "random": "fall anywhere",
@@ -104,6 +109,7 @@ def scripted(of: str, recipe: Recipe, script: str, looks: str) -> Recipe:
         about=f"The observer of {of}, trained for looks that {looks}. {SHOWN}",
         agent=recipe.agent.but(script=script),
         estimator=Spec("learned_baseline"),
+        controls=(),
     )
     if script != "oracle":
         return found

@@ -43,6 +43,7 @@ def blocked(name: str, title: str, source: str) -> Recipe:
         title=f"masks, {title}",
         about=f"{source} in the network of `masks`, which is its control. {SCENE}",
         agent=Spec("dense", block=Spec(name)),
+        controls=("masks",),
     )
 
 
@@ -57,6 +58,7 @@ def decoded(name: str, title: str, source: str) -> Recipe:
         ),
         agent=Spec("dense", decoder=name),
         estimator=INSTRUCTED,
+        controls=("masks",),
     )
 
 
@@ -90,6 +92,7 @@ GLIMPSES = Recipe(
     ),
     agent=Spec("mask_ram", hidden=128, core="gru", joint=True),
     estimator=Spec("per_look_gain"),
+    controls=("masks-random", "masks-raster"),
     training=TrainOptions(
         images=38_400,
         batch_size=64,
@@ -109,6 +112,7 @@ def scripted(script: str) -> Recipe:
         about=f"The observer of `masks-ram`, whose looks are {script}. {SCENE}",
         agent=GLIMPSES.agent.but(script=script),
         estimator=Spec("learned_baseline"),
+        controls=(),
     )
 
 
@@ -129,6 +133,7 @@ STACKED = replace(
     about=f"Two hourglasses, the first supervised as well (Newell et al. 2016). {POINTS}",
     agent=Spec("stacked_hourglass"),
     estimator=Spec("instructed", weight=1.0),
+    controls=("keypoints",),
 )
 
 AT_PLACES: dict[str, Recipe] = {
@@ -147,6 +152,7 @@ AT_PLACES: dict[str, Recipe] = {
         about=f"Pyramid feature attention, with its edges supervised. Control: `salient`. {SCENE}",
         agent=Spec("dense", decoder="pyramid"),
         estimator=INSTRUCTED,
+        controls=("salient",),
     ),
     "pasted": PASTED,
     "pasted-span": replace(
@@ -154,6 +160,7 @@ AT_PLACES: dict[str, Recipe] = {
         title="pasted squares, SPAN",
         about=f"The local self-attention of SPAN in each unit. Control: `pasted`. {SQUARE}",
         agent=Spec("dense", block=Spec("span")),
+        controls=("pasted",),
     ),
     "masks-ram": GLIMPSES,
     "masks-random": scripted("random"),
@@ -165,5 +172,6 @@ AT_PLACES: dict[str, Recipe] = {
         title="key points, multi-context attention",
         about=f"The hourglasses, with gates that hang together (Chu et al. 2017). {POINTS}",
         agent=Spec("multi_context_stack"),
+        controls=("keypoints-hourglass",),
     ),
 }

@@ -10,7 +10,7 @@ UPDATES, PROBED = 900, 300  # without labels, and with
 BATCH = 128
 
 
-def pretrained(title: str, about: str, agent: Spec, estimator: Spec) -> Recipe:
+def pretrained(title: str, about: str, agent: Spec, estimator: Spec, *controls: str) -> Recipe:
     """So many updates without labels, and so many with."""
     return Recipe(
         title=title,
@@ -33,6 +33,7 @@ def pretrained(title: str, about: str, agent: Spec, estimator: Spec) -> Recipe:
             validate_every=BATCH * PROBED,
             keep="last",
         ),
+        controls=controls,
     )
 
 
@@ -41,6 +42,7 @@ MASKED = pretrained(
     "MAE (He et al. 2022): three quarters of the patches are hidden, and their pixels restored.",
     Spec("masked_autoencoder", width=64),
     Spec("masked_pixels", pretraining=UPDATES),
+    "untrained-probe-digits",
 )
 DISTILLED = pretrained(
     "DINO",
@@ -48,6 +50,7 @@ DISTILLED = pretrained(
     "mean of the student.",
     Spec("self_distilled", width=64),
     Spec("self_distillation", pretraining=UPDATES),
+    "untrained-probe-digits",
 )
 
 PRETRAINED: dict[str, Recipe] = {

@@ -1,0 +1,1 @@
+"""What is asked beyond the class of a digit: every system beside its twin without attention."""
