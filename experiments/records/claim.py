@@ -41,11 +41,17 @@ def differences(folder: Path, recipe: Recipe, run: RunOptions) -> list[str]:
 
 
 def origin(name: str, recipe: Recipe) -> Json:
-    """Which recipe it is, and what was changed in it, as data, to run it again from; {} of none."""
-    base = name.partition(",")[0]
+    """Which recipe it is, and what was changed in it, as data, to run it again from; {} of none.
+
+    With the names of the runs that are its controls, where the recipe names any.
+    """
+    base, comma, changes = name.partition(",")
     if base not in RECIPES:
         return {}
-    return {"origin": {"recipe": base, "overrides": plain(overrides(base, recipe))}}
+    found: Json = {"origin": {"recipe": base, "overrides": plain(overrides(base, recipe))}}
+    if recipe.controls:
+        found["compared_with"] = [f"{one}{comma}{changes}" for one in recipe.controls]
+    return found
 
 
 def plain(settings: Json) -> Json:

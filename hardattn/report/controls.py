@@ -68,10 +68,12 @@ def controls(group: Group, here: Sequence[Group]) -> list[Group]:
     An orderly script, raster or centre, finds more than random looks with the same observer, so
     that it has to have that observer, and may not have another's.
 
-    Of soft attention, the run with neither block nor head, all else equal. None where no run fits,
-    and of random looks themselves.
+    Of soft attention, the run with neither block nor head, all else equal. Of a run that names its
+    controls, these. None where no run fits, and of random looks themselves.
     """
-    mine = group.first.recipe
+    mine, named = group.first.recipe, group.first.compared_with
+    if named:
+        return [one for one in here if one.name in named and one.scenes == group.scenes]
     if soft(group.first) is not None:
         bare = {**mine, "block": "none", "head": "mean", "bases": None}
         alike = [other for other in here if _given(other.first.recipe) == _given(bare)]

@@ -64,6 +64,7 @@ class Result:
         command: What makes the run again, for people to copy.
         recipe: Its settings, by name.
         origin: The name of its recipe and what was changed of it, {"recipe", "overrides"}.
+        compared_with: Names of the runs that are its controls, where its recipe names any.
         sees: How much of the image its agent was told.
         scenes: What it was tested on, in words.
         data: The hash of these data, "" where nobody noted it.
@@ -85,6 +86,7 @@ class Result:
     command: str
     recipe: dict[str, Any]
     origin: dict[str, Any]
+    compared_with: tuple[str, ...]
     sees: str
     scenes: str
     data: str
@@ -118,6 +120,7 @@ def record(result: dict[str, Any]) -> Result:
         **{key: stored[key] for key in ("name", "title", "seed", "command", "recipe", "sees")},
         **{key: stored[key] for key in ("scenes", "world", "parameters", "made_with")},
         origin=stored.get("origin") or {},
+        compared_with=tuple(stored.get("compared_with") or ()),
         data=str(stored.get("data") or ""),
         flops=stored.get("flops"),
         metrics=stored["figures"],

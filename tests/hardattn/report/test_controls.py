@@ -49,6 +49,19 @@ def test_a_control_is_the_same_agent_at_random(runs: Path) -> None:
     assert control(groups["ram"], [*groups.values()]) is None
 
 
+def test_a_run_that_names_its_controls_has_these_and_no_other(runs: Path) -> None:
+    ram = runs / "ram"
+    rewritten(ram, runs, "twin", 0.40, agent="Dense")
+    rewritten(ram, runs, "attending", 0.20, agent="Dense")
+    for file in (runs / "attending").rglob("result.json"):
+        change(file, compared_with=["twin", "not-run"])
+    groups = {group.name: group for group in read([runs])}
+    found = control(groups["attending"], [*groups.values()])
+    assert found is not None and found.name == "twin"
+    del groups["twin"]
+    assert control(groups["attending"], [*groups.values()]) is None
+
+
 OWN = "dram mram edram draw zoom-ram kalman-ram glance-focus s3ta scal".split()
 
 
