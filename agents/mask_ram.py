@@ -18,9 +18,10 @@ class MaskRAM(RAM):
     """RAM whose answer is a canvas: each look adds its logits to the places that it showed.
 
     Its core, locator and critic are those of `agents.RAM` (Mnih et al. 2014). What is added is
-    conv3x3(relu(conv3x3(glimpse) + Lin(core))), one number for each pixel of the finest scale and
-    each map; a place gets that of the pixel nearest to it, if it was shown. So nothing is said of
-    a place that was never looked at: of masks the background is the answer there.
+    conv3x3(relu(f(glimpse) + Lin(core))), f three 3x3 convolutions of which the second is dilated
+    by 2, one number for each pixel of the finest scale and each map; a place gets that of the pixel
+    nearest to it, if it was shown. So nothing is said of a place that was never looked at: of masks
+    the background is the answer there.
 
     Departures: there is no paper.
 
@@ -50,7 +51,13 @@ class MaskRAM(RAM):
         del self.classifier  # a canvas answers
         self.maps, self.window = Maps(classes, layout), window
         self.prior = prior if self.maps.masks else 0.0
-        self.see = nn.Conv2d(glimpse[0], paint, 3, padding=1)
+        self.see = nn.Sequential(
+            nn.Conv2d(glimpse[0], paint, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(paint, paint, 3, padding=2, dilation=2),
+            nn.ReLU(),
+            nn.Conv2d(paint, paint, 3, padding=1),
+        )
         self.know = nn.Linear(hidden, paint)
         self.paint = nn.Conv2d(paint, self.maps.count, 3, padding=1)
 

@@ -78,28 +78,39 @@ PASTED = replace(
     ),
 )
 GLIMPSES = Recipe(
-    title="masks, RAM that paints",
+    title="salient digits, RAM that paints",
     about=(
         "RAM whose every look adds what it says to a canvas of answers; where it never looked the "
-        f"answer is background. Looks of 12x12 and 24x24 pixels. {SCENE}"
+        "answer is background. Asked whether a place belongs to a digit. Looks of 12x12 and 24x24 "
+        f"pixels. {SCENE}"
     ),
     problem=ProblemOptions(
-        scene=Spec("masks", canvas=40, zoom=2, digits=2, spacing=2),
+        scene=SALIENT.problem.scene,
         sensor=Spec("retina", size=12, scales=2),
         looks=6,
         each=True,
         bonus=0.0,
     ),
-    agent=Spec("mask_ram", hidden=128, core="gru", joint=True),
+    agent=Spec(
+        "mask_ram",
+        hidden=128,
+        core="gru",
+        joint=True,
+        std=0.2,
+        std_end=0.05,
+        std_from=0.4,
+        filters=16,
+        paint=24,
+    ),
     estimator=Spec("per_look_gain"),
-    controls=("masks-random", "masks-raster"),
+    controls=("random-ram-salient", "raster-ram-salient"),
     training=TrainOptions(
-        images=38_400,
+        images=96_000,
         batch_size=64,
-        lr=2e-3,
+        lr=3e-3,
         warmup=50,
         max_grad_norm=1.0,
-        validate_every=12_800,
+        validate_every=12_000,
     ),
 )
 
@@ -108,8 +119,8 @@ def scripted(script: str) -> Recipe:
     """The same observer under a script, trained for it."""
     return replace(
         GLIMPSES,
-        title=f"masks, {script} looks",
-        about=f"The observer of `masks-ram`, whose looks are {script}. {SCENE}",
+        title=f"salient digits, {script} looks",
+        about=f"The observer of `ram-salient`, whose looks are {script}. {SCENE}",
         agent=GLIMPSES.agent.but(script=script),
         estimator=Spec("learned_baseline"),
         controls=(),
@@ -162,9 +173,9 @@ AT_PLACES: dict[str, Recipe] = {
         agent=Spec("dense", block=Spec("span")),
         controls=("pasted",),
     ),
-    "masks-ram": GLIMPSES,
-    "masks-random": scripted("random"),
-    "masks-raster": scripted("raster"),
+    "ram-salient": GLIMPSES,
+    "random-ram-salient": scripted("random"),
+    "raster-ram-salient": scripted("raster"),
     "keypoints": PLACES,
     "keypoints-hourglass": STACKED,
     "keypoints-multi-context": replace(

@@ -140,7 +140,10 @@ def test_one_of_each_kind_runs(tiny: Path, name: str, capsys: pytest.CaptureFixt
     found = result_in(tiny)
     own = name.endswith("-folder")
     assert (found.get("boxed", False), "normalised" in found) == (own, own)
-    assert set(found) - {"boxed", "normalised"} == {
+    assert found.get("compared_with", []) == [
+        found["name"].replace(name, other, 1) for other in RECIPES[name].controls
+    ]
+    assert set(found) - {"boxed", "normalised", "compared_with"} == {
         *("format", "name", "title", "seed", "command", "recipe", "sees", "scenes", "world"),
         *("parameters", "flops", "cost", "figures", "controls", "training", "made_with"),
         *("data", "sources", "origin"),
