@@ -38,7 +38,7 @@ from .measure import controls, figures_of, learning, measure, mixed
 from .recipe import ProblemOptions, Recipe, RunOptions, Spec, UsageError
 from .recipes import RECIPES
 from .records import sources, timing
-from .records.claim import claim, origin, plain
+from .records.claim import claim, controls_of, origin, plain
 from .records.folder import Busy, failing, kept_if_used, locked, result_name
 from .records.machine import commit, made_with
 
@@ -120,7 +120,7 @@ def execute(name: str, recipe: Recipe, run: RunOptions, command: str, work: Work
             return result
         with failing(folder):
             result = work(name, recipe, run, command, folder) | sources.noted(folder)
-            result |= origin(name, recipe)
+            result |= origin(name, recipe) | controls_of(name, recipe)
             storage.replace_text(done, json.dumps(result, indent=1) + "\n")
         return result
 

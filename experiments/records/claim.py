@@ -41,17 +41,18 @@ def differences(folder: Path, recipe: Recipe, run: RunOptions) -> list[str]:
 
 
 def origin(name: str, recipe: Recipe) -> Json:
-    """Which recipe it is, and what was changed in it, as data, to run it again from; {} of none.
-
-    With the names of the runs that are its controls, where the recipe names any.
-    """
-    base, comma, changes = name.partition(",")
+    """Which recipe it is, and what was changed in it, as data, to run it again from; {} of none."""
+    base = name.partition(",")[0]
     if base not in RECIPES:
         return {}
-    found: Json = {"origin": {"recipe": base, "overrides": plain(overrides(base, recipe))}}
-    if recipe.controls:
-        found["compared_with"] = [f"{one}{comma}{changes}" for one in recipe.controls]
-    return found
+    return {"origin": {"recipe": base, "overrides": plain(overrides(base, recipe))}}
+
+
+def controls_of(name: str, recipe: Recipe) -> Json:
+    """The names of the runs that are its controls, where the recipe names any; else {}."""
+    _, comma, changes = name.partition(",")
+    names = [f"{control}{comma}{changes}" for control in recipe.controls]
+    return {"compared_with": names} if names else {}
 
 
 def plain(settings: Json) -> Json:
