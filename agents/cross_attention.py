@@ -72,7 +72,7 @@ class CrossAttention(nn.Module):
     Args:
         shots: Images of each class, the scene's.
         attend: Let a class and the query attend to each other.
-        train_classes: Classes that training names; of a dataset of ten, ten, and twenty if turned.
+        named: How many classes scenes show, of which training names some.
         temperature: By which scores are divided before their softmax over places.
         reduction: Places to a unit of the middle layer of the meta-learner, of which it has 6 at
             least.
@@ -87,7 +87,7 @@ class CrossAttention(nn.Module):
         *,
         shots: int = 1,
         attend: bool = True,
-        train_classes: int = 10,
+        named: int = 10,
         temperature: float = 0.025,
         reduction: int = 6,
         scale: float = 7.0,
@@ -106,7 +106,7 @@ class CrossAttention(nn.Module):
         places = math.prod(self.grid)
         self.attend = CrossAttentionMaps(places, reduction, temperature) if attend else None
         self.map = AttentionMap("pooled query", over=(-1,))
-        self.classifier = nn.Linear(width, train_classes)
+        self.classifier = nn.Linear(width, named)
 
     def start(self, context: Tensor) -> Compared:
         by_place = context.new_zeros(len(context), self.ways, math.prod(self.grid))

@@ -11,6 +11,7 @@ from hardattn.distributions import Delta
 from hardattn.maps import AttentionMap, pooled
 from hardattn.nn.cells import PlacedCells
 from hardattn.rollout import Decision
+from hardattn.scenes import WORDS as VOCABULARY
 from hardattn.world import Observation
 
 WORDS = 7  # of a sentence of `matching`
@@ -42,7 +43,7 @@ class StackedCrossAttention(nn.Module):
             the paper on Flickr30K.
         cell: Side of the cells of a picture, in pixels.
         width: Width of all vectors.
-        vocabulary: Words that there are, classes and those of `captions`.
+        named: How many classes there are; words are these and those of `captions`.
         back: Whether a picture is to be found for a sentence.
         attention: Whether to attend; otherwise all are compared with the mean, the control.
     """
@@ -58,7 +59,7 @@ class StackedCrossAttention(nn.Module):
         sharp_pooling: float | None = None,
         cell: int = 8,
         width: int = 64,
-        vocabulary: int = 16,
+        named: int = 10,
         back: bool = False,
         attention: bool = True,
     ):
@@ -68,7 +69,7 @@ class StackedCrossAttention(nn.Module):
         self.by_words, self.pooling, self.attention = side == "text", pooling, attention
         self.sharp = sharp or (9.0 if self.by_words else 4.0)
         self.sharp_pooling = sharp_pooling or (6.0 if self.by_words else 5.0)
-        self.vocabulary = vocabulary
+        self.vocabulary = named + len(VOCABULARY)
         across = math.isqrt(classes - 1) + 1 if back else 1
         self.tiles = (-(-classes // across) if back else 1), across
         self.pictures = classes if back else 1
@@ -78,7 +79,7 @@ class StackedCrossAttention(nn.Module):
         shape = channels, height // self.tiles[0], width_of // self.tiles[1]
         self.encoder = PlacedCells(shape, (cell, cell), width)
         self.regions = nn.Linear(width, width)
-        self.embed = nn.Embedding(vocabulary, width)
+        self.embed = nn.Embedding(self.vocabulary, width)
         self.forth, self.back = (nn.GRU(width, width, batch_first=True) for _ in range(2))
         self.map = AttentionMap("pooled query", over=(-1,))
 

@@ -79,6 +79,7 @@ def told(function: Callable[..., object], world: World, image: Image) -> Setting
         "frames": lambda: world.frames,
         "window": lambda: tuple(getattr(sensor, "size", side) / side for side in image[1:]),
         "layout": lambda: world.task.layout or None,
+        "named": lambda: world.named or None,
         "extent": lambda: tuple(
             one / side for one, side in zip(sensor.wide(image), image[1:], strict=True)
         ),

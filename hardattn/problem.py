@@ -168,6 +168,10 @@ class SceneKind(NamedTuple):
         """The names of all that can be answered; `len` of it is K."""
         return self.answers(classes, **_taken(self.answers, options))
 
+    def named(self, classes: Sequence[str], options: Mapping[str, Any]) -> int:
+        """How many classes its scenes show; those of images that are turned are of their own."""
+        return len(classes) * (2 if options.get("turns") else 1)
+
     def questions(self, answers: int, options: Mapping[str, Any]) -> int:
         """How many questions with so many answers each are answered at once."""
         task = self.task(answers, **_taken(self.task, {**options, "image": (1, 1, 1)}))
@@ -230,7 +234,8 @@ def problem(
     cues = kind.cue(classes, image) if told and kind.cue is not None else 0
     of_data = {"classes": len(classes), "names": tuple(classes)}
     make = partial(kind.make, **options | _taken(kind.make, of_data))
-    world = world_of(scene, sensor, len(answers), image, cues=cues, **settings)
+    named = kind.named(classes, settings)
+    world = world_of(scene, sensor, len(answers), image, cues=cues, named=named, **settings)
     return Problem(world, make, answers)
 
 
@@ -248,12 +253,13 @@ def world_of(
     each: bool = False,
     bonus: float = 1.0,
     cues: int | tuple[int, ...] = 0,
+    named: int = 0,
     **options: Any,
 ) -> World:
     """The world of a problem with so many answers.
 
-    looks, first, context, reach, cues: of the world. task: a row of ASKED; each, bonus: of the
-    task, as far as it takes them. options: of the scene.
+    looks, first, context, reach, cues, named: of the world. task: a row of ASKED; each, bonus: of
+    the task, as far as it takes them. options: of the scene.
     """
     kind = SCENES[scene]
     for name in options:
@@ -263,6 +269,8 @@ def world_of(
     given: dict[str, Any] = {"looks": looks, "first": first, "context": context, "reach": reach}
     if cues:
         given["cues"] = cues
+    if "named" in _takes(kind.world):
+        given["named"] = named
     if "frames" in options:
         given["frames"] = options["frames"]
         if isinstance(sensor, Frames):

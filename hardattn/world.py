@@ -106,7 +106,8 @@ class World:
     circle, where the image is square); one that is asked for further away falls on the way there.
     None: anywhere. cues: how many numbers of a scene's cue come before that context, see
     `with_cue`; or the shape of which they are, where a cue is a picture. frames: how many stand
-    side by side in an image, of which one is looked at.
+    side by side in an image, of which one is looked at. named: how many classes scenes show, of
+    which an answer may be none; 0 where nobody said it.
 
     A world that changes while it is looked at overrides `advance`, one in which looking itself is
     judged `answers` or `outcome`, and with them `judged_at_end`.
@@ -134,6 +135,7 @@ class World:
         reach: float | None = None,
         cues: int | tuple[int, ...] = 0,
         frames: int = 1,
+        named: int = 0,
     ):
         if looks < 1:
             raise ValueError(f"a world needs at least one look, not {looks}")
@@ -146,7 +148,7 @@ class World:
         if (shown := getattr(sensor, "frames", frames)) != frames:
             raise ValueError(f"a sensor of {shown} frames looks at no clip of {frames}")
         self.cue_shape = (cues,) if isinstance(cues, int) else tuple(cues)
-        self.cues, self.frames = math.prod(self.cue_shape), frames
+        self.cues, self.frames, self.named = math.prod(self.cue_shape), frames, named
         self.places = sensor.places  # P, the numbers that name a place
         self.horizon = looks  # the looks that `Observation.step` counts as 1
 

@@ -22,7 +22,7 @@ GIVEN = {
     "agent": (
         *("glimpse", "classes", "context", "looks", "places", "actions"),
         *("grid", "reach", "zoom", "extent", "frames", "cue"),
-        *("block", "head", "layout", "window"),
+        *("block", "head", "layout", "window", "named"),
     ),
     "estimator": ("agent", "world", "scenes", "generator"),
     "block": ("channels",),

@@ -47,7 +47,7 @@ EPISODES = Recipe(
         first="centre",
         test_draws=8,
     ),
-    agent=Spec("cross_attention", train_classes=20),
+    agent=Spec("cross_attention"),
     controls=("prototypical-few-shot-digits",),
     estimator=Spec("cross_attention"),
     training=TrainOptions(

@@ -1,6 +1,7 @@
 """The cross attention network against slow formulas, and what it must not depend on."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from hardattn.agents.cross_attention import CrossAttentionMaps
 from hardattn.data import load
 from hardattn.estimators import ESTIMATORS
 from hardattn.evaluation.evaluate import evaluate
+from hardattn.experiments import build
+from hardattn.experiments.recipe import Spec
 from hardattn.maps import foreign_map, mean_map, recorded, replaced
 from hardattn.problem import Problem, problem
 from hardattn.rollout import Decision
@@ -134,3 +137,12 @@ def test_what_is_no_table_is_refused_in_a_line() -> None:
     for glimpse in ((1, 8, 8), (64,), (1, 1, 20)):
         with pytest.raises(ValueError, match="take scene few_shot of as many shots"):
             CrossAttention(glimpse, 10)
+
+
+@pytest.mark.parametrize(("turns", "named"), [(False, 23), (True, 46)])
+def test_every_class_of_a_dataset_can_be_named(turns: bool, named: int) -> None:
+    """Also those that it makes by turning: a label that nobody can name has no loss."""
+    classes = [str(number) for number in range(23)]
+    world = problem("few_shot", Whole(), classes, (1, 4, 4), turns=turns, looks=1).world
+    agent: Any = build.agent(Spec("cross_attention", width=8), (1, 16, 24), world, (1, 16, 24))
+    assert world.named == agent.classifier.out_features == named

@@ -1,11 +1,17 @@
 """Stacked cross attention: its equations, word by word, and both ways round."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from hardattn.agents import StackedCrossAttention
+from hardattn.experiments import build
+from hardattn.experiments.recipe import Spec
 from hardattn.maps import recorded
+from hardattn.problem import problem
+from hardattn.sensors import Whole
 from hardattn.world import Observation
 
 
@@ -69,3 +75,16 @@ def test_what_does_not_fit_is_refused() -> None:
         made(side="both")
     with pytest.raises(ValueError, match="20 pictures do not divide"):
         made(20, back=True)
+
+
+def test_a_dataset_of_more_classes_has_a_word_for_each() -> None:
+    """Words are numbers over how many there are, so that who counts them wrong merges some."""
+    classes = [str(number) for number in range(23)]
+    options: dict[str, Any] = {"canvas": 16, "looks": 1, "context": "cue"}
+    world = problem("matching", Whole(), classes, (1, 4, 4), **options).world
+    agent: Any = build.agent(
+        Spec("stacked_cross_attention", cell=4, width=8), (1, 16, 16), world, (1, 16, 16)
+    )
+    assert world.named == 23 and agent.embed.num_embeddings == agent.vocabulary == 29
+    words = torch.arange(29) / 29
+    assert torch.equal((words * agent.vocabulary).round().long(), torch.arange(29))

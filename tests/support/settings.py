@@ -24,7 +24,7 @@ def clusters() -> Setting:
 
 def episodes() -> Setting:
     torch.manual_seed(9)
-    agent = CrossAttention((1, 4, 4), CLASSES, train_classes=CLASSES, width=8)
+    agent = CrossAttention((1, 4, 4), CLASSES, named=CLASSES, width=8)
     return agent, World(Whole(), Classify(CLASSES), 1, first="centre")
 
 

@@ -63,7 +63,7 @@ def test_the_ranking_is_charged_beside_the_loss() -> None:
 
 def test_two_losses_place_by_place() -> None:
     torch.manual_seed(0)
-    agent = CrossAttention((1, 16, 24), 3, train_classes=7, width=8)
+    agent = CrossAttention((1, 16, 24), 3, named=7, width=8)
     image = torch.randint(256, (5, 1, 16, 24)).byte()
     target, label = torch.tensor([0, 2, 1, 1, 2]), torch.tensor([6, 0, 3, 3, 5])
     number = torch.arange(5)
