@@ -39,10 +39,10 @@ def built(given: ProblemOptions, classes: Sequence[str], image: Sequence[int]) -
     return problem(given.scene.name, sensor, classes, image, told=True, **settings)
 
 
-def world(given: ProblemOptions, answers: int, image: Sequence[int]) -> World:
-    """The World alone, for that many answers."""
+def world(given: ProblemOptions, answers: int, image: Sequence[int], named: int = 0) -> World:
+    """The World alone, for that many answers, of scenes that show so many classes."""
     sensor, settings = _chosen(given)
-    return world_of(given.scene.name, sensor, answers, image, **settings)
+    return world_of(given.scene.name, sensor, answers, image, named=named, **settings)
 
 
 def _chosen(given: ProblemOptions) -> tuple[Sensor, Settings]:

@@ -281,7 +281,7 @@ def conclude(
         "made_with": made,
         "controls": changed,
     }
-    result |= _known(setting.dataset, agent)
+    result |= _known(setting, agent)
     kinds = [kind for kind in measured if kind != "averaged"]
     columns = {kind: measured[kind]._asdict() for kind in kinds}
     storage.write(folder / "columns.pt", columns)
@@ -309,10 +309,12 @@ def validated(
     }
 
 
-def _known(dataset: Dataset, agent: Learner) -> Json:
-    """What else there is to say: of boxes, of how images were normalised, of what was mixed."""
+def _known(setting: Setting, agent: Learner) -> Json:
+    """What else there is to say: of classes, boxes, normalised images, what was mixed."""
     found: Json = {}
-    if dataset.test.boxes is not None:
+    if setting.world.named not in (0, len(setting.answers)):
+        found["named"] = setting.world.named
+    if setting.dataset.test.boxes is not None:
         found["boxed"] = True  # although its scenes do not place the target themselves
     if isinstance(agent, Normalised):
         found["normalised"] = {"mean": agent.mean.tolist(), "spread": agent.spread.tolist()}

@@ -38,6 +38,7 @@ FORMAT = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 HALF = "The weights are rounded to 16 bits; what was measured, was before that."
 KEPT = ("name", "title", "seed", "command", "recipe", "sees", "scenes", "world")
+SOMETIMES = ("named",)  # of results alone that have it
 
 
 def deploy(run: Path, out: Path | None = None, *, graphs: bool = True, half: bool = False) -> Path:
@@ -51,7 +52,8 @@ def deploy(run: Path, out: Path | None = None, *, graphs: bool = True, half: boo
     if out.exists() and any(out.iterdir()) and not _ours(out):
         raise UsageError(f"{out} holds something else: choose another --out, or delete it")
     result = public(result_of(run), run)
-    config = {"format": FORMAT, "hardattn": __version__} | {key: result[key] for key in KEPT}
+    kept = (*KEPT, *(key for key in SOMETIMES if key in result))
+    config = {"format": FORMAT, "hardattn": __version__} | {key: result[key] for key in kept}
     since = sources.since(result)
     if since:
         print(f"{run}: {since}; the graphs are of the code as it now is", file=sys.stderr)
@@ -147,7 +149,8 @@ def build(result: Json, where: Path | str) -> tuple[Learner, World]:
     # depends on it but that of `localise`.
     source = seen.get("source", seen["image"])
     try:
-        world = world_of(recipe.problem, len(seen["classes"]), source)
+        answers = len(seen["classes"])
+        world = world_of(recipe.problem, answers, source, result.get("named", answers))
     except ValueError as fault:
         raise UsageError(f"{where}: {fault}") from fault
     return built(recipe, world, tuple(seen["image"])).eval(), world

@@ -178,7 +178,8 @@ def test_a_world_knows_how_many_answers_there_are_without_the_data() -> None:
     for name in TOLD:
         settings = CATALOGUE[ENVIRONMENTS[name]].settings
         ours, _ = both(name, {})
-        alone = build.world(said_of(name, **settings), len(ours.answers), IMAGE)
+        said, named = said_of(name, **settings), ours.world.named
+        alone = build.world(said, len(ours.answers), IMAGE, named)
         assert parts(alone) == parts(ours.world)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -329,3 +330,22 @@ def test_a_world_is_the_same_without_the_data() -> None:
     del world["source"]
     with pytest.raises(UsageError, match=r"here: .* do not fit"):
         deploy.build(result, "here")
+
+
+def test_what_names_more_classes_than_it_answers_comes_back(tmp_path: Path) -> None:
+    """Three sentences to choose from, of twelve classes: the answers say nothing of the words."""
+    data, runs = tmp_path / "data", tmp_path / "runs"
+    data.mkdir()
+    images = np.random.default_rng(0).integers(0, 255, (48, 4, 4), np.uint8)
+    for part in ("train", "validation", "test"):
+        np.save(data / f"{part}_images.npy", images)
+        np.save(data / f"{part}_labels.npy", np.arange(48) % 12)
+    words = ["scan-matching", "--dataset", f"array:{data}", "--candidates", "3", "--canvas", "16"]
+    words += ["--cell", "4", "--width", "8", "--device", "cpu", *TINY]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cost, "SECONDS", 0.0)
+        assert main(["train", *words, "--out", str(runs)]) == 0
+    (found,) = runs.rglob("result.json")
+    assert json.loads(found.read_text())["named"] == 12
+    loaded: Any = deploy.build(json.loads(found.read_text()), found)[0]
+    assert loaded.vocabulary == 18
