@@ -75,27 +75,29 @@ HARD = captioner(
     "sat-alike-captions",
     draw="greedy",
 )
-RAM = captioner(
+WRITER = captioner(
     "RAM that writes",
     "RAM (Mnih et al. 2014) that looks before each word, through a retina of 8x8 in two scales. "
-    "Departs from the paper: it says words, each asked at its look; the policy's gradient trains "
-    "the core; draws narrow while it learns; glimpses go through a convolution; Adam.",
+    "Departs from the paper: it says words, each asked at its look; looks are paid the belief in "
+    "the words to come; the policy's gradient trains the core; draws narrow while it learns; "
+    "glimpses go through a convolution; Adam.",
     Spec(
         "ram_captioner",
-        hidden=128,
+        hidden=256,
         std=0.2,
         std_end=0.05,
         std_from=0.4,
         joint=True,
         filters=16,
     ),
-    Spec("learned_baseline"),
+    Spec("per_look_gain", discount=0.9),
     "random-ram-captions",
     "raster-ram-captions",
     sensor=Spec("retina", size=8, scales=2),
     context="none",
     draw="greedy",
 )
+RAM = replace(WRITER, training=replace(TRAINING, images=300_032, validate_every=37_504))
 # Who attends inside sees the image whole, whatever is looked at.
 INSIDE: Settings = {"sensor": Spec("whole"), "draw": "greedy"}
 TRANSFORMER = captioner(
