@@ -1,6 +1,6 @@
 """The tables of docs/results/soft: what each block and head did in one network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hardattn.attention import BLOCKS, HEADS
 from hardattn.report.column import estimate_text
@@ -33,7 +33,11 @@ def markdown(found: Found) -> str:
             parts.append(f"## {title}\n\n{_table(chosen, found, full)}")
     if full:
         parts.append(_counted(stand))
-    parts += [_mixture(row) for row in found["rows"] if row.get("shares")]
+    parts += [
+        f"### What {_name(row)} came to mix\n\n{mixture(row['shares'])}"
+        for row in found["rows"]
+        if row.get("shares")
+    ]
     left_out = "; ".join(f"`{name}`, since {why}" for name, why in LEFT_OUT.items())
     parts.append(f"Left out: {left_out}.")
     waiting = [_name(row) for row in found["rows"] if not row["seeds"]]
@@ -128,11 +132,10 @@ def _signed(text: str) -> str:
     return text.replace("-", "−")
 
 
-def _mixture(row: Measured) -> str:
+def mixture(seeds: Sequence[Mapping[str, Mapping[str, float]]]) -> str:
     """What each kind of attention came to count in every block of a mixture, over its seeds."""
-    seeds = row["shares"]
     kinds = list(next(iter(seeds[0].values())))
-    title = f"### What {_name(row)} came to mix\n\nShares in percent, over {len(seeds)} seeds."
+    title = f"Shares in percent, over {len(seeds)} seeds."
     lines = heading(("", *kinds), ("",))
     for block in seeds[0]:
         shares = [percent_over_seeds([seed[block][kind] for seed in seeds]) for kind in kinds]

@@ -9,6 +9,7 @@ from hardattn.statistics.intervals import Estimate
 
 from ...kinds import Settings
 from ...recipes import RECIPES
+from ..soft.tables import mixture
 from .plan import ERROR, PRETEXT, TASKS, Asked, Measure
 from .results import (
     VERDICTS,
@@ -35,6 +36,11 @@ def _section(task: Asked, results: Path) -> str:
     parts = [f"## {task.title}", task.about]
     if run:
         parts.append(_table(task, run))
+    parts += [
+        f"### What `{one.name}` came to mix\n\n{mixture(shares)}"
+        for one in run
+        if (shares := [found["shares"] for found in one.runs.values() if "shares" in found])
+    ]
     if task is PRETEXT and (few := _few_labels(task, results)):
         parts.append(few)
     if waiting:

@@ -112,6 +112,15 @@ def test_few_labels_are_a_table_of_their_own(tmp_path: Path) -> None:
     assert text.count("a linear probe |") == 1 and text.count("| everything |") == 1
 
 
+def test_a_mixture_is_told_by_task(tmp_path: Path) -> None:
+    shares = {"blocks.0": {"channel": 0.25, "spatial": 0.75}}
+    write(tmp_path, "masks,block=general", OWN, "mean_iou")
+    path = tmp_path / "masks,block=general.json"
+    runs = [run | {"shares": shares} for run in json.loads(path.read_text())]
+    path.write_text(json.dumps(runs))
+    assert "| `blocks.0` | 25.0 [25.0, 25.0] | 75.0 [75.0, 75.0] |" in markdown(tmp_path)
+
+
 def test_the_last_quarter_is_of_the_validation_error() -> None:
     run = {"training": {"curve": [[25, 0.9], [50, 0.6], [75, 0.4], [100, 0.38]]}}
     assert still_falling({0: run}) == pytest.approx(-2.0)
