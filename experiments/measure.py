@@ -3,17 +3,18 @@
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hardattn.blocks.general import General
 from hardattn.clustering import ari, nmi
 from hardattn.data.memory import at_once
+from hardattn.distributions import LocationDistribution
 from hardattn.estimators import Loss
 from hardattn.evaluation.evaluate import Columns, average, concatenate, evaluate
 from hardattn.evaluation.metrics import compute
 from hardattn.evaluation.training_cost import of_update
-from hardattn.maps import CONTROLS, recorded, replaced
-from hardattn.rollout import Agent, Draw, greedy, rollout, sample
+from hardattn.maps import CONTROLS, Map, recorded, replaced
+from hardattn.rollout import Agent, Draw, greedy, rollout, sample, soft
 from hardattn.scenes import Scenes
 from hardattn.tasks import Cluster, Task
 from hardattn.world import World
@@ -75,22 +76,39 @@ def controlled(
 ) -> dict[str, Columns]:
     """What happens with each map replaced, by the mean map or another image's: did it matter?
 
-    Empty where the agent declares no map that could be replaced, and for a scene alone, which has
-    no other's. A map comes from the scene before, of the same batch; means are over batches of
-    `most`, by default 1,000 and fewer of large images, or a few less: no scene is alone in one.
+    The weights of soft looks over cells are a map, too. Empty where there is no map that could be
+    replaced, and for a scene alone, which has no other's. A map comes from the scene before, of the
+    same batch; means are over batches of `most`, by default 1,000 and fewer of large images, or a
+    few less: no scene is alone in one.
     """
     if len(scenes) < 2:
         return {}
     with torch.no_grad(), recorded(agent) as maps:
         rollout(agent, world, scenes.slice(0, 1), draw)
-    if all(one.kind == "gradient" for one in maps):
+    weighed = draw is soft and world.of_cells
+    if not weighed and all(one.kind == "gradient" for one in maps):
         return {}
     found = {}
     batch = together(len(scenes), most or max(2, at_once(scenes.shape)))
     for name, change in CONTROLS.items():
         with replaced(agent, change):
-            found[name] = evaluate(agent, world, scenes, draw, batch=batch)
+            changed = elsewhere(change) if weighed else draw
+            found[name] = evaluate(agent, world, scenes, changed, batch=batch)
     return found
+
+
+def elsewhere(change: Callable[[Map], Tensor]) -> Draw:
+    """Soft looks whose weights over cells are those of a control."""
+
+    def draw(
+        places: LocationDistribution, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        weights, log_prob = soft(places, generator)
+        if not places.event_shape:  # whether to stop
+            return weights, log_prob
+        return change(Map("looks", "weights", weights, (-1,), None)), log_prob
+
+    return draw
 
 
 def together(count: int, most: int) -> int:

@@ -45,7 +45,7 @@ def _again(folder: Path, result: Json, revive: RunLoader) -> Json:
         trained = revive(folder, result)
         of_then = {key: result[key] for key in ("made_with", "sources") if key in result}
         training = of_then | result["training"]
-        kept = {key: result[key] for key in ("origin",) if key in result}
+        kept = {key: result[key] for key in ("origin", "compared_with") if key in result}
         run = RunOptions(seed=result["seed"], threads=revive.given.threads)
         now = conclude(
             trained.setting,

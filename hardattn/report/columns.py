@@ -203,9 +203,9 @@ RESULTS = (
         sign=True,
         drop_at=30,
         at_once=True,
-        note="Mean map, other's map: points of error more when, after training, every map is "
-        "replaced by the mean of the batch, or by that of another image. Near 0, it did not "
-        "matter where the map was large.",
+        note="Mean map, other's map: points of error more when, after training, every map, and the "
+        "weights of soft looks, are replaced by the mean of the batch, or by those of another "
+        "image. Near 0, it did not matter where they were large.",
     ),
     Column(
         "foreign_map",

@@ -1,5 +1,6 @@
 """What every task is measured by, and which recipes are about it."""
 
+import math
 from dataclasses import dataclass
 
 from ...recipe import Recipe
@@ -16,6 +17,8 @@ class Measure:
     decimals: int = 1
     more: bool = True
     """Whether more of it is better."""
+    most: float = 100.0
+    """What it cannot pass, as 0."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,13 @@ TASKS = (
         "Key points",
         "Where are the corners of a digit's ink, and its centre?",
         "keypoints",
-        (Measure("pck", "PCK %"), Measure("error", "not exact %", more=False)),
+        (Measure("error", "not exact %", more=False), Measure("pck", "PCK %")),
     ),
     Asked(
         "Queries",
         "Where in the scene is what the example shows, of classes that training never showed?",
         "query",
-        (ERROR, Measure("answer_iou", "IoU of the answer", 1.0, 2)),
+        (ERROR, Measure("answer_iou", "IoU of the answer", 1.0, 2, most=1.0)),
     ),
     Asked(
         "Few-shot episodes",
@@ -80,7 +83,7 @@ TASKS = (
         "Which sentence is true of the scene?",
         "captions",
         (
-            Measure("cider", "CIDEr of 10", 1.0, 2),
+            Measure("cider", "CIDEr of 10", 1.0, 2, most=10.0),
             Measure("bleu_4", "BLEU-4 %"),
             Measure("token_accuracy", "right words %"),
             Measure("error", "not exact %", more=False),
@@ -101,7 +104,7 @@ TASKS = (
         "Clips",
         "Which of two digits came first?",
         "clips",
-        (ERROR, Measure("frames_looked", "frames looked at", 1.0, 1, False)),
+        (ERROR, Measure("frames_looked", "frames looked at", 1.0, 1, False, math.inf)),
     ),
     PRETEXT,
 )

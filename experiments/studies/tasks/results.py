@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hardattn.statistics.intervals import Estimate, paired_difference
+from hardattn.statistics.intervals import Estimate, paired_difference, within
 
 from ...kinds import Json
 from ...recipes import RECIPES
@@ -128,16 +128,19 @@ def over_seeds(runs: Runs, measure: Measure) -> Estimate | None:
     """A measure with its interval; None where it says nothing of these runs."""
     values = [value(run, measure) for run in runs.values()]
     known = [one for one in values if one is not None]
-    return paired_difference(known, [0.0] * len(known)) if known else None
+    if not known:
+        return None
+    return within(0.0, measure.most, paired_difference(known, [0.0] * len(known)))
 
 
 def difference(mine: Runs, theirs: Runs, measure: Measure) -> Estimate:
     """Over the seeds that both have."""
     seeds = sorted(mine.keys() & theirs.keys())
-    return paired_difference(
+    gap = paired_difference(
         [_sure(mine[seed], measure) for seed in seeds],
         [_sure(theirs[seed], measure) for seed in seeds],
     )
+    return within(-measure.most, measure.most, gap)
 
 
 def _replaced(runs: Runs, name: str, measure: Measure) -> Estimate | None:
@@ -145,7 +148,8 @@ def _replaced(runs: Runs, name: str, measure: Measure) -> Estimate | None:
     if any(one is None for one in with_it):
         return None
     own = [_sure(run, measure) for run in runs.values()]
-    return paired_difference([measure.times * one for one in with_it], own)
+    gap = paired_difference([measure.times * one for one in with_it], own)
+    return within(-measure.most, measure.most, gap)
 
 
 def _sure(run: Json, measure: Measure) -> float:
