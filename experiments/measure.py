@@ -106,7 +106,8 @@ def elsewhere(change: Callable[[Map], Tensor]) -> Draw:
         weights, log_prob = soft(places, generator)
         if not places.event_shape:  # whether to stop
             return weights, log_prob
-        return change(Map("looks", "weights", weights, (-1,), None)), log_prob
+        one = Map("looks", "pooled query", weights[:, None], (-1,), None)
+        return change(one)[:, 0], log_prob
 
     return draw
 
