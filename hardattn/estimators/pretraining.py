@@ -139,7 +139,11 @@ class SelfDistillation(Pretraining):
     image (`random_affine`; turn, stretch, shift) the loss is the mean of
     H(softmax((t(u) - c) / teacher_temperature), softmax(s(v) / student_temperature)) and the same
     of v, u; c is the running mean of what the teacher says, which keeps it from saying one thing.
-    Biased: it is no gradient of the task's loss, which comes after `pretraining` updates.
+    Balanced, softmax and c give way to what Sinkhorn and Knopp make of exp(t / teacher_temperature)
+    of all views of a batch: every prototype is told as often as any other, which keeps it from
+    saying nothing as well (Caron et al. 2020, arXiv:2006.09882; Oquab et al. 2023,
+    arXiv:2304.07193). Biased: it is no gradient of the task's loss, which comes after `pretraining`
+    updates.
 
     Departures: two views of the whole image, and no crops; views are moved, where the paper's are
     cropped, coloured and blurred; the teacher follows at one rate, and neither its temperature nor
@@ -153,6 +157,7 @@ class SelfDistillation(Pretraining):
         teacher_temperature: Of the teacher's, lower: it is surer.
         follow: The teacher's share of itself that it keeps at an update.
         centre: The same of what it says in the mean.
+        balanced: Whether a batch is told all prototypes equally often, in place of the centre.
         turn: Degrees by which a view is turned at most.
         stretch: Factor by which a view is magnified at most.
         shift: How far a view is shifted at most, in half-sides.
@@ -170,6 +175,7 @@ class SelfDistillation(Pretraining):
         teacher_temperature: float = 0.04,
         follow: float = 0.99,
         centre: float = 0.9,
+        balanced: bool = False,
         turn: float = 15.0,
         stretch: float = 1.25,
         shift: float = 0.4,
@@ -180,7 +186,7 @@ class SelfDistillation(Pretraining):
             raise ValueError(f"{name} projects no features: use agents.SelfDistilled")
         self.student_temperature = student_temperature
         self.teacher_temperature = teacher_temperature
-        self.follow, self.keep = follow, centre
+        self.follow, self.keep, self.balanced = follow, centre, balanced
         self.moves: dict[str, float] = dict(turn=turn, stretch=stretch, shift=shift)
         self.teacher = nn.ModuleList(copy.deepcopy([agent.features, agent.project]))
         self.teacher.requires_grad_(False)
@@ -195,11 +201,17 @@ class SelfDistillation(Pretraining):
         with torch.no_grad():
             features, project = self.teacher
             told = [full(project(features(view).mean((2, 3)))) for view in views]
-            wanted = [((one - self.centre) / self.teacher_temperature).softmax(1) for one in told]
+            wanted = self._wanted(torch.stack(told))
             if self.training:
                 self.centre.lerp_(torch.cat(told).mean(0), 1 - self.keep)
         guess = [(one / self.student_temperature).log_softmax(1) for one in said]
         return -((wanted[0] * guess[1]).sum(1) + (wanted[1] * guess[0]).sum(1)) / 2
+
+    def _wanted(self, told: Tensor) -> Tensor:
+        """(views, B, K) of what the teacher says -> what the student is to say."""
+        if self.balanced:
+            return sinkhorn(told.flatten(0, 1) / self.teacher_temperature).view_as(told)
+        return ((told - self.centre) / self.teacher_temperature).softmax(2)
 
     @torch.no_grad()
     def _follow(self, agent: Any) -> None:
@@ -207,6 +219,19 @@ class SelfDistillation(Pretraining):
         for held, one in zip(self.teacher, (agent.features, agent.project), strict=True):
             for mean, weight in zip(held.parameters(), one.parameters(), strict=True):
                 mean.lerp_(weight, 1 - self.follow)
+
+
+def sinkhorn(logits: Tensor, rounds: int = 3) -> Tensor:
+    """(N, K) logits -> (N, K) distributions, after some rounds such that each of K has N / K.
+
+    Rows and columns of exp(logits) are scaled in turn, in logarithms (Cuturi 2013,
+    arXiv:1306.0895).
+    """
+    found = logits
+    for _ in range(rounds):
+        found = found.log_softmax(0)  # a column of all alike
+        found = found.log_softmax(1)  # a row of one
+    return found.exp()
 
 
 def labelled(index: Tensor, share: float) -> Tensor:

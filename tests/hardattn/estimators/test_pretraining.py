@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from hardattn.agents import RAM, MaskedAutoencoder, SelfDistilled
 from hardattn.data import load
 from hardattn.estimators import ESTIMATORS
-from hardattn.estimators.pretraining import MaskedPixels, SelfDistillation, labelled
+from hardattn.estimators.pretraining import MaskedPixels, SelfDistillation, labelled, sinkhorn
 from hardattn.scenes import Scenes, fixed_scenes, translated
 from hardattn.sensors import Whole
 from hardattn.tasks import Classify
@@ -138,6 +138,28 @@ def test_self_distillation_by_a_slow_loss() -> None:
             p, q = torch.softmax(told[row] / 0.04, 0), torch.softmax(said[row] / 0.1, 0)
             total[row] -= (p * q.log()).sum() / 2
     assert torch.allclose(found, total, atol=1e-4) and not torch.equal(*seen)
+
+
+def test_every_prototype_is_told_as_often_as_any_other() -> None:
+    logits = torch.randn(64, 8, generator=torch.Generator().manual_seed(0)).double()
+    logits[:, 0] += 3  # what everybody would say
+    assert logits.softmax(1).sum(0)[0] > 30
+    found = sinkhorn(logits, 200)
+    assert torch.allclose(found.sum(1), torch.ones(64).double())
+    assert torch.allclose(found.sum(0), torch.full((8,), 8.0).double())
+    # Of all such, the one nearest to exp(logits): rows times columns.
+    apart = found.log() - logits
+    assert (apart - apart[:1] - apart[:, :1] + apart[0, 0]).abs().max() < 1e-9
+
+
+def test_who_says_the_same_of_all_is_told_to_tell_them_apart_only_if_balanced() -> None:
+    """Sharp differences that are small beside what all have in common are what is left to learn."""
+    told = torch.tensor([[[0.9, 0.1], [0.8, 0.1]]])
+    kept: Any = SelfDistillation(SelfDistilled((1, 8, 8), 10, prototypes=2), WORLD, balanced=True)
+    wanted = kept.train()._wanted(told)
+    assert wanted[0, 0, 0] > 0.7 and wanted[0, 1, 1] > 0.7
+    plain: Any = SelfDistillation(SelfDistilled((1, 8, 8), 10, prototypes=2), WORLD)
+    assert (plain._wanted(told)[0].argmax(1) == 0).all()
 
 
 def test_the_teacher_follows_and_is_not_learned() -> None:
