@@ -12,7 +12,7 @@ from hardattn.decoders import DECODERS
 from hardattn.experiments.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs/methods/surveys.md").read_text()
+PAGE = (ROOT / "docs/methods/surveys.md").read_text().partition("## What came of them")[0]
 LINES = [line for line in PAGE.splitlines() if line.startswith("| ") and "| system" not in line]
 CODE = re.compile(r"`([^`]+)`")
 KNOWN = {*BLOCKS, *HEADS, *AGENTS, *TEMPORAL, *DECODERS}

@@ -107,6 +107,13 @@ def tasks(results: Path) -> str:
     return markdown(results)
 
 
+def surveys(results: Path) -> str:
+    """What came of every system that the surveys name."""
+    from ..studies.surveys import markdown
+
+    return markdown(results)
+
+
 def claims(results: Path) -> str:
     """What papers claim, and whether it held."""
     from ..studies.claims import markdown
@@ -273,6 +280,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "docs/results/soft.md": study("soft"),
     "docs/results/hard-or-soft.md": hard_or_soft,
     "docs/results/claims.md": claims,
+    "docs/methods/surveys.md": surveys,
     "docs/results/policy-gain.md": study("gain"),
     "docs/results/robustness.md": study("characterisation"),
     "docs/results/estimators.md": study("gradients"),

@@ -1,0 +1,89 @@
+"""What was measured of every system that docs/methods/surveys.md names, line by line."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hardattn.report.column import estimate_text
+from hardattn.report.render.grid import heading, row_of
+
+from ..recipes import RECIPES
+from ..records.committed import RESULTS
+from .soft.results import SAVED as SOFT, Standing as InOneNetwork, standings as of_soft
+from .tasks.plan import ERROR, TASKS, Asked
+from .tasks.results import over_seeds, runs_of, standing
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods" / "surveys.md"
+# Recipes of which every block and head is an option, and no result says anything of one system.
+ANY = ("soft-long", "stochastic")
+HEADERS = ("system", "what was trained", "seeds", "result", "minus control", "verdict")
+CODE = re.compile(r"`([^`]+)`")
+
+
+def markdown(results: Path = RESULTS, page: Path = PAGE) -> str:
+    """A table of all that was trained; what was not is named below it."""
+    table, waiting = heading(HEADERS, {*HEADERS} - {"seeds"}), []
+    stand = _of_soft(results)
+    for system, rows, recipes in lines(page.read_text(encoding="utf-8")):
+        found = [
+            *(one for row in rows if {*recipes} & {*ANY} for one in _block(row, stand)),
+            *(one for name in recipes if name not in ANY for one in _recipe(name, results)),
+        ]
+        table += [row_of([system if at == 0 else "", *one]) for at, one in enumerate(found)]
+        if not found:
+            waiting.append(system)
+    said = "\n".join(table) + "\n"
+    return said + (f"\nNothing is committed yet of: {'; '.join(waiting)}.\n" if waiting else "")
+
+
+def lines(text: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Of each line of the page that says where a system is: its name, its rows, its recipes."""
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("| ") and len(cells) == 6 and CODE.search(cells[4]):
+            yield cells[0], CODE.findall(cells[1]), CODE.findall(cells[4])
+
+
+def _of_soft(results: Path) -> list[InOneNetwork]:
+    """Where every block and head stands, of the study of all of them; [] without one."""
+    path = results / SOFT.relative_to(RESULTS)
+    return of_soft(json.loads(path.read_text())) if path.exists() else []
+
+
+def _block(row: str, stand: Sequence[InOneNetwork]) -> Iterator[list[str]]:
+    """What a block or head did in one network with all others."""
+    for one in stand:
+        if one.row["name"] in (f"block={row}", f"head={row}") and one.error is not None:
+            gap = "–" if one.minus_control is None else estimate_text(one.minus_control, 1, True)
+            error = f"{estimate_text(one.error, 1)} % error"
+            yield [f"`{row}`", str(len(one.row["seeds"])), error, gap, one.verdict]
+
+
+def _recipe(name: str, results: Path) -> Iterator[list[str]]:
+    """What a recipe came to, beside its control where it names one."""
+    runs = runs_of(name, results)
+    if not runs:
+        return
+    task = _task(name)
+    measure = task.measures[0] if task else ERROR
+    own, stands = over_seeds(runs, measure), standing(name, task, results) if task else None
+    assert own is not None, f"{name}: no {measure.key}"
+    gap = stands.gain if stands else None
+    yield [
+        f"`{name}`",
+        str(len(runs)),
+        f"{estimate_text(own, measure.decimals)} {_unit(measure.head)}",
+        "–" if gap is None else estimate_text(gap, measure.decimals, True),
+        stands.verdict if stands else "",
+    ]
+
+
+def _task(name: str) -> Asked | None:
+    """What a recipe asks beyond a class; None of one that asks that."""
+    return next((task for task in TASKS if task.holds(RECIPES[name])), None)
+
+
+def _unit(head: str) -> str:
+    """What stands behind a figure: "mean IoU %" -> "% mean IoU"."""
+    return f"% {head.removesuffix(' %')}" if head.endswith(" %") else head
