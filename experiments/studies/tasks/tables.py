@@ -64,7 +64,8 @@ def _table(task: Asked, stand: Sequence[Standing]) -> str:
         cells += [_text(one.gain, first, True), f"`{one.control}`" if one.control else "–"]
         cells += [_text(each, first, True) for each in one.replaced]
         cells += [_point(one.runs, each) for each in shown]
-        lines.append(row_of([*cells, *_budget(one.runs), one.verdict]))
+        fall = None if task is PRETEXT else still_falling(one.runs)  # before a probe it is chance
+        lines.append(row_of([*cells, *_budget(one.runs, fall), one.verdict]))
     return "\n".join(lines)
 
 
@@ -78,9 +79,9 @@ def _point(runs: Runs, measure: Measure) -> str:
     return "–" if found is None else f"{found.point:.{measure.decimals}f}"
 
 
-def _budget(runs: Runs) -> list[str]:
+def _budget(runs: Runs, fall: float | None) -> list[str]:
     """How much error still fell, images of a seed, and minutes of a core."""
-    fall, one = still_falling(runs), next(iter(runs.values()))
+    one = next(iter(runs.values()))
     spent = [run["training"].get("cpu_seconds") for run in runs.values()]
     known = [seconds for seconds in spent if seconds is not None]
     minutes = f"{sum(known) / len(known) / 60:.1f}" if known else "–"
