@@ -80,9 +80,11 @@ PASTED = replace(
 GLIMPSES = Recipe(
     title="salient digits, RAM that paints",
     about=(
-        "RAM whose every look adds what it says to a canvas of answers; where it never looked the "
-        "answer is background. Asked whether a place belongs to a digit. Looks of 12x12 and 24x24 "
-        f"pixels. {SCENE}"
+        "RAM (Mnih et al. 2014) whose every look adds what it says to a canvas of answers; where "
+        "it never looked the answer is background. Departs from the paper: it paints, and does "
+        "not classify; looks are paid what each adds to the belief in the truth; the policy's "
+        "gradient trains the core, a GRU; draws narrow while it learns; Adam. Asked whether a "
+        f"place belongs to a digit. Looks of 12x12 and 24x24 pixels. {SCENE}"
     ),
     problem=ProblemOptions(
         scene=SALIENT.problem.scene,
