@@ -65,7 +65,9 @@ def standing(name: str, task: Asked, results: Path) -> Standing:
     """One of them beside its control."""
     recipe, comma, changes = name.partition(",")
     runs, measure = runs_of(name, results), task.measures[0]
-    title = RECIPES[recipe].title + (f" ({changes.replace(',', ', ')})" if comma else "")
+    title = RECIPES[recipe].title
+    if comma:  # which may be to attend
+        title = f"{title.removesuffix(', no attention')} ({changes.replace(',', ', ')})"
     one = Standing(name, title, runs)
     if not runs:
         return one
