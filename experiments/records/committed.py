@@ -27,6 +27,12 @@ def results() -> Path:
     return RESULTS
 
 
+def runs_of(name: str, results: Path) -> dict[int, Json]:
+    """The committed runs of a name, by seed; none where there is no such file."""
+    path = results / f"{name}.json"
+    return {run["seed"]: run for run in json.loads(path.read_text())} if path.exists() else {}
+
+
 def collect(folders: Sequence[str | Path], out: str | Path = RESULTS) -> list[Path]:
     """Write one file for each name found; return their paths.
 

@@ -18,7 +18,7 @@ from hardattn.report.render.grid import heading, row_of
 from hardattn.statistics.intervals import paired_difference, within
 
 from ..kinds import Json
-from ..records.committed import RESULTS
+from ..records.committed import RESULTS, runs_of
 from .choices import CHOICES
 from .megapixel import results as megapixel
 from .stated import ERROR, Claim, correct, figure
@@ -215,10 +215,7 @@ def runs(results: Path, name: str) -> Runs:
     """The committed runs of a name, by seed; none where there is no such file."""
     if name == megapixel.COSTS:
         return megapixel.rounds(megapixel.read(results))
-    path = results / f"{name}.json"
-    if not path.exists():
-        return {}
-    return {run["seed"]: run for run in json.loads(path.read_text())}
+    return runs_of(name, results)
 
 
 def long_runs(results: Path, name: str) -> Runs:

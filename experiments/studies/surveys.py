@@ -9,10 +9,10 @@ from hardattn.report.column import estimate_text
 from hardattn.report.render.grid import heading, row_of
 
 from ..recipes import RECIPES
-from ..records.committed import RESULTS
+from ..records.committed import RESULTS, runs_of
 from .soft.results import SAVED as SOFT, Standing as InOneNetwork, standings as of_soft
 from .tasks.plan import ERROR, TASKS, Asked
-from .tasks.results import over_seeds, runs_of, standing
+from .tasks.results import over_seeds, standing
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods" / "surveys.md"
 # Recipes of which every block and head is an option, and no result says anything of one system.

@@ -1,6 +1,5 @@
 """What committed results say of each system on each task, beside its control."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,8 @@ from hardattn.statistics.intervals import Estimate, paired_difference, within
 
 from ...kinds import Json
 from ...recipes import RECIPES
+from ...records.claim import controls_of
+from ...records.committed import runs_of
 from .plan import Asked, Measure
 
 Runs = dict[int, Json]  # by seed
@@ -71,7 +72,7 @@ def standing(name: str, task: Asked, results: Path) -> Standing:
     one = Standing(name, title, runs)
     if not runs:
         return one
-    own = [f"{other}{comma}{changes}" for other in RECIPES[recipe].controls]
+    own = controls_of(name, RECIPES[recipe]).get("compared_with", [])
     names = own or ([recipe] if comma else [])
     held = {other: runs_of(other, results) for other in names}
     paired = {other: theirs for other, theirs in held.items() if runs.keys() & theirs.keys()}
@@ -174,9 +175,3 @@ def still_falling(runs: Runs) -> float | None:
         if before:
             falls.append(100 * (curve[-1][1] - before[-1]))
     return sum(falls) / len(falls) if falls else None
-
-
-def runs_of(name: str, results: Path) -> Runs:
-    """The committed runs of a name, by seed; none where there is no such file."""
-    path = results / f"{name}.json"
-    return {run["seed"]: run for run in json.loads(path.read_text())} if path.exists() else {}

@@ -9,6 +9,7 @@ from hardattn.statistics.intervals import Estimate
 
 from ...kinds import Settings
 from ...recipes import RECIPES
+from ...records.committed import runs_of
 from ..soft.tables import mixture
 from .plan import ERROR, PRETEXT, TASKS, Asked, Measure
 from .results import (
@@ -16,7 +17,6 @@ from .results import (
     Runs,
     Standing,
     over_seeds,
-    runs_of,
     standings,
     still_falling,
 )
