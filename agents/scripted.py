@@ -16,7 +16,7 @@ from hardattn.rollout import Decision
 from hardattn.sensors import Grid, Sensor, Zoom
 from hardattn.world import Observation
 
-# What has been seen, the context, the number of looks -> over points (x, y).
+# What has been seen, the context or what an oracle is told, the number of looks -> over (x, y).
 Script = Callable[[Observation, Tensor, int], LocationDistribution]
 
 
@@ -40,9 +40,11 @@ def raster(seen: Observation, context: Tensor, looks: int) -> LocationDistributi
 
 
 def oracle(seen: Observation, context: Tensor, looks: int) -> LocationDistribution:
-    """The centre of the target's box, which only a world with context "target" tells."""
+    """The centre of the target's box, which only a world with target as context or first tells."""
     if context.shape[1:] != (2,):
-        raise ValueError('the oracle needs a world that tells it the target: context="target"')
+        raise ValueError(
+            'the oracle needs a world that tells it the target: context="target", or first="target"'
+        )
     return Delta(context)
 
 
@@ -94,12 +96,14 @@ class Scripted(nn.Module):
     those that are nearest to its point.
 
     Args:
-        observer: Any agent; what an oracle is told, it is not.
+        observer: Any agent; what an oracle is told by the context, it is not.
         script: Who looks instead: random, centre, raster, oracle, or path:x,y,x,y,...
         looks: Of the world, for scripts that plan.
         sensor: Of the world, where its places are not points.
         share: Of the cells of a grid, which a script selects; of the image's width, which its looks
             have, where they can zoom.
+        shown: An oracle is not told where the target is: the world's first look falls on it. The
+            context is then the observer's.
     """
 
     def __init__(
@@ -109,9 +113,11 @@ class Scripted(nn.Module):
         looks: int,
         sensor: Sensor | Grid | None = None,
         share: float | None = None,
+        shown: bool = False,
     ):
         super().__init__()
         self.sensor, self.share = sensor, share
+        self.shown = shown and script == "oracle"
         if share is not None and not (isinstance(sensor, Grid | Zoom) and 0 < share <= 1):
             raise ValueError(
                 "a share is of the cells of a grid, or of the image's width in a look that zooms, "
@@ -123,11 +129,16 @@ class Scripted(nn.Module):
         self.look = script_of(script, looks)
 
     def start(self, context: Tensor) -> tuple[Any, Tensor]:
+        if self.shown:
+            return self.observer.start(context), context.new_zeros(len(context), 2)
         told = context[:, :0] if self.script == "oracle" else context
         return self.observer.start(told), context
 
     def step(self, state: tuple[Any, Tensor], seen: Observation) -> tuple[Any, Decision]:
         inner, context = state
+        if self.shown:
+            place = seen.location if self.sensor is None else self.sensor.point(seen.location)
+            context = torch.where(seen.step[:, None] > 0, context, place.to(context))
         inner, decision = self.observer.step(inner, seen)
         location = self.look(seen, context, self.looks)
         if self.share is not None:

@@ -113,7 +113,8 @@ def _scripted(found: Any, script: str, world: World, share: float | None) -> Scr
     if not script.startswith(PATH):
         choose("script", SCRIPTS, script)
     sensor = None if world.sensor.places == 2 else world.sensor
-    return Scripted(found, script, world.looks, sensor, share)
+    shown = world.first_name == "target" and world.context_name != "target"
+    return Scripted(found, script, world.looks, sensor, share, shown)
 
 
 def estimator(spec: Spec | None, agent: Agent, world: World) -> Estimator:

@@ -8,19 +8,28 @@ from ..recipe import Recipe, Spec
 from .cluttered import CLUTTERED_60
 from .digits import DIGITS
 from .family import Family
-from .patches import LONG, SHORT
+from .patches import LONG, SHORT, pointed_out
 
 STEADY: Settings = {"warmup": 50, "max_grad_norm": 5.0}
 
 
-def scripted(of: str, recipe: Recipe, script: str, looks: str) -> Recipe:
+# Who looks in a control, and where.
+SCRIPTED = {
+    "random": "fall anywhere",
+    "raster": "go over the image line by line",
+    "oracle": "all fall on the target",
+}
+
+
+def scripted(of: str, recipe: Recipe, script: str) -> Recipe:
     """The agent's observer, which learns as that agent does, with looks of a script."""
-    return replace(
+    found = replace(
         recipe,
         title=f"{script} looks, {recipe.title}",
-        about=f"The observer of {of}, trained for looks that {looks}.",
+        about=f"The observer of {of}, trained for looks that {SCRIPTED[script]}.",
         agent=recipe.agent.but(script=script),
     )
+    return pointed_out(found) if script == "oracle" else found
 
 
 FALLING = Spec("ppo", per_look=True, gamma=0.5, gae_lambda=0.84, distil=1.0, update_epochs=2)
@@ -92,9 +101,9 @@ def untaught(of: str, recipe: Recipe) -> Recipe:
     )
 
 
-def unphased(of: str, recipe: Recipe, script: str, looks: str) -> Recipe:
+def unphased(of: str, recipe: Recipe, script: str) -> Recipe:
     """Saccader's observer under a script, which learns from these looks from the start."""
-    return replace(scripted(of, recipe, script, looks), estimator=Spec("reinforce"))
+    return replace(scripted(of, recipe, script), estimator=Spec("reinforce"))
 
 
 TRANSFORMED = (
@@ -123,27 +132,23 @@ TRANSFORMING: dict[str, Recipe] = {
 }
 
 
-def told(of: str, recipe: Recipe) -> Recipe:
-    """The agent's observer under an oracle, in a world that tells it where the target is."""
-    found = scripted(of, recipe, "oracle", "all fall on the target")
-    return replace(found, problem=replace(found.problem, first="target", context="target"))
+def told(of: str, recipe: Recipe, script: str) -> Recipe:
+    """As `scripted`; its observer is told nothing, so that a context can tell the oracle."""
+    found = scripted(of, recipe, script)
+    if script != "oracle":
+        return found
+    return replace(found, problem=replace(found.problem, context="target"))
 
 
-SCRIPTED = {"random": "fall anywhere", "raster": "go over the image line by line"}
 FIXATING: dict[str, Recipe] = {
     **ADAPTING,
     **SACCADING,
     **TRANSFORMING,
-    **{f"oracle-{name}": told(name, recipe) for name, recipe in TRANSFORMING.items()},
     **{f"untaught-{name}": untaught(name, recipe) for name, recipe in SACCADING.items()},
     **{
-        f"{script}-{name}": unphased(name, recipe, script, looks)
-        for name, recipe in SACCADING.items()
-        for script, looks in SCRIPTED.items()
-    },
-    **{
-        f"{script}-{name}": scripted(name, recipe, script, looks)
-        for name, recipe in {**ADAPTING, **TRANSFORMING}.items()
-        for script, looks in SCRIPTED.items()
+        f"{script}-{name}": control(name, recipe, script)
+        for recipes, control in ((SACCADING, unphased), (ADAPTING, scripted), (TRANSFORMING, told))
+        for name, recipe in recipes.items()
+        for script in SCRIPTED
     },
 }

@@ -8,23 +8,12 @@ from ..recipe import Recipe, Spec
 from .cluttered import CLUTTERED_60
 from .digits import DIGITS
 from .family import Family
-from .patches import LONG, ON_60, ON_DIGITS, SHORT, at_random, choosing
+from .patches import LONG, ON_60, ON_DIGITS, SHORT, choosing, controls, pointed_out
 
 CAPACITY = (
     "Dynamic capacity networks (Almahairi et al. 2016): fine features where the entropy of the "
     "coarse answer depends on them most, without reinforcement."
 )
-
-
-def fixed_patches(of: str, recipe: Recipe) -> Recipe:
-    """The agent's observer, with as many patches, the same in every image."""
-    random = at_random(of, recipe)
-    return replace(
-        random,
-        title=f"fixed patches, {recipe.title}",
-        about=f"The observer of {of}, with as many patches, those in the middle of every image.",
-        agent=random.agent.but(script="centre"),
-    )
 
 
 def capable(of: Family, sensor: Spec, **changes: Any) -> Recipe:
@@ -44,10 +33,7 @@ CAPABLE: dict[str, Recipe] = {
     "dynamic-capacity-digits": capable(DIGITS, ON_DIGITS, **SHORT),
     "dynamic-capacity-cluttered-60": capable(CLUTTERED_60, ON_60, **LONG),
 }
-CAPABLE |= {
-    **{f"random-{name}": at_random(name, recipe) for name, recipe in CAPABLE.items()},
-    **{f"centre-{name}": fixed_patches(name, recipe) for name, recipe in CAPABLE.items()},
-}
+CAPABLE |= controls(CAPABLE)
 # A base that learns and is frozen, and then a policy that gates its filters from pass to pass.
 GATED = (
     "dasNet (Stollenga et al. 2014): a trained, frozen CNN goes over the image again, its filters "
@@ -126,16 +112,24 @@ ZOOMING: dict[str, Recipe] = {
         CLUTTERED_60, 12, images=640_000, lr=2e-3, validate_every=40_000
     ),
 }
-ZOOMING |= {
-    f"{script}-{name}": replace(
+
+
+def fixed_scale(of: str, recipe: Recipe, script: str) -> Recipe:
+    """AdaGlimpse's observer, with looks of one scale at places that it did not choose."""
+    found = replace(
         recipe,
         title=f"{script} looks, {recipe.title}",
-        about=f"The observer of {name}, with {script} looks at two fifths of the image.",
+        about=f"The observer of {of}, with {script} looks at two fifths of the image.",
         agent=recipe.agent.but(script=script, share=0.4),
         estimator=Spec("reinforce"),
     )
+    return pointed_out(found) if script == "oracle" else found
+
+
+ZOOMING |= {
+    f"{script}-{name}": fixed_scale(name, recipe, script)
     for name, recipe in ZOOMING.items()
-    for script in ("random", "raster")
+    for script in ("random", "raster", "oracle")
 }
 # A patch at a time, where the answer is expected to learn most.
 EXPECTED = (

@@ -42,17 +42,48 @@ def choosing(of: Family, title: str, about: str, agent: Spec, **changes: Any) ->
     )
 
 
-def at_random(of: str, recipe: Recipe) -> Recipe:
-    """The agent's observer, with as many patches anywhere."""
-    grid = recipe.problem.sensor.options
-    share = grid["count"] / (grid["rows"] * grid["columns"])
-    return replace(
+# Who chooses in a control, how its patches are called, and where they lie.
+PATCHES = {
+    "random": ("random", "anywhere"),
+    "centre": ("fixed", "those in the middle of every image"),
+    "oracle": ("oracle", "those nearest to the target"),
+}
+
+
+def pointed_out(recipe: Recipe) -> Recipe:
+    """In a world whose first look, which nobody decides, falls on the target: for an oracle."""
+    return replace(recipe, problem=replace(recipe.problem, first="target"))
+
+
+def by_script(
+    of: str,
+    recipe: Recipe,
+    script: str,
+    share: float | None = None,
+    patches: str = "as many patches",
+) -> Recipe:
+    """The agent's observer, with a share of the patches, or as many; a script chooses them."""
+    if share is None:
+        grid = recipe.problem.sensor.options
+        share = round(grid["count"] / (grid["rows"] * grid["columns"]), 4)
+    called, where = PATCHES[script]
+    found = replace(
         recipe,
-        title=f"random patches, {recipe.title}",
-        about=f"The observer of {of}, with as many patches, anywhere.",
-        agent=recipe.agent.but(script="random", share=round(share, 4)),
+        title=f"{called} patches, {recipe.title}",
+        about=f"The observer of {of}, with {patches}, {where}.",
+        agent=recipe.agent.but(script=script, share=share),
         estimator=Spec("reinforce"),
     )
+    return pointed_out(found) if script == "oracle" else found
+
+
+def controls(recipes: dict[str, Recipe]) -> dict[str, Recipe]:
+    """All of PATCHES for each of these."""
+    return {
+        f"{script}-{name}": by_script(name, recipe, script)
+        for script in PATCHES
+        for name, recipe in recipes.items()
+    }
 
 
 PERTURBED = (
@@ -131,7 +162,7 @@ def megapixels(
     return replace(recipe, about=said, problem=replace(recipe.problem, context="survey"))
 
 
-LEARNING |= {
+MANY: dict[str, Recipe] = {
     "patch-selection-megapixels": megapixels(
         "patch selection",
         PERTURBED,
@@ -212,14 +243,10 @@ DROPPING: dict[str, Recipe] = {
     "patch-drop-digits": dropping(DIGITS, (500, 100), keep="last", **SHORT),
     "patch-drop-cluttered-60": dropping(CLUTTERED_60, (2500, 500), keep="last", **LONG),
 }
+
 HALF = {
-    f"random-{name}": replace(
-        recipe,
-        title="random patches, PatchDrop",
-        about=f"The observer of {name}, with half of the patches, anywhere.",
-        agent=recipe.agent.but(script="random", share=0.5),
-        estimator=Spec("reinforce"),
-    )
+    f"{script}-{name}": by_script(name, recipe, script, 0.5, "half of the patches")
+    for script in PATCHES
     for name, recipe in DROPPING.items()
 }
 EVERY = DROPPING["patch-drop-digits"]
@@ -238,5 +265,7 @@ CHOOSING: dict[str, Recipe] = {
     **HALF,
     **KEEPING,
     **LEARNING,
-    **{f"random-{name}": at_random(name, recipe) for name, recipe in LEARNING.items()},
+    **controls(LEARNING),
+    **MANY,
+    **{f"random-{name}": by_script(name, recipe, "random") for name, recipe in MANY.items()},
 }

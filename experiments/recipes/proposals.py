@@ -7,7 +7,7 @@ from ..recipe import Recipe, Spec
 from .cluttered import CLUTTERED_60
 from .digits import DIGITS
 from .family import Family
-from .patches import LONG, ON_60, ON_DIGITS, SHORT, STEADY, at_random
+from .patches import LONG, ON_60, ON_DIGITS, SHORT, STEADY, controls
 
 LEVELS = (
     "Two-level attention (Xiao et al. 2015): a trained net filters proposals, groups of its "
@@ -52,7 +52,7 @@ FILTERING: dict[str, Recipe] = {
 DIGITS_ALONE = {"object": 0, "part": ON_DIGITS.options["count"]}
 PROPOSING: dict[str, Recipe] = {
     **FILTERING,
-    **{f"random-{name}": at_random(name, recipe) for name, recipe in FILTERING.items()},
+    **controls(FILTERING),
     **{
         f"{level}-two-level-digits": alone(
             "two-level-digits", FILTERING["two-level-digits"], level, parts

@@ -30,3 +30,23 @@ def test_what_a_script_is_told_its_observer_is_not() -> None:
     assert torch.equal(decision.location.mode, told)
     with pytest.raises(ValueError, match="context"):
         agent.step(agent.start(told[:, :0]), seen)
+
+
+def test_an_oracle_that_is_shown_the_target_leaves_the_context_to_its_observer() -> None:
+    class Asked(nn.Module):
+        def start(self, context: Tensor) -> Tensor:
+            return context
+
+        def step(self, state: Tensor, seen: Observation) -> tuple[Tensor, Decision]:
+            assert torch.equal(state, told)
+            nought = seen.step
+            return state, Decision(Uniform(seen.location), nought[:, None], nought, nought)
+
+    told, target = torch.rand(12, 2), torch.rand(12, 2)
+    agent = Scripted(Asked(), "oracle", 3, shown=True)
+    state = agent.start(told)
+    for look in range(3):
+        place = target if look == 0 else torch.zeros(12, 2)
+        seen = Observation(torch.zeros(12, 1), place, torch.full((12,), look / 3))
+        state, decision = agent.step(state, seen)
+        assert torch.equal(decision.location.mode, target)
