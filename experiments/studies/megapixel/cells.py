@@ -84,9 +84,11 @@ AGENTS: dict[str, Who] = {
     "attention-sampling": Who("attention sampling", SAMPLING, moves=True),
     "patch-selection": Who("patch selection", SELECTION, batch=8),
     "random-patches": Who("random patches", f"random-{SAMPLING}", moves=True),
-    "dynamic-capacity": Who("dynamic capacity", SAMPLING, _capacity),
+    "dynamic-capacity": Who("dynamic capacity", SAMPLING, _capacity, moves=True),
     "ram": Who("RAM", SAMPLING, _glimpses, moves=True),
-    "iterative-patch-selection": Who("iterative patch selection", SAMPLING, _windows, batch=2),
+    "iterative-patch-selection": Who(
+        "iterative patch selection", SAMPLING, _windows, batch=2, moves=True
+    ),
     "cnn": Who("CNN, whole image", SAMPLING, _whole(Spec("full_view", net="small_cnn")), 1),
     "vit": Who("ViT, whole image", SAMPLING, _whole(Spec("soft", backbone="vit_32", width=24)), 1),
 }
