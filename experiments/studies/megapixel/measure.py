@@ -198,7 +198,7 @@ def learn(cell: Cell, out: Path, found: Json, minutes: float, root: Path | None)
     folder.mkdir(parents=True, exist_ok=True)
     if not plan.exists():
         fits = int(60 * min(minutes, MINUTES) / found["training_seconds"])
-        updates = max(1, min(fits, one.recipe.training.images) // training.batch_size)
+        updates = max(1, fits // training.batch_size)
         storage.replace_text(plan, json.dumps({"images": updates * training.batch_size}) + "\n")
     images = json.loads(plan.read_text())["images"]
     options: TrainOptions = replace(
