@@ -11,7 +11,7 @@ from .results import best, error_of
 FIGURE = "megapixel"
 HEADS = (
     *("", "may see", "pixels read", "of all", "ms", "ms in training", "MiB"),
-    *("images in 20 minutes", "trained on", "images seen", "error %"),
+    *("images in 20 minutes", "trained on", "images seen", "minutes", "error %"),
 )
 GROWTH = ("canvas", "ms in training", "MB of tensors")
 
@@ -72,11 +72,17 @@ def _row(cell: Json, found: Json) -> list[str]:
 
 
 def _error(cell: Json) -> list[str]:
-    """On which canvas it was trained, for how many scenes, and its error."""
+    """On which canvas it was trained, for how many scenes and how long, and its error."""
     one, error = best(cell), error_of(cell)
     if one is None or error is None:
-        return ["–", "–", "not run"]
-    return [f"{one['trained_on']:,}", f"{one['training']['images']:,}", estimate_text(error, 1)]
+        return ["–", "–", "–", "not run"]
+    trained = one["training"]
+    return [
+        f"{one['trained_on']:,}",
+        f"{trained['images']:,}",
+        f"{trained['cpu_seconds'] / 60:.1f}",
+        estimate_text(error, 1),
+    ]
 
 
 def _growth(found: Json) -> Iterator[str]:

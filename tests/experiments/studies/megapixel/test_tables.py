@@ -26,7 +26,9 @@ def found() -> Any:
                 "made_with": MADE,
             }
         one = {"error": 0.25, "low": 0.2, "high": 0.3, "n": 1000, "trained_on": 1500}
-        cells[f"attention-sampling-{canvas}"]["figures"] = [one | {"training": {"images": 96_000}}]
+        cells[f"attention-sampling-{canvas}"]["figures"] = [
+            one | {"training": {"images": 96_000, "cpu_seconds": 90.0}}
+        ]
     own = cells["attention-sampling-1500"]["figures"]
     own.append(own[0] | {"trained_on": 4096, "error": 0.1})
     cells["cnn-8192"]["costs"] = {"refused": "does not fit in 4,096 MiB"}
@@ -44,12 +46,12 @@ def test_every_cell_has_a_row_and_says_what_is_known_of_it() -> None:
     text = markdown(found())
     small, large = rows(text, "1,500"), rows(text, "8,192")
     assert small["attention sampling"][2:] == [
-        *("40,000", "1.78 %", "4", "12", "500", "100,000", "1,500", "96,000"),
+        *("40,000", "1.78 %", "4", "12", "500", "100,000", "1,500", "96,000", "1.5"),
         "25.0 [20.0, 30.0]",  # its own weights, though those of another canvas err less
     ]
     assert large["attention sampling"][8] == "1,500" and large["RAM"][-1] == "not run"
     assert large["CNN, whole image"][-1] == "does not fit in 4,096 MiB"
-    assert small["ViT, whole image"][1:] == [*["–"] * 9, "not run"]
+    assert small["ViT, whole image"][1:] == [*["–"] * 10, "not run"]
     assert "commit abc, torch 2, one" in text and "megapixel.svg" in text
 
 
