@@ -88,8 +88,8 @@ ZOOMED = (
 )
 
 
-def zooming(of: Family, size: int, **changes: Any) -> Recipe:
-    """Four glimpses, of which the first, the world's, shows the whole."""
+def zooming(of: Family, size: int, explore: int, **changes: Any) -> Recipe:
+    """Four glimpses, of which the first, the world's, shows the whole; at first they explore."""
     scene = f"{of.what}; four looks of {size}x{size} pixels at any scale."
     return replace(of, scene=scene).recipe(
         "AdaGlimpse",
@@ -98,7 +98,7 @@ def zooming(of: Family, size: int, **changes: Any) -> Recipe:
         sensor=Spec("zoom", size=size, cover=1.0),
         looks=4,
         first="centre",
-        estimator=Spec("soft_actor_critic"),
+        estimator=Spec("soft_actor_critic", explore=explore),
         batch_size=64,
         warmup=50,
         max_grad_norm=5.0,
@@ -107,9 +107,9 @@ def zooming(of: Family, size: int, **changes: Any) -> Recipe:
 
 
 ZOOMING: dict[str, Recipe] = {
-    "ada-glimpse-digits": zooming(DIGITS, 12, images=320_000, lr=3e-3, validate_every=20_000),
+    "ada-glimpse-digits": zooming(DIGITS, 12, 2000, images=320_000, lr=3e-3, validate_every=20_000),
     "ada-glimpse-cluttered-60": zooming(
-        CLUTTERED_60, 12, images=640_000, lr=2e-3, validate_every=40_000
+        CLUTTERED_60, 12, 4000, images=640_000, lr=2e-3, validate_every=40_000
     ),
 }
 

@@ -10,7 +10,9 @@ from torch.func import functional_call
 from hardattn.distributions import Gaussian, LocationDistribution
 from hardattn.distributions.squashed import Squashed
 from hardattn.estimators.actor_critic import falls
+from hardattn.estimators.counted import Counted
 from hardattn.estimators.score_function import Loss
+from hardattn.rng import uniform
 from hardattn.rollout import Agent, Decision, Trajectory, rollout
 from hardattn.scenes import Scenes
 from hardattn.world import Observation, World
@@ -46,7 +48,7 @@ class TwinCritics(nn.Module):
         return torch.stack([net(both)[..., 0] for net in self.nets])
 
 
-class SoftActorCritic(nn.Module):
+class SoftActorCritic(Counted):
     """Soft actor-critic on whole episodes (SAC, Haarnoja et al. 2018, arXiv:1801.01290). Biased.
 
     A look is worth r_t = gain in log p(truth) from the look before, plus the task's reward
@@ -62,8 +64,10 @@ class SoftActorCritic(nn.Module):
     critics, and of another loss.
 
     Departures: every update has episodes of its own, and no buffer replays old ones, because a
-    scene costs as much to look at again; so the next place in y_t is the one that was looked at.
-    gamma is below 1 by default, as looks are few.
+    scene costs as much to look at again; so the next place in y_t is the one that was drawn.
+    gamma is below 1 by default, as looks are few. For the first updates looks may fall anywhere, as
+    in the authors' code of SAC: a policy that follows critics which saw little of the plane may
+    settle in a corner, and answers that learned from its looks alone make them right.
 
     Args:
         gamma: Discount of later gains.
@@ -71,6 +75,7 @@ class SoftActorCritic(nn.Module):
         entropy: Nats of entropy that are wanted of each look; none: minus the numbers of a place.
         keep: Share of the old in the running mean of the critics' weights.
         hidden: Units of each layer of the critics.
+        explore: Updates in which looks fall anywhere, and all learn from them.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class SoftActorCritic(nn.Module):
         entropy: float | None = None,
         keep: float = 0.98,
         hidden: int = 128,
+        explore: int = 0,
     ):
         super().__init__()
         if not hasattr(agent, "summary"):
@@ -92,7 +98,9 @@ class SoftActorCritic(nn.Module):
                 f"SAC needs a temperature above 0 and keeps a share below 1, not {temperature} "
                 f"and {keep}"
             )
-        self.gamma, self.keep = gamma, keep
+        if explore < 0:
+            raise ValueError(f"looks fall anywhere for no updates or more, not {explore}")
+        self.gamma, self.keep, self.explore = gamma, keep, explore
         self.entropy = -float(world.places) if entropy is None else entropy
         self.critics = TwinCritics(agent.width, world.places, hidden)
         self.means = copy.deepcopy(self.critics).requires_grad_(False)
@@ -106,12 +114,16 @@ class SoftActorCritic(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Loss:
         shown, drawn = Summed(agent), list[tuple[Tensor, Tensor]]()
+        fell: list[Tensor] = []
+        exploring = self.count() < self.explore
 
         def draw(
             places: LocationDistribution, noise: torch.Generator | None
         ) -> tuple[Tensor, Tensor]:
-            drawn.append(reparametrised(places, noise))
-            return drawn[-1][0].detach(), drawn[-1][1].detach()
+            place, log_prob = reparametrised(places, noise)
+            drawn.append((place, log_prob))
+            fell.append(anywhere(place, noise) if exploring else place.detach())
+            return fell[-1], log_prob.detach()
 
         path = rollout(shown, world, scenes, draw, generator)
         total = (path.loss + path.cost).sum(0).mean()
@@ -123,7 +135,7 @@ class SoftActorCritic(nn.Module):
             self.follow()
         reward = worth(path, world, scenes)
         told = self.told(known, place.detach(), log_prob.detach(), reward)
-        missed = (self.critics(known, place.detach()) - told) ** 2
+        missed = (self.critics(known, torch.stack(fell)) - told) ** 2
         policy = self.policy_loss(known, place, log_prob)
         surprise = (log_prob.detach() + self.entropy) * -self.log_temperature
         alive = path.alive[1:]
@@ -140,7 +152,7 @@ class SoftActorCritic(nn.Module):
     def told(self, known: Tensor, place: Tensor, log_prob: Tensor, reward: Tensor) -> Tensor:
         """(T - 1, B): what the critics should say of each look, y_t; after the last comes nothing.
 
-        known: (T - 1, B, D) before each look; place, (T - 1, B, P), where it fell.
+        known: (T - 1, B, D) before each look; place, (T - 1, B, P), what the policy drew there.
         """
         soft = self.means(known, place).amin(0) - self.temperature * log_prob
         ahead = torch.cat([soft[1:], torch.zeros_like(soft[:1])])
@@ -185,6 +197,12 @@ def reparametrised(
         raise ValueError(f"SAC has a density for normal places, not for {type(places).__name__}")
     value = places.draw(generator)
     return value, places.log_prob(value)
+
+
+def anywhere(place: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Places in [-1, 1], uniformly, as many as these."""
+    device = place.device if generator is None else generator.device
+    return uniform(-1.0, 1.0, tuple(place.shape), generator, device).to(place)
 
 
 def worth(path: Trajectory, world: World, scenes: Scenes) -> Tensor:

@@ -104,6 +104,27 @@ def test_a_look_is_worth_what_it_added_to_the_belief() -> None:
     assert torch.allclose(worth(path, world, scenes()), (chance[1:] - chance[:-1]).detach())
 
 
+def test_at_first_looks_fall_anywhere_and_critics_learn_of_these() -> None:
+    agent, world = build("agent ada_glimpse")
+    how = SoftActorCritic(agent, world, explore=1)
+    last = agent.policy[-1]
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([9.0, 9.0, 9.0, -9.0, -9.0, -9.0]))  # into a corner
+    generator = torch.Generator().manual_seed(0)
+    asked: list[Tensor] = []
+    how.critics.register_forward_pre_hook(lambda _, given: asked.append(given[1]))
+    for exploring in (True, False, False):
+        asked.clear()
+        path = how(agent, world, scenes(), generator).path
+        fell = path.location[1:]
+        assert torch.equal(asked[0], fell)
+        assert (fell.min() < 0 < fell.max()) if exploring else (fell > 0.99).all()
+    kept = SoftActorCritic(agent, world, explore=4)
+    kept.load_state_dict(how.state_dict())
+    assert kept.updates == 3
+
+
 def test_each_part_moves_its_own() -> None:
     """The policy alone by its loss, the critics by theirs, and means by no gradient at all."""
     agent, world = build("agent ada_glimpse")
