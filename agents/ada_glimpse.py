@@ -70,6 +70,7 @@ class AdaGlimpse(nn.Module):
         depth: Layers of the encoder.
         heads: Of each layer.
         rebuild: Charged for what it did not foresee of a glimpse, 0: nothing.
+        filters: Of a convolutional stem in place of W, half as many in its first layer; none: W.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class AdaGlimpse(nn.Module):
         depth: int = 2,
         heads: int = 4,
         rebuild: float = 1.0,
+        filters: int | None = None,
     ):
         super().__init__()
         if len(glimpse) != 3 or glimpse[1] % patch or glimpse[2] % patch or places != 3:
@@ -92,6 +94,8 @@ class AdaGlimpse(nn.Module):
                 f"patches of {patch}x{patch} at a scale: choose the sensor 'zoom', and a patch "
                 "that divides its size"
             )
+        if filters is not None and filters < 2:
+            raise ValueError(f"a convolutional stem has 2 filters or more, not {filters}")
         self.side, self.looks, self.width, self.rebuild = patch, looks, width, rebuild
         rows, columns = glimpse[1] // patch, glimpse[2] // patch
         y = (torch.arange(rows) + 0.5) / rows * 2 - 1
@@ -100,7 +104,7 @@ class AdaGlimpse(nn.Module):
         self.register_buffer("apart", apart)
         self.apart: Tensor
         pixels = glimpse[0] * patch**2
-        self.what = nn.Linear(pixels, width)
+        self.what = nn.Linear(pixels, width) if filters is None else self._stem(glimpse[0], filters)
         self.where = nn.Sequential(nn.Linear(3, width), nn.GELU(), nn.Linear(width, width))
         self.first = nn.Parameter(torch.randn(width) / width**0.5)
         self.layers = nn.ModuleList(Attention(width, heads) for _ in range(depth))
@@ -113,6 +117,20 @@ class AdaGlimpse(nn.Module):
         with torch.no_grad():
             last.bias[places:] = 0.4  # a spread with which tanh is about anywhere, to begin with
         self.policy = nn.Sequential(nn.Linear(width, width), nn.ReLU(), last)
+
+    def _stem(self, channels: int, filters: int) -> nn.Module:
+        """(..., C * p * p) patches -> (..., D): two convolutions, and the most of each quarter."""
+        shape = (channels, self.side, self.side)
+        return nn.Sequential(
+            nn.Unflatten(1, shape),
+            nn.Conv2d(channels, filters // 2, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(filters // 2, filters, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveMaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(4 * filters, self.width),
+        )
 
     def start(self, context: Tensor) -> Glimpsed:
         count, slots = context.shape[0], self.looks * len(self.apart)
@@ -129,7 +147,8 @@ class AdaGlimpse(nn.Module):
         cost = self.rebuild * self.missed(state, where, patches) * (seen.step > 0)
         now = torch.round(seen.step * self.looks).long().clamp(max=self.looks - 1)
         slot = F.one_hot(now, self.looks).to(where.dtype).repeat_interleave(len(self.apart), 1)
-        fresh = (self.what(patches) + where).repeat(1, self.looks, 1)
+        what = self.what(patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
+        fresh = (what + where).repeat(1, self.looks, 1)
         tokens = torch.where(slot[..., None] > 0, fresh, state.tokens)
         state = self.encode(tokens, torch.maximum(state.there, slot))
         known = self.summary(state)

@@ -84,7 +84,8 @@ GATING |= {f"base-{name}": base_of(name, recipe) for name, recipe in GATING.item
 # Where and how wide to look, by soft actor-critic over tokens of all glimpses.
 ZOOMED = (
     "AdaGlimpse (Pardyl et al. 2024): a transformer over glimpses of any place and scale, whose "
-    "policy learns by soft actor-critic."
+    "policy learns by soft actor-critic; at first looks fall anywhere. Departs from the paper: "
+    "patches go through convolutions, as the encoder is not trained beforehand."
 )
 
 
@@ -94,7 +95,7 @@ def zooming(of: Family, size: int, explore: int, **changes: Any) -> Recipe:
     return replace(of, scene=scene).recipe(
         "AdaGlimpse",
         ZOOMED,
-        Spec("ada_glimpse", patch=6, width=48),
+        Spec("ada_glimpse", patch=6, width=48, filters=32),
         sensor=Spec("zoom", size=size, cover=1.0),
         looks=4,
         first="centre",
@@ -107,7 +108,7 @@ def zooming(of: Family, size: int, explore: int, **changes: Any) -> Recipe:
 
 
 ZOOMING: dict[str, Recipe] = {
-    "ada-glimpse-digits": zooming(DIGITS, 12, 2000, images=320_000, lr=3e-3, validate_every=20_000),
+    "ada-glimpse-digits": zooming(DIGITS, 6, 2000, images=320_000, lr=3e-3, validate_every=20_000),
     "ada-glimpse-cluttered-60": zooming(
         CLUTTERED_60, 12, 4000, images=640_000, lr=2e-3, validate_every=40_000
     ),

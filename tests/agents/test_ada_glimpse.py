@@ -59,6 +59,22 @@ def test_what_it_cannot_cut_is_refused(glimpse: tuple[int, ...], places: int) ->
         AdaGlimpse(glimpse, 10, looks=2, places=places, patch=2)
 
 
+def test_a_stem_reads_each_patch_by_itself() -> None:
+    """So a token hangs on the pixels of its own patch, of its own image, and on its place."""
+    torch.manual_seed(0)
+    agent = AdaGlimpse((1, 4, 4), 10, looks=2, patch=2, width=8, heads=2, filters=16)
+    world = build("agent ada_glimpse")[1]
+    seen = world.observe(world.open(scenes()), torch.zeros(12, 3), 0)
+    before = agent.step(agent.start(torch.empty(12, 0)), seen)[0].tokens
+    changed = seen.glimpse.clone()
+    changed[3, :, 2:, :2] += 0.5  # the third of four patches
+    after = agent.step(agent.start(torch.empty(12, 0)), seen._replace(glimpse=changed))[0].tokens
+    differ = (before != after).any(-1)
+    assert differ.nonzero().tolist() == [[3, 2]]
+    with pytest.raises(ValueError, match="2 filters or more"):
+        AdaGlimpse((1, 4, 4), 10, looks=2, patch=2, filters=1)
+
+
 def test_a_script_s_looks_are_as_wide_as_it_is_told() -> None:
     """While the world's first look is as wide as the sensor has it."""
     agent, _ = build("agent ada_glimpse")
