@@ -113,7 +113,7 @@ def _given_to(part: str, place: Place) -> tuple[str, ...]:
 
 def _scripting() -> Iterator[Option]:
     """The script that looks instead of an agent, and its options: by default none."""
-    taken = takes(("hardattn.agents", "Scripted"), ("observer", "looks", "sensor"))
+    taken = takes(("hardattn.agents", "Scripted"), ("observer", "looks", "sensor", "shown"))
     for each in taken.values():
         none = each._replace(kind=each.kind | None, default=None)
         yield none if each.needed else each
