@@ -7,12 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from hardattn.distributions import Gaussian, LocationDistribution
+from hardattn.distributions import Gaussian, LocationDistribution, Uniform
 from hardattn.distributions.squashed import Squashed
 from hardattn.estimators.actor_critic import falls
 from hardattn.estimators.counted import Counted
 from hardattn.estimators.score_function import Loss
-from hardattn.rng import uniform
 from hardattn.rollout import Agent, Decision, Trajectory, rollout
 from hardattn.scenes import Scenes
 from hardattn.world import Observation, World
@@ -122,7 +121,8 @@ class SoftActorCritic(Counted):
         ) -> tuple[Tensor, Tensor]:
             place, log_prob = reparametrised(places, noise)
             drawn.append((place, log_prob))
-            fell.append(anywhere(place, noise) if exploring else place.detach())
+            anywhere = Uniform(place[:, 0], place.shape[1])
+            fell.append(anywhere.draw(noise) if exploring else place.detach())
             return fell[-1], log_prob.detach()
 
         path = rollout(shown, world, scenes, draw, generator)
@@ -197,12 +197,6 @@ def reparametrised(
         raise ValueError(f"SAC has a density for normal places, not for {type(places).__name__}")
     value = places.draw(generator)
     return value, places.log_prob(value)
-
-
-def anywhere(place: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Places in [-1, 1], uniformly, as many as these."""
-    device = place.device if generator is None else generator.device
-    return uniform(-1.0, 1.0, tuple(place.shape), generator, device).to(place)
 
 
 def worth(path: Trajectory, world: World, scenes: Scenes) -> Tensor:

@@ -1,6 +1,7 @@
 """A step that is replayed does what one that is called does, and needs nothing of the host."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hardattn.agents import DasNet, MaskedAutoencoder, ReSAN, SelfDistilled
+from hardattn.agents import AdaGlimpse, DasNet, MaskedAutoencoder, ReSAN, SelfDistilled
 from hardattn.estimators import ESTIMATORS
 from hardattn.estimators.counted import Counted
 from hardattn.problem import Problem
@@ -137,8 +138,12 @@ def test_an_estimator_whose_updates_are_not_alike_says_so(tmp_path: Path) -> Non
     plain = torch.nn.Module.get_extra_state
     own = {name for name, kind in makes.items() if kind.get_extra_state is not plain}
     assert own == {name for name, kind in makes.items() if issubclass(kind, Counted)} != set()
-    # Each has what one of them asks for: a policy apart, a decoder, a projection, a base.
-    agents = {"masked_pixels": MaskedAutoencoder, "self_distillation": SelfDistilled}
+    # Each has what one of them asks for: a policy apart, a decoder, a projection, a summary.
+    agents: dict[str, Any] = {
+        "masked_pixels": MaskedAutoencoder,
+        "self_distillation": SelfDistilled,
+        "soft_actor_critic": partial(AdaGlimpse, looks=2),
+    }
     for name in own:
         agent = agents.get(name, DasNet)((1, 8, 8), 10)
         run.estimator = makes[name](two_levels()[0] if name == "base_first" else agent, run.world)
