@@ -111,7 +111,7 @@ def surveys(results: Path) -> str:
     """What came of every system that the surveys name."""
     from ..studies.surveys import markdown
 
-    return markdown(results)
+    return markdown(results, classes=tables_of(results))
 
 
 def claims(results: Path) -> str:

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hardattn.report.column import estimate_text
 from hardattn.report.render.grid import heading, row_of
+from hardattn.report.rows import Row, Table
 
 from ..recipes import RECIPES
 from ..records.committed import RESULTS, runs_of
@@ -19,16 +20,22 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods" / "surveys.md"
 ANY = ("soft-long", "stochastic")
 HEADERS = ("system", "what was trained", "seeds", "result", "minus control", "verdict")
 CODE = re.compile(r"`([^`]+)`")
+# The verdicts of tables of classes, as those of other tasks have them.
+BESIDE = {"yes": "helps", "no": "cannot be told", "worse": "worse"}
 
 
-def markdown(results: Path = RESULTS, page: Path = PAGE) -> str:
-    """A table of all that was trained; what was not is named below it."""
+def markdown(results: Path = RESULTS, page: Path = PAGE, classes: Sequence[Table] = ()) -> str:
+    """A table of all that was trained; what was not is named below it.
+
+    classes: the tables of those that are asked for a class, where their controls are found.
+    """
     table, waiting = heading(HEADERS, {*HEADERS} - {"seeds"}), []
     stand = _of_soft(results)
+    beside = {row.group.name: row for one in classes for row in one.rows}
     for system, rows, recipes in lines(page.read_text(encoding="utf-8")):
         found = [
             *(one for row in rows if {*recipes} & {*ANY} for one in _block(row, stand)),
-            *(one for name in recipes if name not in ANY for one in _recipe(name, results)),
+            *(one for name in recipes if name not in ANY for one in _recipe(name, results, beside)),
         ]
         table += [row_of([system if at == 0 else "", *one]) for at, one in enumerate(found)]
         if not found:
@@ -60,8 +67,8 @@ def _block(row: str, stand: Sequence[InOneNetwork]) -> Iterator[list[str]]:
             yield [f"`{row}`", str(len(one.row["seeds"])), error, gap, one.verdict]
 
 
-def _recipe(name: str, results: Path) -> Iterator[list[str]]:
-    """What a recipe came to, beside its control where it names one."""
+def _recipe(name: str, results: Path, beside: Mapping[str, Row]) -> Iterator[list[str]]:
+    """What a recipe came to, beside its control where it has one."""
     runs = runs_of(name, results)
     if not runs:
         return
@@ -69,13 +76,15 @@ def _recipe(name: str, results: Path) -> Iterator[list[str]]:
     measure = task.measures[0] if task else ERROR
     own, stands = over_seeds(runs, measure), standing(name, task, results) if task else None
     assert own is not None, f"{name}: no {measure.key}"
-    gap = stands.gain if stands else None
+    gap, verdict = (stands.gain, stands.verdict) if stands else (None, "")
+    if task is None and (row := beside.get(name)) is not None:
+        gap, verdict = row.difference, BESIDE.get(row.verdict, row.verdict)
     yield [
         f"`{name}`",
         str(len(runs)),
         f"{estimate_text(own, measure.decimals)} {_unit(measure.head)}",
         "–" if gap is None else estimate_text(gap, measure.decimals, True),
-        stands.verdict if stands else "",
+        verdict,
     ]
 
 

@@ -98,7 +98,7 @@ def _fits(other: Group, group: Group, name: str) -> bool:
         and _given(other.first.world) == _given(group.first.world)
         and str(mine.get("agent")).endswith(str(theirs.get("agent")))
         and (theirs.get("agent") == mine.get("agent") or _given(theirs).keys() <= mine.keys())
-        and (name == "random" or _observer(theirs) == _observer(mine))
+        and (name == "random" or _observer(theirs, mine) == _observer(mine, mine))
         # A path is often one agent's own, of one seed: no match for all of them.
         and (name != "path" or {*group.seeds} <= {*other.seeds})
     )
@@ -110,9 +110,14 @@ def _apart(other: Group, group: Group) -> tuple[bool, int, str]:
     return theirs.get("agent") != mine.get("agent"), differ, other.name
 
 
-def _observer(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Of a recipe what its answers are made by."""
+def _observer(recipe: dict[str, Any], learned: dict[str, Any]) -> dict[str, Any]:
+    """Of a recipe what its answers are made by; its share, where the one that learned has one.
+
+    One that chooses how much its glimpses show has none, and every script needs one beside it.
+    """
     found = {key: recipe.get(key) for key in OBSERVER}
+    if learned.get("share") is None:
+        del found["share"]
     return found | {"filter_stride": found["filter_stride"] or 1}
 
 

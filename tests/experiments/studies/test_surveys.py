@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+from hardattn.experiments.commands.tables import tables_of
 from hardattn.experiments.records.committed import RESULTS
 from hardattn.experiments.studies.surveys import PAGE, lines, markdown
+from hardattn.report.column import estimate_text
 from tests.experiments.studies.soft.test_results import row, shifted, study
 from tests.experiments.studies.tasks.test_results import write
 
@@ -40,6 +42,11 @@ def test_blocks_are_those_of_the_study_of_all(tmp_path: Path) -> None:
     assert len(found) == 1 and found[0].startswith("| Squeeze-and-excitation")
 
 
-def test_committed_results_are_on_it() -> None:
-    text = markdown(RESULTS)
-    assert "`ram-digits`" in text and "`pasted-span`" in text
+def test_committed_results_are_on_it_with_the_controls_of_those_that_name_a_class() -> None:
+    tables = tables_of(RESULTS)
+    text = markdown(RESULTS, classes=tables)
+    assert "`pasted-span`" in text
+    row = next(row for one in tables for row in one.rows if row.group.name == "two-level-digits")
+    assert row.difference is not None and row.verdict == "yes"
+    line = next(line for line in text.splitlines() if "`two-level-digits`" in line and "%" in line)
+    assert line.endswith(f"| {estimate_text(row.difference, 1, True)} | helps |")

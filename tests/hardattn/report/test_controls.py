@@ -12,6 +12,12 @@ from hardattn.report.runs import Group, Run, read
 from tests.support.runs import SCENES, change, rewritten, told as told_by
 
 
+def of(runs: Path, name: str) -> tuple[Group, list[Group]]:
+    """A group of runs, and all."""
+    groups = read([runs])
+    return next(one for one in groups if one.name == name), groups
+
+
 def test_a_control_is_the_same_agent_at_random(runs: Path) -> None:
     ram, random = runs / "ram", runs / "random"
     rewritten(ram, runs, "dram", 0.40, agent="Dram", balance=0.1)
@@ -47,6 +53,16 @@ def test_a_control_is_the_same_agent_at_random(runs: Path) -> None:
     assert found_now is not None and found_now.name == "centre"
     del groups["centre"]
     assert control(groups["ram"], [*groups.values()]) is None
+
+
+def test_a_share_is_a_script_s_own_where_the_learned_one_has_none(runs: Path) -> None:
+    """Fixed patches are stronger than random ones, and so the control of who chooses patches."""
+    rewritten(runs / "random", runs, "fixed", 0.30, script="centre", share=0.1)
+    found = control(*of(runs, "ram"))
+    assert found is not None and found.name == "fixed"
+    rewritten(runs / "ram", runs, "half", 0.20, share=0.5)
+    found = control(*of(runs, "half"))
+    assert found is None or found.name != "fixed"
 
 
 def test_a_run_that_names_its_controls_has_these_and_no_other(runs: Path) -> None:
