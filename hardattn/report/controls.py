@@ -93,6 +93,7 @@ def _fits(other: Group, group: Group, name: str) -> bool:
     mine, theirs = group.first.recipe, other.first.recipe
     return (
         script(other.first) == name
+        and theirs.get("share") != 1  # who is shown all there is looks nowhere
         and other.scenes == group.scenes
         and sees(other.first) == sees(group.first)
         and _given(other.first.world) == _given(group.first.world)

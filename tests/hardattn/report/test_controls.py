@@ -60,6 +60,9 @@ def test_a_share_is_a_script_s_own_where_the_learned_one_has_none(runs: Path) ->
     rewritten(runs / "random", runs, "fixed", 0.30, script="centre", share=0.1)
     found = control(*of(runs, "ram"))
     assert found is not None and found.name == "fixed"
+    rewritten(runs / "random", runs, "all", 0.10, script="raster", share=1.0)
+    found = control(*of(runs, "ram"))
+    assert found is not None and found.name == "fixed"
     rewritten(runs / "ram", runs, "half", 0.20, share=0.5)
     found = control(*of(runs, "half"))
     assert found is None or found.name != "fixed"
