@@ -21,12 +21,12 @@ SCRIPTED = {
 }
 
 
-def scripted(of: str, recipe: Recipe, script: str) -> Recipe:
+def scripted(of: str, recipe: Recipe, script: str, looks: str = "looks") -> Recipe:
     """The agent's observer, which learns as that agent does, with looks of a script."""
     found = replace(
         recipe,
         title=f"{script} looks, {recipe.title}",
-        about=f"The observer of {of}, trained for looks that {SCRIPTED[script]}.",
+        about=f"The observer of {of}, trained for {looks} that {SCRIPTED[script]}.",
         agent=recipe.agent.but(script=script),
     )
     return pointed_out(found) if script == "oracle" else found
@@ -101,9 +101,9 @@ def untaught(of: str, recipe: Recipe) -> Recipe:
     )
 
 
-def unphased(of: str, recipe: Recipe, script: str) -> Recipe:
-    """Saccader's observer under a script, which learns from these looks from the start."""
-    return replace(scripted(of, recipe, script), estimator=Spec("reinforce"))
+def answering(of: str, recipe: Recipe, script: str, looks: str = "looks") -> Recipe:
+    """As `scripted`, where what that agent learns by has nothing to teach a script."""
+    return replace(scripted(of, recipe, script, looks), estimator=Spec("reinforce"))
 
 
 TRANSFORMED = (
@@ -147,7 +147,7 @@ FIXATING: dict[str, Recipe] = {
     **{f"untaught-{name}": untaught(name, recipe) for name, recipe in SACCADING.items()},
     **{
         f"{script}-{name}": control(name, recipe, script)
-        for recipes, control in ((SACCADING, unphased), (ADAPTING, scripted), (TRANSFORMING, told))
+        for recipes, control in ((SACCADING, answering), (ADAPTING, scripted), (TRANSFORMING, told))
         for name, recipe in recipes.items()
         for script in SCRIPTED
     },

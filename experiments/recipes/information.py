@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from ..kinds import Settings
 from ..recipe import Recipe, Spec
 from .cluttered import CLUTTERED_60
 from .digits import DIGITS
 from .family import Family
-from .patches import LONG, ON_60, ON_DIGITS, SHORT, choosing, controls, pointed_out
+from .fixations import SCRIPTED, answering, told
+from .patches import LONG, ON_60, ON_DIGITS, SHORT, choosing, controls
 
 CAPACITY = (
     "Dynamic capacity networks (Almahairi et al. 2016): fine features where the entropy of the "
@@ -117,20 +117,14 @@ ZOOMING: dict[str, Recipe] = {
 
 def fixed_scale(of: str, recipe: Recipe, script: str) -> Recipe:
     """AdaGlimpse's observer, with looks of one scale at places that it did not choose."""
-    found = replace(
-        recipe,
-        title=f"{script} looks, {recipe.title}",
-        about=f"The observer of {of}, with {script} looks at two fifths of the image.",
-        agent=recipe.agent.but(script=script, share=0.4),
-        estimator=Spec("reinforce"),
-    )
-    return pointed_out(found) if script == "oracle" else found
+    found = answering(of, recipe, script, "looks at two fifths of the image")
+    return replace(found, agent=found.agent.but(share=0.4))
 
 
 ZOOMING |= {
     f"{script}-{name}": fixed_scale(name, recipe, script)
     for name, recipe in ZOOMING.items()
-    for script in ("random", "raster", "oracle")
+    for script in SCRIPTED
 }
 # A patch at a time, where the answer is expected to learn most.
 EXPECTED = (
@@ -168,17 +162,11 @@ EXPECTING: dict[str, Recipe] = {
         CLUTTERED_60, ON_60, images=320_000, validate_every=32_000
     ),
 }
-TOLD: Settings = {"first": "target", "context": "target"}
 EXPECTING |= {
     f"{script}-{name}": replace(
-        recipe,
-        title=f"{script} looks, {recipe.title}",
-        about=f"The observer of {name}, with {script} looks.",
-        problem=replace(recipe.problem, **(TOLD if script == "oracle" else {})),
-        agent=recipe.agent.but(script=script),
-        training=replace(recipe.training, led=0.0),
+        told(name, recipe, script), training=replace(recipe.training, led=0.0)
     )
     for name, recipe in EXPECTING.items()
-    for script in ("random", "raster", "oracle")
+    for script in SCRIPTED
 }
 INFORMED: dict[str, Recipe] = {**CAPABLE, **GATING, **ZOOMING, **EXPECTING}
