@@ -61,6 +61,7 @@ class AdaGlimpse(nn.Module):
     Departures: a small encoder that learns from the start for a pretrained ViT-B; what is
     reconstructed is the next glimpse and not the whole image, which an agent never sees; no
     teacher; the policy reads the class's output, not every token beside its place and attention.
+    With `filters` convolutions read a patch, because W that nobody trained beforehand reads little.
 
     Args:
         looks: Looks of the world.

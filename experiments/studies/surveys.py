@@ -20,8 +20,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods" / "surveys.md"
 ANY = ("soft-long", "stochastic")
 HEADERS = ("system", "what was trained", "seeds", "result", "minus control", "verdict")
 CODE = re.compile(r"`([^`]+)`")
-# The verdicts of tables of classes, as those of other tasks have them.
-BESIDE = {"yes": "helps", "no": "cannot be told", "worse": "worse"}
+# Verdicts of tables of classes say whether a row beats its control.
+BESIDE = {"yes": "beats it", "no": "cannot be told"}
 
 
 def markdown(results: Path = RESULTS, page: Path = PAGE, classes: Sequence[Table] = ()) -> str:

@@ -49,4 +49,4 @@ def test_committed_results_are_on_it_with_the_controls_of_those_that_name_a_clas
     row = next(row for one in tables for row in one.rows if row.group.name == "two-level-digits")
     assert row.difference is not None and row.verdict == "yes"
     line = next(line for line in text.splitlines() if "`two-level-digits`" in line and "%" in line)
-    assert line.endswith(f"| {estimate_text(row.difference, 1, True)} | helps |")
+    assert line.endswith(f"| {estimate_text(row.difference, 1, True)} | beats it |")
