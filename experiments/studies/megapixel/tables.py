@@ -10,8 +10,8 @@ from .results import best, error_of
 
 FIGURE = "megapixel"
 HEADS = (
-    *("", "may see", "pixels read", "of all", "ms", "ms in training", "MiB"),
-    *("images in 20 minutes", "trained on", "images seen", "minutes", "error %"),
+    *("", "error %", "may see", "pixels read", "of all", "ms", "ms in training", "MiB"),
+    *("images in 20 minutes", "trained on", "images seen", "minutes"),
 )
 GROWTH = ("canvas", "ms in training", "MB of tensors")
 
@@ -54,12 +54,13 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _row(cell: Json, found: Json) -> list[str]:
     title, costs = found["titles"][cell["agent"]], cell["costs"]
-    if costs is None:
-        return [title, *["–"] * (len(HEADS) - 2), "not run"]
-    if "refused" in costs:
-        return [title, *["–"] * (len(HEADS) - 2), costs["refused"]]
+    if costs is None or "refused" in costs:
+        why = "not run" if costs is None else costs["refused"]
+        return [title, why, *["–"] * (len(HEADS) - 2)]
+    error = error_of(cell)
     return [
         title,
+        "not run" if error is None else estimate_text(error, 1),
         costs["sees"],
         f"{costs['pixels']:,}",
         f"{100 * costs['pixels'] / costs['of']:.3g} %",
@@ -67,22 +68,18 @@ def _row(cell: Json, found: Json) -> list[str]:
         _short(1000 * costs["training_seconds"]),
         f"{costs['mebibytes']:,}",
         f"{int(60 * found['limits']['minutes'] / costs['training_seconds']):,}",
-        *_error(cell),
+        *_trained(cell),
     ]
 
 
-def _error(cell: Json) -> list[str]:
-    """On which canvas it was trained, for how many scenes and how long, and its error."""
-    one, error = best(cell), error_of(cell)
-    if one is None or error is None:
-        return ["–", "–", "–", "not run"]
+def _trained(cell: Json) -> list[str]:
+    """On which canvas it was trained, for how many scenes and how many minutes."""
+    one = best(cell)
+    if one is None:
+        return ["–", "–", "–"]
     trained = one["training"]
-    return [
-        f"{one['trained_on']:,}",
-        f"{trained['images']:,}",
-        f"{trained['cpu_seconds'] / 60:.1f}",
-        estimate_text(error, 1),
-    ]
+    minutes = f"{trained['cpu_seconds'] / 60:.1f}"
+    return [f"{one['trained_on']:,}", f"{trained['images']:,}", minutes]
 
 
 def _growth(found: Json) -> Iterator[str]:
