@@ -17,6 +17,7 @@ class Glimpsed(NamedTuple):
     tokens: Tensor  # (B, T * n, D), 0 where nothing was looked at yet
     there: Tensor  # (B, T * n) 1.0 where there is a token
     encoded: Tensor  # (B, 1 + T * n, D), that of the class first
+    shown: Tensor  # (B, T * n, C * p * p + 3), pixels and place of each patch, 0 as tokens are
 
 
 class Attention(nn.Module):
@@ -49,19 +50,21 @@ class AdaGlimpse(nn.Module):
     """A transformer over the patches of all glimpses, that chooses where and how wide to look.
 
     Each glimpse is cut into patches of p x p; a token is W patch + MLP(x, y, scale of the patch).
-    The encoder attends over all tokens so far and one of the class, whose output is the answer's
-    and, cut off from its gradient, the policy's: tanh of a normal (x, y, 1 + log width), mean and
-    spread by an MLP. The decoder is that of a masked autoencoder: from what was encoded before a
-    glimpse, and where its patches lie, it says what they show, and `rebuild` is charged for each
-    unit of its mean squared error. For a `Zoom` sensor, and the estimator `soft_actor_critic`,
-    whose critics read `summary`, the class's output.
+    The encoder attends over all tokens so far and one of the class, whose output is the answer's.
+    The policy is tanh of a normal (x, y, 1 + log width), mean and spread by an MLP of `summary`:
+    the class's output, cut off from its gradient, and pixels and place of every patch so far. The
+    decoder is that of a masked autoencoder: from what was encoded before a glimpse, and where its
+    patches lie, it says what they show, and `rebuild` is charged for each unit of its mean squared
+    error. For a `Zoom` sensor, and the estimator `soft_actor_critic`, whose critics read the
+    summary, too.
 
     glimpse: (C, G, G), of which p is a divisor. looks: of the world.
 
     Departures: a small encoder that learns from the start for a pretrained ViT-B; what is
     reconstructed is the next glimpse and not the whole image, which an agent never sees; no
-    teacher; the policy reads the class's output, not every token beside its place and attention.
-    With `filters` convolutions read a patch, because W that nobody trained beforehand reads little.
+    teacher; policy and critics read patches as they are by an MLP, where the authors' are
+    transformers over what a pretrained encoder made of them. With `filters` convolutions read a
+    patch, because W that nobody trained beforehand reads little.
 
     Args:
         looks: Looks of the world.
@@ -117,7 +120,14 @@ class AdaGlimpse(nn.Module):
         last = nn.Linear(width, 2 * places)
         with torch.no_grad():
             last.bias[places:] = 0.4  # a spread with which tanh is about anywhere, to begin with
-        self.policy = nn.Sequential(nn.Linear(width, width), nn.ReLU(), last)
+        self.summed = width + looks * len(apart) * (pixels + places)
+        self.policy = nn.Sequential(
+            nn.Linear(self.summed, 2 * width),
+            nn.ReLU(),
+            nn.Linear(2 * width, width),
+            nn.ReLU(),
+            last,
+        )
 
     def _stem(self, channels: int, filters: int) -> nn.Module:
         """(..., C * p * p) patches -> (..., D): two convolutions, and the most of each quarter."""
@@ -138,28 +148,32 @@ class AdaGlimpse(nn.Module):
         return Glimpsed(
             context.new_zeros(count, slots, self.width),
             context.new_zeros(count, slots),
-            self.first.expand(count, 1, -1).new_zeros(count, 1 + slots, self.width),
+            context.new_zeros(count, 1 + slots, self.width),
+            context.new_zeros(count, slots, self.pixels.out_features + 3),
         )
 
     def step(self, state: Glimpsed, seen: Observation) -> tuple[Glimpsed, Decision]:
         cut = seen.glimpse.unflatten(2, (-1, self.side)).unflatten(4, (-1, self.side))
         patches = cut.permute(0, 2, 4, 1, 3, 5).flatten(1, 2).flatten(2)
-        where = self.where(self.centres(seen.location))
+        centres = self.centres(seen.location)
+        where = self.where(centres)
         cost = self.rebuild * self.missed(state, where, patches) * (seen.step > 0)
         now = torch.round(seen.step * self.looks).long().clamp(max=self.looks - 1)
         slot = F.one_hot(now, self.looks).to(where.dtype).repeat_interleave(len(self.apart), 1)
         what = self.what(patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
-        fresh = (what + where).repeat(1, self.looks, 1)
-        tokens = torch.where(slot[..., None] > 0, fresh, state.tokens)
-        state = self.encode(tokens, torch.maximum(state.there, slot))
-        known = self.summary(state)
-        mean, spread = self.policy(known.detach()).chunk(2, 1)
+        new = slot[..., None] > 0
+        tokens = torch.where(new, (what + where).repeat(1, self.looks, 1), state.tokens)
+        patch = torch.cat([patches, centres], 2).repeat(1, self.looks, 1)
+        there, shown = torch.maximum(state.there, slot), torch.where(new, patch, state.shown)
+        state = Glimpsed(tokens, there, self.encode(tokens, there), shown)
+        mean, spread = self.policy(self.summary(state)).chunk(2, 1)
         place = Squashed(mean, (2 * torch.tanh(spread) - 1).exp())
-        return state, Decision(place, self.answer(known), torch.zeros_like(seen.step), cost)
+        logits = self.answer(state.encoded[:, 0])
+        return state, Decision(place, logits, torch.zeros_like(seen.step), cost)
 
     def summary(self, state: Glimpsed) -> Tensor:
-        """(B, width): what it knows, all in all."""
-        return state.encoded[:, 0]
+        """(B, summed): what it knows, and every patch that it was shown; without a gradient."""
+        return torch.cat([state.encoded[:, 0].detach(), state.shown.detach().flatten(1)], 1)
 
     def centres(self, place: Tensor) -> Tensor:
         """(B, P) places -> (B, n, 3): where each patch of a glimpse lies, and the scale of all."""
@@ -167,13 +181,14 @@ class AdaGlimpse(nn.Module):
         middle = place[:, None, :2] + half * self.apart
         return torch.cat([middle, place[:, None, 2:].expand(-1, len(self.apart), -1)], 2)
 
-    def encode(self, tokens: Tensor, there: Tensor) -> Glimpsed:
+    def encode(self, tokens: Tensor, there: Tensor) -> Tensor:
+        """Tokens, and which there are -> (B, 1 + T * n, D), that of the class first."""
         first = self.first.expand(tokens.shape[0], 1, -1)
         x = torch.cat([first, tokens], 1)
         known = self._known(there)
         for layer in self.layers:
             x = layer(x, x, known)
-        return Glimpsed(tokens, there, self.norm(x))
+        return self.norm(x)
 
     def missed(self, state: Glimpsed, where: Tensor, patches: Tensor) -> Tensor:
         """(B,): mean squared error of what the decoder foresees of a glimpse."""

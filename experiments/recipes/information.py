@@ -84,8 +84,9 @@ GATING |= {f"base-{name}": base_of(name, recipe) for name, recipe in GATING.item
 # Where and how wide to look, by soft actor-critic over tokens of all glimpses.
 ZOOMED = (
     "AdaGlimpse (Pardyl et al. 2024): a transformer over glimpses of any place and scale, whose "
-    "policy learns by soft actor-critic; at first looks fall anywhere. Departs from the paper: "
-    "patches go through convolutions, as the encoder is not trained beforehand."
+    "policy learns by soft actor-critic. Departs from the paper: the encoder is not trained "
+    "beforehand; so patches go through convolutions, and at first half of the looks fall anywhere, "
+    "half around the target, of which training tells the place."
 )
 
 
@@ -99,7 +100,7 @@ def zooming(of: Family, size: int, explore: int, **changes: Any) -> Recipe:
         sensor=Spec("zoom", size=size, cover=1.0),
         looks=4,
         first="centre",
-        estimator=Spec("soft_actor_critic", explore=explore),
+        estimator=Spec("soft_actor_critic", explore=explore, guided=0.5),
         batch_size=64,
         warmup=50,
         max_grad_norm=5.0,

@@ -11,6 +11,7 @@ from hardattn.distributions import Gaussian, LocationDistribution, Uniform
 from hardattn.distributions.squashed import Squashed
 from hardattn.estimators.actor_critic import falls
 from hardattn.estimators.counted import Counted
+from hardattn.estimators.led import Around
 from hardattn.estimators.score_function import Loss
 from hardattn.rollout import Agent, Decision, Trajectory, rollout
 from hardattn.scenes import Scenes
@@ -18,12 +19,12 @@ from hardattn.world import Observation, World
 
 
 class SummarisingAgent(Agent, Protocol):
-    """An agent that can say in (B, width) numbers what it knows, as `agents.AdaGlimpse`."""
+    """An agent that can say in (B, summed) numbers what it knows, as `agents.AdaGlimpse`."""
 
-    width: int
+    summed: int
 
     def summary(self, state: Any) -> Tensor:
-        """The state after a look -> (B, width)."""
+        """The state after a look -> (B, summed)."""
 
 
 class TwinCritics(nn.Module):
@@ -66,7 +67,10 @@ class SoftActorCritic(Counted):
     scene costs as much to look at again; so the next place in y_t is the one that was drawn.
     gamma is below 1 by default, as looks are few. For the first updates looks may fall anywhere, as
     in the authors' code of SAC: a policy that follows critics which saw little of the plane may
-    settle in a corner, and answers that learned from its looks alone make them right.
+    settle in a corner, and answers that learned from its looks alone make them right. Where targets
+    are small few of these looks show any, an answer learns to do without, and nothing is gained by
+    looking; so a share of them may be guided to the target, in place of an encoder that can read
+    beforehand. That is privileged; the policy learns of it by the critics alone.
 
     Args:
         gamma: Discount of later gains.
@@ -75,6 +79,7 @@ class SoftActorCritic(Counted):
         keep: Share of the old in the running mean of the critics' weights.
         hidden: Units of each layer of the critics.
         explore: Updates in which looks fall anywhere, and all learn from them.
+        guided: Share of these looks that fall around the target, where a scene says its place.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class SoftActorCritic(Counted):
         keep: float = 0.98,
         hidden: int = 128,
         explore: int = 0,
+        guided: float = 0.0,
     ):
         super().__init__()
         if not hasattr(agent, "summary"):
@@ -99,9 +105,11 @@ class SoftActorCritic(Counted):
             )
         if explore < 0:
             raise ValueError(f"looks fall anywhere for no updates or more, not {explore}")
-        self.gamma, self.keep, self.explore = gamma, keep, explore
+        if not 0 <= guided <= 1:
+            raise ValueError(f"a share of looks is guided, from 0 to 1, not {guided}")
+        self.gamma, self.keep, self.explore, self.guided = gamma, keep, explore, guided
         self.entropy = -float(world.places) if entropy is None else entropy
-        self.critics = TwinCritics(agent.width, world.places, hidden)
+        self.critics = TwinCritics(agent.summed, world.places, hidden)
         self.means = copy.deepcopy(self.critics).requires_grad_(False)
         self.log_temperature = nn.Parameter(torch.tensor(temperature).log())
 
@@ -121,8 +129,7 @@ class SoftActorCritic(Counted):
         ) -> tuple[Tensor, Tensor]:
             place, log_prob = reparametrised(places, noise)
             drawn.append((place, log_prob))
-            anywhere = Uniform(place[:, 0], place.shape[1])
-            fell.append(anywhere.draw(noise) if exploring else place.detach())
+            fell.append(self.anywhere(place, scenes, noise) if exploring else place.detach())
             return fell[-1], log_prob.detach()
 
         path = rollout(shown, world, scenes, draw, generator)
@@ -142,6 +149,16 @@ class SoftActorCritic(Counted):
         total = total + ((missed.sum(0) + policy + surprise) * alive).sum(0).mean()
         nothing = torch.zeros_like(path.loss[:1])
         return Loss(total, path, torch.cat([nothing, -told]))
+
+    def anywhere(self, place: Tensor, scenes: Scenes, generator: torch.Generator | None) -> Tensor:
+        """(B, P) places as those that are given, anywhere; `guided` of them around the target."""
+        fell = Uniform(place[:, 0], place.shape[1]).draw(generator)
+        if not self.guided:
+            return fell
+        near = Around(scenes.box).draw(generator).clamp(-1, 1)
+        chosen = torch.empty_like(near[:, :1]).uniform_(generator=generator) < self.guided
+        near = torch.where(chosen & ~near.isnan(), near, fell[:, :2])
+        return torch.cat([near, fell[:, 2:]], 1)
 
     @property
     def temperature(self) -> Tensor:

@@ -36,8 +36,26 @@ def test_what_is_not_there_has_no_influence() -> None:
     assert there.sum(1).tolist() == [4] * 12
     for slots, same in ((~there, True), (there, False)):
         tokens = torch.where(slots[..., None], torch.randn_like(state.tokens), state.tokens)
-        again = agent.answer(agent.summary(agent.encode(tokens, state.there)))
+        again = agent.answer(agent.encode(tokens, state.there)[:, 0])
         assert torch.allclose(again, decision.logits, atol=1e-6) == same
+
+
+def test_its_policy_is_shown_all_patches_and_their_places() -> None:
+    """Those of looks before, too; and no gradient comes back through what it reads."""
+    agent, world = build("agent ada_glimpse")
+    many, state = scenes(), agent.start(world.context(scenes()))
+    shown = []
+    for step in range(2):
+        seen = world.observe(world.open(many), torch.full((12, 3), 0.1 * step), step)
+        state, _ = agent.step(state, seen)
+        cut = seen.glimpse.unflatten(2, (2, 2)).unflatten(4, (2, 2)).permute(0, 2, 4, 1, 3, 5)
+        shown.append(torch.cat([cut.flatten(1, 2).flatten(2), agent.centres(seen.location)], 2))
+    known = agent.summary(state)
+    assert known.shape == (12, agent.summed) and not known.requires_grad
+    read = known[:, agent.width :].unflatten(1, (agent.looks, 4, -1))
+    for step, patches in enumerate(shown):
+        assert torch.equal(read[:, step], patches)
+    assert not read[:, 2:].any()
 
 
 def test_it_is_charged_for_what_it_did_not_foresee() -> None:

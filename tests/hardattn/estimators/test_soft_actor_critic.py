@@ -11,6 +11,7 @@ from hardattn.distributions.squashed import Squashed
 from hardattn.estimators import ESTIMATORS
 from hardattn.estimators.soft_actor_critic import SoftActorCritic, worth
 from hardattn.rollout import rollout
+from hardattn.scenes import Scenes
 from tests.support.agents import build, scenes
 
 ALPHA = 0.3
@@ -30,7 +31,7 @@ class Hill(nn.Module):
 
 def critic(places: int = 1, **options: Any) -> SoftActorCritic:
     """An estimator for places of so many numbers, of an agent of four."""
-    agent: Any = type("Known", (), {"width": 4, "summary": None})()
+    agent: Any = type("Known", (), {"summed": 4, "summary": None})()
     world: Any = type("Places", (), {"places": places})()
     return SoftActorCritic(agent, world, temperature=ALPHA, **options).double()
 
@@ -123,6 +124,26 @@ def test_at_first_looks_fall_anywhere_and_critics_learn_of_these() -> None:
     kept = SoftActorCritic(agent, world, explore=4)
     kept.load_state_dict(how.state_dict())
     assert kept.updates == 3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_share_of_the_looks_is_guided_at_first(share: float) -> None:
+    """Around the target, of any width; anywhere in a scene that does not say where that is."""
+    agent, world = build("agent ada_glimpse")
+    how = SoftActorCritic(agent, world, guided=share)
+    box = torch.full((4000, 1, 4), 0.6)
+    box[2000:] = math.nan
+    index = torch.zeros(4000, dtype=torch.long)
+    many = Scenes(torch.zeros(4000, 1, 1, 1, dtype=torch.uint8), index, box, index)
+    place = how.anywhere(torch.empty(4000, 3), many, torch.Generator().manual_seed(0))
+    near = ((place[:, :2] - 0.6).abs() < 0.3).all(1).float()
+    by_chance, around = 0.6**2 / 4, math.erf(1.5 / 2**0.5) ** 2
+    wanted = share * around + (1 - share) * by_chance
+    assert near[:2000].mean().item() == pytest.approx(wanted, abs=0.04)
+    assert near[2000:].mean().item() == pytest.approx(by_chance, abs=0.04)
+    assert place[:, 2].mean().item() == pytest.approx(0, abs=0.04)
+    with pytest.raises(ValueError, match="a share of looks is guided"):
+        SoftActorCritic(agent, world, guided=share + 1.5)
 
 
 def test_each_part_moves_its_own() -> None:
