@@ -25,12 +25,12 @@ class Saccades(NamedTuple):
 class Saccader(nn.Module):
     """Answers by the mean vote of the cells that it looks at, and looks at each but once.
 
-    Features a_n of cells know a cell and a little around it, and no more: a bag of local features,
-    whose votes are v_n = V a_n. An attention net on their grid makes m_n of them. The cell of the
-    saccader, which remembers where it was: w = softmax_n(q' m_n / sqrt(M) - visited),
-    c = softmax_d(sum_n w_n m_n), and the next look is drawn by softmax_n(c' m_n - visited). The
-    answer is the mean vote of all looks so far; at the first look, which is the world's, that of
-    all cells, which is the bag's own.
+    Features a_n of cells know a cell and a little around it, or as many cells to each side as are
+    asked for, and no more: a bag of local features, whose votes are v_n = V a_n. An attention net
+    on their grid makes m_n of them. The cell of the saccader, which remembers where it was:
+    w = softmax_n(q' m_n / sqrt(M) - visited), c = softmax_d(sum_n w_n m_n), and the next look is
+    drawn by softmax_n(c' m_n - visited). The answer is the mean vote of all looks so far; at the
+    first look, which is the world's, that of all cells, which is the bag's own.
 
     Made for a world that tells the whole image, the sensor `cells`, and the estimator
     `three_phases`: first the bag learns, then the policy learns to look at cells in the order in
@@ -38,17 +38,18 @@ class Saccader(nn.Module):
 
     glimpse: the shape of one cell. context: of the whole image. grid: rows and columns of cells.
 
-    Departures: a small net for BagNet-77, whose fields overlap more; two layers of attention net,
-    for four, and none is normalised. Features are not moved by the policy. In the second phase the
-    policy is taught along the order that it is to learn, for its own draws; so no cell that it is
-    to name was looked at already. REINFORCE sets episodes of a scene against each other and not
-    against the mean reward of a batch, and is paid by the cross-entropy.
+    Departures: a small net for BagNet-77, whose fields are a third of the image wide; two layers of
+    attention net, for four, and none is normalised. Features are not moved by the policy. In the
+    second phase the policy is taught along the order that it is to learn, for its own draws; so no
+    cell that it is to name was looked at already. REINFORCE sets episodes of a scene against each
+    other and not against the mean reward of a batch, and is paid by the cross-entropy.
 
     Args:
         context: Shape of what is told before the first look, (C, h, w).
         grid: Rows and columns of cells, the sensor's.
         features: Width of what a cell is turned into.
         mixed: Width of what is looked for.
+        around: Cells to each side that a feature sees beside its own.
     """
 
     def __init__(
@@ -60,10 +61,15 @@ class Saccader(nn.Module):
         grid: tuple[int, int],
         features: int = 64,
         mixed: int = 64,
+        around: int = 0,
     ):
         super().__init__()
+        if around < 0:
+            raise ValueError(f"a feature sees 0 cells around its own or more, not {around}")
         self.grid = grid
         self.encoder = CellFeatures(context, tuple(glimpse[1:]), features)
+        wider = [nn.Conv2d(features, features, 3, padding=1) for _ in range(around)]
+        self.around = nn.Sequential(*(part for each in wider for part in (each, nn.ReLU())))
         self.vote = nn.Linear(features, classes)
         half = max(1, features // 2)
         self.where = nn.Sequential(
@@ -77,6 +83,8 @@ class Saccader(nn.Module):
 
     def start(self, context: Tensor) -> Saccades:
         features = self.encoder(context)
+        if len(self.around):
+            features = self.around(features.mT.unflatten(2, self.grid)).flatten(2).mT
         apart = features.detach()  # what is looked for moves no feature
         where = self.where(apart.mT.unflatten(2, self.grid)).flatten(2).mT
         mixed = self.mixed(torch.cat([apart, where], 2))

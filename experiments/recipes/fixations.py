@@ -66,12 +66,12 @@ SACCADES = (
 )
 
 
-def saccading(of: Family, phases: tuple[int, int], **changes: Any) -> Recipe:
+def saccading(of: Family, phases: tuple[int, int], around: int, **changes: Any) -> Recipe:
     """An agent that looks at five cells of 6 x 6; updates of its first two phases."""
     return replace(of, scene=f"{of.what}; five of 6x6 cells.").recipe(
         "Saccader",
         SACCADES,
-        Spec("saccader"),
+        Spec("saccader", around=around),
         sensor=Spec("cells", rows=6, columns=6),
         looks=6,
         context="whole",
@@ -84,8 +84,8 @@ def saccading(of: Family, phases: tuple[int, int], **changes: Any) -> Recipe:
 
 
 SACCADING: dict[str, Recipe] = {
-    "saccader-digits": saccading(DIGITS, (500, 200), **SHORT | {"lr": 5e-3}),
-    "saccader-cluttered-60": saccading(CLUTTERED_60, (2500, 500), **LONG),
+    "saccader-digits": saccading(DIGITS, (500, 200), 0, **SHORT | {"lr": 5e-3}),
+    "saccader-cluttered-60": saccading(CLUTTERED_60, (2500, 500), 1, **LONG),
 }
 
 

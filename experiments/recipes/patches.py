@@ -188,14 +188,14 @@ ITERATED = (
 )
 
 
-def keeping(of: Family, scene: str, window: int, **changes: Any) -> Recipe:
-    """An agent that goes over 3 x 3 windows, each of four patches, and keeps four."""
+def keeping(of: Family, scene: str, window: int, across: int, **changes: Any) -> Recipe:
+    """An agent that goes over so many windows a side, each of four patches, and keeps four."""
     return replace(of, scene=scene).recipe(
         "iterative patch selection",
         ITERATED,
         Spec("iterative_patch_selection", patch=window // 2, kept=4),
         sensor=Spec("retina", size=window, scales=1),
-        looks=10,
+        looks=across**2 + 1,
         each=False,
         estimator=Spec("reinforce"),
         **STEADY,
@@ -208,12 +208,14 @@ KEEPING: dict[str, Recipe] = {
         DIGITS,
         "Digits doubled to 16x16, anywhere on a blank 48x48 canvas; 4 of 36 patches of 8x8.",
         16,
+        3,
         **SHORT,
     ),
     "iterative-patch-selection-cluttered-60": keeping(
         CLUTTERED_60,
-        "MNIST on a 60x60 canvas with four pieces of clutter; 4 of 36 patches of 10x10.",
-        20,
+        "MNIST on a 60x60 canvas with four pieces of clutter; 4 of 16 patches of 15x15.",
+        30,
+        2,
         **LONG,
     ),
 }

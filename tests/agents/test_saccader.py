@@ -37,6 +37,23 @@ def test_the_answer_is_the_mean_vote_of_the_cells_looked_at() -> None:
         assert torch.allclose(path.logits[look], taken.mean(0), atol=1e-5)
 
 
+@pytest.mark.parametrize("around", [0, 1, 2])
+def test_a_vote_knows_so_many_cells_around_its_own(around: int) -> None:
+    """A change at a corner's far pixels moves the votes of cells as near as that, and no others."""
+    torch.manual_seed(0)
+    options: Any = dict(context=(1, 30, 30), grid=(5, 5), features=16)
+    agent = Saccader((1, 6, 6), 10, around=around, **options)
+    image = torch.rand(1, 1, 30, 30)
+    changed = image.clone()
+    changed[..., :4, :4] = 1 - changed[..., :4, :4]  # of the first cell, none of its edge
+    moved = (agent.start(image).votes != agent.start(changed).votes).any(2).unflatten(1, (5, 5))[0]
+    near = torch.zeros(5, 5, dtype=torch.bool)
+    near[: around + 1, : around + 1] = True
+    assert torch.equal(moved, near)
+    with pytest.raises(ValueError, match="0 cells around its own or more"):
+        Saccader((1, 6, 6), 10, around=-1, **options)
+
+
 @pytest.mark.parametrize("draw", [sample, greedy])
 def test_no_cell_is_looked_at_twice(draw: Any) -> None:
     agent, world = made(10)
