@@ -98,7 +98,11 @@ def _others(words: list[str], count: int) -> Iterator[list["subprocess.Popen[byt
 def _through(
     out: Path, protocol: Protocol, rows: list[Row], hours: float, given: RunOptions
 ) -> None:
-    """Go over all cells until each is done or has diverged, or the hours are over."""
+    """Go over all cells until each is done or has diverged, or the hours are over.
+
+    Once the search is over its findings are asked for again, so that no row waits for the seeds of
+    those that were found before it.
+    """
     while True:
         waiting, before = False, chosen(out, protocol, rows)
         planned = list(cells(protocol, rows, before))
@@ -106,6 +110,8 @@ def _through(
             folder = folder_of(out, protocol, cell)
             if (folder / "result.json").exists() or (folder / DIVERGED).exists():
                 continue
+            if not cell.search and not waiting and chosen(out, protocol, rows) != before:
+                break
             if math.isfinite(hours) and spent(out) >= hours * 3600:
                 print(f"{hours:g} core-hours are spent: nothing more is begun", flush=True)
                 return

@@ -1,6 +1,7 @@
 """A small plan, trained for real: done once, shared by processes, and taken up again."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -62,6 +63,22 @@ def test_what_is_done_is_not_done_again(trained: Path, capsys: pytest.CaptureFix
     measure.run(trained, SMALL, 1)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert capsys.readouterr().out == ""
+
+
+def test_a_row_that_comes_later_does_not_wait_for_the_seeds_of_others(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row joins a plan of which the other has its first seed: then comes that seed of it."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    for path in [*tmp_path.glob("search/*=se*"), *tmp_path.glob("seeds/*=se*")]:
+        shutil.rmtree(path)
+    for path in tmp_path.glob("seeds/*/seed-1"):
+        shutil.rmtree(path)
+    measure.run(tmp_path, SMALL, 1)
+    done = [line.split(": ")[1] for line in capsys.readouterr().out.splitlines()]
+    assert len(done) == 5 and all("seed 100" in line for line in done[:2])
+    assert ["block=se" in line for line in done[2:]] == [True, False, True]
+    assert [line[-1] for line in done[2:]] == ["0", "1", "1"]
 
 
 def test_nothing_is_begun_when_the_hours_are_over(
