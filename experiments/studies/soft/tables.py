@@ -16,6 +16,7 @@ HEADERS = (
     *("minus control", "minus as wide", "mean map +", "other's map +", "last quarter", "verdict"),
 )
 LEFT = ("", "family", "stands", "verdict")
+NEAR = 2.0  # points of error that a map is not worth the name for
 
 
 def markdown(found: Found) -> str:
@@ -32,7 +33,7 @@ def markdown(found: Found) -> str:
         if chosen:
             parts.append(f"## {title}\n\n{_table(chosen, found, full)}")
     if full:
-        parts.append(_counted(stand))
+        parts += [_counted(stand), *alone(stand)]
     parts += [
         f"### What {_name(row)} came to mix\n\n{mixture(row['shares'])}"
         for row in found["rows"]
@@ -150,3 +151,38 @@ def _counted(stand: Sequence[Standing]) -> str:
         count = sum(one.verdict == verdict for one in stand)
         lines.append(f"* *{verdict}*, {count} rows: {meaning}.")
     return "\n".join(lines)
+
+
+def alone(stand: Sequence[Standing]) -> list[str]:
+    """What intervals say row by row, of which some miss by chance; [] before there are any."""
+    rows = [one for one in stand if one.row["kind"] in ("block", "head")]
+    told = [one for one in rows if one.minus_control and one.minus_control.high is not None]
+    if not told:
+        return []
+    less = [one for one in told if _below(one.minus_control, 0)]
+    also = [one for one in less if not one.wider or _below(one.minus_wider, 0)]
+    more = [one for one in told if _above(one.minus_control, 0)]
+    mapped = [one for one in told if one.foreign is not None]
+    idle = [one for one in mapped if _below(one.foreign, NEAR)]
+    return [
+        f"Row by row, where some {len(told) / 40:.0f} of {len(told)} intervals lie on either side "
+        "of 0 by chance alone:\n\n"
+        f"* less error than the network without it, {len(less)} rows: {_names(less)};\n"
+        "* of these, less than one that is as wide, or no weights more than it, "
+        f"{len(also)}: {_names(also)};\n"
+        f"* more error than the network without it, {len(more)}: {_names(more)};\n"
+        f"* no more than {NEAR:g} points lost under another image's map, {len(idle)} of "
+        f"{len(mapped)}: {_names(idle)}."
+    ]
+
+
+def _names(rows: Sequence[Standing]) -> str:
+    return ", ".join(_name(one.row) for one in rows) or "none"
+
+
+def _below(found: Estimate | None, limit: float) -> bool:
+    return found is not None and found.high is not None and found.high < limit
+
+
+def _above(found: Estimate | None, limit: float) -> bool:
+    return found is not None and found.low is not None and found.low > limit

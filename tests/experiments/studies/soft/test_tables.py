@@ -30,6 +30,28 @@ def test_the_page_tells_budget_rows_verdicts_and_what_is_lacking() -> None:
     assert len(heads.split("|")) == len(line.split("|"))
 
 
+def test_the_page_says_what_each_interval_says_alone() -> None:
+    wide = row("middle=33", shifted(-0.02), "wider", 120)
+    wide["changes"] = {"middle": 33}
+    found = study(
+        row("se", shifted(-0.05), mean=0.2, foreign=0.3),
+        row("split", shifted(-0.01), mean=0.0, foreign=0.01),
+        row("eca", shifted(0.03), mean=0.2, foreign=0.001),
+        row("sagan", []),
+        wide,
+    )
+    said = {line[2:].split(": ")[0]: line for line in markdown(found).splitlines()}
+    assert "some 0 of 3 intervals" in markdown(found)
+    less = said["less error than the network without it, 2 rows"]
+    assert less.endswith("`se`, `split`;")
+    assert said["of these, less than one that is as wide, or no weights more than it, 1"].endswith(
+        ": `se`;"
+    )
+    assert said["more error than the network without it, 1"].endswith(": `eca`;")
+    idle = said["no more than 2 points lost under another image's map, 2 of 3"]
+    assert idle.endswith(": `split`, `eca`.")
+
+
 def test_a_smoke_test_has_no_verdicts_on_its_page() -> None:
     page = markdown(study(row("se", shifted(-0.05), mean=0.2, foreign=0.3), recipe="soft"))
     assert "verdict |" not in page and "attends" not in page
