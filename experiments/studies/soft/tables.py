@@ -12,8 +12,8 @@ from .plan import FULL, LEFT_OUT
 from .results import LEVEL, VERDICTS, Found, Measured, Standing, standings
 
 HEADERS = (
-    *("", "family", "stands", "rate", "weights +", "MFLOP +", "seeds", "error %"),
-    *("minus control", "minus as wide", "mean map +", "other's map +", "last quarter", "verdict"),
+    *("", "seeds", "error %", "minus control", "minus as wide", "mean map +", "other's map +"),
+    *("verdict", "last quarter", "family", "stands", "rate", "weights +", "MFLOP +"),
 )
 LEFT = ("", "family", "stands", "verdict")
 NEAR = 2.0  # points of error that a map is not worth the name for
@@ -74,21 +74,23 @@ def budget(found: Found) -> str:
 
 
 def _table(chosen: Sequence[Standing], found: Found, full: bool) -> str:
-    count = len(HEADERS) - (not full)
-    lines = heading(HEADERS[:count], LEFT)
+    headers = [header for header in HEADERS if full or header != "verdict"]
+    lines = heading(headers, LEFT)
     control = next(row for row in found["rows"] if row["kind"] == "control")
     for one in chosen:
-        cells = [*_what(one.row), *_cost(one.row, control), *_errors(one), one.verdict]
-        lines.append(row_of(cells[:count]))
+        said = [one.verdict] if full else []
+        told = [*_errors(one), *said, _fall(one.row), *_what(one.row), *_cost(one.row, control)]
+        lines.append(row_of([_name(one.row), str(len(one.row["seeds"])), *told]))
     return "\n".join(lines)
 
 
 def _what(row: Measured) -> list[str]:
+    """Its family, where it stands, and its learning rate."""
     changes = row["changes"]
     entry = BLOCKS.get(changes.get("block", "")) or HEADS.get(changes.get("head", ""))
     where = getattr(entry.make, "placement", "") if entry else ""
     rate = f"{row['rate']:g}" if row["rate"] else "–"
-    return [_name(row), entry.family if entry else "", where, rate]
+    return [entry.family if entry else "", where, rate]
 
 
 def _name(row: Measured) -> str:
@@ -105,13 +107,13 @@ def _cost(row: Measured, control: Measured) -> list[str]:
     """How many weights and operations more than the control."""
     weights = row["weights"] - control["weights"]
     flops = (row["flops"] - control["flops"]) / 1e6
-    return [_signed(f"{weights:+,d}"), _signed(f"{flops:+.2f}"), str(len(row["seeds"]))]
+    return [_signed(f"{weights:+,d}"), _signed(f"{flops:+.2f}")]
 
 
 def _errors(one: Standing) -> list[str]:
     differences = (one.minus_control, one.minus_wider, one.mean, one.foreign)
     own = "–" if one.error is None else estimate_text(one.error, 1)
-    return [own, *(_points(each) for each in differences), _fall(one.row)]
+    return [own, *(_points(each) for each in differences)]
 
 
 def _points(found: Estimate | None) -> str:
