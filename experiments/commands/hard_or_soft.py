@@ -3,7 +3,8 @@
 Every agent on every task, as wide, and tuned by the same number of trials of a random search on
 validation images; then trained with fresh seeds, and its controls with it. The cheapest comes first
 and a seed of all before the next. The same command goes on where it was stopped.
-`hardattn hard-or-soft ram-cluttered-60` repeats one cell, from search to seeds.
+`hardattn hard-or-soft ram-cluttered-60` repeats one cell, from search to seeds. On another machine
+--add takes what is committed as done, so that only what it lacks is trained.
 
 With --quick each has two trials and two seeds of 2,048 images: a smoke test, which says nothing of
 how good anybody gets.
@@ -37,6 +38,8 @@ class Options:
     """here; ray, the Ray cluster that this machine belongs to; or one at ray://HOST:PORT."""
     quick: bool = False
     """A smoke test."""
+    add: bool = False
+    """Take what experiments/results/studies/hard-or-soft.json has as done; train what it lacks."""
     collect: bool = False
     """Train nothing more: tell of what is finished."""
     list: bool = False
@@ -55,13 +58,15 @@ class Options:
             at_least(self, 1, "jobs")
         if self.quick and self.save:
             raise UsageError("--save keeps what can be compared, and --quick gives none: leave one")
+        if self.quick and self.add:
+            raise UsageError("what is committed is no smoke test: leave --quick or --add")
 
 
 def run(given: Options) -> int:
     """Search and train what is lacking, and print the tables."""
     from hardattn.storage import replace_text
 
-    from ..studies.hard_or_soft import measure, results, tables
+    from ..studies.hard_or_soft import measure, results, resume, tables
     from ..studies.hard_or_soft.cells import chosen
     from ..studies.hard_or_soft.plan import FULL, PLAN, QUICK, kept
 
@@ -72,6 +77,8 @@ def run(given: Options) -> int:
         return 0
     where = RunOptions(device=given.device, root=given.root)
     how = measure.Given(given.out, protocol, given.jobs, given.hours, given.on, where)
+    if given.add:
+        resume.lay(results.read(), how)
     code = 0 if given.collect else measure.run(how, cells)
     found = results.collected(how)
     if not given.quiet:

@@ -18,7 +18,7 @@ from hardattn.training.loop import KEEP
 
 from ..command_line.parse import called, parse
 from ..command_line.words import Origin, as_words, overrides
-from ..kinds import Settings
+from ..kinds import Json, Settings
 from ..options.space import Space, rounded
 from ..recipe import Recipe, RunOptions, UsageError
 from ..recipes import RECIPES
@@ -121,6 +121,28 @@ class Search:
                 self.study.set_user_attr(f"failed {trial.number}", why)
                 state = optuna.trial.TrialState.FAIL
                 self.study.tell(trial.number, state=state, skip_if_finished=True)
+
+    def take(self, told: Sequence[Json]) -> None:
+        """Keep what became of trials elsewhere: values, error, failed, of each in their order.
+
+        Raises UsageError where their settings are not those that this search draws.
+        """
+        import optuna
+
+        self.begin()
+        for trial, one in zip(self.found(), told, strict=False):
+            if trial.values != one["values"]:
+                raise UsageError(
+                    f"trial {trial.number} of {self.name} has other settings by now: "
+                    "its space is another one"
+                )
+            if trial.over:
+                continue
+            if one["failed"]:
+                self.study.set_user_attr(f"failed {trial.number}", one["failed"])
+                self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            elif one["error"] is not None:
+                self.study.tell(trial.number, one["error"])
 
     def best(self) -> Trial | None:
         """The trial with the least error, the first of equals; None before any is over."""

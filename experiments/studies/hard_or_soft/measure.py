@@ -16,7 +16,7 @@ from hardattn.storage import replace_text
 
 from ...command_line.parse import parse
 from ...command_line.words import Origin, as_words, overrides
-from ...kinds import Settings
+from ...kinds import Json, Settings
 from ...recipe import Recipe, RunOptions
 from ...revive import RunLoader
 from ...sweeps.parallel import STOPPED, Place, Swept, Training, sweep
@@ -28,7 +28,10 @@ from .cells import Cell
 from .plan import PLAN, Protocol, kept
 
 SPENT = "spent.json"
+BEFORE = "before.json"  # what was spent elsewhere on what is laid into the folder
 FAILED = "diverged.txt"  # in the folder of a run that is not to be tried again
+PATH = "path.txt"  # in that of an agent's run: where it looked on average
+KEPT = "kept.json"  # in that of a run which was not made here: what is committed of it
 
 
 class Given(NamedTuple):
@@ -101,13 +104,14 @@ def _through(
     place: Place,
     jobs: int,
 ) -> int:
-    begun, before = _children(), spent(given.out)
+    elsewhere = _elsewhere(given.out)
+    begun, so_far = _children(), spent(given.out) - elsewhere
 
     def enough() -> bool:
         if math.isinf(given.hours):
             return False
-        here = before + _children() - begun
-        return max(here, _by_results(given.out)) >= given.hours * 3600
+        here = so_far + _children() - begun
+        return elsewhere + max(here, _by_results(given.out)) >= given.hours * 3600
 
     def go(trainings: Iterable[Training], tell: Callable[[list[Swept]], None]) -> int:
         left = [one for one in trainings if not (one.finished or (one.folder / FAILED).exists())]
@@ -115,7 +119,7 @@ def _through(
         try:
             return sweep(commands, jobs, place, tell, enough) if commands else 0
         finally:
-            told = json.dumps({"seconds": round(before + _children() - begun, 1)})
+            told = json.dumps({"seconds": round(so_far + _children() - begun, 1)})
             replace_text(given.out / SPENT, told + "\n")
 
     def note(ended: list[Swept]) -> None:
@@ -172,7 +176,7 @@ def _along(
 def path_script(given: Given, agent: Cell, best: Trial, seed: int) -> str:
     """The mean path of an agent's finished run, which is kept beside it; "" of one not finished."""
     training = training_of(given, agent, best, seed)
-    kept_in = training.folder / "path.txt"
+    kept_in = training.folder / PATH
     if kept_in.exists():
         return kept_in.read_text().strip()
     if not training.result.exists():
@@ -197,10 +201,22 @@ def _children() -> float:
 
 
 def spent(out: Path) -> float:
-    """Seconds of processor time so far, of all that was started on this machine for a folder."""
+    """Seconds of processor time so far, of all that was started on this machine for a folder, and
+    elsewhere for what is laid into it.
+    """
     path = out / SPENT
     here = float(json.loads(path.read_text())["seconds"]) if path.exists() else 0.0
-    return max(here, _by_results(out))
+    return _elsewhere(out) + max(here, _by_results(out))
+
+
+def before(out: Path) -> Json:
+    """What is known of the runs that were not made in this folder; {} where all were."""
+    path = out / BEFORE
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def _elsewhere(out: Path) -> float:
+    return 3600 * float(before(out).get("core_hours", 0.0))
 
 
 def _by_results(out: Path) -> float:

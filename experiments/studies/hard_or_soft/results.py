@@ -18,7 +18,7 @@ from ...records.committed import STUDIES, pretty
 from ...sweeps.search import Search, journal
 from . import plan
 from .cells import TASKS, Cell, given as all_cells
-from .measure import FAILED, Given, path_script, search_of, spent, training_of
+from .measure import FAILED, KEPT, Given, before, path_script, search_of, spent, training_of
 
 SAVED = STUDIES / "hard-or-soft.json"
 
@@ -27,14 +27,17 @@ def collected(given: Given) -> Json:
     """All that is finished in a folder, as plain values."""
     cells = plan.kept(given.out / plan.PLAN, given.protocol, given.where.root)
     agents = {(one.task, one.agent): one for one in cells if not one.script}
+    followed = {(one.task, one.agent) for one in cells if one.script == "path"}
     searches: dict[str, Search] = {}
-    found, made = [], set[str]()
+    found, made = [], set[str](before(given.out).get("made_with", ()))
     for cell in cells:
         agent = agents[cell.task, cell.agent]
         if not cell.missing and journal(given.out).exists() and agent.name not in searches:
             searches[agent.name] = search_of(given, agent, draw=False)
         runs = _runs(given, cell, agent, searches.get(agent.name))
-        made |= {one.pop("made_with") for one in runs["runs"]}
+        made |= {one.pop("made_with") for one in runs["runs"] if "made_with" in one}
+        if not cell.script and (cell.task, cell.agent) in followed:
+            _with_paths(given, cell, searches.get(cell.name), runs["runs"])
         trials = _trials(searches.get(agent.name)) if not cell.script else {}
         found.append(_cell(cell) | trials | runs)
     return _whole(given, found) | {
@@ -55,7 +58,11 @@ def text_of(found: Json) -> str:
 
 
 def _whole(given: Given, cells: list[Json]) -> Json:
-    protocol = given.protocol
+    return {**outline(given.protocol), "seeds": given.protocol.seeds, "cells": cells}
+
+
+def outline(protocol: plan.Protocol) -> Json:
+    """How all cells of a plan are searched and trained."""
     tasks = {
         name: {
             "weights": task.weights,
@@ -64,14 +71,7 @@ def _whole(given: Given, cells: list[Json]) -> Json:
         }
         for name, task in TASKS.items()
     }
-    return {
-        "format": 1,
-        "protocol": protocol.name,
-        "trials": protocol.trials,
-        "seeds": protocol.seeds,
-        "tasks": tasks,
-        "cells": cells,
-    }
+    return {"format": 1, "protocol": protocol.name, "trials": protocol.trials, "tasks": tasks}
 
 
 def _cell(cell: Cell) -> Json:
@@ -105,14 +105,25 @@ def _runs(given: Given, cell: Cell, agent: Cell, search: Search | None) -> Json:
         if cell.script == "path" and not script:
             continue
         training = training_of(given, cell, best, seed, script)
-        if training.result.exists():
+        if (training.folder / KEPT).exists():
+            runs.append(json.loads((training.folder / KEPT).read_text()))
+        elif training.result.exists():
             runs.append(_run(training.folder, json.loads(training.result.read_text())))
         elif (training.folder / FAILED).exists():
             diverged.append(seed)
     return {"runs": runs, "diverged": diverged}
 
 
+def _with_paths(given: Given, cell: Cell, search: Search | None, runs: list[Json]) -> None:
+    """Note in an agent's runs where it looked on average, which is what a control follows."""
+    best = search.best() if search is not None else None
+    for run in runs if best is not None else ():
+        assert best is not None
+        run["path"] = path_script(given, cell, best, run["seed"])
+
+
 def _run(folder: Path, result: Json) -> Json:
+    """What is kept of a run."""
     greedy, training = result["figures"]["greedy"], result["training"]
     columns = storage.read(folder / "columns.pt", torch.device("cpu"))["greedy"]
     target, said = columns["target"], columns["log_probability"][:, -1].argmax(-1)

@@ -32,6 +32,7 @@ from .plan import FULL, RATES, SEARCH_SEED, Cell, Protocol, Row, cells, kept, re
 
 PLAN = "plan.json"
 DIVERGED = "diverged.txt"
+BEFORE = "before.json"  # what was spent elsewhere on what is laid into the folder
 NOWHERE_ELSE = RunOptions(device="cpu")
 PAUSE = 5.0  # seconds until it is asked again whether what others do is done
 
@@ -104,13 +105,13 @@ def _through(
     those that were found before it.
     """
     while True:
-        waiting, before = False, chosen(out, protocol, rows)
-        planned = list(cells(protocol, rows, before))
+        waiting, rates = False, chosen(out, protocol, rows)
+        planned = list(cells(protocol, rows, rates))
         for number, cell in enumerate(planned, 1):
             folder = folder_of(out, protocol, cell)
             if (folder / "result.json").exists() or (folder / DIVERGED).exists():
                 continue
-            if not cell.search and not waiting and chosen(out, protocol, rows) != before:
+            if not cell.search and not waiting and chosen(out, protocol, rows) != rates:
                 break
             if math.isfinite(hours) and spent(out) >= hours * 3600:
                 print(f"{hours:g} core-hours are spent: nothing more is begun", flush=True)
@@ -121,7 +122,7 @@ def _through(
                 waiting = True
         if waiting:
             time.sleep(PAUSE)
-        elif chosen(out, protocol, rows) == before:
+        elif chosen(out, protocol, rows) == rates:
             return
 
 
@@ -158,9 +159,16 @@ def _note(folder: Path, took: float) -> None:
 
 
 def spent(out: Path) -> float:
-    """Seconds of processor time of all that is finished in a folder."""
+    """Seconds of processor time of all that is finished in a folder, and was before elsewhere."""
     results = (json.loads(path.read_text()) for path in out.glob("*/*/*/result.json"))
-    return sum(float(one["training"].get("spent", 0.0)) for one in results)
+    here = sum(float(one["training"].get("spent", 0.0)) for one in results)
+    return here + 3600 * float(before(out).get("core_hours", 0.0))
+
+
+def before(out: Path) -> Json:
+    """What is known of the runs that were not made in this folder; {} where all were."""
+    path = out / BEFORE
+    return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def searched(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path) -> Json:

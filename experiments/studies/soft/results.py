@@ -10,9 +10,10 @@ from hardattn.statistics.intervals import Estimate, paired_difference, within
 from hardattn.statistics.significance import chance_of, holm
 
 from ...kinds import Json, Settings
+from ...recipe import UsageError
 from ...recipes import RECIPES
 from ...records.committed import STUDIES, pretty
-from .measure import DIVERGED, PLAN, chosen, folder_of, search_of, spent
+from .measure import DIVERGED, PLAN, before, chosen, folder_of, search_of, spent
 from .plan import CONTROL, FULL, RATES, SEARCH_SEED, SEARCH_SHARE, Cell, Protocol, Row, kept
 
 SAVED = STUDIES / "soft.json"
@@ -61,8 +62,8 @@ class Search(TypedDict):
     rates: list[float]
 
 
-class Found(TypedDict):
-    """All that is finished of a plan, as it is committed."""
+class Outline(TypedDict):
+    """How all rows of a plan are trained."""
 
     format: int
     recipe: str
@@ -70,6 +71,11 @@ class Found(TypedDict):
     batch: int
     scenes: str
     search: Search
+
+
+class Found(Outline):
+    """All that is finished of a plan, as it is committed."""
+
     seeds: int
     rows: list[Measured]
     made_with: list[str]
@@ -79,14 +85,27 @@ class Found(TypedDict):
 
 def collected(out: Path, protocol: Protocol) -> Found:
     """All that is finished in a folder, as plain values."""
-    rows, base = kept(out / PLAN, protocol), RECIPES[protocol.recipe].training
+    rows = kept(out / PLAN, protocol)
     rates = chosen(out, protocol, rows)
-    found, made = [], set[str]()
+    found, made = [], set[str](before(out).get("made_with", ()))
     for row in rows:
         runs, diverged = _runs(out, protocol, row, rates)
         search = search_of(out, protocol, row) if protocol.search else {}
-        made |= {f"{run['made_with']['commit']} on {run['made_with']['processor']}" for run in runs}
+        here = [run["made_with"] for run in runs if "made_with" in run]
+        made |= {f"{each['commit']} on {each['processor']}" for each in here}
         found.append(_row(row, runs, rates, search, diverged))
+    return {
+        **outline(protocol),
+        "seeds": protocol.seeds,
+        "rows": found,
+        "made_with": sorted(made),
+        "core_hours": round(spent(out) / 3600, 2),
+    }
+
+
+def outline(protocol: Protocol) -> Outline:
+    """How all rows of a plan are trained."""
+    base = RECIPES[protocol.recipe].training
     return {
         "format": 1,
         "recipe": protocol.recipe,
@@ -94,10 +113,6 @@ def collected(out: Path, protocol: Protocol) -> Found:
         "batch": base.batch_size,
         "scenes": RECIPES[protocol.recipe].problem.scenes(),
         "search": {"seed": SEARCH_SEED, "share": SEARCH_SHARE, "rates": list(RATES)},
-        "seeds": protocol.seeds,
-        "rows": found,
-        "made_with": sorted(made),
-        "core_hours": round(spent(out) / 3600, 2),
     }
 
 
@@ -149,6 +164,13 @@ def _row(
     if shares := [run["shares"] for run in runs if "shares" in run]:
         found["shares"] = shares
     return found
+
+
+def read(path: Path = SAVED) -> Found:
+    """What is committed. Raises UsageError where nothing is."""
+    if not path.exists():
+        raise UsageError("no comparison of all blocks is committed: leave --add")
+    return cast(Found, json.loads(path.read_text()))
 
 
 def text_of(found: Found) -> str:
