@@ -4,7 +4,8 @@ Digits among noise on canvases of 1500, 4096 and 8192 pixels a side. Of every ag
 costs, in training and in use, in seconds of one core, memory and pixels; then a training of 20
 minutes of one core, where it fits in 4 GiB; and its error on a fixed part of the test scenes.
 Everything that is finished is kept, and the same command goes on where it was stopped.
-`hardattn megapixel attention-sampling-8192` does one cell.
+`hardattn megapixel attention-sampling-8192` does one cell. On another machine --add takes what is
+committed as done, so that only what it lacks is found.
 """
 
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ class Options:
     """Of one core, that each training takes at most; 0: measure costs, and train nothing."""
     scenes: int = 1000
     """Of the test scenes, the first, that errors are measured on."""
+    add: bool = False
+    """Take what experiments/results/studies/megapixel.json has as done; find what it lacks."""
     collect: bool = False
     """Measure nothing more: tell of what is finished."""
     list: bool = False
@@ -54,6 +57,8 @@ def run(given: Options) -> int:
     if given.list:
         print("\n".join(cell.name for cell in cells))
         return 0
+    if given.add:
+        results.lay(results.read(), given.out)
     if not given.collect:
         go(cells, given.out, given.minutes, given.scenes, given.root)
     found = results.collected(given.out)

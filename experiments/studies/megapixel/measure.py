@@ -254,7 +254,11 @@ def judge(cell: Cell, trained_on: Cell, out: Path, count: int, root: Path | None
 
 
 def sources(cell: Cell, out: Path) -> list[Cell]:
-    """Whose finished weights a cell can answer with: its own, and those of its other canvases."""
+    """Whose finished weights a cell can answer with: its own, and those of its other canvases.
+
+    A training that was made elsewhere may have left none here.
+    """
     kin = [one for one in CELLS if one.agent == cell.agent]
     usable = kin if cell.who.moves else [cell]
-    return [one for one in usable if (out / one.name / "training.json").exists()]
+    left = ("training.json", "best.pt")
+    return [one for one in usable if all((out / one.name / file).exists() for file in left)]

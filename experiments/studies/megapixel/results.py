@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from hardattn.statistics.intervals import Estimate
+from hardattn.storage import replace_text
 
 from ...kinds import Json
 from ...records.committed import RESULTS, STUDIES, pretty
@@ -42,6 +43,29 @@ def _cell(out: Path, cell: Cell) -> Json:
         "costs": _read(folder / "costs.json"),
         "figures": [one for one in found if one is not None],
     }
+
+
+def lay(found: Json, out: Path) -> None:
+    """Write what is committed into a folder as if it had been found there, but for the weights.
+
+    What is there already stays as it is.
+    """
+    if found["growth"]:
+        _keep(out / "growth.json", {"rounds": found["growth"]})
+    for cell in found["cells"]:
+        folder = out / cell["name"]
+        if cell["costs"] is not None:
+            _keep(folder / "costs.json", cell["costs"])
+        for one in cell["figures"]:
+            _keep(folder / f"figures-{one['trained_on']}.json", one)
+            if one["trained_on"] == cell["canvas"]:
+                _keep(folder / "training.json", one["training"])
+
+
+def _keep(path: Path, content: Json) -> None:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _read(path: Path) -> Json | None:

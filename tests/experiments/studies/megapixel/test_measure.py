@@ -9,8 +9,9 @@ import torch
 
 from hardattn.data import datasets
 from hardattn.experiments.kinds import Json
+from hardattn.experiments.records.committed import RESULTS
 from hardattn.experiments.studies.megapixel import measure, results
-from hardattn.experiments.studies.megapixel.cells import Cell
+from hardattn.experiments.studies.megapixel.cells import CELLS, Cell
 from tests.support.datasets import STEMS, idx, publish, put
 
 SMALL, LARGE = Cell("attention-sampling", 1500), Cell("attention-sampling", 8192)
@@ -48,6 +49,19 @@ def test_a_training_sees_what_its_minutes_allow_and_its_weights_move(root: Path)
         one = results.best(by_name[cell.name])
         assert one is not None and one["trained_on"] == 1500 and one["n"] == 12
         assert 0 <= one["low"] <= one["error"] <= one["high"] <= 1
+
+
+@pytest.mark.skipif(not RESULTS.is_dir(), reason="results are in a checkout only")
+def test_what_is_committed_stands_for_what_was_found(tmp_path: Path) -> None:
+    found = results.read()
+    results.lay(found, tmp_path)
+    assert results.collected(tmp_path) == found
+    # Its weights are not here, so no other canvas can be looked at with them.
+    assert not any(measure.sources(cell, tmp_path) for cell in CELLS)
+    kept = tmp_path / SMALL.name / "costs.json"
+    kept.write_text("{}")
+    results.lay(found, tmp_path)
+    assert kept.read_text() == "{}"
 
 
 def test_costs_by_canvas_are_those_of_whole_scenes(root: Path) -> None:
