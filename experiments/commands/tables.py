@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,13 @@ KINDS = (
 
 def tables_of(results: Path) -> "list[Table]":
     """All that is committed. Raises hardattn.report.runs.ReportError on a broken file."""
+    files = sorted((results / "studies").glob("*.json")) + sorted(results.glob("*.json"))
+    return [*_tables_of(results, tuple((path, path.stat().st_mtime_ns) for path in files))]
+
+
+@cache
+def _tables_of(results: Path, files: tuple[tuple[Path, int], ...]) -> "tuple[Table, ...]":
+    """Several pages are made of the same; `files`: when each was written."""
     from hardattn.report.rows import tables
     from hardattn.report.runs import read
 
@@ -67,7 +75,7 @@ def tables_of(results: Path) -> "list[Table]":
     from ..studies.policy_gain.tables import measured
 
     groups = read([results]) if any(results.glob("*.json")) else []
-    return tables([one for one in groups if not ablated(one)], gains=measured(results))
+    return tuple(tables([one for one in groups if not ablated(one)], gains=measured(results)))
 
 
 def problem(page: str) -> Callable[[Path], str]:
