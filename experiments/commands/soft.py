@@ -1,4 +1,4 @@
-"""Compare every block and head of soft and stochastic attention in one network, to the end.
+"""Compare every block and head of soft and stochastic attention in one network.
 
 Trains all of them, and their controls, by one protocol, cheapest first, each as a run of the recipe
 soft-long: first a search for the learning rate, the same for all, then one seed of all after the

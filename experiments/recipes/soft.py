@@ -31,9 +31,9 @@ AT_ONCE: dict[str, Recipe] = {
         ATTENDING,
         title="soft attention, to the end",
         about=(
-            "The same network and scenes, for as long as it takes until more does not help the "
-            "network without a block: 2,000 updates of 32 images, the gradient clipped at 1. "
-            "`hardattn soft` trains every block and head so and compares them."
+            "The same network and scenes for 2,000 updates of 32 images, the gradient clipped at 1; "
+            "a block or head may draw its attention, too. `hardattn soft` trains every one of them "
+            "so, and compares them."
         ),
         training=TrainOptions(
             images=64_000,
@@ -43,16 +43,5 @@ AT_ONCE: dict[str, Recipe] = {
             max_grad_norm=1.0,
             validate_every=16_000,
         ),
-    ),
-    "stochastic": replace(
-        ATTENDING,
-        title="stochastic attention",
-        about=(
-            "The same network with a stochastic block or head, or with a soft one, for three times "
-            "as many updates. Digits doubled to 16x16 on a 48x48 canvas with eight pieces of "
-            "clutter."
-        ),
-        problem=replace(ATTENDING.problem, scene=ATTENDING.problem.scene.but(distractors=8)),
-        training=replace(ATTENDING.training, images=38_400, warmup=50, validate_every=9_600),
     ),
 }

@@ -41,6 +41,9 @@ def growth(name: str) -> Claim:
     )
 
 
+# Where a claim is put to the test, as names of recipes end, and what is said of it.
+SCENES = {"digits": "", "cluttered-60": ", on MNIST among clutter"}
+
 CHOICES: tuple[Claim, ...] = (
     Claim(
         "PatchDrop",
@@ -89,22 +92,28 @@ CHOICES: tuple[Claim, ...] = (
         )
         for name, recipe in (("small CNN", "small-cnn"), ("CNN", "cnn"))
     ),
-    Claim(
-        "dasNet",
-        "gains over its frozen base",
-        "error in points of the last pass minus that of the first",
-        "das-net-digits",
-        "das-net-digits",
-        lambda run: error_after(-1, run),
-        lambda run: error_after(0, run),
+    *(
+        Claim(
+            "dasNet",
+            f"gains over its frozen base{where}",
+            "error in points of the last pass minus that of the first",
+            f"das-net-{scene}",
+            f"das-net-{scene}",
+            lambda run: error_after(-1, run),
+            lambda run: error_after(0, run),
+        )
+        for scene, where in SCENES.items()
     ),
-    Claim(
-        "Saccader",
-        "needs to be taught where to look before it is rewarded",
-        "error in points minus that without location pre-training",
-        "saccader-digits",
-        "untaught-saccader-digits",
-        ERROR,
+    *(
+        Claim(
+            "Saccader",
+            f"needs to be taught where to look before it is rewarded{where}",
+            "error in points minus that without location pre-training",
+            f"saccader-{scene}",
+            f"untaught-saccader-{scene}",
+            ERROR,
+        )
+        for scene, where in SCENES.items()
     ),
     *(
         Claim(

@@ -3,9 +3,8 @@
 `hardattn results claims` prints the table of its page. A claim is a difference between two
 results, or from a number, over the training seeds that they share; it held where the whole 95 %
 interval lies on its side, and cannot be told where the interval reaches across. Each says at what
-budget of training. Claims on blocks and heads are put to `hardattn soft`, where all were trained to
-the end by one protocol; as long as it has not both sides of a claim, to shorter trainings. Those
-on what does not grow with a canvas are put to `hardattn megapixel`.
+budget of training. Claims on blocks and heads are put to `hardattn soft`, where all were trained by
+one protocol. Those on what does not grow with a canvas are put to `hardattn megapixel`.
 """
 
 import json
@@ -21,9 +20,9 @@ from ..kinds import Json
 from ..records.committed import RESULTS, runs_of
 from .choices import CHOICES
 from .megapixel import results as megapixel
+from .soft.plan import FULL
+from .soft.results import SAVED
 from .stated import ERROR, Claim, correct, figure
-
-LONG = Path("studies", "soft.json")  # within a folder of results
 
 CLAIMS: tuple[Claim, ...] = (
     *(
@@ -31,8 +30,8 @@ CLAIMS: tuple[Claim, ...] = (
             "Bayesian attention modules",
             f"calibrate better than their soft twin ({family})",
             f"{name}, averaged passes, minus multi-head attention's",
-            f"stochastic,block={row}",
-            "stochastic,block=multi_head",
+            f"soft-long,block={row}",
+            "soft-long,block=multi_head",
             figure(key, "averaged"),
             figure(key),
         )
@@ -43,7 +42,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Uncertainty-aware attention",
         "its uncertainty predicts errors",
         "AUROC of errors by confidence, averaged passes, minus 0.5",
-        "stochastic,head=uncertainty_aware",
+        "soft-long,head=uncertainty_aware",
         0.5,
         figure("error_auroc", "averaged"),
         more=True,
@@ -52,8 +51,8 @@ CLAIMS: tuple[Claim, ...] = (
         "Uncertainty-aware attention",
         "and does so better than its soft twin's",
         "area under risk and coverage, averaged passes, in points minus RETAIN's",
-        "stochastic,head=uncertainty_aware",
-        "stochastic,head=retain",
+        "soft-long,head=uncertainty_aware",
+        "soft-long,head=retain",
         figure("aurc", "averaged", 100),
         figure("aurc", times=100),
     ),
@@ -61,8 +60,8 @@ CLAIMS: tuple[Claim, ...] = (
         "Uncertainty-aware attention",
         "calibrates better than its soft twin",
         "ECE, averaged passes, minus RETAIN's",
-        "stochastic,head=uncertainty_aware",
-        "stochastic,head=retain",
+        "soft-long,head=uncertainty_aware",
+        "soft-long,head=retain",
         figure("ece", "averaged"),
         figure("ece"),
     ),
@@ -122,8 +121,8 @@ CLAIMS: tuple[Claim, ...] = (
         "EM attention",
         "its bases are compact: 4 do what 16 do",
         "error in points with 4 bases minus that with 16, and less than 2 more",
-        "stochastic,block=em_attention,bases=4",
-        "stochastic,block=em_attention",
+        "soft-long,block=em_attention,bases=4",
+        "soft-long,block=em_attention",
         ERROR,
         bound=2.0,
     ),
@@ -131,8 +130,8 @@ CLAIMS: tuple[Claim, ...] = (
         "EM attention",
         "and what all 144 places do",
         "error in points with 4 bases minus non-local attention's, and less than 2 more",
-        "stochastic,block=em_attention,bases=4",
-        "stochastic,block=non_local",
+        "soft-long,block=em_attention,bases=4",
+        "soft-long,block=non_local",
         ERROR,
         bound=2.0,
     ),
@@ -140,8 +139,8 @@ CLAIMS: tuple[Claim, ...] = (
         "Attention-based dropout",
         "widens the class activation map over the object",
         "MaxBoxAcc of the class activation map in points minus that without",
-        "stochastic,block=attention_dropout",
-        "stochastic",
+        "soft-long,block=attention_dropout",
+        "soft-long",
         figure("activation_box_accuracy", times=100),
         more=True,
     ),
@@ -149,8 +148,8 @@ CLAIMS: tuple[Claim, ...] = (
         "Harmonious attention",
         "learned hard regions add to the soft part",
         "error in points minus that of the soft part alone",
-        "stochastic,head=harmonious_regions",
-        "stochastic,block=harmonious",
+        "soft-long,head=harmonious_regions",
+        "soft-long,block=harmonious",
         ERROR,
     ),
     *CHOICES,
@@ -194,10 +193,7 @@ Runs = dict[int, Json]
 
 
 def sides(one: Claim, results: Path) -> tuple[Runs, Runs]:
-    """The runs of both sides of a claim by seed: of the long trainings, where these have both."""
-    long = [long_runs(results, name) for name in (one.one, one.other) if isinstance(name, str)]
-    if all(long):
-        return long[0], long[-1]
+    """The runs of both sides of a claim by seed."""
     mine = runs(results, one.one)
     return mine, runs(results, one.other) if isinstance(one.other, str) else mine
 
@@ -212,18 +208,18 @@ def budget(run: Json) -> str:
 
 
 def runs(results: Path, name: str) -> Runs:
-    """The committed runs of a name, by seed; none where there is no such file."""
+    """The committed runs of a name, by seed; none where there are none."""
     if name == megapixel.COSTS:
         return megapixel.rounds(megapixel.read(results))
+    if name.partition(",")[0] == FULL.recipe:
+        return of_study(results, name.partition(",")[2])
     return runs_of(name, results)
 
 
-def long_runs(results: Path, name: str) -> Runs:
-    """The same of a variant of the recipe of stochastic attention, as `hardattn soft` had it."""
-    recipe, _, changes = name.partition(",")
-    if recipe != "stochastic" or not (results / LONG).exists():
-        return {}
-    study = json.loads((results / LONG).read_text())
+def of_study(results: Path, changes: str) -> Runs:
+    """The same of a row of `hardattn soft`, which is named by what differs from its control."""
+    path = results / SAVED.relative_to(RESULTS)
+    study = json.loads(path.read_text()) if path.exists() else {"rows": []}
     row = next((row for row in study["rows"] if row["name"] == changes), None)
     if row is None:
         return {}

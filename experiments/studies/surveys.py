@@ -16,8 +16,8 @@ from .tasks.plan import ERROR, TASKS, Asked
 from .tasks.results import over_seeds, standing
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods" / "surveys.md"
-# Recipes of which every block and head is an option, and no result says anything of one system.
-ANY = ("soft-long", "stochastic")
+# Of this recipe every block and head is an option, and no result of it says anything of one system.
+ANY = "soft-long"
 HEADERS = ("system", "what was trained", "seeds", "result", "minus control", "verdict")
 CODE = re.compile(r"`([^`]+)`")
 # Verdicts of tables of classes say whether a row beats its control.
@@ -34,8 +34,8 @@ def markdown(results: Path = RESULTS, page: Path = PAGE, classes: Sequence[Table
     beside = {row.group.name: row for one in classes for row in one.rows}
     for system, rows, recipes in lines(page.read_text(encoding="utf-8")):
         found = [
-            *(one for row in rows if {*recipes} & {*ANY} for one in _block(row, stand)),
-            *(one for name in recipes if name not in ANY for one in _recipe(name, results, beside)),
+            *(one for row in rows if ANY in recipes for one in _block(row, stand)),
+            *(one for name in recipes if name != ANY for one in _recipe(name, results, beside)),
         ]
         table += [row_of([system if at == 0 else "", *one]) for at, one in enumerate(found)]
         if not found:

@@ -46,8 +46,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = [*TINY, "--dataset", f"folder:{images}", "--device", "cpu", "--out", str(out)]
     with pytest.MonkeyPatch.context() as patch:
         untimed.__wrapped__(patch)  # type: ignore[attr-defined]
-        for name in ("ram-digits", "random-digits", "stochastic"):
-            extra = ["--block", "bayesian_weibull"] if name == "stochastic" else []
+        for name in ("ram-digits", "random-digits", "soft"):
+            extra = ["--block", "bayesian_weibull"] if name == "soft" else []
             assert main(["train", name, *extra, *options]) == 0
     return out
 
@@ -201,7 +201,7 @@ def test_one_run_that_cannot_be_made_alive_does_not_stop_the_others(
     runs: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whether its data, its weights or its agent cannot be had."""
-    shutil.rmtree(only(runs, "stochastic").parent)
+    shutil.rmtree(only(runs, "soft").parent)
     random = only(runs, "random-digits")
     for name, spoilt in (("no-data", {"dataset": "folder:nowhere"}), ("no-agent", {"hidden": -1})):
         folder = Path(shutil.copytree(only(runs, "ram-digits"), runs / name / "seed-0"))

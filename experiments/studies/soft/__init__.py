@@ -1,1 +1,1 @@
-"""Every block and head of soft and stochastic attention in one network, compared to the end."""
+"""Every block and head of soft and stochastic attention in one network, compared by one protocol."""

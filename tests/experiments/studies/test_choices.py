@@ -57,7 +57,7 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     assert len(found) == len(CHOICES) and {one["verdict"] for one in found} == {"not run"}
     # One side is none.
     write(tmp_path, "saccader-digits", [0.9, 0.1])
-    assert said(tmp_path, "Saccader") == [("", "not run")]
+    assert said(tmp_path, "Saccader") == [("", "not run")] * 2
 
 
 def test_patch_drop_is_asked_for_its_share_and_its_error(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_patch_drop_is_asked_for_its_share_and_its_error(tmp_path: Path) -> None
 
 def test_a_frozen_base_is_the_first_pass_of_the_same_runs(tmp_path: Path) -> None:
     write(tmp_path, "das-net-digits", [0.12, 0.1])
-    ((gain, verdict),) = said(tmp_path, "dasNet")
-    assert gain == "−2.0" and verdict == "held"
+    write(tmp_path, "das-net-cluttered-60", [0.1, 0.11])
+    assert said(tmp_path, "dasNet") == [("−2.0", "held"), ("+1.0", "**did not hold**")]
 
 
 def test_a_curve_is_put_beside_the_network_that_costs_as_much(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Claims are put to the long trainings where these have both sides, and say at what budget."""
+"""Claims on blocks are put to the study of all of them, and all say at what budget."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,14 @@ from typing import Any
 
 from hardattn.experiments.records.committed import RESULTS
 from hardattn.experiments.studies import claims
-from hardattn.experiments.studies.claims import CLAIMS, LONG, budget, long_runs, rows, sides
+from hardattn.experiments.studies.claims import CLAIMS, budget, rows, runs, sides
+from hardattn.experiments.studies.soft.results import SAVED
 from tests.experiments.studies.soft.test_results import CONTROL, row, shifted, study
 
-OF_BLOCKS = [one for one in CLAIMS if one.one.startswith("stochastic")]
+OF_BLOCKS = [one for one in CLAIMS if one.one.startswith("soft-long")]
 
 
-def long(folder: Path, *names: str) -> Path:
+def studied(folder: Path, *names: str) -> Path:
     """A folder of results with a study that has these rows."""
     made: list[dict[str, Any]] = []
     for name in names:
@@ -21,7 +22,7 @@ def long(folder: Path, *names: str) -> Path:
         kept = ("nll", "ece", "aurc", "error_auroc", "activation_box_accuracy")
         one["greedy"] |= dict.fromkeys(kept, CONTROL)
         made.append(one)
-    path = folder / LONG
+    path = folder / SAVED.relative_to(RESULTS)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(study(*made)))
     return folder
@@ -38,19 +39,17 @@ def test_every_claim_on_a_block_is_on_a_row_of_the_study() -> None:
 
 
 def test_both_sides_are_of_one_protocol(tmp_path: Path) -> None:
-    """A side that the study lacks sends both sides elsewhere."""
-    results = long(tmp_path, "block=multi_head", "block=bayesian_weibull", "head=retain")
+    results = studied(tmp_path, "block=multi_head", "block=bayesian_weibull", "head=retain")
     whole = next(one for one in OF_BLOCKS if one.one.endswith("weibull"))
     mine, theirs = sides(whole, results)
     assert budget(mine[0]) == budget(theirs[0]) == "2,000 updates of 32"
-    half = next(one for one in OF_BLOCKS if one.other == "stochastic,head=retain")
-    assert sides(half, results) == ({}, {})
-    assert long_runs(results, "reinforced-digits") == {}
+    half = next(one for one in OF_BLOCKS if one.other == "soft-long,head=retain")
+    assert not sides(half, results)[0] and sides(half, results)[1]
 
 
 def test_what_draws_nothing_has_its_own_figures_as_averages(tmp_path: Path) -> None:
-    results = long(tmp_path, "head=retain")
-    run = long_runs(results, "stochastic,head=retain")[0]
+    results = studied(tmp_path, "head=retain")
+    run = runs(results, "soft-long,head=retain")[0]
     assert run["figures"]["averaged"] == run["figures"]["greedy"]
 
 
