@@ -31,9 +31,9 @@ AT_ONCE: dict[str, Recipe] = {
         ATTENDING,
         title="soft attention, to the end",
         about=(
-            "The same network and scenes for 2,000 updates of 32 images, the gradient clipped at 1; "
-            "a block or head may draw its attention, too. `hardattn soft` trains every one of them "
-            "so, and compares them."
+            "The same network and scenes for 2,000 updates of 32 images, the gradient clipped at "
+            "1; a block or head may draw its attention, too. `hardattn soft` trains every one of "
+            "them so, and compares them."
         ),
         training=TrainOptions(
             images=64_000,

@@ -1,1 +1,1 @@
-"""Every block and head of soft and stochastic attention in one network, compared by one protocol."""
+"""Every block and head of soft and stochastic attention, compared in one network."""

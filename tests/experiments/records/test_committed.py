@@ -45,6 +45,9 @@ def test_expectations_are_written_with_the_results(
 def test_without_a_checkout_a_folder_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from hardattn.experiments.studies import claims
+
+    assert claims.CLAIMS  # who reads RESULTS when it is imported keeps what was read then
     monkeypatch.setattr(committed, "RESULTS", tmp_path / "nowhere")
     assert main(["results", "claims"]) == 2
     assert "give a folder" in capsys.readouterr().err
