@@ -19,6 +19,7 @@ from hardattn.tasks import Task
 
 COARSE = 12  # pixels a side of a coarse view, at most
 SURVEY = 125  # and of a survey
+FEATURES = 16  # channels of what networks make of a whole image, which take more than itself
 
 
 class Observation(NamedTuple):
@@ -185,15 +186,19 @@ class World:
     def at_once(self, scenes: Scenes) -> int:
         """How many of these scenes to look at at a time: `memory.at_once` of what is seen of each.
 
-        That is all of it, or, of scenes that nobody has painted, as much as falls into windows.
+        That is all of it, or, of scenes that nobody has painted, as much as falls into windows;
+        where one look shows everything, what a network makes of it.
         """
         windows = self.sensor.by_windows and self.context_name not in ("coarse", "whole")
         if windows and not isinstance(scenes.picture, Tensor):
             shape = self.sensor.shape(scenes.shape)
             if self.context_name == "survey":  # whose features take more than itself
-                shape = max(shape, (16, SURVEY, SURVEY), key=math.prod)
+                shape = max(shape, (FEATURES, SURVEY, SURVEY), key=math.prod)
             return at_once(shape)
-        return at_once(scenes.shape)
+        shape = tuple(scenes.shape)
+        if self.sensor.everything:
+            shape = max(shape, (FEATURES, *shape[1:]), key=math.prod)
+        return at_once(shape)
 
     def open(self, scenes: Scenes) -> Any:
         """What the sensor keeps of the scenes for one episode."""

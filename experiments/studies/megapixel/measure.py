@@ -37,6 +37,7 @@ from .cells import CELLS, MEBIBYTES, MINUTES, Cell
 LEAST = 1.0  # seconds of a processor that a measurement takes at least
 UPDATES = 40  # and how many updates at most
 VALIDATED, VALIDATIONS = 500, 8  # scenes that weights are chosen by, and how often they are
+CHOOSING = 0.25  # of the time, at most
 GROWN = (250, 500, 1000, 2048, 4096, 8192)  # canvases that attention sampling's costs are told of
 ROUNDS = 5
 
@@ -189,18 +190,19 @@ def _once(work: Callable[[], object]) -> float:
 
 
 def learn(cell: Cell, out: Path, found: Json, minutes: float, root: Path | None) -> None:
-    """Train for as many scenes as those minutes of one core allow, by what an update takes.
+    """Train for as many scenes as those minutes of one core allow, by what a scene takes.
 
-    Once their number is settled it stays, and a training that was stopped goes on.
+    Validations are of that time, and of fewer scenes where they would take more than a share of it.
+    Once these numbers are settled they stay, and a training that was stopped goes on.
     """
     folder, one = out / cell.name, build(cell, root)
     plan, training = folder / "plan.json", one.recipe.training
     folder.mkdir(parents=True, exist_ok=True)
     if not plan.exists():
-        fits = int(60 * min(minutes, MINUTES) / found["training_seconds"])
-        updates = max(1, fits // training.batch_size)
-        storage.replace_text(plan, json.dumps({"images": updates * training.batch_size}) + "\n")
-    images = json.loads(plan.read_text())["images"]
+        settled = planned(found, 60 * min(minutes, MINUTES), training.batch_size)
+        storage.replace_text(plan, json.dumps(settled) + "\n")
+    settled = json.loads(plan.read_text())
+    images = settled["images"]
     options: TrainOptions = replace(
         training, images=images, validate_every=-(-images // VALIDATIONS), keep="best"
     )
@@ -212,7 +214,8 @@ def learn(cell: Cell, out: Path, found: Json, minutes: float, root: Path | None)
     recipe = replace(one.recipe, estimator=estimator)
     how = run.estimator(recipe, one.agent, one.problem.world)
     assert how is not None
-    validation = one.scenes(one.dataset.validation, VALIDATED, one.recipe.problem.test_seed + 1)
+    seed = one.recipe.problem.test_seed + 1
+    validation = one.scenes(one.dataset.validation, settled["validated"], seed)
     log = Log(folder, cell.name, tracked=())
     try:
         trained = train(
@@ -227,6 +230,15 @@ def learn(cell: Cell, out: Path, found: Json, minutes: float, root: Path | None)
         "curve": trained.curve,
     }
     storage.replace_text(folder / "training.json", json.dumps(told) + "\n")
+
+
+def planned(found: Json, seconds: float, batch: int) -> dict[str, int]:
+    """How many images a training of so many seconds sees, and on how many it is validated."""
+    chosen = VALIDATIONS * found["seconds"]
+    validated = max(1, min(VALIDATED, int(CHOOSING * seconds / chosen)))
+    left = seconds - validated * chosen
+    updates = max(1, int(left / found["training_seconds"]) // batch)
+    return {"images": updates * batch, "validated": validated}
 
 
 def judge(cell: Cell, trained_on: Cell, out: Path, count: int, root: Path | None) -> None:

@@ -33,13 +33,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_training_sees_what_its_minutes_allow_and_its_weights_move(root: Path) -> None:
-    out, costs = root / "out", {"training_seconds": 1.0}
+    out, costs = root / "out", {"training_seconds": 1.0, "seconds": 0.001}
     assert measure.sources(SMALL, out) == []
-    measure.learn(SMALL, out, costs, 0.6, root)  # 36 seconds: two updates of 16
+    measure.learn(SMALL, out, costs, 0.7, root)  # 42 seconds, 4 to validate: two updates of 16
     told = json.loads((out / SMALL.name / "training.json").read_text())
     assert told["images"] == 32 and told["curve"][-1][0] == 32
     measure.learn(SMALL, out, costs, 20, root)  # what was settled stays
-    assert json.loads((out / SMALL.name / "plan.json").read_text()) == {"images": 32}
+    plan = json.loads((out / SMALL.name / "plan.json").read_text())
+    assert plan == {"images": 32, "validated": 500}
     assert measure.sources(LARGE, out) == measure.sources(SMALL, out) == [SMALL]
     for cell in (SMALL, LARGE):
         measure.judge(cell, SMALL, out, 12, root)
@@ -49,6 +50,18 @@ def test_a_training_sees_what_its_minutes_allow_and_its_weights_move(root: Path)
         one = results.best(by_name[cell.name])
         assert one is not None and one["trained_on"] == 1500 and one["n"] == 12
         assert 0 <= one["low"] <= one["error"] <= one["high"] <= 1
+
+
+def test_validations_are_of_the_time_that_there_is() -> None:
+    """A scene that takes a quarter of a second eight times leaves no time to learn, of 500."""
+    cheap = measure.planned({"seconds": 0.001, "training_seconds": 0.1}, 104.0, 16)
+    assert cheap == {"images": 992, "validated": 500}
+    dear = measure.planned({"seconds": 0.25, "training_seconds": 1.0}, 1200.0, 1)
+    assert dear == {"images": 900, "validated": 150}
+    assert measure.planned({"seconds": 9.0, "training_seconds": 90.0}, 60.0, 1) == {
+        "images": 1,
+        "validated": 1,
+    }
 
 
 @pytest.mark.skipif(not RESULTS.is_dir(), reason="results are in a checkout only")
