@@ -47,6 +47,7 @@ SOFT = "soft-long,block=*"  # of the study of all of them
 # are measured on several scenes, those of most of them count.
 KINDS = (
     ("RAM (Mnih et al. 2014), MNIST among clutter", "ram-cluttered-60"),
+    ("AdaptiveNN (Wang et al. 2025), the same", "adaptive-nn-cluttered-60"),
     ("RAM, digits among clutter", "ram-cluttered-digits"),
     ("RAM", "ram-*digits"),
     ("DRAM (Ba et al. 2015)", "dram-digits"),

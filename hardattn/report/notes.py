@@ -82,4 +82,4 @@ def _cautions(table: Table) -> Iterator[str]:
         )
     alone = [row.title for row in table.rows if row.error.low is None]
     if alone:
-        yield f"1 seed, so no interval: {', '.join(alone)}."
+        yield f"1 seed, so no interval: {'; '.join(alone)}."

@@ -84,7 +84,7 @@ def test_one_seed_of_json_has_no_interval(made: Path, tmp_path: Path) -> None:
     assert one.rows[0].error == (pytest.approx(10), None, None, 1, "none", "seed")
     assert one.rows[0].difference == (pytest.approx(-20), None, None, 1, "none", "seed")
     assert one.rows[0].verdict == "unsure"
-    assert "1 seed, so no interval: RAM, random looks" in markdown([one])
+    assert "1 seed, so no interval: RAM; random looks" in markdown([one])
     assert "with no interval" in findings(one)[0].claim
     assert "Where they looked" not in page(read([tmp_path]))
 
