@@ -254,7 +254,7 @@ def _line(title: str, row: "Row", table: "Table") -> str:
 
 
 def _best_of_study(title: str, results: Path) -> str:
-    """The block with the least error in the study of all, and what that says of it; "" without."""
+    """Of the study of all, the best block that attends, else the best, and its verdict; or ""."""
     from hardattn.report.column import estimate_text
 
     from ..studies.soft.results import SAVED, standings
@@ -265,7 +265,8 @@ def _best_of_study(title: str, results: Path) -> str:
     stand = standings(json.loads(path.read_text()))
     control = next((one for one in stand if one.row["kind"] == "control"), None)
     blocks = [one for one in stand if one.row["kind"] == "block"]
-    one = next(iter(blocks), None)
+    attend = [each for each in blocks if each.verdict == "attends"]
+    one = next(iter(attend or blocks), None)
     if one is None or control is None or one.minus_control is None:
         return ""
     assert one.error is not None and control.error is not None

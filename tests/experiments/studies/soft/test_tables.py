@@ -80,3 +80,11 @@ def test_the_front_page_has_the_best_that_attends(tmp_path: Path) -> None:
     assert "CNN with a soft block: `soft-long,block=se` | digits cluttered | 5.2 [" in best(
         tmp_path
     )
+
+
+def test_the_front_page_says_where_none_attends(tmp_path: Path) -> None:
+    path = tmp_path / "studies" / "soft.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(study(row("split", shifted(-0.07), mean=0.0, foreign=0.0))))
+    page = best(tmp_path)
+    assert "`soft-long,block=split` |" in page and "; over all 1 blocks: helps |" in page
