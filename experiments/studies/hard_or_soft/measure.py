@@ -16,19 +16,19 @@ from hardattn.storage import replace_text
 
 from ...command_line.parse import parse
 from ...command_line.words import Origin, as_words, overrides
-from ...kinds import Json, Settings
+from ...kinds import Settings
 from ...recipe import Recipe, RunOptions
 from ...revive import RunLoader
 from ...sweeps.parallel import STOPPED, Place, Swept, Training, sweep
 from ...sweeps.places import place_for
 from ...sweeps.search import DIVERGED, Search, Trial
 from ..policy_gain.fixed_order import path_of
+from ..soft.measure import before
 from ..soft.plan import changed
 from .cells import Cell
 from .plan import PLAN, Protocol, kept
 
 SPENT = "spent.json"
-BEFORE = "before.json"  # what was spent elsewhere on what is laid into the folder
 FAILED = "diverged.txt"  # in the folder of a run that is not to be tried again
 PATH = "path.txt"  # in that of an agent's run: where it looked on average
 KEPT = "kept.json"  # in that of a run which was not made here: what is committed of it
@@ -207,12 +207,6 @@ def spent(out: Path) -> float:
     path = out / SPENT
     here = float(json.loads(path.read_text())["seconds"]) if path.exists() else 0.0
     return _elsewhere(out) + max(here, _by_results(out))
-
-
-def before(out: Path) -> Json:
-    """What is known of the runs that were not made in this folder; {} where all were."""
-    path = out / BEFORE
-    return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def _elsewhere(out: Path) -> float:

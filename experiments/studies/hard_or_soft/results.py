@@ -16,9 +16,10 @@ from ...kinds import Json
 from ...recipes import RECIPES
 from ...records.committed import STUDIES, pretty
 from ...sweeps.search import Search, journal
+from ..soft.measure import before
 from . import plan
 from .cells import TASKS, Cell, given as all_cells
-from .measure import FAILED, KEPT, Given, before, path_script, search_of, spent, training_of
+from .measure import FAILED, KEPT, Given, path_script, search_of, spent, training_of
 
 SAVED = STUDIES / "hard-or-soft.json"
 

@@ -12,8 +12,9 @@ from ...kinds import Json
 from ...recipe import UsageError
 from ...records.claim import claim
 from ...sweeps.search import Trial
+from ..soft.measure import BEFORE
 from .cells import Cell
-from .measure import BEFORE, FAILED, KEPT, PATH, Given, search_of, training_of
+from .measure import FAILED, KEPT, PATH, Given, search_of, training_of
 from .plan import PLAN, kept
 from .results import outline
 
