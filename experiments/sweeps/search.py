@@ -105,8 +105,6 @@ class Search:
 
     def note(self, ended: Sequence[Swept]) -> None:
         """Keep what became of trials, of all those that ended."""
-        import optuna
-
         by_folder = {each.training.folder: each for each in ended}
         for trial in self.found():
             words = self.words(trial)
@@ -118,17 +116,13 @@ class Search:
                 error = judged(self.recipe, training.result)
                 self.study.tell(trial.number, error, skip_if_finished=True)
             elif why := failed(one):
-                self.study.set_user_attr(f"failed {trial.number}", why)
-                state = optuna.trial.TrialState.FAIL
-                self.study.tell(trial.number, state=state, skip_if_finished=True)
+                self._failed(trial, why)
 
     def take(self, told: Sequence[Json]) -> None:
         """Keep what became of trials elsewhere: values, error, failed, of each in their order.
 
         Raises UsageError where their settings are not those that this search draws.
         """
-        import optuna
-
         self.begin()
         for trial, one in zip(self.found(), told, strict=False):
             if trial.values != one["values"]:
@@ -139,8 +133,7 @@ class Search:
             if trial.over:
                 continue
             if one["failed"]:
-                self.study.set_user_attr(f"failed {trial.number}", one["failed"])
-                self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                self._failed(trial, one["failed"])
             elif one["error"] is not None:
                 self.study.tell(trial.number, one["error"])
 
@@ -152,6 +145,14 @@ class Search:
     def chosen(self, trial: Trial) -> Origin:
         """The recipe with the settings of a trial, for all of its images."""
         return Origin(self.base, overrides(self.base, self.full.changed(trial.values)))
+
+    def _failed(self, trial: Trial, why: str) -> None:
+        """Keep that a trial failed."""
+        import optuna
+
+        self.study.set_user_attr(f"failed {trial.number}", why)
+        state = optuna.trial.TrialState.FAIL
+        self.study.tell(trial.number, state=state, skip_if_finished=True)
 
     def _read(self, frozen: Any) -> Trial:
         values = {
