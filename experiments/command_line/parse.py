@@ -62,13 +62,18 @@ def parse(
 
 def called(name: str, base: Recipe, recipe: Recipe) -> tuple[str, Recipe]:
     """The name of its runs, and the recipe called by what differs in it from the one of a name."""
-    told = [f"{key}={value}" for key, value in changes(base, recipe).items()]
+    told = [f"{key}={_short(value)}" for key, value in changes(base, recipe).items()]
     # What its rows are called must not say what is no longer so.
     title = titled(base.title, [one.replace("/", "_") for one in told])
     label = ",".join([name, *told]).replace("/", "_")
     if len(label.encode()) > LONGEST_NAME:
         label = f"{name},{hashlib.sha256(label.encode()).hexdigest()[:16]}"
     return label, dataclasses.replace(recipe, title=title)
+
+
+def _short(value: Value) -> str:
+    """As the name of a folder has it: one word, that no shell takes for something else."""
+    return "+".join(map(_short, value)) if isinstance(value, tuple) else str(value)
 
 
 def changes(base: Recipe, recipe: Recipe) -> Settings:

@@ -1,4 +1,4 @@
-"""Pictures of a training as they might have been as well: mirrored, moved, scaled, in other light.
+"""Pictures of a training as they might have been as well: mirrored, moved, turned, in other light.
 
 Drawn on the device for each picture of a batch; boxes go with what they are around. Large ones are
 changed where they are looked at, see `altered`. `augmented` makes such scenes of others, by the
@@ -17,7 +17,7 @@ from hardattn.data import Split
 from hardattn.rng import Generator, uniform
 from hardattn.scenes.altered import Altered, lit
 from hardattn.scenes.scene import MakeScenes, Scenes
-from hardattn.scenes.transforms import affine_transform
+from hardattn.scenes.transforms import affine_transform, rotation
 
 
 def flip(scenes: Scenes, strength: float, generator: Generator | None) -> Scenes:
@@ -50,6 +50,18 @@ def scale(scenes: Scenes, strength: float, generator: Generator | None) -> Scene
     return affine_transform(scenes, F.pad(linear, (0, 1)), reach=1 + strength)
 
 
+def rotate(scenes: Scenes, strength: float, generator: Generator | None) -> Scenes:
+    """Turned about the centre by up to so many degrees, either way; black comes in at the corners.
+
+    A box becomes the upright box around the turned one.
+    """
+    angle = math.radians(strength) * (2 * _uniform(scenes, 1, generator)[:, 0] - 1)
+    height, width = scenes.shape[1:]
+    linear = rotation(angle, height / width)
+    most = math.radians(min(strength, 45.0))  # where a turned square is the widest
+    return affine_transform(scenes, F.pad(linear, (0, 1)), reach=math.cos(most) + math.sin(most))
+
+
 def colour(scenes: Scenes, strength: float, generator: Generator | None) -> Scenes:
     """Brightness, contrast and saturation, each times a factor up to that share off one."""
     factors = 1 + strength * (2 * _uniform(scenes, 3, generator) - 1)
@@ -64,6 +76,7 @@ CHANGES: dict[str, tuple[Change, float, float]] = {
     "flip": (flip, 0.5, 1.0),
     "shift": (shift, 0.1, 1.0),
     "scale": (scale, 0.2, 4.0),
+    "rotate": (rotate, 15.0, 180.0),
     "colour": (colour, 0.3, 1.0),
 }
 

@@ -132,12 +132,18 @@ def random_affine(
     height, width = scenes.shape[1:]
     drawn = torch.empty(len(scenes), 4, device=scenes.box.device)
     drawn.uniform_(-1.0, 1.0, generator=generator)
-    angle, factor = math.radians(turn) * drawn[:, 0], (math.log(stretch) * drawn[:, 1]).exp()
-    cos, sin = factor * angle.cos(), factor * angle.sin()
-    # Pixels are turned, not locations, whose units differ where the image is not square.
-    x = torch.stack([cos, -sin * height / width, shift * drawn[:, 2]], 1)
-    y = torch.stack([sin * width / height, cos, shift * drawn[:, 3]], 1)
-    return affine_transform(scenes, torch.stack([x, y], 1))
+    factor = (math.log(stretch) * drawn[:, 1]).exp()[:, None, None]
+    linear = factor * rotation(math.radians(turn) * drawn[:, 0], height / width)
+    return affine_transform(scenes, torch.cat([linear, shift * drawn[:, 2:, None]], 2))
+
+
+def rotation(angle: Tensor, aspect: float) -> Tensor:
+    """(B,) radians -> (B, 2, 2), what turns locations of an image whose height is aspect widths.
+
+    Pixels are turned, not locations, whose units differ where an image is not square.
+    """
+    cos, sin = angle.cos(), angle.sin()
+    return torch.stack([cos, -sin * aspect, sin / aspect, cos], 1).unflatten(1, (2, 2))
 
 
 def _pixels(image: Tensor) -> Tensor:

@@ -47,8 +47,8 @@ class TrainOptions:
     """In what products of training are computed: bf16, with weights, losses and all that is drawn
     in float32; None: float32, as in validation and evaluation always."""
     augment: tuple[str, ...] | None = None
-    """How training scenes are changed: flip, shift, scale, colour, each NAME or NAME=STRENGTH.
-    Boxes go along. None: not at all."""
+    """How training scenes are changed: flip, shift, scale, rotate, colour, each NAME or
+    NAME=STRENGTH. Boxes go along. None: not at all."""
     class_weights: str | None = None
     """balanced: a scene counts the more, the rarer its class is in training; None: all alike."""
     validate_every: int = 100_000

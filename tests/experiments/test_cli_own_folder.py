@@ -101,5 +101,5 @@ def test_what_is_missing_is_said(
     assert main(["train", "ram-folder", *out]) == 2
     assert "which folder? write folder:PATH" in capsys.readouterr().err
     assert main(["train", "ram-folder", "--augment", "twist", *out]) == 2
-    assert "choose from flip, shift, scale, colour" in capsys.readouterr().err
+    assert "choose from flip, shift, scale, rotate, colour" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()

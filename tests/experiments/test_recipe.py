@@ -185,6 +185,8 @@ def test_the_name_of_a_run_says_what_was_changed() -> None:
     assert recipe.training.lr == 0.5 and recipe.agent.get("core") == "lstm"
     assert parse([RAM_RECIPE])[0] == RAM_RECIPE
     assert "/" not in parse([RAM_RECIPE, "--dataset", "folder:a/b"])[0]
+    name, _, _ = parse([RAM_RECIPE, "--augment", "flip", "rotate=10"])
+    assert name == f"{RAM_RECIPE},augment=flip+rotate=10"  # one word of every shell
     name, _, _ = parse([RAM_RECIPE, "--dataset", f"folder:{'long/' * 100}"])
     other, _, _ = parse([RAM_RECIPE, "--dataset", f"folder:{'long/' * 101}"])
     assert name != other and len(name) < 255 and name.startswith(RAM_RECIPE)

@@ -82,7 +82,7 @@ def test_a_mirrored_picture_is_exact() -> None:
 def test_pictures_of_several_sizes_are_changed_each_within_its_own() -> None:
     each = [smooth(1, *size)[0] for size in ((140, 160), (200, 131), (300, 150))]
     split = split_of(album_of(each))
-    words = ["flip", "shift=0.2", "scale", "colour"]
+    words = ["flip", "shift=0.2", "scale", "rotate", "colour"]
     place = torch.rand(3, 2, generator=torch.Generator().manual_seed(2)) * 1.6 - 0.8
     together = made(words, split)
     eye = Retina(6, 3)

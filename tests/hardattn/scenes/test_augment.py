@@ -46,7 +46,7 @@ def test_boxes_stay_around_what_they_are_around(words: list[str]) -> None:
         assert (found - torch.tensor([x0, y0, x1, y1])).abs().max() <= 1.2
 
 
-@pytest.mark.parametrize("word", ["flip=0", "shift=0", "scale=0", "colour=0"])
+@pytest.mark.parametrize("word", ["flip=0", "shift=0", "scale=0", "rotate=0", "colour=0"])
 def test_of_strength_nought_nothing_changes(word: str) -> None:
     before, after = made([]), made([word])
     assert (before.image.int() - after.image.int()).abs().max() <= 1
@@ -57,6 +57,23 @@ def test_flipped_twice_is_as_it_was() -> None:
     before, after = made([]), made(["flip=1", "flip=1"])
     assert torch.equal(before.image, after.image)
     assert torch.allclose(before.box[:, 0], after.box[:, 0])
+
+
+def test_what_is_turned_keeps_its_shape_and_its_box() -> None:
+    """Of a rectangle of 8x8 pixels in an image that is not square."""
+    scenes = made(["rotate=180"])
+    half = torch.tensor([16.0, 12.0])
+    away = float((torch.tensor([10.0, 8.0]) - half).norm())
+    within = scenes.box[:, 0].abs().amax(1) < 1  # of others a part has left the image
+    assert within.sum() >= 4
+    for image, box in zip(scenes.image[within, 0].float(), scenes.box[within, 0], strict=True):
+        assert image.sum() == pytest.approx(200 * 64, rel=0.05)
+        rows, columns = (image > 20).nonzero(as_tuple=True)
+        centre = torch.stack([columns.float().mean(), rows.float().mean()]) + 0.5 - half
+        assert centre.norm() == pytest.approx(away, abs=0.3)
+        corners = box.unflatten(0, (2, 2)) * half
+        assert torch.allclose(corners.mean(0), centre, atol=0.4)
+        assert 8 <= float((corners[1] - corners[0]).max()) <= 8 * 2**0.5 + 0.01
 
 
 def test_colour_keeps_the_mean_of_many() -> None:
