@@ -179,7 +179,7 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
     log = log_of(folder, name, run, setting)
     busy = ExitStack()
     if ranks.first:
-        busy.enter_context(timing.work(folder))
+        busy.enter_context(timing.work())
     try:
         trained = train(
             agent,
@@ -251,13 +251,13 @@ def conclude(
     agent.eval()
     test = fixed_scenes(setting.make, setting.dataset.test, problem.test_seed, problem.test_draws)
     draws = DRAWS_OF_CONTROLS if script_of(recipe) == "random" else 1
-    with timing.work(folder):
+    with timing.work():
         measured = measure(agent, world, test, draw, run.seed, draws)
         changed = controls(agent, world, test, draw)
     made = made_with(setting.device, run.threads, setting.product)
     if here().size > 1:
         made["processes"] = here().size
-    with timing.alone(folder) as free:
+    with timing.alone() as free:
         costs = cost.measure(agent, world, test, draw, timed=free)
     costs["architecture"] = timing.architecture(recipe, made)
     result = {

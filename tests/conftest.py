@@ -19,3 +19,11 @@ def matrix_product() -> Iterator[None]:
     if precision is not None:
         route.fp32_precision = precision
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_else(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What others train on this machine does not keep a test from taking times: see `timing`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        yield

@@ -18,9 +18,6 @@ LEFT = (
 )
 
 
-WORKING = ".working"  # in the folder of all runs: the lock of those that train now
-
-
 class Busy(RuntimeError):
     """Another process runs in the same folder."""
 
@@ -79,8 +76,6 @@ def kept_if_used(folder: Path, *unless: type[BaseException]) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
             for each in new[1:]:
                 with suppress(OSError):  # others work in it by now
-                    if [path.name for path in each.iterdir()] == [WORKING]:
-                        (each / WORKING).unlink()
                     each.rmdir()
         raise
 

@@ -1,13 +1,15 @@
-"""When times are taken: once an architecture, and never beside a training of the same folder.
+"""When times are taken: once an architecture, and never beside a training on the same machine.
 
 A processor that trains is no place to time on, even by its own clock: caches and hyperthreads are
-shared. So a run that ends while others train beside it leaves its times out; `hardattn sweep` takes
-them when all have ended, of one run for all of its architecture.
+shared. So a run that ends while others train beside it, whatever their folders, leaves its times
+out; `hardattn sweep` takes them when all have ended, of one run for all of its architecture.
 """
 
 import fcntl
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,20 +33,20 @@ def architecture(recipe: Recipe, made: Json) -> str:
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def work(folder: Path) -> TextIO:
-    """A file that says, as long as it is open, that somebody trains or measures in a run's folder.
+def work() -> TextIO:
+    """A file that says, as long as it is open, that somebody trains or measures on this machine.
 
     Nobody times beside it meanwhile. Waits for whoever is timing, which takes a second or two.
     """
-    file = _open(folder)
+    file = _open()
     fcntl.flock(file, fcntl.LOCK_SH)
     return file
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[bool]:
-    """Whether nobody works beside this run; if so, nobody begins to before the end."""
-    with _open(folder) as file:
+def alone() -> Iterator[bool]:
+    """Whether nobody works on this machine; if so, nobody begins to before the end."""
+    with _open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -53,8 +55,8 @@ def alone(folder: Path) -> Iterator[bool]:
         yield True
 
 
-def _open(folder: Path) -> TextIO:
-    """The lock of all runs that lie beside each other: those of FOLDER in FOLDER/NAME/seed-N."""
-    top = folder.resolve().parent.parent
-    top.mkdir(parents=True, exist_ok=True)
-    return open(top / ".working", "w")
+def _open() -> TextIO:
+    """The lock of all runs of one user on one machine."""
+    top = os.environ.get("XDG_RUNTIME_DIR", "")
+    top = top if os.access(top, os.W_OK) else tempfile.gettempdir()  # others than a login have none
+    return open(Path(top) / f"hardattn-{os.getuid()}.working", "w")

@@ -260,7 +260,7 @@ def _timed(folder: Path, given: RunOptions) -> Json:
     except (UsageError, DataError, CheckpointError) as fault:
         print(f"not timed: {fault}", file=sys.stderr)
         return {}
-    with timing.alone(folder) as free:
+    with timing.alone() as free:
         if free:
             draw = DRAWS[run.recipe.problem.draw]
             return cost.times(run.agent, run.setting.world, run.test, draw)

@@ -60,7 +60,7 @@ def work(name: str, recipe: Recipe, run: RunOptions, command: str, folder: Path)
     begin(folder, recipe, run, setting, agent)
     log = log_of(folder, name, run, setting)
     try:
-        with timing.work(folder):
+        with timing.work():
             trained = learn(model, agent, setting, recipe, log)
         storage.write(folder / "best.pt", {"agent": agent.state_dict()})
         result = conclude(setting, name, recipe, run, command, folder, agent, record(trained))

@@ -69,8 +69,8 @@ def run(
     words += ["--device", given.device, *(["--root", str(given.root)] if given.root else [])]
     words += [] if protocol == FULL else ["--quick"]
     words += [] if math.isinf(hours) else ["--hours", str(hours)]
-    with _others(words, jobs - 1) as others, timing.work(out / "seeds" / "any" / "seed-0"):
-        # Times are not taken here: whoever works says so, and others work beside it.
+    # Times are not taken here: whoever works says so, and others work beside it.
+    with _others(words, jobs - 1) as others, timing.work():
         _through(out, protocol, rows, hours, given)
     for other in others:
         if other.returncode:

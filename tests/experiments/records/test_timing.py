@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ def costs(folder: Path) -> dict[str, Any]:
 def test_a_run_beside_a_training_leaves_times_out_and_they_are_filled_in_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with timing.work(tmp_path / "other" / "seed-0"):
+    with timing.work():
         one = trained(tmp_path)
         assert costs(one)["flops"] > 0 and not {"latency", "throughput"} & costs(one).keys()
         take_times([one], RunOptions(device="cpu"))  # it is not alone yet
@@ -64,14 +66,33 @@ def test_a_run_beside_a_training_leaves_times_out_and_they_are_filled_in_once(
     assert costs(wider)["latency"] != costs(one)["latency"]
 
 
-def test_whoever_is_timed_is_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "a" / "seed-0"
-    with timing.alone(folder) as one, timing.alone(folder.parent / "seed-1") as other:
+def test_whoever_is_timed_is_alone() -> None:
+    with timing.alone() as one, timing.alone() as other:
         assert one and not other
-    with timing.work(folder), timing.work(folder), timing.alone(folder) as third:
+    with timing.work(), timing.work(), timing.alone() as third:
         assert not third
-    with timing.alone(folder) as again:
+    with timing.alone() as again:
         assert again
+
+
+def test_a_training_in_another_folder_is_a_training_beside_it(tmp_path: Path) -> None:
+    """By another process, into a folder of its own: this one waits for its times."""
+    with timing.alone() as before:
+        assert before
+    script = (
+        "from hardattn.experiments.records import timing\n"
+        "at = timing.work(); print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdin is not None and other.stdout is not None
+        other.stdout.readline()
+        assert "latency" not in costs(trained(tmp_path))
+        other.communicate(b"\n")
+    assert other.returncode == 0
+    with timing.alone() as after:
+        assert after
 
 
 def test_an_architecture_is_the_agent_and_its_world_whatever_it_learned_by() -> None:
