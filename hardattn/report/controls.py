@@ -96,13 +96,18 @@ def _fits(other: Group, group: Group, name: str) -> bool:
         and theirs.get("share") != 1  # who is shown all there is looks nowhere
         and other.scenes == group.scenes
         and sees(other.first) == sees(group.first)
-        and _given(other.first.world) == _given(group.first.world)
+        and _seen(other) == _seen(group)
         and str(mine.get("agent")).endswith(str(theirs.get("agent")))
         and (theirs.get("agent") == mine.get("agent") or _given(theirs).keys() <= mine.keys())
         and (name == "random" or _observer(theirs, mine) == _observer(mine, mine))
         # A path is often one agent's own, of one seed: no match for all of them.
         and (name != "path" or {*group.seeds} <= {*other.seeds})
     )
+
+
+def _seen(group: Group) -> dict[str, Any]:
+    """Its world. Older results do not tell the size of the images that scenes were made of."""
+    return _given({**group.first.world, "source": None})
 
 
 def _apart(other: Group, group: Group) -> tuple[bool, int, str]:

@@ -55,6 +55,13 @@ def test_a_control_is_the_same_agent_at_random(runs: Path) -> None:
     assert control(groups["ram"], [*groups.values()]) is None
 
 
+def test_an_older_result_has_a_control_that_tells_more_of_its_world(runs: Path) -> None:
+    for file in (runs / "random").rglob("result.json"):
+        change(file, world={**json.loads(file.read_text())["world"], "source": [1, 8, 8]})
+    found = control(*of(runs, "ram"))
+    assert found is not None and found.name == "random"
+
+
 def test_a_share_is_a_script_s_own_where_the_learned_one_has_none(runs: Path) -> None:
     """Fixed patches are stronger than random ones, and so the control of who chooses patches."""
     rewritten(runs / "random", runs, "fixed", 0.30, script="centre", share=0.1)
