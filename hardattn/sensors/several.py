@@ -76,7 +76,9 @@ class Several(Grid):
         if isinstance(images, Photographs | Altered):  # cells are of one size, and as they are
             images = images.painted()
         height, width = images.shape[2:]
-        if isinstance(images, Sprites) or height * width > LARGE:
+        # Cells of a side of their own lie over each other, and may be more than the image together.
+        high, wide = self._patch((height, width))
+        if isinstance(images, Sprites) or self.rows * self.columns * high * wide > LARGE:
             if self.side is None:
                 self._divided(height, width)
             return images if isinstance(images, Sprites) else Sprites.of(images)

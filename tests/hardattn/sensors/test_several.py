@@ -57,7 +57,11 @@ def test_sprites_and_pixels_show_the_same(side: int | None) -> None:
         assert torch.allclose(one, other, atol=1e-5)
 
 
-def test_of_a_large_scene_only_what_is_asked_for_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("canvas", [8000, 100])
+def test_of_many_patches_only_what_is_asked_for_is_read(
+    canvas: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large scene, and of a small one whose patches lie over each other."""
     read: list[int] = []
     patches = Sprites.patches
 
@@ -66,7 +70,7 @@ def test_of_a_large_scene_only_what_is_asked_for_is_read(monkeypatch: pytest.Mon
         return patches(self, corner, side)
 
     monkeypatch.setattr(Sprites, "patches", counted)
-    scenes = cluttered(make_split(), torch.arange(4), numbers(3), canvas=8000, distractor_size=3)
+    scenes = cluttered(make_split(), torch.arange(4), numbers(3), canvas=canvas, distractor_size=3)
     eye = Several(80, 80, 5, 20)
     place = eye.over(torch.rand(4, 6400, generator=numbers(5)))
     assert eye.look(eye.open(scenes.picture), place).shape == (4, 5, 1, 20, 20)
