@@ -21,9 +21,10 @@ WHAT = ("clutter", "canvas", "both")
 def grown(make: MakeScenes, done: float, what: str) -> MakeScenes:
     """The maker of the scenes of a training of which that share of the growth is over.
 
-    The canvas grows, pixel by pixel, from the size of its images, which lie beside each other where
-    there are two, and in a square of 3 x 3 where there are five; the pieces of clutter, from none
-    to all, in equal shares.
+    The canvas grows from the size of its images, which lie beside each other where there are two,
+    and in a square of 3 x 3 where there are five, by the same factor in equal times: a canvas of
+    thousands of pixels is a small one for as long as it is a large one. The pieces of clutter grow
+    from none to all, in equal shares.
     """
     if done >= 1:
         return make
@@ -70,7 +71,7 @@ def _sides(make: Any, split: Split, done: float) -> tuple[int, int]:
     # A piece of clutter is cut from an image, so it fits as well.
     least = [GROWING[make.func] * zoom * side for side in split.images.shape[-2:]]
     height, width = (
-        min(most, small) + round(done * (most - min(most, small)))
+        round(min(most, small) * (most / min(most, small)) ** done)
         for most, small in zip(full, least, strict=True)
     )
     return height, width
