@@ -16,7 +16,8 @@ PIXELS, SECONDS = "pixels read of an image", "processor seconds an image"
 CANVAS = "pixels a side of the canvas"
 ERRORS = (
     "Test error after a training that fits in 20 minutes of one core, on that canvas or on "
-    "another, with its 95 % interval over test scenes; who has no mark there was not trained."
+    "another, whichever errs less, with its 95 % interval over test scenes; who has no mark there "
+    "was not trained."
 )
 UNTRAINED = "Nobody was trained yet, so that there are no errors to show."
 CAPTION = (

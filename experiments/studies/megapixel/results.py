@@ -85,18 +85,23 @@ def read(results: Path = RESULTS) -> Json:
 
 
 def best(cell: Json) -> Json | None:
-    """Of a cell's figures those of least error on as many scenes; its own weights before others."""
-    if not cell["figures"]:
-        return None
-    own = [one for one in cell["figures"] if one["trained_on"] == cell["canvas"]]
-    return dict(min(own or cell["figures"], key=lambda one: float(one["error"])))
+    """Of a cell's figures those of least error, wherever the weights were trained."""
+    found = ranked(cell)
+    return found[0] if found else None
+
+
+def ranked(cell: Json) -> list[Json]:
+    """A cell's figures on as many scenes, of weights from all canvases, the least error first."""
+    return sorted(cell["figures"], key=lambda one: float(one["error"]))
 
 
 def error_of(cell: Json) -> Estimate | None:
     """The error in percent, with its interval; None where nothing was trained for it."""
-    one = best(cell)
-    if one is None:
-        return None
+    return None if (one := best(cell)) is None else estimate(one)
+
+
+def estimate(one: Json) -> Estimate:
+    """The error in percent of one of a cell's figures, with its interval."""
     error, low, high = (100 * float(one[name]) for name in ("error", "low", "high"))
     return Estimate(error, low, high, one["n"], "bootstrap")
 

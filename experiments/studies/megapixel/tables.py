@@ -6,7 +6,7 @@ from hardattn.report.column import estimate_text
 from hardattn.report.render.grid import heading, row_of
 
 from ...kinds import Json
-from .results import best, error_of
+from .results import estimate, ranked
 
 FIGURE = "megapixel"
 HEADS = (
@@ -24,7 +24,7 @@ def markdown(found: Json) -> str:
     for canvas in found["canvases"]:
         here = [cell for cell in found["cells"] if cell["canvas"] == canvas]
         parts.append(f"## {canvas:,} x {canvas:,} pixels")
-        parts.append("\n".join(_table([_row(cell, found) for cell in here])))
+        parts.append("\n".join(_table([row for cell in here for row in _rows(cell, found)])))
     parts += _growth(found)
     return "\n\n".join(parts) + "\n"
 
@@ -52,15 +52,14 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [*heading(HEADS, ("", "may see", "trained on")), *(row_of(row) for row in rows)]
 
 
-def _row(cell: Json, found: Json) -> list[str]:
+def _rows(cell: Json, found: Json) -> Iterator[list[str]]:
+    """Of an agent on a canvas: one for each canvas on which weights for it were trained."""
     title, costs = found["titles"][cell["agent"]], cell["costs"]
     if costs is None or "refused" in costs:
         why = "not run" if costs is None else costs["refused"]
-        return [title, why, *["–"] * (len(HEADS) - 2)]
-    error = error_of(cell)
-    return [
-        title,
-        "not run" if error is None else estimate_text(error, 1),
+        yield [title, why, *["–"] * (len(HEADS) - 2)]
+        return
+    measured = [
         costs["sees"],
         f"{costs['pixels']:,}",
         f"{100 * costs['pixels'] / costs['of']:.3g} %",
@@ -68,15 +67,15 @@ def _row(cell: Json, found: Json) -> list[str]:
         _short(1000 * costs["training_seconds"]),
         f"{costs['mebibytes']:,}",
         f"{int(60 * found['limits']['minutes'] / costs['training_seconds']):,}",
-        *_trained(cell),
     ]
+    for one in ranked(cell):
+        yield [title, estimate_text(estimate(one), 1), *measured, *_trained(one)]
+    if not cell["figures"]:
+        yield [title, "not run", *measured, *["–"] * 3]
 
 
-def _trained(cell: Json) -> list[str]:
+def _trained(one: Json) -> list[str]:
     """On which canvas it was trained, for how many scenes and how many minutes."""
-    one = best(cell)
-    if one is None:
-        return ["–", "–", "–"]
     trained = one["training"]
     minutes = f"{trained['cpu_seconds'] / 60:.1f}"
     return [f"{one['trained_on']:,}", f"{trained['images']:,}", minutes]
