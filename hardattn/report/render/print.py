@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from hardattn.statistics.intervals import Estimate
 
@@ -221,11 +221,19 @@ def _curves(panel: Curves, axes: Axes) -> None:
         if last < 100 * first:  # powers of ten would be none or one
             marks = [mark for mark in MARKS if first / 1.2 <= mark <= 1.2 * last]
             axes.xaxis.set_major_locator(FixedLocator(marks))
-            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+            axes.xaxis.set_major_formatter(FuncFormatter(mark_text))
         return
     axes.set_xlim(panel.start, last)
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(mark_text))
+
+
+def mark_text(value: float, _: int | None = None) -> str:
+    """What stands at a mark of an axis: "0.05", "2,000", "50k", "1.5M"; short, so none collide."""
+    for unit, letter in ((10**6, "M"), (10**3, "k")):
+        if value >= max(unit, 10**4):
+            return f"{value / unit:g}{letter}"
+    return f"{value:,g}"
 
 
 def _dots(panel: Dots, axes: Axes) -> None:
@@ -265,7 +273,7 @@ def _logarithmic(
     top = max([*seen, *ends], default=1.0)
     last = next((mark for mark in MARKS if mark >= top and mark > first), MARKS[-1])
     axis.set_major_locator(FixedLocator([mark for mark in MARKS if first <= mark <= last]))
-    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axis.set_major_formatter(FuncFormatter(mark_text))
     axis.set_minor_locator(NullLocator())
     limit(first, last)
     return lambda value: min(max(value, first), last)
