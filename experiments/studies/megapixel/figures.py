@@ -21,8 +21,8 @@ ERRORS = (
 )
 UNTRAINED = "Nobody was trained yet, so that there are no errors to show."
 CAPTION = (
-    "A mark is an agent on a canvas. Seconds are in use, memory is what a training holds at most. "
-    "Where a line ends, the agent does not fit in 4 GiB on a larger canvas."
+    "A mark is an agent on a canvas. Seconds are in use, memory is what a training on scenes of "
+    "full size holds. Where a line ends, the agent does not fit in 4 GiB on a larger canvas."
 )
 
 
