@@ -52,12 +52,6 @@ def sees(result: Result) -> str:
     return max(told, shown, key=SIGHTS.index)
 
 
-def control(group: Group, here: Sequence[Group]) -> Group | None:
-    """The strongest of its controls that are runs: of `controls` the one with the least error."""
-    found = controls(group, here)
-    return min(found, key=mean_error) if len(found) > 1 else next(iter(found), None)
-
-
 def controls(group: Group, here: Sequence[Group]) -> list[Group]:
     """Runs of its observer that did not learn where to look, on its scenes and in its world.
 
@@ -125,12 +119,6 @@ def _observer(recipe: dict[str, Any], learned: dict[str, Any]) -> dict[str, Any]
     if learned.get("share") is None:
         del found["share"]
     return found | {"filter_stride": found["filter_stride"] or 1}
-
-
-def mean_error(group: Group) -> float:
-    """Over seeds, a share."""
-    errors = [float(run.result.greedy["error"]) for run in group.runs]
-    return sum(errors) / len(errors)
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """The control that decides: the strongest of all that did not learn where to look."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from hardattn.report.controls import controls, mean_error
+from hardattn.report.controls import controls
 from hardattn.report.policy_gain import RETRAINED, Gain, gain_of
 from hardattn.report.runs import Group, ReportError, Run
 from hardattn.statistics.intervals import (
@@ -25,26 +25,35 @@ class Control(NamedTuple):
 
     name: str  # of the group, or BEST_PATH
     group: Group | None  # None for BEST_PATH
-    errors: tuple[float, ...]  # of its seeds
+    seeds: tuple[int, ...]
+    errors: tuple[float, ...]  # of these seeds
     difference: Estimate  # of the row from it
 
     @classmethod
     def of(cls, group: Group, other: Group) -> "Control":
         """Another run as the control of one."""
         errors = tuple(error_of(run) for run in other.runs)
-        return cls(other.name, other, errors, difference(group, other))
+        return cls(other.name, other, other.seeds, errors, difference(group, other))
 
     @property
     def error(self) -> float:
         """Over seeds."""
-        return sum(self.errors) / len(self.errors)
+        return _mean(self.errors)
+
+    def error_over(self, seeds: Collection[int]) -> float:
+        """The mean over those of its seeds that are among the given ones; all, if none is."""
+        found = dict(zip(self.seeds, self.errors, strict=True))
+        return _mean([found[seed] for seed in self.seeds if seed in seeds] or self.errors)
 
 
 def control_of(group: Group, here: Sequence[Group], known: Gain | None = None) -> Control | None:
     """The control with the least error: a run, or an observer retrained for the best fixed path.
 
-    The latter where the policy gain was measured with it: beside the runs, or as `known`, if that
-    is of the same trainings.
+    Over the seeds that all controls share: one of a single, lucky seed may seem the stronger
+    beside the mean of several. Where they share none, each over its own.
+
+    The observer counts where the policy gain was measured with it: beside the runs, or as `known`,
+    if that is of the same trainings.
     """
     found = [Control.of(group, other) for other in controls(group, here)]
     measured = gain_of(group) or (
@@ -54,8 +63,11 @@ def control_of(group: Group, here: Sequence[Group], known: Gain | None = None) -
     gap = measured.difference(RETRAINED) if measured and whole else None
     if measured is not None and gap is not None:
         errors = tuple(100.0 * one[RETRAINED]["error"] for one in measured.found)
-        found.append(Control(BEST_PATH, None, errors, _negative(gap)))
-    return min(found, key=lambda one: one.error, default=None)
+        found.append(Control(BEST_PATH, None, measured.seeds, errors, _negative(gap)))
+    if not found:
+        return None
+    shared = set(found[0].seeds).intersection(*(one.seeds for one in found))
+    return min(found, key=lambda one: one.error_over(shared))
 
 
 def same_trainings(group: Group, gain: Gain) -> bool:
@@ -117,7 +129,7 @@ def difference(one: Group, other: Group) -> Estimate:
                 )
             return paired_cluster_difference(wrong(a_run, -1), wrong(b_run, -1), mine.index.numpy())
         return Estimate(error_of(a_run) - error_of(b_run), None, None, 1, "none")
-    gap = 100 * (mean_error(one) - mean_error(other))
+    gap = _mean([error_of(run) for run in one.runs]) - _mean([error_of(run) for run in other.runs])
     return Estimate(gap, None, None, 0, "none")
 
 
@@ -131,6 +143,10 @@ def wrong(run: Run, look: int) -> Any:
 def error_of(run: Run) -> float:
     """In percent."""
     return 100.0 * float(run.result.greedy["error"])
+
+
+def _mean(errors: Sequence[float]) -> float:
+    return sum(errors) / len(errors)
 
 
 def _of_seed(group: Group, seed: int) -> Run:

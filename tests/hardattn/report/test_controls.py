@@ -4,11 +4,12 @@ import json
 import re
 from pathlib import Path
 
-from hardattn.report.controls import control
+from hardattn.report.controls import controls
 from hardattn.report.findings import findings
 from hardattn.report.render.markdown import markdown
 from hardattn.report.rows import tables
 from hardattn.report.runs import Group, Run, read
+from hardattn.report.strongest import control_of
 from tests.support.runs import SCENES, change, rewritten, told as told_by
 
 
@@ -16,6 +17,12 @@ def of(runs: Path, name: str) -> tuple[Group, list[Group]]:
     """A group of runs, and all."""
     groups = read([runs])
     return next(one for one in groups if one.name == name), groups
+
+
+def strongest(group: Group, here: list[Group]) -> str | None:
+    """The name of the run that is its control."""
+    found = control_of(group, here)
+    return None if found is None else found.name
 
 
 def test_a_control_is_the_same_agent_at_random(runs: Path) -> None:
@@ -30,8 +37,8 @@ def test_a_control_is_the_same_agent_at_random(runs: Path) -> None:
     for file in (runs / "four").rglob("result.json"):
         change(file, world={**json.loads(file.read_text())["world"], "looks": 4})
     groups = {group.name: group for group in read([runs])}
-    found = {name: control(group, [*groups.values()]) for name, group in groups.items()}
-    assert {name: other and other.name for name, other in found.items()} == {
+    found = {name: strongest(group, [*groups.values()]) for name, group in groups.items()}
+    assert found == {
         "ram": "random",
         "centre": "random",
         # A variant of RAM has all its settings; those of Dram and of `wide` it lacks one of.
@@ -47,32 +54,27 @@ def test_a_control_is_the_same_agent_at_random(runs: Path) -> None:
     }
     # Somebody else's observer is no control, though its settings be fewer.
     del groups["random-dram"]
-    assert control(groups["dram"], [*groups.values()]) is None
+    assert strongest(groups["dram"], [*groups.values()]) is None
     del groups["random"], groups["random-wide"]
-    found_now = control(groups["ram"], [*groups.values()])
-    assert found_now is not None and found_now.name == "centre"
+    assert strongest(groups["ram"], [*groups.values()]) == "centre"
     del groups["centre"]
-    assert control(groups["ram"], [*groups.values()]) is None
+    assert strongest(groups["ram"], [*groups.values()]) is None
 
 
 def test_an_older_result_has_a_control_that_tells_more_of_its_world(runs: Path) -> None:
     for file in (runs / "random").rglob("result.json"):
         change(file, world={**json.loads(file.read_text())["world"], "source": [1, 8, 8]})
-    found = control(*of(runs, "ram"))
-    assert found is not None and found.name == "random"
+    assert strongest(*of(runs, "ram")) == "random"
 
 
 def test_a_share_is_a_script_s_own_where_the_learned_one_has_none(runs: Path) -> None:
     """Fixed patches are stronger than random ones, and so the control of who chooses patches."""
     rewritten(runs / "random", runs, "fixed", 0.30, script="centre", share=0.1)
-    found = control(*of(runs, "ram"))
-    assert found is not None and found.name == "fixed"
+    assert strongest(*of(runs, "ram")) == "fixed"
     rewritten(runs / "random", runs, "all", 0.10, script="raster", share=1.0)
-    found = control(*of(runs, "ram"))
-    assert found is not None and found.name == "fixed"
+    assert strongest(*of(runs, "ram")) == "fixed"
     rewritten(runs / "ram", runs, "half", 0.20, share=0.5)
-    found = control(*of(runs, "half"))
-    assert found is None or found.name != "fixed"
+    assert strongest(*of(runs, "half")) != "fixed"
 
 
 def test_a_run_that_names_its_controls_has_these_and_no_other(runs: Path) -> None:
@@ -82,10 +84,9 @@ def test_a_run_that_names_its_controls_has_these_and_no_other(runs: Path) -> Non
     for file in (runs / "attending").rglob("result.json"):
         change(file, compared_with=["twin", "not-run"])
     groups = {group.name: group for group in read([runs])}
-    found = control(groups["attending"], [*groups.values()])
-    assert found is not None and found.name == "twin"
+    assert strongest(groups["attending"], [*groups.values()]) == "twin"
     del groups["twin"]
-    assert control(groups["attending"], [*groups.values()]) is None
+    assert strongest(groups["attending"], [*groups.values()]) is None
 
 
 OWN = "dram mram edram draw zoom-ram kalman-ram glance-focus s3ta scal".split()
@@ -129,8 +130,8 @@ def test_every_recipe_that_learns_to_look_has_its_control() -> None:
         }
         groups.append(Group(SCENES, name, (Run(told_by(**result), Path(name), None),)))
     for group in groups:
-        found = control(group, groups)
-        assert (found.name if found else None) == wanted.get(group.name), group.name
+        found = [one.name for one in controls(group, groups)]
+        assert found == [*filter(None, [wanted.get(group.name)])], group.name
 
 
 def test_whoever_does_not_beat_its_control_is_named(runs: Path) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from hardattn import storage
 from hardattn.experiments.records import committed as collect
 from hardattn.report.columns import columns
-from hardattn.report.controls import control
+from hardattn.report.controls import controls
 from hardattn.report.findings import findings
 from hardattn.report.page.charts import styles
 from hardattn.report.page.page import page
@@ -107,15 +107,14 @@ def test_only_what_differs_in_nothing_else_is_a_control(runs: Path) -> None:
     groups = {group.name: group for group in read([runs])}
     here = [*groups.values()]
     vit = groups["soft,block=se,backbone=vit"]
-    assert control(vit, here) is None
+    assert controls(vit, here) == []
     write_soft(runs, 0, 0.3, backbone="vit")
     here = read([runs])
-    found = control(vit, here)
-    assert found is not None and found.name == "soft,backbone=vit"
+    assert [one.name for one in controls(vit, here)] == ["soft,backbone=vit"]
     # A setting that came later, and is not used.
     each(runs / "soft", lambda result: result["recipe"].update(curriculum=0.0))
-    found = control(groups["soft,block=se"], read([runs]))
-    assert found is not None and found.name == "soft"
+    found = controls(groups["soft,block=se"], read([runs]))
+    assert [one.name for one in found] == ["soft"]
     titles = [row.title for row in only(runs).rows]
     assert {"se", "se (backbone=vit)"} <= {*titles}
 
