@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,6 +44,18 @@ def commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return commit + ("+" if changes else "")
+
+
+def by_machine(made: Iterable[str]) -> str:
+    """Commits by machine, "commits A, B on X; commit C on Y", of what says "A on X" each."""
+    found: dict[str, list[str]] = {}
+    for one in sorted(set(made)):
+        of, _, machine = one.partition(" on ")
+        found.setdefault(machine, []).append(of)
+    return "; ".join(
+        f"commit{'s' if len(commits) > 1 else ''} {', '.join(commits)} on {machine}"
+        for machine, commits in found.items()
+    )
 
 
 def _processor() -> str:

@@ -7,6 +7,7 @@ from hardattn.report.render.grid import heading, row_of
 from hardattn.statistics.intervals import Estimate
 
 from ...kinds import Json
+from ...records.machine import by_machine
 from .cells import Cell
 from .compare import (
     LEVEL,
@@ -50,7 +51,7 @@ def budget(found: Json) -> str:
     share = f"{found['trials']} trials of a quarter of the images for each agent, by validation"
     said = f"{share}; then up to {found['seeds']} fresh seeds of each cell, one of all before the "
     said += f"next. {found['core_hours']:g} core-hours in all"
-    made = f" ({'; '.join(found['made_with'])})" if found["made_with"] else ""
+    made = f" ({by_machine(found['made_with'])})" if found["made_with"] else ""
     smoke = " A smoke test: it has no verdicts." if found["protocol"] != "full" else ""
     return f"{said}{made}.{smoke}"
 

@@ -6,6 +6,7 @@ from hardattn.report.column import estimate_text
 from hardattn.report.render.grid import heading, row_of
 
 from ...kinds import Json
+from ...records.machine import by_machine
 from .results import estimate, ranked
 
 FIGURE = "megapixel"
@@ -37,11 +38,11 @@ def drawable(found: Json) -> bool:
 def _limits(found: Json) -> str:
     limits = found["limits"]
     made = {
-        f"commit {one['commit']}, torch {one['torch']}, {one['processor']}"
+        f"{one['commit']} on {one['processor']} with torch {one['torch']}"
         for cell in found["cells"]
         if cell["costs"] and (one := cell["costs"].get("made_with"))
     }
-    by = f" Measured with {'; '.join(sorted(made))}." if made else ""
+    by = f" Measured with {by_machine(made)}." if made else ""
     return (
         f"A process may hold {limits['mebibytes']:,} MiB, and a training take "
         f"{limits['minutes']:g} minutes of one core; who does not fit is not trained.{by}"

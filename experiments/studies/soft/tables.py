@@ -8,6 +8,7 @@ from hardattn.report.render.grid import heading, row_of
 from hardattn.report.rows import percent_over_seeds
 from hardattn.statistics.intervals import Estimate
 
+from ...records.machine import by_machine
 from .plan import FULL, LEFT_OUT
 from .results import LEVEL, VERDICTS, Found, Measured, Standing, standings
 
@@ -62,7 +63,7 @@ def budget(found: Found) -> str:
         f"{int(search['share'] * updates):,} updates of a seed of its own; up to {found['seeds']} "
         f"paired seeds. {found['core_hours']:g} core-hours in all"
     )
-    said += f" ({'; '.join(found['made_with'])})." if found["made_with"] else "."
+    said += f" ({by_machine(found['made_with'])})." if found["made_with"] else "."
     stand = {one.row["kind"]: one for one in standings(found)}
     longer = stand["longer"].minus_control if "longer" in stand else None
     if longer is not None:

@@ -59,7 +59,7 @@ def test_every_cell_has_a_row_and_says_what_is_known_of_it() -> None:
     assert [line[0] for line in of(large, "RAM")] == ["not run"]
     assert of(large, "CNN, whole image")[0][0] == "does not fit in 4,096 MiB"
     assert of(small, "ViT, whole image") == [["not run", *["–"] * 10]]
-    assert "commit abc, torch 2, one" in text and "megapixel.svg" in text
+    assert "commit abc on one with torch 2" in text and "megapixel.svg" in text
 
 
 def test_what_does_not_grow_has_a_table_of_medians() -> None:
