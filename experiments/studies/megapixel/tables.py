@@ -69,8 +69,10 @@ def _rows(cell: Json, found: Json) -> Iterator[list[str]]:
         f"{costs['mebibytes']:,}",
         f"{int(60 * found['limits']['minutes'] / costs['training_seconds']):,}",
     ]
+    most = max(one["n"] for each in found["cells"] for one in each["figures"] or [{"n": 0}])
     for one in ranked(cell):
-        yield [title, estimate_text(estimate(one), 1), *measured, *_trained(one)]
+        fewer = f" of {one['n']:,} scenes" if one["n"] < most else ""
+        yield [title, estimate_text(estimate(one), 1) + fewer, *measured, *_trained(one)]
     if not cell["figures"]:
         yield [title, "not run", *measured, *["–"] * 3]
 

@@ -62,6 +62,15 @@ def test_every_cell_has_a_row_and_says_what_is_known_of_it() -> None:
     assert "commit abc on one with torch 2" in text and "megapixel.svg" in text
 
 
+def test_who_was_shown_fewer_scenes_says_so() -> None:
+    study = found()
+    cells = {cell["name"]: cell for cell in study["cells"]}
+    cells["attention-sampling-8192"]["figures"][0]["n"] = 200
+    text = markdown(study)
+    assert of(rows(text, "8,192"), "attention sampling")[0][0] == "25.0 [20.0, 30.0] of 200 scenes"
+    assert text.count("of 200 scenes") == 1
+
+
 def test_what_does_not_grow_has_a_table_of_medians() -> None:
     study = found()
     study["growth"] = [
