@@ -103,12 +103,16 @@ class Search:
             *self._where(),
         ]
 
+    def training(self, trial: Trial) -> Training:
+        """The run of one trial."""
+        words = self.words(trial)
+        return Training(words, *parse(words))
+
     def note(self, ended: Sequence[Swept]) -> None:
         """Keep what became of trials, of all those that ended."""
         by_folder = {each.training.folder: each for each in ended}
         for trial in self.found():
-            words = self.words(trial)
-            training = Training(words, *parse(words))
+            training = self.training(trial)
             one = by_folder.get(training.folder)
             if trial.over or one is None:
                 continue

@@ -204,9 +204,25 @@ def spent(out: Path) -> float:
     """Seconds of processor time so far, of all that was started on this machine for a folder, and
     elsewhere for what is laid into it.
     """
+    return _elsewhere(out) + _here(out)
+
+
+def overhead(out: Path) -> float:
+    """What was spent in a folder over what its results tell of, which is trainings alone."""
+    return _here(out) / (_by_results(out) or 1.0)
+
+
+def took(training: Training) -> float:
+    """Seconds of processor time of a training; 0 of one that is not finished, or was elsewhere."""
+    if not training.result.exists():
+        return 0.0
+    return float(json.loads(training.result.read_text())["training"].get("cpu_seconds") or 0.0)
+
+
+def _here(out: Path) -> float:
     path = out / SPENT
     here = float(json.loads(path.read_text())["seconds"]) if path.exists() else 0.0
-    return _elsewhere(out) + max(here, _by_results(out))
+    return max(here, _by_results(out))
 
 
 def _elsewhere(out: Path) -> float:

@@ -12,9 +12,9 @@ from ...kinds import Json
 from ...recipe import UsageError
 from ...records.claim import claim
 from ...sweeps.search import Trial
-from ..soft.measure import BEFORE
+from ..soft.measure import note_before
 from .cells import Cell
-from .measure import FAILED, KEPT, PATH, Given, search_of, training_of
+from .measure import FAILED, KEPT, PATH, Given, overhead, search_of, took, training_of
 from .plan import PLAN, kept
 from .results import outline
 
@@ -33,6 +33,7 @@ def lay(found: Json, given: Given) -> None:
     agents = {(one.task, one.agent): one for one in cells.values() if not one.script}
     there = {one["name"]: one for one in found["cells"]}
     best: dict[str, Trial | None] = {}
+    own = 0.0
     for name, cell in cells.items():
         told, agent = there.get(name, {}), agents[cell.task, cell.agent]
         of = there.get(agent.name, {})
@@ -42,18 +43,20 @@ def lay(found: Json, given: Given) -> None:
             search = search_of(given, agent)
             search.take(of["trials"])
             best[agent.name] = search.best()
+            own += sum(took(search.training(one)) for one in search.found()[: len(of["trials"])])
         if (trial := best[agent.name]) is not None:
-            _lay_cell(given, cell, trial, told, of)
-    told = {"core_hours": found["core_hours"], "made_with": found["made_with"]}
-    replace_text(given.out / BEFORE, json.dumps(told) + "\n")
+            own += _lay_cell(given, cell, trial, told, of)
+    note_before(given.out, found["core_hours"], own * overhead(given.out), found["made_with"])
 
 
-def _lay_cell(given: Given, cell: Cell, best: Trial, told: Json, of: Json) -> None:
-    """The runs of a cell, whose agent is `of`."""
+def _lay_cell(given: Given, cell: Cell, best: Trial, told: Json, of: Json) -> float:
+    """The runs of a cell, whose agent is `of`; the seconds of those that were made here."""
+    own = 0.0
     paths = {run["seed"]: run["path"] for run in of["runs"] if "path" in run}
     for seed in [run["seed"] for run in told["runs"]] + told["diverged"]:
         script = paths[seed] if cell.script == "path" else ""
         training = training_of(given, cell, best, seed, script)
+        own += took(training)
         if training.result.exists() or (training.folder / FAILED).exists():
             continue
         training.folder.mkdir(parents=True, exist_ok=True)
@@ -67,3 +70,4 @@ def _lay_cell(given: Given, cell: Cell, best: Trial, told: Json, of: Json) -> No
         replace_text(training.folder / KEPT, json.dumps(run) + "\n")
         content = {"training": {"curve": run["curve"]}}
         replace_text(training.result, json.dumps(content) + "\n")
+    return own

@@ -160,9 +160,24 @@ def _note(folder: Path, took: float) -> None:
 
 def spent(out: Path) -> float:
     """Seconds of processor time of all that is finished in a folder, and was before elsewhere."""
-    results = (json.loads(path.read_text()) for path in out.glob("*/*/*/result.json"))
-    here = sum(float(one["training"].get("spent", 0.0)) for one in results)
+    here = sum(took(path) for path in out.glob("*/*/*/result.json"))
     return here + 3600 * float(before(out).get("core_hours", 0.0))
+
+
+def took(result: Path) -> float:
+    """Seconds of processor time of a finished run; 0 of one that was made elsewhere."""
+    training = json.loads(result.read_text()).get("training", {})
+    return float(training.get("spent", 0.0))
+
+
+def note_before(out: Path, core_hours: float, own: float, made_with: list[str]) -> None:
+    """Note in a folder what is committed, less the seconds of what was made in this very folder.
+
+    That is counted by its own results.
+    """
+    hours = round(max(0.0, core_hours - own / 3600), 4)
+    told = {"core_hours": hours, "made_with": made_with}
+    replace_text(out / BEFORE, json.dumps(told) + "\n")
 
 
 def before(out: Path) -> Json:

@@ -12,7 +12,7 @@ from hardattn.storage import replace_text
 
 from ...kinds import Json
 from ...recipe import UsageError
-from .measure import BEFORE, DIVERGED, PLAN, folder_of
+from .measure import DIVERGED, PLAN, folder_of, note_before, took
 from .plan import RATES, SEARCH_SEED, Cell, Protocol, Row, kept
 from .results import Found, Measured, outline
 
@@ -28,21 +28,22 @@ def lay(found: Found, out: Path, protocol: Protocol) -> None:
                 f"the committed comparison has other {name} ({found.get(name)}, now {value}): "
                 "leave --add, and begin anew"
             )
-    rows = {row.name: row for row in kept(out / PLAN, protocol)}
+    rows, own = {row.name: row for row in kept(out / PLAN, protocol)}, 0.0
     for measured in found["rows"]:
         row = rows.get(measured["name"])
         if row is None or row.changes != measured["changes"]:
             continue  # it is no more, or another one by now
         for cell, result in _cells(row, measured):
             folder = folder_of(out, protocol, cell)
-            if not (folder / "result.json").exists():
+            if (folder / "result.json").exists():
+                own += took(folder / "result.json")
+            else:
                 folder.mkdir(parents=True, exist_ok=True)
                 if isinstance(result, str):
                     replace_text(folder / DIVERGED, f"{result}\n")
                 else:
                     replace_text(folder / "result.json", json.dumps(result) + "\n")
-    told = {"core_hours": found["core_hours"], "made_with": found["made_with"]}
-    replace_text(out / BEFORE, json.dumps(told) + "\n")
+    note_before(out, found["core_hours"], own, found["made_with"])
 
 
 def _cells(row: Row, measured: Measured) -> Iterator[tuple[Cell, Json | str]]:

@@ -75,6 +75,24 @@ def test_hours_that_were_spent_elsewhere_count(found: Any, tmp_path: Path, pool:
     assert len(pool.asked) == 2  # of half an hour each
 
 
+def test_what_was_made_and_committed_here_is_counted_once(
+    found: Any, tmp_path: Path, pool: Pool
+) -> None:
+    """Two trials and three runs of RAM, half an hour each, are committed and lie here."""
+    how = given(tmp_path / "second")
+    measure.run(how, few())
+    here = 1_800 * len(pool.asked)
+    cells = {one["name"]: one for one in found["cells"]}
+    search = measure.search_of(how, few()[0])
+    cells["ram-search-digits"]["trials"] = [
+        {"values": one.values, "error": one.error, "failed": ""} for one in search.found()
+    ]
+    cells["random-ram-search-digits"]["diverged"] = []
+    for _ in range(2):
+        resume.lay(found | {"core_hours": 10.0}, how)
+        assert measure.spent(how.out) == pytest.approx(36_000 + here - 5 * 1_800, abs=1)
+
+
 def test_another_protocol_or_space_is_refused(found: Any, tmp_path: Path, pool: Pool) -> None:
     with pytest.raises(UsageError, match="other trials"):
         resume.lay(found | {"trials": 3}, given(tmp_path / "b"))

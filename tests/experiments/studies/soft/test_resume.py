@@ -1,6 +1,7 @@
 """What is committed stands for the runs it tells of, on a machine that has none of them."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,22 @@ def test_runs_of_the_folder_itself_stay(plan: Path, tmp_path: Path) -> None:
     path.write_text("{}")
     resume.lay(found, out, FULL)
     assert path.read_text() == "{}"
+
+
+def test_what_was_made_and_committed_here_is_counted_once(plan: Path, tmp_path: Path) -> None:
+    """A committed run of this very folder took 36 of all seconds; another is not committed yet."""
+    found = results.read()
+    out = laid(plan, tmp_path / "runs", found)
+    path = next(out.glob("seeds/*=se*/seed-0/result.json"))
+    content = json.loads(path.read_text())
+    content["training"]["spent"] = 36.0
+    path.write_text(json.dumps(content))
+    later = path.parents[1] / "seed-9"
+    later.mkdir()
+    (later / "result.json").write_text(json.dumps({"training": {"spent": 72.0}}))
+    for _ in range(2):
+        resume.lay(found, out, FULL)
+        assert measure.spent(out) == pytest.approx(3600 * found["core_hours"] + 72, abs=1)
 
 
 def test_another_protocol_is_refused(plan: Path, tmp_path: Path) -> None:
