@@ -212,11 +212,11 @@ def overhead(out: Path) -> float:
     return _here(out) / (_by_results(out) or 1.0)
 
 
-def took(training: Training) -> float:
+def took(result: Path) -> float:
     """Seconds of processor time of a training; 0 of one that is not finished, or was elsewhere."""
-    if not training.result.exists():
+    if not result.exists():
         return 0.0
-    return float(json.loads(training.result.read_text())["training"].get("cpu_seconds") or 0.0)
+    return float(json.loads(result.read_text())["training"].get("cpu_seconds") or 0.0)
 
 
 def _here(out: Path) -> float:
@@ -231,8 +231,5 @@ def _elsewhere(out: Path) -> float:
 
 def _by_results(out: Path) -> float:
     """Of the trainings that are finished, wherever they ran."""
-    total = 0.0
-    for name in ("result.json", "validated.json"):
-        for path in out.rglob(name):
-            total += float(json.loads(path.read_text())["training"].get("cpu_seconds") or 0.0)
-    return total
+    names = ("result.json", "validated.json")
+    return sum(took(path) for name in names for path in out.rglob(name))

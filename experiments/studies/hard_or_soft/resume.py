@@ -43,7 +43,8 @@ def lay(found: Json, given: Given) -> None:
             search = search_of(given, agent)
             search.take(of["trials"])
             best[agent.name] = search.best()
-            own += sum(took(search.training(one)) for one in search.found()[: len(of["trials"])])
+            trials = [search.training(one) for one in search.found()[: len(of["trials"])]]
+            own += sum(took(one.result) for one in trials)
         if (trial := best[agent.name]) is not None:
             own += _lay_cell(given, cell, trial, told, of)
     note_before(given.out, found["core_hours"], own * overhead(given.out), found["made_with"])
@@ -56,7 +57,7 @@ def _lay_cell(given: Given, cell: Cell, best: Trial, told: Json, of: Json) -> fl
     for seed in [run["seed"] for run in told["runs"]] + told["diverged"]:
         script = paths[seed] if cell.script == "path" else ""
         training = training_of(given, cell, best, seed, script)
-        own += took(training)
+        own += took(training.result)
         if training.result.exists() or (training.folder / FAILED).exists():
             continue
         training.folder.mkdir(parents=True, exist_ok=True)

@@ -69,7 +69,7 @@ def _rows(cell: Json, found: Json) -> Iterator[list[str]]:
         f"{costs['mebibytes']:,}",
         f"{int(60 * found['limits']['minutes'] / costs['training_seconds']):,}",
     ]
-    most = max(one["n"] for each in found["cells"] for one in each["figures"] or [{"n": 0}])
+    most = max((one["n"] for each in found["cells"] for one in each["figures"]), default=0)
     for one in ranked(cell):
         fewer = f" of {one['n']:,} scenes" if one["n"] < most else ""
         yield [title, estimate_text(estimate(one), 1) + fewer, *measured, *_trained(one)]

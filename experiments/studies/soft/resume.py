@@ -28,7 +28,8 @@ def lay(found: Found, out: Path, protocol: Protocol) -> None:
                 f"the committed comparison has other {name} ({found.get(name)}, now {value}): "
                 "leave --add, and begin anew"
             )
-    rows, own = {row.name: row for row in kept(out / PLAN, protocol)}, 0.0
+    rows = {row.name: row for row in kept(out / PLAN, protocol)}
+    own = 0.0
     for measured in found["rows"]:
         row = rows.get(measured["name"])
         if row is None or row.changes != measured["changes"]:
