@@ -15,7 +15,7 @@ MNIST = Family(
     problem=ProblemOptions(dataset="mnist", sensor=Spec("retina", size=8, scales=1), looks=6),
     scene="MNIST as it is, 28x28; six looks of 8x8, one scale.",
     ram=WIDE.but(std=0.15, std_end=0.03),
-    training=TrainOptions(images=6_000_000, batch_size=256, lr=3e-3, validate_every=200_000),
+    training=TrainOptions(images=6_000_000, batch_size=128, lr=2e-3, validate_every=200_000),
     plain=Spec("ram", std=0.1),
     apart=TrainOptions(images=18_000_000, batch_size=512, lr=2e-3, validate_every=500_000),
     published={"std": 0.1},
@@ -45,7 +45,7 @@ TRANSLATED_60 = replace(
     ),
     scene="MNIST anywhere on a blank 60x60 canvas; eight looks of 12x12, 3 scales.",
     ram=WIDE,
-    training=replace(MNIST.training, images=4_000_000),
+    training=replace(MNIST.training, images=5_000_000),
     plain=None,
     published={"std": 0.2},
 )
