@@ -1,10 +1,11 @@
 """Compare hard attention with soft: `hardattn hard-or-soft`, or some of its cells by name.
 
 Every agent on every task, as wide, and tuned by the same number of trials of a random search on
-validation images; then trained with fresh seeds, and its controls with it. The cheapest comes first
-and a seed of all before the next. The same command goes on where it was stopped.
-`hardattn hard-or-soft ram-cluttered-60` repeats one cell, from search to seeds. On another machine
---add takes what is committed as done, so that only what it lacks is trained.
+validation images; then trained with fresh seeds, and its controls with it, unless it answers no
+better than a guess. The cheapest comes first and a seed of all before the next. The same command
+goes on where it was stopped. `hardattn hard-or-soft ram-cluttered-60` repeats one cell, from search
+to seeds. On another machine --add takes what is committed as done, so that only what it lacks is
+trained.
 
 With --quick each has two trials and two seeds of 2,048 images: a smoke test, which says nothing of
 how good anybody gets.

@@ -6,7 +6,7 @@ settings that were found for that agent.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +31,8 @@ SCRIPTS = ("random", "raster", "path", "oracle")  # the controls; "path" has tha
 TAUGHT_TO_ANSWER = {"estimator": "reinforce", "draw": "greedy"}
 NONE_IS_BEST = "the comparison of all blocks of soft attention is not committed, so none is best"
 WIDEST = 2048  # units of a layer
+VALIDATIONS = 8  # of a training
+NO_BETTER = 0.05  # who is within this of the error of a guess has learned nothing that is compared
 
 
 class Task(NamedTuple):
@@ -38,17 +40,17 @@ class Task(NamedTuple):
 
     weights: int
     images: dict[str, int]
-    """Of a training, by kind of agent; most are over in one to two minutes of one core."""
+    """Of a training, by kind of agent; most are over in about a minute of one core."""
     chance: float
     """The error of an answer that is a guess."""
 
 
 TASKS = {
-    "cluttered-60": Task(100_000, {"window": 240_000, "reader": 120_000, "whole": 24_000}, 0.9),
-    "cluttered-100": Task(100_000, {"window": 240_000, "reader": 80_000, "whole": 16_000}, 0.9),
-    "circle-square": Task(100_000, {"window": 128_000, "reader": 64_000, "whole": 100_000}, 0.5),
-    "search-digits": Task(100_000, {"window": 240_000, "reader": 120_000, "whole": 32_000}, 8 / 9),
-    "cluttered-1024": Task(60_000, {"window": 20_000, "reader": 1_024, "whole": 512}, 0.9),
+    "cluttered-60": Task(100_000, {"window": 160_000, "reader": 80_000, "whole": 16_000}, 0.9),
+    "cluttered-100": Task(100_000, {"window": 160_000, "reader": 56_000, "whole": 10_000}, 0.9),
+    "circle-square": Task(100_000, {"window": 96_000, "reader": 40_000, "whole": 64_000}, 0.5),
+    "search-digits": Task(100_000, {"window": 160_000, "reader": 80_000, "whole": 24_000}, 8 / 9),
+    "cluttered-1024": Task(60_000, {"window": 10_000, "reader": 512, "whole": 256}, 0.9),
 }
 
 
@@ -95,7 +97,7 @@ SIZES: dict[tuple[str, str], Settings] = {
     ("ram", "cluttered-1024"): {"what": 32},
     ("dram", "cluttered-1024"): {"features": 16},
     ("glance-focus", "cluttered-1024"): {"features": 32},
-    ("vit", "cluttered-100"): {"images": 4_000},
+    ("vit", "cluttered-100"): {"images": 3_000},
     ("vit", "cluttered-1024"): {"backbone": "vit_32", "width": 24},
     ("cnn", "cluttered-1024"): {"width": 24},
 }
@@ -139,6 +141,14 @@ class Cell:
 def named(cell: Cell) -> tuple[str, Recipe]:
     """The name of its runs, and the recipe, as `hardattn train` has them."""
     return called(cell.recipe, RECIPES[cell.recipe], cell.full_recipe)
+
+
+def learned(task: str, curve: Sequence[tuple[float, float]]) -> bool:
+    """Whether a run of a task, of which these are the validations, did better than a guess.
+
+    What looking is worth to an agent that answers no better than a guess needs no control.
+    """
+    return min((error for _, error in curve), default=1.0) < TASKS[task].chance - NO_BETTER
 
 
 def given(soft: Path = SOFT) -> list[Cell]:
@@ -188,7 +198,7 @@ def _of(task: str, name: str, who: Who) -> Iterator[Cell]:
     changes |= SIZES.get((name, task), {})
     images = changes["images"]
     changes = {key: value for key, value in changes.items() if value is not None}
-    changes["validate_every"] = max(1, images // 16)
+    changes["validate_every"] = max(1, images // VALIDATIONS)
     cell = Cell(task, name, "", who.title, recipe, changes)
     yield cell
     # Soft and hard, the network of show, attend and tell has the same controls.

@@ -1,7 +1,9 @@
 """Searches and trainings of a plan, side by side, as every sweep runs them.
 
 First the search of every agent, the same number of trials for each; then a seed of all cells before
-the next. What is done is not done again, and what diverged is counted and not tried again.
+the next. The agent of a control comes along with it; where its first run is no better than a guess,
+its controls are left out. What is done is not done again, and what diverged is counted and not
+tried again.
 """
 
 import dataclasses
@@ -25,7 +27,7 @@ from ...sweeps.search import DIVERGED, Search, Trial
 from ..policy_gain.fixed_order import path_of
 from ..soft.measure import before
 from ..soft.plan import changed
-from .cells import Cell
+from .cells import Cell, learned
 from .plan import PLAN, Protocol, kept
 
 SPENT = "spent.json"
@@ -85,7 +87,7 @@ def training_of(given: Given, cell: Cell, trial: Trial, seed: int, script: str =
 def run(given: Given, cells: Sequence[Cell]) -> int:
     """Search and train all that is not done yet; the exit code.
 
-    cells: of `plan.kept`, or some of them. A control's agent is searched although it is not there.
+    cells: of `plan.kept`, or some of them. A control's agent comes along although it is not there.
     """
     everything = kept(given.out / PLAN, given.protocol, given.where.root)
     agents = {(one.task, one.agent): one for one in everything if not one.script}
@@ -129,8 +131,8 @@ def _through(
     trials = [words for search in searches.values() for words in search.commands()]
     codes = [go([Training(words, *parse(words)) for words in trials], note)]
     for seed in range(given.protocol.seeds):
-        # The path of a control is that of its agent's run, which is over by then.
-        for todo in (_scripted, _along):
+        # What is known of an agent's run, such as its path, its controls have.
+        for todo in (_chosen, _scripted, _along):
             if codes[-1] in STOPPED:
                 return codes[-1]
             codes.append(go(todo(given, cells, of, searches, seed), _mark))
@@ -144,19 +146,25 @@ def _once(cells: Iterable[Cell]) -> list[Cell]:
     return [*{cell.name: cell for cell in cells}.values()]
 
 
+def _chosen(
+    given: Given, cells: Sequence[Cell], of: dict[str, Cell], searches: dict[str, Search], seed: int
+) -> list[Training]:
+    """A seed of the agents, and of those of controls."""
+    found = []
+    for agent in _once(of[cell.name] for cell in cells):
+        if (best := searches[agent.name].best()) is not None:
+            found.append(training_of(given, agent, best, seed))
+    return found
+
+
 def _scripted(
     given: Given, cells: Sequence[Cell], of: dict[str, Cell], searches: dict[str, Search], seed: int
 ) -> list[Training]:
-    """A seed of all whose looks do not hang on another run. Those of controls' agents come along
-    where a path is asked for.
-    """
-    wanted = {cell.name: cell for cell in cells if cell.script != "path"}
-    wanted |= {of[cell.name].name: of[cell.name] for cell in cells if cell.script == "path"}
+    """A seed of the controls whose looks do not hang on another run."""
     found = []
-    for cell in wanted.values():
-        agent = of.get(cell.name, cell)
-        best = searches[agent.name].best()
-        if best is not None:
+    for cell in cells:
+        best = searches[of[cell.name].name].best() if cell.script not in ("", "path") else None
+        if best is not None and _learned(given, of[cell.name], best):
             found.append(training_of(given, cell, best, seed))
     return found
 
@@ -168,9 +176,20 @@ def _along(
     found = []
     for cell in cells:
         best = searches[of[cell.name].name].best() if cell.script == "path" else None
-        if best is not None and (script := path_script(given, of[cell.name], best, seed)):
+        if best is None or not _learned(given, of[cell.name], best):
+            continue
+        if script := path_script(given, of[cell.name], best, seed):
             found.append(training_of(given, cell, best, seed, script))
     return found
+
+
+def _learned(given: Given, agent: Cell, best: Trial) -> bool:
+    """Whether the first seed that an agent has finished did better than a guess."""
+    for seed in range(given.protocol.seeds):
+        result = training_of(given, agent, best, seed).result
+        if result.exists():
+            return learned(agent.task, json.loads(result.read_text())["training"]["curve"])
+    return False
 
 
 def path_script(given: Given, agent: Cell, best: Trial, seed: int) -> str:

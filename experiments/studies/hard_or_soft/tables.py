@@ -8,7 +8,7 @@ from hardattn.statistics.intervals import Estimate
 
 from ...kinds import Json
 from ...records.machine import by_machine
-from .cells import Cell
+from .cells import Cell, learned
 from .compare import (
     LEVEL,
     LEVELS,
@@ -163,9 +163,11 @@ def _not_run(found: Json) -> Iterator[str]:
     waiting = [cell for cell in found["cells"] if not cell["runs"]]
     if not waiting:
         return
+    agents_of = {(one["task"], one["agent"]): one for one in found["cells"] if not one["script"]}
     grouped: dict[tuple[str, str], dict[str, list[str]]] = {}
     for cell in waiting:
-        agents = grouped.setdefault((cell["task"], _why(cell)), {})
+        agent = agents_of.get((cell["task"], cell["agent"]), cell)
+        agents = grouped.setdefault((cell["task"], _why(cell, agent)), {})
         agents.setdefault(cell["agent"], []).append(cell["script"])
     yield (
         f"## Not run\n\n{len(waiting)} of {len(found['cells'])} cells; behind the name of an "
@@ -182,7 +184,7 @@ def _with_controls(agent: str, scripts: list[str]) -> str:
     return f"`{agent}` ({', '.join(script or 'chosen' for script in scripts)})"
 
 
-def _why(cell: Json) -> str:
+def _why(cell: Json, agent: Json) -> str:
     if cell["missing"]:
         return f"not run, since {cell['missing']}"
     trials = cell.get("trials", [])
@@ -190,6 +192,8 @@ def _why(cell: Json) -> str:
         return f"diverged (seeds {', '.join(map(str, cell['diverged']))})"
     if trials and all(trial["failed"] for trial in trials):
         return f"all {len(trials)} trials failed"
+    if cell["script"] and agent["runs"] and not learned(cell["task"], agent["runs"][0]["curve"]):
+        return "not run, as the agent answers no better than a guess"
     return "not run"
 
 

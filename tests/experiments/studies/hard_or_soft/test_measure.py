@@ -19,13 +19,13 @@ def test_searches_come_first_then_a_seed_of_all_and_paths_behind_their_agents(
     assert kinds(pool.asked) == [
         *["trial ram"] * 2,
         *["trial soft"] * 2,
-        *["ram 0", "random 0", "soft 0", "path 0"],
-        *["ram 1", "random 1", "soft 1", "path 1"],
+        *["ram 0", "soft 0", "random 0", "path 0"],
+        *["ram 1", "soft 1", "random 1", "path 1"],
     ]
     tried = [parse(words)[1] for words in pool.asked[:2]]
     assert all(one.training.images == 512 for one in tried)
     best = min(tried, key=lambda one: one.training.lr)
-    trained = [parse(words)[1] for words in pool.asked[4:6]]
+    trained = [parse(pool.asked[at])[1] for at in (4, 6)]
     # The control has what was found for its agent, as it is the same network.
     for one in trained:
         assert one.training.lr == best.training.lr and one.training.images == 2_048
@@ -39,8 +39,17 @@ def test_searches_come_first_then_a_seed_of_all_and_paths_behind_their_agents(
 def test_one_cell_is_repeated_from_search_to_seeds(tmp_path: Path, pool: Pool) -> None:
     control = [one for one in few() if one.script == "random"]
     assert measure.run(given(tmp_path), control) == 0
-    # Its settings are those of its agent, which is searched, and not trained.
-    assert kinds(pool.asked) == ["trial ram", "trial ram", "random 0", "random 1"]
+    # Its settings are those of its agent, which is searched, and trained, as it says nothing alone.
+    assert kinds(pool.asked) == [*["trial ram"] * 2, "ram 0", "random 0", "ram 1", "random 1"]
+
+
+def test_who_learns_nothing_needs_no_control(tmp_path: Path, pool: Pool) -> None:
+    pool.error = lambda training: 0.85  # of a guess, on this task: 8 of 9
+    assert measure.run(given(tmp_path), few()) == 0
+    assert kinds(pool.asked)[4:] == ["ram 0", "soft 0", "ram 1", "soft 1"]
+    pool.error = lambda training: 0.83
+    assert measure.run(given(tmp_path / "b"), few()[:2]) == 0
+    assert kinds(pool.asked)[-4:] == ["ram 0", "random 0", "ram 1", "random 1"]
 
 
 def test_what_diverges_is_counted_and_not_tried_again(tmp_path: Path, pool: Pool) -> None:

@@ -126,6 +126,16 @@ def test_the_page_tells_all_and_names_what_was_not_run(found: Any) -> None:
     assert "Not run" not in only and "ram" not in only
 
 
+def test_the_page_says_whose_controls_are_left_out(found: Any) -> None:
+    guessing = cell("dram", [0.86, 0.2, 0.2])
+    guessing["runs"][0]["curve"] = [[500, 0.9], [1_000, 0.86]]
+    cells = [*found["cells"], guessing, cell("dram", [], "random")]
+    said = tables.markdown(found | {"cells": cells})
+    assert (
+        f"* `{TASK}`, not run, as the agent answers no better than a guess: `dram` (random)" in said
+    )
+
+
 def test_of_nothing_every_cell_is_named_as_not_run() -> None:
     nothing = results.nothing()
     said = tables.markdown(nothing)
