@@ -15,7 +15,7 @@ from hardattn.training.options import TrainOptions
 from ..kinds import Settings
 from ..recipe import OWN, UNBOXED, ProblemOptions, Recipe, Spec
 
-# What learns best here has these, and the paper of RAM none of them: `Family.ram`.
+# What learns best here has these, and the paper of RAM none of them: `Family.ram`, `Family.gain`.
 GAIN = Spec("per_look_gain", discount=0.7)
 DEPARTS = (
     "Departs from the paper: a look is paid for what it adds to the belief in the truth, and "
@@ -55,9 +55,11 @@ class Family:
     problem: ProblemOptions
     scene: str
     ram: Spec
-    """RAM as well as we can, by `GAIN`; its observer is that of the controls."""
+    """RAM as well as we can; its observer is that of the controls."""
     training: TrainOptions
     """Of that RAM and of the controls."""
+    gain: Spec = GAIN
+    """By which that RAM learns."""
     plain: Spec | None = None
     """RAM whose policy trains the locator alone, of which the estimators are compared, if any."""
     apart: TrainOptions | None = None
@@ -97,6 +99,11 @@ class Family:
             if "target" not in one.changes.values() or self._boxed()
         }
 
+    @property
+    def _weighed(self) -> str:
+        """What is to be said of answers that do not weigh alike."""
+        return " Later answers weigh more." if self.gain.options.get("late") else ""
+
     def _boxed(self) -> bool:
         """Whether somebody may know where targets are."""
         own = self.problem.dataset.startswith(OWN)
@@ -112,9 +119,9 @@ class Family:
         return {
             "ram": Member(
                 title="RAM",
-                about=f"RAM (Mnih et al. 2014) as well as we can. {DEPARTS}",
+                about=f"RAM (Mnih et al. 2014) as well as we can. {DEPARTS}{self._weighed}",
                 agent=self.ram,
-                changes={"estimator": GAIN},
+                changes={"estimator": self.gain},
             ),
             "ram-published": Member(
                 title="RAM, as published",
@@ -180,30 +187,33 @@ class Family:
         }
 
     def _controls(self) -> dict[str, Member]:
-        """RAM's observer under scripts."""
+        """RAM's observer under scripts. Where its answers do not weigh alike, no more do theirs."""
         observer = "RAM's observer, trained for looks that"
+        taught: Settings = {"estimator": self.gain} if self._weighed else {}
         return {
             "random": Member(
                 title="random looks",
                 about=f"{observer} fall anywhere.",
                 agent=self.ram.but(script="random"),
+                changes=taught,
             ),
             "centre": Member(
                 title="centre look",
                 about=f"{observer} all fall on the centre.",
                 agent=self.ram.but(script="centre"),
-                changes={"first": "centre"},
+                changes={"first": "centre", **taught},
             ),
             "raster": Member(
                 title="raster looks",
                 about=f"{observer} go over the image line by line.",
                 agent=self.ram.but(script="raster"),
+                changes=taught,
             ),
             "oracle": Member(
                 title="oracle look",
                 about=f"{observer} all fall on the target.",
                 agent=self.ram.but(script="oracle"),
-                changes={"first": "target", "context": "target"},
+                changes={"first": "target", "context": "target", **taught},
             ),
         }
 

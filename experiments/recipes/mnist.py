@@ -6,7 +6,7 @@ from hardattn.training.options import TrainOptions
 
 from ..recipe import ProblemOptions, Recipe, Spec
 from .digits import RAM
-from .family import Family
+from .family import GAIN, Family
 
 # Images of 28x28 have more to tell than those of 8x8, and there are more of them: so wider, and
 # filters that take every second pixel.
@@ -15,6 +15,7 @@ MNIST = Family(
     problem=ProblemOptions(dataset="mnist", sensor=Spec("retina", size=8, scales=1), looks=6),
     scene="MNIST as it is, 28x28; six looks of 8x8, one scale.",
     ram=WIDE.but(std=0.15, std_end=0.03),
+    gain=GAIN.but(late=2.0),
     training=TrainOptions(images=6_000_000, batch_size=128, lr=2e-3, validate_every=200_000),
     plain=Spec("ram", std=0.1),
     apart=TrainOptions(images=18_000_000, batch_size=512, lr=2e-3, validate_every=500_000),

@@ -70,6 +70,7 @@ PLAN = (
     Ingredient(ADDED, "a curriculum over clutter and canvas", {"growing": 0.3}),
     Ingredient(ADDED, "a coarse view before the first look", {"context": "coarse"}),
     Ingredient(ADDED, "the last answer teaches earlier ones", {"distil": 0.5}),
+    Ingredient(ADDED, "later answers weigh more", {"late": 2.0}),
     Ingredient(ADDED, "a share of greedy episodes", {"greedy": 0.3}),
     Ingredient(ADDED, "a spread that is learned", {"agent": "spread_ram", "std_end": None}),
     Ingredient(

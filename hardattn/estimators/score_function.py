@@ -92,6 +92,16 @@ def distillation(path: Trajectory) -> Tensor:
     return (told * before).sum(0).mean() / len(told)
 
 
+def weighted(path: Trajectory, late: float) -> Trajectory:
+    """The path, where the answer after look t of T weighs (t / T)^late, over the mean of these."""
+    if late < 0:
+        raise ValueError(f"late is a power of how late an answer is, from 0, not {late}")
+    if not late:
+        return path
+    weight = torch.arange(1, len(path.loss) + 1, device=path.loss.device) ** late
+    return path._replace(loss=path.loss * (weight / weight.mean())[:, None].to(path.loss))
+
+
 def helped(loss: Loss, scenes: Scenes, distil: float) -> Loss:
     """The loss, and what the last answer teaches those before it."""
     if not distil:
@@ -239,6 +249,7 @@ def per_look_gain(
     ent_coef: float = 0.0,
     greedy: float = 0.0,
     distil: float = 0.0,
+    late: float = 0.0,
 ) -> Loss:
     """Looks are paid what each adds to the belief in the truth (GFNet, arXiv:2010.05300). Biased.
 
@@ -251,6 +262,8 @@ def per_look_gain(
         ent_coef: Weight of the entropy of each look.
         greedy: Share of episodes that look where it is likeliest, and teach the answer alone.
         distil: Weight of what the last answer teaches those before it.
+        late: Power of how late an answer is, by which it weighs more in the loss: early ones,
+            before anything was found, are wrong whatever is learned. 0: all alike.
     """
     draw = partly_greedy(greedy, scenes, generator)
     path = exploring(rollout(agent, world, scenes, draw, generator), ent_coef)
@@ -261,7 +274,8 @@ def per_look_gain(
     for look in reversed(range(world.looks)):
         running = discount * running - gain[look]
         signal[look] = running
-    return helped(_against_critic(path, signal), scenes, distil)
+    loss = _against_critic(weighted(path, late), signal)._replace(path=path)
+    return helped(loss, scenes, distil)
 
 
 class MovingAverage(nn.Module):

@@ -204,6 +204,9 @@ def _of(task: str, name: str, who: Who) -> Iterator[Cell]:
     # Soft and hard, the network of show, attend and tell has the same controls.
     for script in SCRIPTS if who.looks and name != "sat-soft" else ():
         more = dict(TAUGHT_TO_ANSWER)
+        learns = RECIPES[recipe].estimator
+        if learns is not None and learns.options.get("late"):
+            del more["estimator"]  # by which answers do not weigh alike
         if script != "path":
             more["script"] = script
         if script == "oracle":

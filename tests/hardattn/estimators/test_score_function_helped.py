@@ -129,6 +129,26 @@ def test_distillation_is_added_and_pays_no_look(name: str, scenes: Scenes) -> No
     assert torch.allclose(flat_gradient(agent, helped.total), wanted, atol=1e-6)
 
 
+def test_late_answers_weigh_more_and_pay_looks_as_before(scenes: Scenes) -> None:
+    agent, world = points()
+    path, probability = enumerate_episodes(agent, world, scenes)
+    many = scenes.repeat(len(probability) // len(scenes))
+    belief = world.task.belief(path.logits[-1], many.target).detach()
+    number = torch.arange(1.0, world.looks + 1)
+    weight = number**2 / (number**2).mean()
+    told = (weight[:, None] * path.loss + path.cost).sum(0) * probability.detach()
+    exact = flat_gradient(agent, (told - belief * probability).sum() / len(scenes))
+    late = make("per_look_gain", agent, world, discount=1.0, late=2.0)
+    assert z_scores(late, agent, world, scenes, exact).abs().max() < UNBIASED
+    alike = make("per_look_gain", agent, world, discount=1.0)
+    assert z_scores(alike, agent, world, scenes, exact).abs().max() > CAUGHT
+    # What is told of the training is the loss itself.
+    losses = [each(agent, world, scenes, generator_of(0)).path.loss for each in (late, alike)]
+    assert torch.equal(*losses)
+    with pytest.raises(ValueError, match="power"):
+        per_look_gain(agent, world, scenes, generator_of(0), late=-1.0)
+
+
 def test_answers_to_other_questions_teach_nothing(scenes: Scenes) -> None:
     agent, world = points()
     image, target, *rest = scenes

@@ -41,9 +41,12 @@ def test_every_agent_is_on_every_task_with_a_space_of_one_size() -> None:
 
 def test_a_control_is_its_agent_under_another_who_looks() -> None:
     cells = {cell.name: cell for cell in given(Path("nowhere"))}
-    ram, random = cells["ram-cluttered-60"], cells["random-ram-cluttered-60"]
+    ram, random = cells["ram-search-digits"], cells["random-ram-search-digits"]
     assert random.changes == ram.changes | TAUGHT_TO_ANSWER | {"script": "random"}
     assert random.full_recipe.estimator == Spec("reinforce")
+    # Where the answers of an agent do not weigh alike, no more do those of its controls.
+    late, same = (cells[f"{name}ram-cluttered-60"].full_recipe for name in ("", "random-"))
+    assert late.estimator == same.estimator and late.estimator.options["late"] > 0
     assert {cell.script for cell in cells.values() if cell.agent == "sat-soft"} == {""}
     oracle = cells["oracle-ram-cluttered-60"].full_recipe
     assert oracle.problem.context == oracle.problem.first == "target"
@@ -51,7 +54,7 @@ def test_a_control_is_its_agent_under_another_who_looks() -> None:
     # Who sees everything at once has no control; who is told something of the image no oracle.
     assert {cell.script for cell in cells.values() if cell.agent == "cnn"} == {""}
     assert {cell.script for cell in cells.values() if cell.agent == "dram"} == {"", *SCRIPTS[:3]}
-    assert named(random)[0].startswith("ram-cluttered-60,")
+    assert named(random)[0].startswith("ram-search-digits,")
 
 
 def test_hard_and_soft_are_one_network() -> None:
