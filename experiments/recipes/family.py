@@ -37,6 +37,11 @@ APART = (
 )
 
 
+def weighs(estimator: Spec | None) -> bool:
+    """Whether answers do not weigh alike by it, so that those of a control are not to, either."""
+    return estimator is not None and bool(estimator.options.get("late"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Member:
     """One recipe of a family: what is its own."""
@@ -99,11 +104,6 @@ class Family:
             if "target" not in one.changes.values() or self._boxed()
         }
 
-    @property
-    def _weighed(self) -> str:
-        """What is to be said of answers that do not weigh alike."""
-        return " Later answers weigh more." if self.gain.options.get("late") else ""
-
     def _boxed(self) -> bool:
         """Whether somebody may know where targets are."""
         own = self.problem.dataset.startswith(OWN)
@@ -116,10 +116,11 @@ class Family:
         """RAM as well as we can, and as it was published."""
         training = dict(self.published)
         std = training.pop("std", 0.17)
+        weighed = " Later answers weigh more." if weighs(self.gain) else ""
         return {
             "ram": Member(
                 title="RAM",
-                about=f"RAM (Mnih et al. 2014) as well as we can. {DEPARTS}{self._weighed}",
+                about=f"RAM (Mnih et al. 2014) as well as we can. {DEPARTS}{weighed}",
                 agent=self.ram,
                 changes={"estimator": self.gain},
             ),
@@ -189,7 +190,7 @@ class Family:
     def _controls(self) -> dict[str, Member]:
         """RAM's observer under scripts. Where its answers do not weigh alike, no more do theirs."""
         observer = "RAM's observer, trained for looks that"
-        taught: Settings = {"estimator": self.gain} if self._weighed else {}
+        taught: Settings = {"estimator": self.gain} if weighs(self.gain) else {}
         return {
             "random": Member(
                 title="random looks",

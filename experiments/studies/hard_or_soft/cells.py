@@ -20,6 +20,7 @@ from ...options.option import nearest
 from ...recipe import Recipe, UsageError
 from ...recipes import RECIPES
 from ...recipes.equal import BEST_OF_SQUARES
+from ...recipes.family import weighs
 from ..soft.plan import changed
 from ..soft.results import SAVED as SOFT, standings
 
@@ -204,9 +205,8 @@ def _of(task: str, name: str, who: Who) -> Iterator[Cell]:
     # Soft and hard, the network of show, attend and tell has the same controls.
     for script in SCRIPTS if who.looks and name != "sat-soft" else ():
         more = dict(TAUGHT_TO_ANSWER)
-        learns = RECIPES[recipe].estimator
-        if learns is not None and learns.options.get("late"):
-            del more["estimator"]  # by which answers do not weigh alike
+        if weighs(RECIPES[recipe].estimator):
+            del more["estimator"]
         if script != "path":
             more["script"] = script
         if script == "oracle":

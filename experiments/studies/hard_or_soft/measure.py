@@ -132,7 +132,7 @@ def _through(
     codes = [go([Training(words, *parse(words)) for words in trials], note)]
     for seed in range(given.protocol.seeds):
         # What is known of an agent's run, such as its path, its controls have.
-        for todo in (_chosen, _scripted, _along):
+        for todo in (_chosen, _controls):
             if codes[-1] in STOPPED:
                 return codes[-1]
             codes.append(go(todo(given, cells, of, searches, seed), _mark))
@@ -157,28 +157,18 @@ def _chosen(
     return found
 
 
-def _scripted(
+def _controls(
     given: Given, cells: Sequence[Cell], of: dict[str, Cell], searches: dict[str, Search], seed: int
 ) -> list[Training]:
-    """A seed of the controls whose looks do not hang on another run."""
+    """A seed of the controls; a path is that of their agent's run of the same seed."""
     found = []
     for cell in cells:
-        best = searches[of[cell.name].name].best() if cell.script not in ("", "path") else None
-        if best is not None and _learned(given, of[cell.name], best):
-            found.append(training_of(given, cell, best, seed))
-    return found
-
-
-def _along(
-    given: Given, cells: Sequence[Cell], of: dict[str, Cell], searches: dict[str, Search], seed: int
-) -> list[Training]:
-    """A seed of the controls along the mean path of their agent's run of the same seed."""
-    found = []
-    for cell in cells:
-        best = searches[of[cell.name].name].best() if cell.script == "path" else None
-        if best is None or not _learned(given, of[cell.name], best):
+        agent = of[cell.name]
+        best = searches[agent.name].best() if cell.script else None
+        if best is None or not _learned(given, agent, best):
             continue
-        if script := path_script(given, of[cell.name], best, seed):
+        script = path_script(given, agent, best, seed) if cell.script == "path" else ""
+        if script or cell.script != "path":
             found.append(training_of(given, cell, best, seed, script))
     return found
 
