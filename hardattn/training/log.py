@@ -119,7 +119,8 @@ class Log:
         after = enumerate(measured["error_after"], 1)
         self._scalars(scalars | {f"error_after_look/{look:02d}": e for look, e in after}, seen)
         which = chosen(columns)
-        pictures = list(self._pictures(columns, scenes))
+        drawn = any(each.pictures for each in self.trackers)
+        pictures = list(self._pictures(columns, scenes)) if drawn else []
         for each in self.trackers:
             for axis, name in enumerate("xy") if which is not None else ():
                 each.places(f"places/{name}", columns.location[which][:, axis], seen)

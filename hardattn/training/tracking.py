@@ -54,6 +54,9 @@ class Ending(NamedTuple):
 class Tracker(Protocol):
     """Who is told. A new one is a class and its row in TRACKERS."""
 
+    pictures: bool
+    """Whether it keeps pictures: where nobody does, none is drawn."""
+
     def start(self, seen: int) -> None:
         """A run begins, or goes on after so many images: what was told of later ones is void."""
 
@@ -82,6 +85,8 @@ class TensorBoard:
     What is told at the end lies in a file of its own, ENDING, because it is not of a number of
     images, and what a run that ended without a result said is void.
     """
+
+    pictures = True
 
     def __init__(self, folder: Path, name: str):
         # First, that a package which is missing is noticed before anything is written.
@@ -138,6 +143,7 @@ class TensorBoard:
 class CSV:
     """log.csv in the folder of the run: images, name, value, a row a number; no pictures."""
 
+    pictures = False
     FILE = "log.csv"
     HEAD = ("images", "name", "value")
 
@@ -177,6 +183,7 @@ class WandB:
     A run that goes on is the same run there, by an identifier that lies in its folder.
     """
 
+    pictures = True
     FILE = "wandb.id"
 
     def __init__(self, folder: Path, name: str):
@@ -226,6 +233,7 @@ class MLflow:
     $MLFLOW_EXPERIMENT_NAME. A run that goes on is the same run there.
     """
 
+    pictures = True
     FILE = "mlflow.id"
 
     def __init__(self, folder: Path, name: str):

@@ -302,3 +302,17 @@ def test_a_diverged_net_is_drawn_too(tmp_path: Path) -> None:
     log.validation(10, {"loss": float("nan")}, compute(lost), lost, scenes(4))
     log.close()
     assert "reliability" in read(tmp_path).Tags()["images"]
+
+
+@pytest.mark.parametrize("tracked", [("csv",), ("csv", "tensorboard")])
+def test_pictures_are_drawn_where_somebody_keeps_them(
+    tracked: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, draw = [], board.reliability_picture
+    monkeypatch.setattr(board, "reliability_picture", lambda of: drawn.append(of) or draw(of))
+    found = columns()
+    log = Log(tmp_path, quiet=True, tracked=tracked)
+    log.start(0, 10)
+    log.validation(10, {"loss": 1.5}, compute(found), found, scenes(4))
+    log.close()
+    assert len(drawn) == ("tensorboard" in tracked)
