@@ -65,6 +65,9 @@ class Family:
     """Of that RAM and of the controls."""
     gain: Spec = GAIN
     """By which that RAM learns."""
+    better: Settings = field(default_factory=dict)
+    """What else that RAM and the controls have, and RAM as it was published has not: changes of the
+    problem or of the training."""
     plain: Spec | None = None
     """RAM whose policy trains the locator alone, of which the estimators are compared, if any."""
     apart: TrainOptions | None = None
@@ -116,13 +119,21 @@ class Family:
         """RAM as well as we can, and as it was published."""
         training = dict(self.published)
         std = training.pop("std", 0.17)
-        weighed = " Later answers weigh more." if weighs(self.gain) else ""
+        more = [
+            sentence
+            for sentence, holds in (
+                (" Later answers weigh more.", weighs(self.gain)),
+                (" The first look is at the centre.", self.better.get("first") == "centre"),
+                (" Scenes are changed in training (--augment).", self.better.get("augment")),
+            )
+            if holds
+        ]
         return {
             "ram": Member(
                 title="RAM",
-                about=f"RAM (Mnih et al. 2014) as well as we can. {DEPARTS}{weighed}",
+                about=f"RAM (Mnih et al. 2014) as well as we can. {DEPARTS}{''.join(more)}",
                 agent=self.ram,
-                changes={"estimator": self.gain},
+                changes={**self.better, "estimator": self.gain},
             ),
             "ram-published": Member(
                 title="RAM, as published",
@@ -190,7 +201,7 @@ class Family:
     def _controls(self) -> dict[str, Member]:
         """RAM's observer under scripts. Where its answers do not weigh alike, no more do theirs."""
         observer = "RAM's observer, trained for looks that"
-        taught: Settings = {"estimator": self.gain} if weighs(self.gain) else {}
+        taught = {**self.better, **({"estimator": self.gain} if weighs(self.gain) else {})}
         return {
             "random": Member(
                 title="random looks",
@@ -202,7 +213,7 @@ class Family:
                 title="centre look",
                 about=f"{observer} all fall on the centre.",
                 agent=self.ram.but(script="centre"),
-                changes={"first": "centre", **taught},
+                changes={**taught, "first": "centre"},
             ),
             "raster": Member(
                 title="raster looks",
@@ -214,7 +225,7 @@ class Family:
                 title="oracle look",
                 about=f"{observer} all fall on the target.",
                 agent=self.ram.but(script="oracle"),
-                changes={"first": "target", "context": "target", **taught},
+                changes={**taught, "first": "target", "context": "target"},
             ),
         }
 
