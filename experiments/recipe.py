@@ -72,6 +72,8 @@ class ProblemOptions:
     targets are."""
     train_fraction: float | None = None
     """Learn from this share of the training images alone, class by class (by default from all)."""
+    test_fraction: float | None = None
+    """Validate and test on this share of their images alone, class by class (by default on all)."""
     normalise: bool = False
     """Show the agent every channel with mean 0 and spread 1 of the training images. Both are kept
     with its weights, so that whoever has these shows it images as they are."""
@@ -115,8 +117,9 @@ class ProblemOptions:
         names = [*filter(told.get, order), *(name for name in told if name not in order)]
         parts = [f"{name} {told[name]}" for name in names]
         draws = f", {self.test_draws} scenes an image" if self.test_draws > 1 else ""
+        share = f", {self.test_fraction:.3g} of the images" if self.test_fraction else ""
         scene = ", ".join([f"{self.dataset} {self.scene.name}", *parts])
-        return f"{scene}{draws}, test seed {self.test_seed}"
+        return f"{scene}{share}{draws}, test seed {self.test_seed}"
 
 
 @dataclass(frozen=True)
@@ -291,9 +294,10 @@ class Recipe:
                 raise UsageError(f"{flag.part} {row!r} needs {flag.option.name!r}: give --{word}")
         if isinstance(self.training, TrainOptions):
             _agree(self.training)
-        share = self.problem.train_fraction
-        if share is not None and share > 1:
-            raise UsageError(f"train_fraction is a share of the images, at most 1, not {share}")
+        for name in ("train_fraction", "test_fraction"):
+            share = getattr(self.problem, name)
+            if share is not None and share > 1:
+                raise UsageError(f"{name} is a share of the images, at most 1, not {share}")
         return self
 
 

@@ -154,6 +154,8 @@ def prepare(problem: ProblemOptions, run: RunOptions) -> Setting:
     dataset = here().once(problem.dataset, lambda: load(problem.dataset, run.root, device))
     if dataset.said:
         print(dataset.said, file=sys.stderr)
+    if (share := problem.test_fraction) is not None:
+        dataset = dataset.measured_on(share, problem.test_seed)
     world, make, answers = built(problem, dataset.classes, dataset.train.images.shape[1:])
     validation = fixed_scenes(make, dataset.validation, problem.test_seed + 1, problem.test_draws)
     return Setting(device, product, dataset, make, world, answers, validation, validation.shape)

@@ -22,7 +22,7 @@ NEVER_NEGATIVE = (
 
 POSITIVE = (
     *("std", "std_end", "guide_std", "sigma", "stride", "cover", "reach", "lr", "rho", "floor"),
-    *("max_grad_norm", "train_fraction"),
+    *("max_grad_norm", "train_fraction", "test_fraction"),
 )
 
 UNBOUNDED = ("max_grad_norm",)

@@ -117,6 +117,19 @@ class Dataset:
             moved.__dict__["fingerprint"] = self.fingerprint
         return moved
 
+    def measured_on(self, share: float, seed: int) -> "Dataset":
+        """The same with that share of the validation and of the test images, see `subsample`.
+
+        Its fingerprint is that of the whole: these are still the same data.
+        """
+        few = replace(
+            self,
+            validation=subsample(self.validation, share, seed),
+            test=subsample(self.test, share, seed),
+        )
+        few.__dict__["fingerprint"] = self.fingerprint
+        return few
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the content, 16 hexadecimal digits: equal where and only where the data are.

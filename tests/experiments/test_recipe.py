@@ -131,6 +131,10 @@ def test_every_recipe_says_what_to_expect(name: str) -> None:
             "is a share ... at most 1, not 1.5",
         ),
         ([RAM_RECIPE, "--train-fraction", "0"], "train_fraction must be positive, not 0"),
+        (
+            [RAM_RECIPE, "--test-fraction", "1.5"],
+            "test_fraction is a share ... at most 1, not 1.5",
+        ),
         ([RAM_RECIPE, "--rho", "0.1"], "optimizer 'adam' takes no rho"),
         ([RAM_RECIPE, "--bonus", "nan"], "bonus must be a finite number"),
         ([RAM_RECIPE, "--std", "-1"], "std must be positive"),

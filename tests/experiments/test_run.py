@@ -244,6 +244,33 @@ def test_a_share_of_the_labels_is_all_that_is_learned_from(
     assert len({one["scenes"] for one in errors}) == 1
 
 
+def test_a_share_of_the_test_images_is_all_that_is_measured_on(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training stays whole, and the data are the same; where scenes differ, their name does."""
+    given: list[Dataset] = []
+    real = execute.train
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        given.append(arguments[3])
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(execute, "train", watched)
+    for words in ([], ["--test-fraction", "0.5"], ["--test-fraction", "0.5", "--seed", "1"]):
+        assert go(tiny, RAM_RECIPE, *words, *TINY) == 0
+    assert [len(one.train) for one in given] == [24, 24, 24]
+    for part in ("validation", "test"):
+        whole, half, again = (getattr(one, part) for one in given)
+        wanted = (whole.labels.bincount(minlength=10) + 1) // 2
+        assert torch.equal(half.labels.bincount(minlength=10), wanted)
+        assert torch.equal(half.images, again.images) and half.part == part
+    assert len({one.fingerprint for one in given}) == 1
+    found = [json.loads(path.read_text()) for path in tiny.rglob("result.json")]
+    assert {len(one["scenes"].split(", ")) for one in found} == {4, 5}
+    by_scenes = {one["scenes"]: one["figures"]["greedy"]["n"] for one in found}
+    assert len(by_scenes) == 2 and max(by_scenes.values()) == 24 > min(by_scenes.values())
+
+
 def test_the_pathwise_estimator_runs(tiny: Path) -> None:
     recipe = dataclasses.replace(
         RECIPES[RAM_RECIPE],

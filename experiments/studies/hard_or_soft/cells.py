@@ -44,14 +44,21 @@ class Task(NamedTuple):
     """Of a training, by kind of agent; most are over in about a minute of one core."""
     chance: float
     """The error of an answer that is a guess."""
+    share: float | None = None
+    """Of the validation and test images that are measured on, where all of them would take who sees
+    the whole longer than a training; None: all."""
 
 
 TASKS = {
     "cluttered-60": Task(100_000, {"window": 160_000, "reader": 80_000, "whole": 16_000}, 0.9),
-    "cluttered-100": Task(100_000, {"window": 160_000, "reader": 56_000, "whole": 10_000}, 0.9),
+    "cluttered-100": Task(
+        100_000, {"window": 160_000, "reader": 56_000, "whole": 10_000}, 0.9, share=0.2
+    ),
     "circle-square": Task(100_000, {"window": 96_000, "reader": 40_000, "whole": 64_000}, 0.5),
     "search-digits": Task(100_000, {"window": 160_000, "reader": 80_000, "whole": 24_000}, 8 / 9),
-    "cluttered-1024": Task(60_000, {"window": 10_000, "reader": 512, "whole": 256}, 0.9),
+    "cluttered-1024": Task(
+        60_000, {"window": 10_000, "reader": 512, "whole": 256}, 0.9, share=0.01
+    ),
 }
 
 
@@ -124,7 +131,8 @@ class Cell:
     """and in training."""
     pixels: int = 0
     work: float = 0.0
-    """By which cells are sorted: what a whole training costs, and a price for all other numbers."""
+    """By which cells are sorted: what a training costs, with what measures it, and a price for all
+    other numbers."""
     missing: str = ""
     """Why it cannot be trained yet, or at all."""
 
@@ -196,7 +204,7 @@ def _of(task: str, name: str, who: Who) -> Iterator[Cell]:
         return
     recipe = ELSEWHERE.get((name, task), f"{who.recipe}-{task}")
     changes: Settings = {"images": TASKS[task].images[who.kind], "keep": "best"} | who.changes
-    changes |= SIZES.get((name, task), {})
+    changes |= SIZES.get((name, task), {}) | {"test_fraction": TASKS[task].share}
     images = changes["images"]
     changes = {key: value for key, value in changes.items() if value is not None}
     changes["validate_every"] = max(1, images // VALIDATIONS)

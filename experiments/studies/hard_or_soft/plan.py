@@ -18,7 +18,7 @@ from hardattn.storage import replace_text
 from hardattn.world import World
 
 from ...build import built
-from ...recipe import Recipe, UsageError
+from ...recipe import ProblemOptions, Recipe, UsageError
 from ...recipes import RECIPES
 from ...run import build, estimator
 from ..soft.plan import changed
@@ -27,6 +27,7 @@ from .cells import (
     NONE_IS_BEST,
     TASKS,
     TOLERANCE,
+    VALIDATIONS,
     WIDEST,
     Cell,
     best_of_soft,
@@ -139,8 +140,16 @@ def measured(cell: Cell, root: Path | None = None) -> Cell:
         flops=flops,
         training_flops=learned.flops,
         pixels=before + world.looks * world.sensor.pixels(image),
-        work=recipe.training.images * float(learned.flops + ELEMENTWISE * learned.uncounted),
+        work=recipe.training.images * float(learned.flops + ELEMENTWISE * learned.uncounted)
+        + _measured_on(recipe.problem, root) * flops,
     )
+
+
+def _measured_on(problem: ProblemOptions, root: Path | None) -> float:
+    """Scenes that a run is measured on: in its validations, and in the end."""
+    data = _dataset(problem.dataset, root)
+    images = VALIDATIONS * len(data.validation) + len(data.test)
+    return images * problem.test_draws * (problem.test_fraction or 1.0)
 
 
 def _knob(cell: Cell) -> str:

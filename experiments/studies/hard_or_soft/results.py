@@ -4,6 +4,7 @@ import base64
 import json
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def outline(protocol: plan.Protocol) -> Json:
         name: {
             "weights": task.weights,
             "chance": task.chance,
-            "scenes": RECIPES[f"soft-{name}"].problem.scenes(),
+            "scenes": replace(RECIPES[f"soft-{name}"].problem, test_fraction=task.share).scenes(),
         }
         for name, task in TASKS.items()
     }
