@@ -16,6 +16,7 @@ from hardattn.storage import CheckpointError, read, replace_text
 
 from ..kinds import Json
 from .committed import RESULTS, STUDIES, absolute, pretty
+from .folder import result_name
 from .states import State, state
 
 SAVED = STUDIES / "ledger.json"
@@ -40,6 +41,7 @@ class Entry(NamedTuple):
     date: str
     error: float | None = None
     why: str = ""  # it failed
+    validation: float | None = None  # the least error there, of a run that left test images alone
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -83,11 +85,12 @@ def note(folders: Iterable[Path], results: Path = RESULTS) -> list[Entry]:
 
 
 def finished(result: Json) -> Entry:
-    """What a result says of its run."""
+    """What a result says of its run, or what is there of one that left the test images alone."""
     training, made = result["training"], result["made_with"]
     whole = result["recipe"].get("images")
     on_gpu = (training.get("made_with") or made).get("device", "cpu") != "cpu"
     wall = training.get("seconds")
+    tested = "figures" in result
     return Entry(
         result["name"],
         result["seed"],
@@ -99,7 +102,8 @@ def finished(result: Json) -> Entry:
         str(made.get("processor") or "unknown"),
         str(made.get("commit") or ""),
         str(made.get("finished") or ""),
-        result["figures"]["greedy"]["error"],
+        result["figures"]["greedy"]["error"] if tested else None,
+        validation=None if tested else min((error for _, error in training["curve"]), default=None),
     )
 
 
@@ -112,7 +116,8 @@ def _entry(one: State) -> Entry:
     """Of a run's folder; of one that did not end what its last checkpoint says."""
     folder = one.folder
     if one.state == DONE:
-        return finished(json.loads((folder / "result.json").read_text()))
+        there = (folder / result_name(validate_only) for validate_only in (False, True))
+        return finished(json.loads(next(path for path in there if path.exists()).read_text()))
     spent: Json = {}
     for path in sorted(folder.glob("checkpoints/step-*.pt")):
         try:
@@ -198,11 +203,13 @@ def _line(runs: Sequence[Entry]) -> str:
 
 
 def _became(runs: Sequence[Entry]) -> str:
-    """Nothing of those that all finished."""
+    """What there is to say of those that did not simply finish."""
     said = []
     for one in runs:
         if one.state != DONE:
             why = " ".join(one.why.replace("|", "/").split())
             share = f" at {one.images:,} of {one.of:,} images" if one.of else ""
             said.append(f"seed {one.seed} {one.state}{share}{f': {why}' if why else ''}")
+        elif one.validation is not None:
+            said.append(f"not tested: {100 * one.validation:.2f} % in validation")
     return "; ".join(said) or DONE

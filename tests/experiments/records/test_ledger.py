@@ -21,6 +21,8 @@ def run(top: Path, name: str, seed: int, **left: Any) -> Path:
     (folder / "sources.json").write_text(json.dumps({"commit": "abc", "files": {}}))
     if "result" in left:
         (folder / "result.json").write_text(json.dumps(left["result"]))
+    if "validated" in left:
+        (folder / "validated.json").write_text(json.dumps(left["validated"]))
     if "failed" in left:
         (folder / "failed.txt").write_text(left["failed"] + "\n")
     if "spent" in left:
@@ -75,6 +77,18 @@ def test_a_stopped_run_that_went_on_is_one(results: list[dict[str, Any]], tmp_pa
     (folder / "result.json").write_text(json.dumps(again))
     ledger.note([folder], tmp_path)
     assert len(ledger.entries(tmp_path)) == 2
+
+
+def test_a_trial_that_left_the_test_images_alone_is_told(
+    results: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    trial = {key: value for key, value in results[0].items() if key != "figures"}
+    trial["training"] = {**trial["training"], "curve": [[1000, 0.25], [2000, 0.125]]}
+    run(tmp_path / "runs", "ram-cluttered-digits", 0, validated=trial)
+    (found,) = ledger.note([tmp_path / "runs"], tmp_path)
+    assert (found.state, found.error, found.validation) == ("finished", None, 0.125)
+    assert ledger.entries(tmp_path) == [found]
+    assert "not tested: 12.50 % in validation" in ledger.markdown(tmp_path)
 
 
 def test_the_wall_s_hours_are_no_core_hours(results: list[dict[str, Any]], tmp_path: Path) -> None:
