@@ -222,10 +222,8 @@ def test_what_may_be_combined_runs(tiny: Path, words: list[str]) -> None:
     result_in(tiny)
 
 
-def test_a_share_of_the_labels_is_all_that_is_learned_from(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Validation and test stay whole."""
+def datasets_given(monkeypatch: pytest.MonkeyPatch) -> list[Dataset]:
+    """What each training from here on is given, in order."""
     given: list[Dataset] = []
     real = execute.train
 
@@ -234,6 +232,14 @@ def test_a_share_of_the_labels_is_all_that_is_learned_from(
         return real(*arguments, **options)
 
     monkeypatch.setattr(execute, "train", watched)
+    return given
+
+
+def test_a_share_of_the_labels_is_all_that_is_learned_from(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Validation and test stay whole."""
+    given = datasets_given(monkeypatch)
     for share in ("1", "0.5"):
         assert go(tiny, RAM_RECIPE, "--train-fraction", share, *TINY) == 0
     counts = [one.train.labels.bincount(minlength=10) for one in given]
@@ -248,14 +254,7 @@ def test_a_share_of_the_test_images_is_all_that_is_measured_on(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Training stays whole, and the data are the same; where scenes differ, their name does."""
-    given: list[Dataset] = []
-    real = execute.train
-
-    def watched(*arguments: Any, **options: Any) -> Any:
-        given.append(arguments[3])
-        return real(*arguments, **options)
-
-    monkeypatch.setattr(execute, "train", watched)
+    given = datasets_given(monkeypatch)
     for words in ([], ["--test-fraction", "0.5"], ["--test-fraction", "0.5", "--seed", "1"]):
         assert go(tiny, RAM_RECIPE, *words, *TINY) == 0
     assert [len(one.train) for one in given] == [24, 24, 24]
