@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hardattn.distributions import Gaussian
-from hardattn.nn.heads import Scalar, later
+from hardattn.nn.heads import Scalar, answering, later
 from hardattn.nn.layers import Core
 from hardattn.rollout import Decision
 from hardattn.world import Observation
@@ -120,6 +120,8 @@ class DRAM(Narrowing):
         std_from: The share of training after which it begins to fall.
         balance: What the policy's gradient is multiplied by below the emission (the paper's
             lambda).
+        pairs_of: Classes of which an answer is a pair, to read it off two heads of one class each
+            (`PairHead`); by default one head has all answers.
     """
 
     def __init__(
@@ -135,6 +137,7 @@ class DRAM(Narrowing):
         std_end: float | None = None,
         std_from: float = 0.0,
         balance: float = 1.0,
+        pairs_of: int | None = None,
     ):
         super().__init__()
         self.spread_from(std, std_end, std_from)
@@ -144,7 +147,7 @@ class DRAM(Narrowing):
         self.upper = Core("lstm", hidden, hidden)
         self.context = context_net(tuple(context), 2 * hidden, filters)
         self.classifier = nn.Sequential(
-            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes)
+            nn.Linear(hidden, hidden), nn.ReLU(), answering(hidden, classes, pairs_of)
         )
         self.emission = nn.Linear(hidden, 2)
         self.critic = Scalar(hidden)

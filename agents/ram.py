@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from hardattn.distributions import Gaussian
 from hardattn.episode import linear
-from hardattn.nn.heads import Scalar, later
+from hardattn.nn.heads import Scalar, answering, later
 from hardattn.nn.layers import Core, CoreKind, GlimpseNet
 from hardattn.nn.networks import Encoder, Made, own
 from hardattn.rollout import Decision
@@ -39,6 +39,8 @@ class RAM(Narrowing):
         joint: Let the policy's gradient train the core as well.
         filters: Channels of a 3x3 convolution that glimpses go through first; by default none.
         filter_stride: Its stride, in pixels of the glimpse; by default 1.
+        pairs_of: Classes of which an answer is a pair, to read it off two heads of one class each
+            (`PairHead`); by default one head has all answers.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class RAM(Narrowing):
         joint: bool = False,
         filters: int | None = None,
         filter_stride: int | None = None,
+        pairs_of: int | None = None,
     ):
         super().__init__()
         self.spread_from(std, std_end, std_from)
@@ -67,7 +70,7 @@ class RAM(Narrowing):
         else:
             self.glimpse = Encoder(own(encoder), glimpse, 2, where, hidden)
         self.core = Core(core, hidden, hidden)
-        self.classifier = nn.Linear(hidden, classes)
+        self.classifier = answering(hidden, classes, pairs_of)
         self.locator = nn.Linear(hidden, 2)
         self.critic = Scalar(hidden)
 

@@ -61,3 +61,45 @@ class Scalar(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)[..., 0]
+
+
+class PairHead(nn.Module):
+    """Log-probabilities of all pairs of K classes, off two softmaxes of one class each.
+
+    p(a and b) = p1(a) p2(b) + p1(b) p2(a), or p1(a) p2(a) where both are the same: which of the two
+    saw which is summed out. So what is learned of a class in one pair holds in all others; a linear
+    layer learns each pair for itself. (..., D) -> (..., K (K + 1) / 2), the smallest first, in the
+    order of `itertools.combinations_with_replacement`.
+    """
+
+    first: Tensor
+    second: Tensor
+
+    def __init__(self, features: int, classes: int):
+        super().__init__()
+        self.each = nn.Linear(features, 2 * classes)
+        first, second = torch.triu_indices(classes, classes)
+        self.register_buffer("first", first, persistent=False)
+        self.register_buffer("second", second, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one, other = self.each(x).unflatten(-1, (2, -1)).log_softmax(-1).unbind(-2)
+        straight = one[..., self.first] + other[..., self.second]
+        crossed = one[..., self.second] + other[..., self.first]
+        same = self.first == self.second
+        return torch.where(same, straight, torch.logaddexp(straight, crossed))
+
+
+def answering(features: int, answers: int, pairs_of: int | None = None) -> nn.Module:
+    """A linear layer for that many answers; or a `PairHead`, if they are pairs of so many classes.
+
+    Raises ValueError if they are not as many.
+    """
+    if pairs_of is None:
+        return nn.Linear(features, answers)
+    if pairs_of * (pairs_of + 1) // 2 != answers:
+        raise ValueError(
+            f"of {pairs_of} classes there are {pairs_of * (pairs_of + 1) // 2} pairs, and "
+            f"{answers} answers: give pairs_of=None, or scenes of pairs"
+        )
+    return PairHead(features, pairs_of)

@@ -1,11 +1,14 @@
 """Heads that nothing waits for: the same numbers, all looks at once."""
 
+import itertools
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from hardattn.episode import episode
-from hardattn.nn.heads import Later, Scalar, at_once, later
+from hardattn.nn.heads import Later, PairHead, Scalar, answering, at_once, later
+from hardattn.scenes.pairs import of_pair, which
 
 
 def test_apart_from_a_rollout_a_head_is_applied_now() -> None:
@@ -45,3 +48,35 @@ def test_a_scalar_is_a_linear_head_of_one_number() -> None:
     plain.load_state_dict(scalar.state_dict())
     x = torch.randn(2, 5, 4)
     assert torch.equal(scalar(x), plain(x)[..., 0])
+
+
+@pytest.mark.parametrize("classes", [1, 2, 4, 10])
+def test_a_head_of_pairs_is_two_heads_whose_order_is_summed_out(classes: int) -> None:
+    """By enumeration of who saw which; in the order in which scenes of pairs call their answers."""
+    torch.manual_seed(0)
+    head, names = PairHead(6, classes), tuple(map(str, range(classes)))
+    x = torch.randn(2, 3, 6)
+    one, other = head.each(x).unflatten(-1, (2, classes)).softmax(-1).unbind(-2)
+    wanted = torch.zeros(2, 3, len(of_pair(names)))
+    for a, b in itertools.product(range(classes), repeat=2):
+        number = which(torch.tensor([a]), torch.tensor([b]), names, "pair").item()
+        wanted[..., number] += one[..., a] * other[..., b]
+    assert torch.allclose(head(x).exp(), wanted, atol=1e-6)
+    assert torch.allclose(wanted.sum(-1), torch.ones(2, 3))
+
+
+@pytest.mark.parametrize("answer", range(6))
+def test_a_head_of_pairs_that_is_as_sure_as_can_be_has_gradients(answer: int) -> None:
+    head = PairHead(2, 3)
+    x = torch.tensor([[1e4, -1e4]], requires_grad=True)
+    head(x)[0, answer].backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
+def test_answers_that_are_no_pairs_are_refused() -> None:
+    assert isinstance(answering(4, 10), nn.Linear)
+    assert isinstance(answering(4, 55, 10), PairHead)
+    for answers in (10, 19, 54):
+        with pytest.raises(ValueError, match=f"55 pairs, and {answers} answers"):
+            answering(4, answers, 10)
