@@ -123,6 +123,7 @@ class Family:
             sentence
             for sentence, holds in (
                 (" Later answers weigh more.", weighs(self.gain)),
+                (" Pairs are read off two heads.", self.ram.options.get("pairs_of")),
                 (" The first look is at the centre.", self.better.get("first") == "centre"),
                 (" Scenes are changed in training (--augment).", self.better.get("augment")),
             )

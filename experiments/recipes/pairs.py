@@ -4,7 +4,7 @@ from hardattn.training.options import TrainOptions
 
 from ..kinds import Settings
 from ..recipe import ProblemOptions, Recipe, Spec
-from .family import DEPARTS, GAIN, Family
+from .family import GAIN, Family
 from .mnist import WIDE
 
 # The budget of what was measured first.
@@ -15,6 +15,10 @@ FEW: Settings = {
     "validate_every": 50_000,
 }
 
+# What is learned of a digit in one of its ten pairs is to hold in all: with one head for 55 answers
+# RAM whose looks are led to digits has a cross-entropy of 3.3 after 300,000 scenes, with this 2.1.
+OF_DIGITS: Settings = {"pairs_of": 10}
+
 PAIR = Family(
     problem=ProblemOptions(
         dataset="mnist",
@@ -23,7 +27,8 @@ PAIR = Family(
         looks=5,
     ),
     scene="Two digits of MNIST anywhere on 100x100, 55 answers; five looks of 12x12, 4 scales.",
-    ram=WIDE.but(core="lstm"),
+    ram=WIDE.but(core="lstm", **OF_DIGITS),
+    gain=GAIN.but(late=2.0),
     training=TrainOptions(images=6_000_000, batch_size=256, lr=3e-3, validate_every=200_000),
     plain=Spec("ram", core="lstm", std=0.2),
     apart=TrainOptions(**FEW),
@@ -38,16 +43,13 @@ DRAM = Spec(
     std_end=0.04,
     std_from=0.4,
     balance=0.3,
+    **OF_DIGITS,
 )
 CLIPPED: Settings = {"max_grad_norm": 1.0, "lr": 2e-3}
 DRAM_DEPARTS = (
     "Departs from the paper: a look is paid for what it adds to the belief in the truth; an answer "
-    "is learned after every look; draws narrow while it learns; sizes are ours; Adam."
-)
-
-LED = (
-    "For a tenth of training its looks are led to digits, so that training, and it alone, is told "
-    "where these are."
+    "is learned after every look, and the later the more; the answer is read off two heads of one "
+    "digit each; draws narrow while it learns; sizes are ours; Adam."
 )
 
 PAIRS: dict[str, Recipe] = {
@@ -61,7 +63,7 @@ PAIRS: dict[str, Recipe] = {
         "DRAM, no context",
         f"DRAM (Ba et al. 2015) that is told nothing before it looks. {DRAM_DEPARTS}",
         DRAM,
-        estimator=GAIN,
+        estimator=PAIR.gain,
         **CLIPPED,
     ),
     "dram-pairs": PAIR.recipe(
@@ -69,26 +71,7 @@ PAIRS: dict[str, Recipe] = {
         f"DRAM (Ba et al. 2015), which has 5 % in the paper. {DRAM_DEPARTS}",
         DRAM,
         context="coarse",
-        estimator=GAIN,
-        **CLIPPED,
-    ),
-    # Nobody knows 55 answers before some looks hit a digit, and no look is worth anything before.
-    "ram-led-pairs": PAIR.recipe(
-        "RAM, led to digits at first",
-        f"RAM (Mnih et al. 2014) as well as we can. {DEPARTS} {LED}",
-        PAIR.ram,
-        estimator=GAIN,
-        led=0.1,
-        led_by="target",
-    ),
-    "dram-led-pairs": PAIR.recipe(
-        "DRAM, led to digits at first",
-        f"DRAM (Ba et al. 2015). {DRAM_DEPARTS} {LED}",
-        DRAM,
-        context="coarse",
-        estimator=GAIN,
-        led=0.1,
-        led_by="target",
+        estimator=PAIR.gain,
         **CLIPPED,
     ),
     "dram-learned-baseline-pairs": PAIR.recipe(
@@ -100,10 +83,17 @@ PAIRS: dict[str, Recipe] = {
         max_grad_norm=1.0,
         **FEW,
     ),
-    "random-dram-pairs": PAIR.recipe(
-        "random looks, DRAM",
-        "DRAM's observer, trained for looks that fall anywhere.",
-        DRAM.but(script="random"),
-        **CLIPPED,
-    ),
+    **{
+        f"{script}-dram-pairs": PAIR.recipe(
+            f"{script} looks, DRAM",
+            f"DRAM's observer, trained for looks that {fall}.",
+            DRAM.but(script=script),
+            estimator=PAIR.gain,
+            **CLIPPED,
+        )
+        for script, fall in (
+            ("random", "fall anywhere"),
+            ("raster", "go over the image line by line"),
+        )
+    },
 }
