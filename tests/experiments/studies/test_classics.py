@@ -46,6 +46,11 @@ def test_nothing_is_run_where_nothing_is_committed(tmp_path: Path) -> None:
     assert cells_of(text, "8", "best", "`ram-cluttered-60`")[5:8] == ["4.04", "2.13", "2"]
 
 
+def test_what_has_a_row_has_a_recipe() -> None:
+    named = {f"{one}-{task.suffix}" for task in TASKS for one in (*task.best, *task.published)}
+    assert named <= RECIPES.keys()
+
+
 def test_ours_stand_beside_the_published(tmp_path: Path) -> None:
     commit(tmp_path, "ram-mnist", [0.006, 0.007, 0.008])
     commit(tmp_path, "ram-mnist", [0.04], looks=2)
