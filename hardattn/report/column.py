@@ -1,9 +1,10 @@
 """What a column of a table is, and what most of them say: a figure of a pass, over seeds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from hardattn.report.rows import Row, Table, figure
+from hardattn.statistics.curves import last_quarter
 from hardattn.statistics.intervals import Estimate
 
 Cell = Estimate | float | str | None
@@ -104,3 +105,9 @@ def estimate_text(estimate: Estimate, decimals: int, sign: bool = False) -> str:
     if estimate.low is None or estimate.high is None:
         return point.replace("-", "−")
     return f"{point} [{estimate.low:{form}}, {estimate.high:{form}}]".replace("-", "−")
+
+
+def quarter_text(curves: Iterable[Sequence[Sequence[float]]]) -> str:
+    """`−2.0`: by how many points validation errors fell in the last quarter of a training."""
+    told = last_quarter(curves)
+    return "–" if told is None else f"{100 * told.fell:+.1f}".replace("-", "−")

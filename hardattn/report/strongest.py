@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from hardattn.report.controls import controls
 from hardattn.report.policy_gain import RETRAINED, Gain, gain_of
 from hardattn.report.runs import Group, ReportError, Run
+from hardattn.statistics.curves import last_quarter
 from hardattn.statistics.intervals import (
     Estimate,
     paired_cluster_difference,
@@ -17,7 +18,6 @@ from hardattn.statistics.intervals import (
 
 BEST_PATH = "the best fixed path"
 TOO_SHORT = "too short"
-FALLING, LEAST = 0.2, 0.01  # of the error, in the last quarter of a training; and at least so much
 
 
 class Control(NamedTuple):
@@ -88,20 +88,10 @@ def _negative(gap: Estimate) -> Estimate:
 def too_short(group: Group) -> bool:
     """Whether its error was still falling when its training ended, so that more may change it.
 
-    That is by more than a fifth in the last quarter of the training, of the validation error, and
-    by a point at least; in the mean over seeds.
+    In the mean over seeds, by `LastQuarter.falling`.
     """
-    befores, ends = [], []
-    for run in group.runs:
-        curve = run.result.training.get("curve") or []
-        early = [point for point in curve if point[0] <= 0.75 * curve[-1][0]]
-        if early:
-            befores.append(early[-1][1])
-            ends.append(curve[-1][1])
-    if not befores:
-        return False
-    before, end = sum(befores) / len(befores), sum(ends) / len(ends)
-    return bool(before - end > max(LEAST, FALLING * before))
+    told = last_quarter(run.result.training.get("curve") or [] for run in group.runs)
+    return told is not None and told.falling
 
 
 def difference(one: Group, other: Group) -> Estimate:

@@ -13,6 +13,7 @@ from hardattn.statistics.crossed import (
     two_way_difference,
     two_way_interval,
 )
+from hardattn.statistics.curves import last_quarter
 from hardattn.statistics.intervals import (
     Estimate,
     bootstrap_interval,
@@ -52,6 +53,12 @@ class Standing:
     """and of one to the best control."""
     verdict: str = ""
     looking: str = ""
+
+    @property
+    def falling(self) -> bool:
+        """Whether its validation error still fell when its training ended."""
+        told = last_quarter(run["curve"] for run in self.cell["runs"])
+        return told is not None and told.falling
 
 
 def by_key(found: Json) -> Cells:

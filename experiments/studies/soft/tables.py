@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from hardattn.attention import BLOCKS, HEADS
-from hardattn.report.column import estimate_text
+from hardattn.report.column import estimate_text, quarter_text
 from hardattn.report.render.grid import heading, row_of
 from hardattn.report.rows import percent_over_seeds
 from hardattn.statistics.intervals import Estimate
@@ -80,7 +80,13 @@ def _table(chosen: Sequence[Standing], found: Found, full: bool) -> str:
     control = next(row for row in found["rows"] if row["kind"] == "control")
     for one in chosen:
         said = [one.verdict] if full else []
-        told = [*_errors(one), *said, _fall(one.row), *_what(one.row), *_cost(one.row, control)]
+        told = [
+            *_errors(one),
+            *said,
+            quarter_text(one.row["curve"]),
+            *_what(one.row),
+            *_cost(one.row, control),
+        ]
         lines.append(row_of([_name(one.row), str(len(one.row["seeds"])), *told]))
     return "\n".join(lines)
 
@@ -119,17 +125,6 @@ def _errors(one: Standing) -> list[str]:
 
 def _points(found: Estimate | None) -> str:
     return "–" if found is None else estimate_text(found, 1, sign=True)
-
-
-def _fall(row: Measured) -> str:
-    """By how many points the validation error still fell in the last quarter of the training."""
-    falls = []
-    for curve in row["curve"]:
-        images, error = curve[-1]
-        before = [point for point in curve if point[0] <= 0.75 * images]
-        if before:
-            falls.append(100 * (error - before[-1][1]))
-    return _signed(f"{sum(falls) / len(falls):+.1f}") if falls else "–"
 
 
 def _signed(text: str) -> str:

@@ -161,17 +161,3 @@ def _sure(run: Json, measure: Measure) -> float:
     if found is None:
         raise ValueError(f"{run['name']}, seed {run['seed']}: no {measure.key} was measured")
     return found
-
-
-def still_falling(runs: Runs) -> float | None:
-    """Points of validation error that were lost in the last quarter of the training, or nearly it.
-
-    Mean over seeds; None where there is no curve.
-    """
-    falls = []
-    for run in runs.values():
-        curve = run["training"]["curve"]
-        before = [error for images, error in curve if images <= 0.76 * curve[-1][0]]
-        if before:
-            falls.append(100 * (curve[-1][1] - before[-1]))
-    return sum(falls) / len(falls) if falls else None

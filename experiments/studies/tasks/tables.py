@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hardattn.report.column import estimate_text
+from hardattn.report.column import estimate_text, quarter_text
 from hardattn.report.render.grid import heading, row_of
 from hardattn.statistics.intervals import Estimate
 
@@ -18,7 +18,6 @@ from .results import (
     Standing,
     over_seeds,
     standings,
-    still_falling,
 )
 
 AROUND = (Measure("pointing", "pointing %"), Measure("energy", "energy %"))
@@ -64,8 +63,10 @@ def _table(task: Asked, stand: Sequence[Standing]) -> str:
         cells += [_text(one.gain, first, True), f"`{one.control}`" if one.control else "–"]
         cells += [_text(each, first, True) for each in one.replaced]
         cells += [_point(one.runs, each) for each in shown]
-        fall = None if task is PRETEXT else still_falling(one.runs)  # before a probe it is chance
-        lines.append(row_of([*cells, *_budget(one.runs, fall), one.verdict]))
+        curves = [run["training"]["curve"] for run in one.runs.values()]
+        # Before a probe it is chance.
+        cells.append("–" if task is PRETEXT else quarter_text(curves))
+        lines.append(row_of([*cells, *_budget(one.runs), one.verdict]))
     return "\n".join(lines)
 
 
@@ -79,14 +80,13 @@ def _point(runs: Runs, measure: Measure) -> str:
     return "–" if found is None else f"{found.point:.{measure.decimals}f}"
 
 
-def _budget(runs: Runs, fall: float | None) -> list[str]:
-    """How much error still fell, images of a seed, and minutes of a core."""
+def _budget(runs: Runs) -> list[str]:
+    """Images of a seed, and minutes of a core."""
     one = next(iter(runs.values()))
     spent = [run["training"].get("cpu_seconds") for run in runs.values()]
     known = [seconds for seconds in spent if seconds is not None]
     minutes = f"{sum(known) / len(known) / 60:.1f}" if known else "–"
-    said = "–" if fall is None else f"{fall:+.1f}".replace("-", "−")
-    return [said, f"{one['training']['images']:,}", minutes]
+    return [f"{one['training']['images']:,}", minutes]
 
 
 def _few_labels(task: Asked, results: Path) -> str:

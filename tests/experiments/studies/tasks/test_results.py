@@ -12,7 +12,6 @@ from hardattn.experiments.studies.tasks.results import (
     changed,
     standing,
     standings,
-    still_falling,
 )
 from hardattn.experiments.studies.tasks.tables import markdown
 
@@ -119,9 +118,3 @@ def test_a_mixture_is_told_by_task(tmp_path: Path) -> None:
     runs = [run | {"shares": shares} for run in json.loads(path.read_text())]
     path.write_text(json.dumps(runs))
     assert "| `blocks.0` | 25.0 [25.0, 25.0] | 75.0 [75.0, 75.0] |" in markdown(tmp_path)
-
-
-def test_the_last_quarter_is_of_the_validation_error() -> None:
-    run = {"training": {"curve": [[25, 0.9], [50, 0.6], [75, 0.4], [100, 0.38]]}}
-    assert still_falling({0: run}) == pytest.approx(-2.0)
-    assert still_falling({0: {"training": {"curve": [[100, 0.4]]}}}) is None
