@@ -12,6 +12,7 @@ from hardattn.statistics.intervals import Estimate
 
 from ...kinds import Json
 from ..series import MARKERS
+from .cells import AGENTS
 from .compare import by_key
 from .results import spending
 
@@ -65,7 +66,10 @@ MARKED = "Lines are means over training seeds, thin lines the seeds, bands 95 % 
 
 
 def _said(reading: str) -> str:
-    return f"{reading} {MARKED} All agents of a task have as many weights, within a tenth."
+    return (
+        f"{reading} {MARKED} Grey are those that see everything at once. All agents of a task have "
+        "as many weights, within a tenth."
+    )
 
 
 def _by_look(run: Json) -> Line:
@@ -77,8 +81,15 @@ def _by_flops(cell: Json, run: Json) -> Line:
 
 
 def _series(cell: Json, names: Sequence[str], lines: Sequence[Line]) -> Series:
-    at = names.index(cell["agent"])
-    return _drawn(cell["title"], PALETTE[at % len(PALETTE)], MARKERS[at % len(MARKERS)], lines)
+    return _drawn(cell["title"], *style_of(cell["agent"], names), lines)
+
+
+def style_of(agent: str, names: Sequence[str]) -> tuple[str, str]:
+    """Its colour and marker: who chooses looks has a colour, who sees all at once is grey."""
+    looks = agent in AGENTS and AGENTS[agent].looks
+    alike = [name for name in names if (name in AGENTS and AGENTS[name].looks) == looks]
+    at, colours = alike.index(agent), PALETTE if looks else GREYS
+    return colours[at % len(colours)], MARKERS[at % len(MARKERS)]
 
 
 def _drawn(label: str, colour: str, marker: str, lines: Sequence[Line]) -> Series:

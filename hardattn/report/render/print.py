@@ -265,15 +265,21 @@ def _logarithmic(
 ) -> Callable[[float], float]:
     """Make it end at 1, 2 or 5 times powers of ten; returns what puts on an end what is beyond.
 
-    All that was measured is inside, and the intervals' upper ends are.
+    All that was measured is inside, and the intervals' upper ends are. Where something was 0, the
+    lower end is called so, and lies below all else.
     """
-    seen = [value for one in series for seed in one.seeds for value in seed if value > 0]
+    measured = [value for one in series for seed in one.seeds for value in seed]
+    seen, zero = [value for value in measured if value > 0], any(value <= 0 for value in measured)
     ends = [mean.high for one in series for mean in one.mean if mean.high is not None]
-    first = max((mark for mark in MARKS if mark <= min(seen, default=1.0)), default=MARKS[0])
+    least = min(seen, default=1.0)
+    below = [mark for mark in MARKS if mark < least or (mark == least and not zero)]
+    first = max(below, default=MARKS[0])
     top = max([*seen, *ends], default=1.0)
     last = next((mark for mark in MARKS if mark >= top and mark > first), MARKS[-1])
     axis.set_major_locator(FixedLocator([mark for mark in MARKS if first <= mark <= last]))
-    axis.set_major_formatter(FuncFormatter(mark_text))
+    axis.set_major_formatter(
+        FuncFormatter(lambda value, _: "0" if zero and value <= first else mark_text(value))
+    )
     axis.set_minor_locator(NullLocator())
     limit(first, last)
     return lambda value: min(max(value, first), last)

@@ -162,7 +162,7 @@ def test_no_errors_at_all_are_on_the_axis() -> None:
     none = Estimate(0.0, 0.0, 0.0, 2, "student-t")
     one = Series("one", "#2f7ed8", "o", (1.0, 2.0), (none, none), ((0.0, 0.0), (0.0, 0.0)))
     axes = drawn_on(Curves("looks", "error", (one, series(20.0, 10.0))))
-    assert {y for stroke in strokes(axes)[:3] for _, y in stroke} == {axes.get_ylim()[0]} == {10.0}
+    assert {y for stroke in strokes(axes)[:3] for _, y in stroke} == {axes.get_ylim()[0]} == {5.0}
 
 
 def test_print_is_seven_inches_of_the_same_strokes() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from hardattn.experiments.studies.figures import figures
-from hardattn.experiments.studies.hard_or_soft.figures import of_groups
+from hardattn.experiments.studies.hard_or_soft.cells import AGENTS, best_of_soft
+from hardattn.experiments.studies.hard_or_soft.figures import of_groups, style_of
+from hardattn.report.page.theme import GREYS
 from hardattn.report.render.print import Curves, printed
 from hardattn.report.runs import Group, read
 
@@ -49,3 +51,11 @@ def test_there_is_none_without_both_or_without_their_cost() -> None:
     untold = group("cnn-digits", None, [2304])
     for groups in ([ram], [cnn], [ram, untold], []):
         assert of_groups(groups, "me") == []
+
+
+def test_no_two_agents_are_drawn_alike_and_grey_is_who_sees_everything() -> None:
+    whos = AGENTS | best_of_soft()
+    styles = {name: style_of(name, list(whos)) for name in whos}
+    assert len({*styles.values()}) == len(whos) > 10
+    for name, who in whos.items():
+        assert (styles[name][0] in GREYS) != who.looks
