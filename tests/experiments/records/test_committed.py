@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from hardattn.experiments.cli import main
+from hardattn.experiments.command_line.parse import called
 from hardattn.experiments.recipes import RECIPES
 from hardattn.experiments.recipes.expected import FILE
 from hardattn.experiments.records import committed
+from hardattn.experiments.revive import recipe_of
 from tests.support.runs import write_run
 
 
@@ -20,6 +22,21 @@ def test_what_recipes_expect_is_what_the_committed_results_say() -> None:
         measured = (committed.RESULTS / f"{name}.json").exists()
         assert measured == (name in known) == (recipe.minutes > 0)
         assert measured == (recipe.expect != "not measured yet")
+
+
+def test_results_are_of_the_recipe_that_their_name_means() -> None:
+    """If not, the command under a table trains something else: train these again."""
+    found = {}
+    for file in sorted(committed.RESULTS.glob("*.json")):
+        for result in json.loads(file.read_text(encoding="utf-8")):
+            # A stride that is not said is one of 1, which older results say.
+            if result["recipe"].get("filter_stride") == 1:
+                result["recipe"]["filter_stride"] = None
+            name = result["name"].partition(",")[0]
+            label, _ = called(name, RECIPES[name].complete(), recipe_of(result, file))
+            if label != result["name"]:
+                found[f"{file.name}, seed {result['seed']}"] = label
+    assert not found
 
 
 def test_expectations_are_written_with_the_results(
