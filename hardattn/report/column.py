@@ -110,4 +110,6 @@ def estimate_text(estimate: Estimate, decimals: int, sign: bool = False) -> str:
 def quarter_text(curves: Iterable[Sequence[Sequence[float]]]) -> str:
     """`−2.0`: by how many points validation errors fell in the last quarter of a training."""
     told = last_quarter(curves)
-    return "–" if told is None else f"{100 * told.fell:+.1f}".replace("-", "−")
+    if told is None:
+        return "–"
+    return f"{round(100 * told.fell, 1) + 0.0:+.1f}".replace("-", "−")  # never "−0.0"

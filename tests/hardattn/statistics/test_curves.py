@@ -15,6 +15,7 @@ def test_the_last_quarter_is_the_mean_over_seeds() -> None:
     assert told == pytest.approx((0.4, 0.34))
     assert told.fell == pytest.approx(-0.06)
     assert quarter_text([FALLS, STANDS]) == "−6.0"
+    assert quarter_text([[[75, 0.4], [100, 0.3999]]]) == "+0.0"
 
 
 def test_an_error_falls_by_a_fifth_and_by_a_point() -> None:
