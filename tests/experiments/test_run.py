@@ -118,7 +118,9 @@ def test_how_images_are_resized_is_in_the_help(capsys: pytest.CaptureFixture[str
 def test_words_have_no_sum(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["ram-pairs", "--dataset", "fashion_mnist", "--answer", "sum", *TINY]
     fails(capsys, 2, "the class 'T-shirt/top' is none: ask for the pair", tiny, *words)
-    assert go(tiny, "ram-pairs", "--dataset", "mnist", "--answer", "sum", *TINY) == 0
+    words = ["ram-pairs", "--dataset", "mnist", "--answer", "sum", *TINY]
+    fails(capsys, 2, "55 pairs, and 19 answers: give pairs_of=None", tiny, *words)
+    assert go(tiny, *words, "--pairs-of", "None") == 0
     assert result_in(tiny)["world"]["classes"] == [str(total) for total in range(19)]
 
 
