@@ -77,7 +77,10 @@ class Search:
         self.study = opened(storage or journal(Path(self.run.out)), self.name)
 
     def begin(self) -> None:
-        """Draw the settings of all trials that were not drawn yet."""
+        """Draw the settings of all trials that were not drawn yet.
+
+        What ended without being kept, as the process that was to keep it was stopped, is kept now.
+        """
         import optuna
 
         for number in range(len(self.study.trials), self.trials):
@@ -85,6 +88,10 @@ class Search:
             trial = self.study.ask()
             for each in self.space:
                 each.draw(trial)
+        for kept in self.found():
+            training = self.training(kept)
+            if not kept.over and training.finished:
+                self._finished(kept, training)
 
     def found(self) -> list[Trial]:
         """All trials, in their order."""
@@ -117,8 +124,7 @@ class Search:
             if trial.over or one is None:
                 continue
             if training.finished:
-                error = judged(self.recipe, training.result)
-                self.study.tell(trial.number, error, skip_if_finished=True)
+                self._finished(trial, training)
             elif why := failed(one):
                 self._failed(trial, why)
 
@@ -149,6 +155,11 @@ class Search:
     def chosen(self, trial: Trial) -> Origin:
         """The recipe with the settings of a trial, for all of its images."""
         return Origin(self.base, overrides(self.base, self.full.changed(trial.values)))
+
+    def _finished(self, trial: Trial, training: Training) -> None:
+        """Keep what a trial came to."""
+        error = judged(self.recipe, training.result)
+        self.study.tell(trial.number, error, skip_if_finished=True)
 
     def _failed(self, trial: Trial, why: str) -> None:
         """Keep that a trial failed."""

@@ -158,3 +158,14 @@ def test_what_cannot_be_searched_is_said(
     assert main(["sweep", "ram-digits", "--search", "2", "--out", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert said == "error: optuna is missing: pip install 'hardattn[optuna]'\n"
+
+
+def test_a_trial_that_ended_while_nobody_kept_it_is_kept_when_it_goes_on(tmp_path: Path) -> None:
+    found = search(tmp_path)
+    ended(found.commands()[1], 0.25)  # and the process is killed before it notes that
+    assert found.best() is None
+    again = search(tmp_path)
+    best = again.best()
+    assert best is not None
+    assert (best.number, best.error) == (1, pytest.approx(0.25))
+    assert len(again.commands()) == 2
