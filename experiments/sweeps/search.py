@@ -89,8 +89,7 @@ class Search:
             for each in self.space:
                 each.draw(trial)
         for kept in self.found():
-            training = self.training(kept)
-            if not kept.over and training.finished:
+            if not kept.over and (training := self.training(kept)).finished:
                 self._finished(kept, training)
 
     def found(self) -> list[Trial]:

@@ -97,9 +97,9 @@ def answering(features: int, answers: int, pairs_of: int | None = None) -> nn.Mo
     """
     if pairs_of is None:
         return nn.Linear(features, answers)
-    if pairs_of * (pairs_of + 1) // 2 != answers:
+    if (pairs := pairs_of * (pairs_of + 1) // 2) != answers:
         raise ValueError(
-            f"of {pairs_of} classes there are {pairs_of * (pairs_of + 1) // 2} pairs, and "
-            f"{answers} answers: give pairs_of=None, or scenes of pairs"
+            f"of {pairs_of} classes there are {pairs} pairs, and {answers} answers: "
+            "give pairs_of=None, or scenes of pairs"
         )
     return PairHead(features, pairs_of)

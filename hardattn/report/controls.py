@@ -11,17 +11,8 @@ SCRIPTS = ("random", "centre", "raster", "oracle")
 FAIR = ("random", "centre", "raster", "path")  # those that are told nothing of the target
 # Settings of an agent that its answers are made by, as far as agents share them.
 OBSERVER = (
-    *(
-        "core",
-        "hidden",
-        "what",
-        "where",
-        "filters",
-        "filter_stride",
-        "encoder",
-        "features",
-        "pairs_of",
-    ),
+    *("core", "hidden", "what", "where", "filters", "filter_stride", "encoder", "features"),
+    "pairs_of",
     "share",  # of the cells that a glimpse shows
 )
 
