@@ -176,7 +176,9 @@ def whole(figure: Figure) -> Canvas:
 
 def _columns(entries: int) -> int:
     """Of a legend: one line, unless names would no longer fit beside each other."""
-    return max(1, entries) if entries <= ONE_LINE else 4
+    if entries <= ONE_LINE:
+        return max(1, entries)
+    return 4 if entries <= 12 else 3  # among so many some names are long
 
 
 def draw(panel: Curves | Dots, axes: Axes) -> None:
