@@ -1,9 +1,9 @@
-"""Large scenes as they might have been as well: windows on them are changed when they are read.
+"""Scenes as they might have been as well, changed when they are read.
 
-What `augment` does to pixels, done to those alone that a look shows: moved, scaled and mirrored by
-one affine map, however many changes it is made of, so that what one of them moves out of sight
-another can bring back; and then in another light. Who sees everything is shown the same, to within
-the rounding of a grey level.
+What `augment` does: moved, scaled and mirrored by one affine map, however many changes it is made
+of, so that pixels are interpolated once, and what one change moves out of sight another can bring
+back; and then in another light. Of large scenes that is done to those pixels alone that a look
+shows. Who sees everything is shown the same, to within the rounding of a grey level.
 """
 
 import math
@@ -31,13 +31,18 @@ class Altered(NamedTuple):
     reach: float  # pixels of the picture that one of the scene spans at most
 
     @classmethod
-    def of(cls, picture: "Unpainted") -> "Altered":
+    def of(cls, picture: "Unpainted | Tensor") -> "Altered":
         """The same, which can be changed."""
         if isinstance(picture, Altered):
             return picture
-        count, device = picture.shape[0], _first(picture).device
-        nothing = torch.eye(2, 3, device=device).expand(count, 2, 3)
-        return cls(picture, nothing, nothing.new_ones(count, 3), _mean(picture), 1.0)
+        if isinstance(picture, Tensor):
+            mean = picture.to(torch.get_default_dtype()).mean((1, 2, 3))
+            picture = Sprites.of(picture)
+        else:
+            mean = _mean(picture)
+        count = len(mean)
+        nothing = torch.eye(2, 3, device=mean.device).expand(count, 2, 3)
+        return cls(picture, nothing, nothing.new_ones(count, 3), mean, 1.0)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -1,8 +1,8 @@
 """Pictures of a training as they might have been as well: mirrored, moved, turned, in other light.
 
-Drawn on the device for each picture of a batch; boxes go with what they are around. Large ones are
-changed where they are looked at, see `altered`. `augmented` makes such scenes of others, by the
-words that `--augment` takes.
+Drawn on the device for each picture of a batch; boxes go with what they are around. However many
+changes there are, pixels are read once, see `altered`: large pictures where they are looked at, and
+small ones at the end. `augmented` makes such scenes of others, by the words that `--augment` takes.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from hardattn.data import Split
 from hardattn.rng import Generator, uniform
-from hardattn.scenes.altered import Altered, lit
+from hardattn.scenes.altered import Altered
 from hardattn.scenes.scene import MakeScenes, Scenes
 from hardattn.scenes.transforms import affine_transform, rotation
 
@@ -23,16 +23,9 @@ from hardattn.scenes.transforms import affine_transform, rotation
 def flip(scenes: Scenes, strength: float, generator: Generator | None) -> Scenes:
     """Left and right change places, in that share of the pictures."""
     mirrored = _uniform(scenes, 1, generator)[:, 0] < strength
-    if not isinstance(scenes.picture, Tensor):
-        sign = 1 - 2 * mirrored.to(torch.get_default_dtype())
-        linear = torch.stack([sign, torch.ones_like(sign)], 1).diag_embed()
-        return affine_transform(scenes, F.pad(linear, (0, 1)), reach=1.0)
-    image = scenes.image
-    image = torch.where(mirrored[:, None, None, None], image.flip(-1), image)
-    left, top, right, bottom = scenes.box.unbind(-1)
-    box = torch.stack([-right, top, -left, bottom], -1)
-    box = torch.where(mirrored[:, None, None], box, scenes.box)
-    return Scenes(image, scenes.target, box, *scenes[3:])
+    sign = 1 - 2 * mirrored.to(torch.get_default_dtype())
+    linear = torch.stack([sign, torch.ones_like(sign)], 1).diag_embed()
+    return affine_transform(scenes, F.pad(linear, (0, 1)), reach=1.0)
 
 
 def shift(scenes: Scenes, strength: float, generator: Generator | None) -> Scenes:
@@ -65,9 +58,7 @@ def rotate(scenes: Scenes, strength: float, generator: Generator | None) -> Scen
 def colour(scenes: Scenes, strength: float, generator: Generator | None) -> Scenes:
     """Brightness, contrast and saturation, each times a factor up to that share off one."""
     factors = 1 + strength * (2 * _uniform(scenes, 3, generator) - 1)
-    if not isinstance(scenes.picture, Tensor):
-        return Scenes(Altered.of(scenes.picture).shone(factors), *scenes[1:])
-    return Scenes(lit(scenes.image.float(), factors), *scenes[1:])
+    return Scenes(Altered.of(scenes.picture).shone(factors), *scenes[1:])
 
 
 # What there is, with how much of it where nothing else is asked, and at most.
@@ -112,10 +103,10 @@ def _made(
     index: Tensor,
     generator: Generator | None = None,
 ) -> Scenes:
-    scenes = make(split, index, generator)
+    before = scenes = make(split, index, generator)
     for name, strength in chain:
         scenes = CHANGES[name][0](scenes, strength, generator)
-    return scenes
+    return Scenes(scenes.image, *scenes[1:]) if isinstance(before.picture, Tensor) else scenes
 
 
 def _uniform(scenes: Scenes, count: int, generator: Generator | None) -> Tensor:

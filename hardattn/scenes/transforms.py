@@ -96,13 +96,13 @@ def affine_transform(scenes: Scenes, matrix: Tensor, reach: float | None = None)
 
     Read bilinearly, 0 outside the image. A box becomes the upright box around it, within the image.
     reach: how many pixels one of the new scenes spans of the old at most, if that is known: then
-    large scenes are changed where they are looked at, see `altered`.
+    scenes are changed when they are read, see `altered`.
     """
     linear, moved = matrix[..., :2], matrix[..., 2:]
     back = torch.linalg.inv(linear)
     back = torch.cat([back, -back @ moved], -1)
     picture: Tensor | Unpainted
-    if reach is None or isinstance(scenes.picture, Tensor):
+    if reach is None:
         image = scenes.image.to(matrix.dtype)
         grid = F.affine_grid(back, list(image.shape), align_corners=False)
         picture = F.grid_sample(image, grid, align_corners=False).round().clamp(0, 255)

@@ -6,6 +6,7 @@ import torch
 from hardattn.data import Split
 from hardattn.scenes import Scenes, plain
 from hardattn.scenes.augment import CHANGES, augmented, parsed
+from hardattn.scenes.transforms import affine_transform, rotation
 
 
 def split(channels: int = 3, count: int = 16) -> Split:
@@ -57,6 +58,18 @@ def test_flipped_twice_is_as_it_was() -> None:
     before, after = made([]), made(["flip=1", "flip=1"])
     assert torch.equal(before.image, after.image)
     assert torch.allclose(before.box[:, 0], after.box[:, 0])
+
+
+def test_however_many_changes_there_are_pixels_are_interpolated_once() -> None:
+    """So a change and its inverse leave what was there, also what was out of sight in between."""
+    noise = torch.randint(256, (4, 3, 24, 24), generator=torch.Generator().manual_seed(0))
+    before = plain(Split(noise.to(torch.uint8), torch.arange(4) % 3), torch.arange(4))
+    turned = rotation(torch.tensor([0.3, -1.0, 2.0, 3.0]), 1.0)
+    away = torch.tensor([0.1, -0.3]).expand(4, 1, 2).mT
+    there = affine_transform(before, torch.cat([turned, away], -1), reach=1.5)
+    back = affine_transform(there, torch.cat([turned.mT, -turned.mT @ away], -1), reach=1.5)
+    assert not torch.equal(there.image, before.image)
+    assert torch.equal(back.image, before.image)
 
 
 def test_what_is_turned_keeps_its_shape_and_its_box() -> None:
