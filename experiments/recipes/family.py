@@ -145,6 +145,7 @@ class Family:
                     "each": False,
                     "bonus": 1.0,
                     "optimizer": "sgd",
+                    "weight_decay": 0.0,
                     "schedule": "linear",
                     "batch_size": 64,
                     "lr": 0.05,
