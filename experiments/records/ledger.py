@@ -5,6 +5,7 @@ Finished runs that are committed say it themselves; of others, studies/ledger.js
 
 import json
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,7 +148,10 @@ def _order(one: Entry) -> tuple[str, int, str]:
 
 
 def markdown(results: Path = RESULTS) -> str:
-    """What all of it cost, day by day; and a line for the seeds of one name on one machine."""
+    """What all of it cost, day by day; and a line for the seeds of one name on one machine.
+
+    The last run of each seed is in the first line; those before, maybe of other settings, below.
+    """
     found = entries(results)
     if not found:
         return ""
@@ -159,9 +163,13 @@ def markdown(results: Path = RESULTS) -> str:
             row_of((day or "unknown", str(len(here)), _hours(here), str(open_ones or "–")))
         )
     lines += ["", *heading(HEADS, LEFT)]
-    alike = sorted({(one.name, one.machine) for one in found})
-    for name, machine in alike:
-        lines.append(_line([one for one in found if (one.name, one.machine) == (name, machine)]))
+    alike: dict[tuple[str, str, int], list[Entry]] = defaultdict(list)
+    since: Counter[tuple[str, str, int]] = Counter()
+    for one in reversed(found):
+        run = one.name, one.machine, one.seed
+        alike[one.name, one.machine, since[run]].append(one)
+        since[run] += 1
+    lines += [_line(alike[key][::-1]) for key in sorted(alike)]
     return "\n".join(lines) + "\n"
 
 

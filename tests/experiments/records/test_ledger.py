@@ -65,6 +65,22 @@ def test_all_runs_are_told_once(results: list[dict[str, Any]], tmp_path: Path) -
     assert ledger.markdown(committed) == text
 
 
+def test_a_seed_that_was_trained_again_is_not_averaged_with_itself(
+    results: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """As its recipe may have been another one: the last of each seed are told together."""
+    committed, error = tmp_path / "results", [0.1, 0.2, 0.3, 0.4]
+    committed.mkdir()
+    runs = json.loads(json.dumps([results[0], results[0], results[1], results[2]]))
+    for at, one in enumerate(runs):
+        one["figures"]["greedy"]["error"] = error[at]
+        one["made_with"]["finished"] = f"2026-01-0{at + 1}T00:00:00+00:00"
+    (committed / "ram.json").write_text(json.dumps(runs))
+    rows = [one for one in ledger.markdown(committed).splitlines() if "ram-cluttered" in one]
+    assert [one.split("|")[2].strip() for one in rows] == ["0, 1, 2", "0"]
+    assert [one.split("|")[4].strip() for one in rows] == ["30.00", "10.00"]
+
+
 def test_a_stopped_run_that_went_on_is_one(results: list[dict[str, Any]], tmp_path: Path) -> None:
     folder = run(tmp_path / "runs", "ram-cluttered-digits", 0, spent=72.0)
     ledger.note([tmp_path / "runs"], tmp_path)
