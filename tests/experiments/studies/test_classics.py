@@ -74,6 +74,14 @@ def test_ours_stand_beside_the_published(tmp_path: Path) -> None:
     assert "- `hardattn train ram-mnist --seed SEED`, seeds 0, 1, 2" in text
 
 
+@pytest.mark.parametrize(("right", "wanted"), [(0.9921, "yes"), (0.992, "yes"), (0.9919, "no")])
+def test_a_goal_is_reached_where_the_error_is_at_most_that(
+    tmp_path: Path, right: float, wanted: str
+) -> None:
+    commit(tmp_path, "ram-mnist", [1 - right])
+    assert cells_of(markdown(tmp_path), "6", "best", "`ram-mnist`")[7:9] == ["0.8", wanted]
+
+
 def test_what_departs_stands_under_the_rows_once(tmp_path: Path) -> None:
     text = markdown(tmp_path)
     assert text.count("Departs from the paper: a look is paid for what it adds to the belief") == 2
