@@ -26,8 +26,8 @@ class Altered(NamedTuple):
 
     picture: Sprites | Photographs
     back: Tensor  # (B, 2, 3), A | t, in locations
-    light: Tensor  # (B, 3), see `lit`
-    mean: Tensor  # (B,) of the pixels of the picture
+    light: Tensor | None  # (B, 3), see `lit`; None: as it is
+    mean: Tensor | None  # (B,) of the pixels of the picture, about which contrast is
     reach: float  # pixels of the picture that one of the scene spans at most
 
     @classmethod
@@ -36,13 +36,9 @@ class Altered(NamedTuple):
         if isinstance(picture, Altered):
             return picture
         if isinstance(picture, Tensor):
-            mean = picture.to(torch.get_default_dtype()).mean((1, 2, 3))
             picture = Sprites.of(picture)
-        else:
-            mean = _mean(picture)
-        count = len(mean)
-        nothing = torch.eye(2, 3, device=mean.device).expand(count, 2, 3)
-        return cls(picture, nothing, nothing.new_ones(count, 3), mean, 1.0)
+        still = torch.eye(2, 3, device=_first(picture).device).expand(len(_first(picture)), 2, 3)
+        return cls(picture, still, None, None, 1.0)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -60,7 +56,8 @@ class Altered(NamedTuple):
 
     def moved(self, device: torch.device | str) -> "Altered":
         """The same scenes on another device; their images stay where they are."""
-        back, light, mean = (field.to(device) for field in self[1:4])
+        back = self.back.to(device)
+        light, mean = (None if it is None else it.to(device) for it in (self.light, self.mean))
         return Altered(self.picture.moved(device), back, light, mean, self.reach)
 
     def to(self, device: torch.device | str) -> "Altered":
@@ -75,6 +72,8 @@ class Altered(NamedTuple):
 
     def shone(self, light: Tensor) -> "Altered":
         """In another light, beside that in which it is: see `lit`."""
+        if self.light is None:
+            return self._replace(light=light, mean=_mean(self.picture))
         return self._replace(light=self.light * light)
 
     def patches(self, corner: Tensor, side: int) -> Tensor:
@@ -100,7 +99,7 @@ class Altered(NamedTuple):
         begin = (read_at(middle, middle)[:, 0, 0] - wide / 2).floor()
         window = self.picture.patches(begin.int(), wide).to(self.back.dtype)
         grid = (read_at(across, down) - begin[:, None, None]) * (2 / wide) - 1
-        seen = lit(F.grid_sample(window, grid, align_corners=False).round(), self.light, self.mean)
+        seen = self._lit(F.grid_sample(window, grid, align_corners=False))
         at = corner[:, None, None] + torch.stack([across, down], -1)
         within = ((at > 0) & (at < size)).all(-1)
         return seen * within[:, None]
@@ -109,11 +108,16 @@ class Altered(NamedTuple):
         """All of the scenes, in one size: (B, C, H, W) uint8."""
         image = self.picture.painted().to(self.back.dtype)
         grid = F.affine_grid(self.back, list(image.shape), align_corners=False)
-        return lit(F.grid_sample(image, grid, align_corners=False).round(), self.light, self.mean)
+        return self._lit(F.grid_sample(image, grid, align_corners=False))
 
     def averaged(self, height: int, width: int) -> Tensor:
         """The scenes in less pixels, each the mean of those in it: (B, C, h, w), from 0 to 255."""
         return Sprites.of(self.painted()).averaged(height, width)
+
+    def _lit(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) in floating point -> uint8, in the light that there is."""
+        seen = image.round()
+        return seen.to(torch.uint8) if self.light is None else lit(seen, self.light, self.mean)
 
 
 Unpainted = Sprites | Photographs | Altered

@@ -101,14 +101,8 @@ def affine_transform(scenes: Scenes, matrix: Tensor, reach: float | None = None)
     linear, moved = matrix[..., :2], matrix[..., 2:]
     back = torch.linalg.inv(linear)
     back = torch.cat([back, -back @ moved], -1)
-    picture: Tensor | Unpainted
-    if reach is None:
-        image = scenes.image.to(matrix.dtype)
-        grid = F.affine_grid(back, list(image.shape), align_corners=False)
-        picture = F.grid_sample(image, grid, align_corners=False).round().clamp(0, 255)
-        picture = picture.to(torch.uint8)
-    else:
-        picture = Altered.of(scenes.picture).mapped(back, reach)
+    altered = Altered.of(scenes.picture).mapped(back, reach or 1.0)
+    picture: Tensor | Unpainted = altered.painted() if reach is None else altered
     x0, y0, x1, y1 = scenes.box.to(matrix.dtype).unbind(-1)
     corners = torch.stack([x0, y0, x1, y0, x0, y1, x1, y1], -1).unflatten(-1, (4, 2))
     corners = corners @ linear.mT[:, None] + moved.mT[:, None]

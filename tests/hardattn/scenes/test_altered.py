@@ -61,8 +61,7 @@ def test_a_window_shows_what_it_shows_of_the_whole(words: list[str]) -> None:
     wanted, found = eagerly(words, split), made(words, split)
     assert isinstance(found.picture, Altered) and isinstance(wanted.picture, Tensor)
     assert torch.allclose(found.box, wanted.box, atol=1e-6)
-    # Two roundings in a row for one; of colours, a mean that is estimated.
-    most = 3 if words == ["colour"] else 1 + (len(words) > 1)
+    most = 1 + (len(words) > 1)  # two roundings in a row for one
     assert (found.image.int() - wanted.image.int()).abs().max() <= most
     place = torch.rand(6, 2, generator=torch.Generator().manual_seed(2)) * 2 - 1
     place[0], place[1] = 1, -1  # beyond the border there is nothing, though the picture goes on
@@ -90,8 +89,7 @@ def test_pictures_of_several_sizes_are_changed_each_within_its_own() -> None:
     for row, one in enumerate(each):
         # With the changes that were drawn for it, of it alone.
         alone = plain(split_of(one[None]), torch.tensor([0]))
-        held = together.picture[1:4]
-        back, light, mean = (field[row : row + 1] for field in held)
+        back, light, mean = (field[row : row + 1] for field in together.picture[1:4])
         picture = Altered(alone.picture, back, light, mean, together.picture.reach)
         wanted = eye.look(eye.open(picture), place[row : row + 1])
         assert torch.equal(seen[row], wanted[0])
@@ -100,6 +98,14 @@ def test_pictures_of_several_sizes_are_changed_each_within_its_own() -> None:
     several = Several(3, 3, 2, side=4)
     assert several.open(together.picture).shape[0] == 3
     assert torch.equal(together.to("cpu").image, together.repeat(1).image)
+
+
+def test_only_a_picture_in_another_light_is_lit() -> None:
+    """No mean is taken of the others, which costs a pass over all of their pixels."""
+    split = split_of(smooth(2, *SIDES))
+    moved, lit = (made(words, split).picture for words in (["shift"], ["shift", "colour"]))
+    assert moved.light is None and moved.mean is None and lit.mean.shape == (2,)
+    assert moved.to("cpu").light is None
 
 
 def test_a_survey_is_of_the_changed_picture() -> None:
