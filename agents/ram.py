@@ -30,6 +30,8 @@ class RAM(Narrowing):
         encoder: A network of your own for what a glimpse shows, package.module:make, in place of
             `what` and `filters`; by default two linear layers.
         core: The recurrent cell.
+        orthogonal: Begin with orthogonal weights of its recurrence; by default with those that
+            PyTorch gives a layer, of which what a plain core remembers fades.
         hidden: Units of the recurrent state.
         what: Units between the glimpse and the features.
         where: Units between the place and the features.
@@ -50,6 +52,7 @@ class RAM(Narrowing):
         *,
         encoder: str | Made | None = None,
         core: CoreKind = "rnn",
+        orthogonal: bool = False,
         hidden: int = 256,
         what: int = 128,
         where: int = 128,
@@ -69,7 +72,7 @@ class RAM(Narrowing):
             self.glimpse = GlimpseNet(glimpse, 2, what, where, hidden, filters, filter_stride)
         else:
             self.glimpse = Encoder(own(encoder), glimpse, 2, where, hidden)
-        self.core = Core(core, hidden, hidden)
+        self.core = Core(core, hidden, hidden, orthogonal)
         self.classifier = answering(hidden, classes, pairs_of)
         self.locator = nn.Linear(hidden, 2)
         self.critic = Scalar(hidden)

@@ -108,11 +108,11 @@ CIRCLE_SQUARE_RECIPES: dict[str, Recipe] = {
         _circle_square(
             "RAM, as published",
             PUBLISHED,
-            Spec("ram", std=0.3),
+            Spec("ram", orthogonal=True, std=0.3),
             estimator=Spec("learned_baseline", reward_only=True, policy_coef=0.01),
             optimizer="sgd",
             schedule="linear",
-            lr=0.05,
+            lr=0.02,
         ),
         problem=replace(CIRCLE_SQUARE.problem, each=False, bonus=1.0),
     ),

@@ -28,8 +28,9 @@ PUBLISHED = (
     "RAM as it was published (Mnih et al. 2014): a plain rectified core, the answer read after the "
     "last look alone, a reward of 1 for a right one, from which alone the looks learn, and with "
     "them no more than the locator; SGD with momentum 0.9, its rate falling linearly to 0. Departs "
-    "from the paper: the mean of the policy is bounded by tanh; spread, rate, batch and the weight "
-    "of the policy beside the answer, which the paper searched for or did not say, are ours."
+    "from the paper: the mean of the policy is bounded by tanh; spread, rate, batch, first weights "
+    "(orthogonal in the core) and the weight of the policy beside the answer, which the paper "
+    "searched for or did not say, are ours."
 )
 APART = (
     "Departs from the paper: an answer is learned after every look, and looks learn from its "
@@ -139,7 +140,7 @@ class Family:
             "ram-published": Member(
                 title="RAM, as published",
                 about=PUBLISHED,
-                agent=Spec("ram", std=std),
+                agent=Spec("ram", orthogonal=True, std=std),
                 changes={
                     "estimator": Spec("learned_baseline", reward_only=True, policy_coef=0.01),
                     "each": False,
@@ -148,7 +149,7 @@ class Family:
                     "weight_decay": 0.0,
                     "schedule": "linear",
                     "batch_size": 64,
-                    "lr": 0.05,
+                    "lr": 0.02,
                     **training,
                 },
             ),

@@ -81,15 +81,22 @@ CORES: dict[str, Callable[[int, int], nn.Module]] = {
 
 
 class Core(nn.Module):
-    """A recurrent cell of CORES whose state is one tensor: (B, D), state -> state."""
+    """A recurrent cell of CORES whose state is one tensor: (B, D), state -> state.
 
-    def __init__(self, kind: str, features: int, hidden: int):
+    orthogonal: its recurrent weights begin as an orthogonal matrix, or as one a gate, so that what
+    is remembered neither fades nor grows (Saxe et al. 2014, arXiv:1312.6120).
+    """
+
+    def __init__(self, kind: str, features: int, hidden: int, orthogonal: bool = False):
         super().__init__()
         if kind not in CORES:
             raise ValueError(f"no core {kind!r}: choose one of {', '.join(CORES)}")
         self.cell, self.hidden, self.parts = CORES[kind](features, hidden), hidden, 1
         if kind == "lstm":
             self.parts = 2
+        if orthogonal:
+            for gate in _recurrent(self.cell).split(hidden):
+                nn.init.orthogonal_(gate)
 
     def start(self, like: Tensor) -> Tensor:
         """The zero state, (B, parts * hidden), for a batch and device like those of `like`."""
@@ -103,6 +110,11 @@ class Core(nn.Module):
         if self.parts == 1:
             return self.cell(x, state)
         return torch.cat(self.cell(x, tuple(state.split(self.hidden, 1))), 1)
+
+
+def _recurrent(cell: nn.Module) -> Tensor:
+    """The weights by which a cell of CORES reads its state: (gates * hidden, hidden)."""
+    return cell.recurrent.weight if isinstance(cell, RectifiedCore) else cell.weight_hh
 
 
 class ResidualCNN(nn.Module):

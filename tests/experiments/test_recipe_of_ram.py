@@ -34,7 +34,14 @@ def test_what_is_published_is_rewarded_at_the_end_and_by_that_alone(task: str) -
     settings = recipe.settings()
     assert not recipe.problem.each and recipe.problem.bonus == 1.0
     assert recipe.estimator == Spec("learned_baseline", reward_only=True, policy_coef=0.01)
-    plain = {"core": "rnn", "joint": False, "hidden": 256, "what": 128, "where": 128}
+    plain = {
+        "core": "rnn",
+        "orthogonal": True,
+        "joint": False,
+        "hidden": 256,
+        "what": 128,
+        "where": 128,
+    }
     plain |= {"filters": None, "std_end": None}
     assert {name: settings[name] for name in plain} == plain
     wanted = {"optimizer": "sgd", "momentum": 0.9, "schedule": "linear", "led": 0.0}
