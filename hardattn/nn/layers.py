@@ -114,7 +114,9 @@ class Core(nn.Module):
 
 def _recurrent(cell: nn.Module) -> Tensor:
     """The weights by which a cell of CORES reads its state: (gates * hidden, hidden)."""
-    return cell.recurrent.weight if isinstance(cell, RectifiedCore) else cell.weight_hh
+    if isinstance(cell, RectifiedCore):
+        return cell.recurrent.weight
+    return cell.get_parameter("weight_hh")
 
 
 class ResidualCNN(nn.Module):
