@@ -58,8 +58,12 @@ PLAN = (
     Ingredient(OUT, "half the memory", {"hidden": 64}),
     Ingredient(OUT, "four looks", {"looks": 4}),
     Ingredient(OUT, "a plain recurrent core", {"core": "rnn"}),
+    Ingredient(
+        OUT, "the same, its recurrence orthogonal at first", {"core": "rnn", "orthogonal": True}
+    ),
     Ingredient(ADDED, "eight looks", {"looks": 8}),
     Ingredient(ADDED, "twice the memory", {"hidden": 256}),
+    Ingredient(ADDED, "a recurrence that is orthogonal at first", {"orthogonal": True}),
     Ingredient(ADDED, "an observer warmed up on random looks", {"led": 0.2}),
     Ingredient(
         ADDED,
