@@ -29,8 +29,8 @@ PUBLISHED = (
     "last look alone, a reward of 1 for a right one, from which alone the looks learn, and with "
     "them no more than the locator; SGD with momentum 0.9, its rate falling linearly to 0. Departs "
     "from the paper: the mean of the policy is bounded by tanh; spread, rate, batch, first weights "
-    "(orthogonal in the core) and the weight of the policy beside the answer, which the paper "
-    "searched for or did not say, are ours."
+    "(orthogonal in the core), the largest norm of a gradient and the weight of the policy beside "
+    "the answer, which the paper searched for or did not say, are ours."
 )
 APART = (
     "Departs from the paper: an answer is learned after every look, and looks learn from its "
@@ -150,6 +150,7 @@ class Family:
                     "schedule": "linear",
                     "batch_size": 64,
                     "lr": 0.02,
+                    "max_grad_norm": 4.0,
                     **training,
                 },
             ),
