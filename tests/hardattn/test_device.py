@@ -36,9 +36,13 @@ class Route:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the choice is kept; it is undone at the end, as products of another may be inexact."""
+    route: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = route.fp32_precision
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(device, "_found", {})
     yield tmp_path / "hardattn" / "products"
+    route.fp32_precision = before
 
 
 def test_what_is_taken_is_exact_and_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
