@@ -7,7 +7,7 @@ from hardattn.training.options import TrainOptions
 
 from ..kinds import Settings
 from ..recipe import ProblemOptions, Recipe, Spec
-from .family import PUBLISHED
+from .family import DESCENT, PUBLISHED, REWARDED
 
 CIRCLE_SQUARE = Recipe(
     title="",
@@ -109,10 +109,8 @@ CIRCLE_SQUARE_RECIPES: dict[str, Recipe] = {
             "RAM, as published",
             PUBLISHED,
             Spec("ram", orthogonal=True, std=0.3),
-            estimator=Spec("learned_baseline", reward_only=True, policy_coef=0.01),
-            optimizer="sgd",
-            schedule="linear",
-            lr=0.02,
+            estimator=REWARDED,
+            **{**DESCENT, "max_grad_norm": CIRCLE_SQUARE.training.max_grad_norm},
         ),
         problem=replace(CIRCLE_SQUARE.problem, each=False, bonus=1.0),
     ),

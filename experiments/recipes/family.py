@@ -32,6 +32,15 @@ PUBLISHED = (
     "(orthogonal in the core), the largest norm of a gradient and the weight of the policy beside "
     "the answer, which the paper searched for or did not say, are ours."
 )
+REWARDED = Spec("learned_baseline", reward_only=True, policy_coef=0.01)
+DESCENT: Settings = {
+    "optimizer": "sgd",
+    "schedule": "linear",
+    "batch_size": 64,
+    "lr": 0.02,
+    "weight_decay": 0.0,
+    "max_grad_norm": 4.0,
+}
 APART = (
     "Departs from the paper: an answer is learned after every look, and looks learn from its "
     "cross-entropy, not from a reward; the mean of the policy is bounded; Adam."
@@ -142,15 +151,10 @@ class Family:
                 about=PUBLISHED,
                 agent=Spec("ram", orthogonal=True, std=std),
                 changes={
-                    "estimator": Spec("learned_baseline", reward_only=True, policy_coef=0.01),
+                    "estimator": REWARDED,
                     "each": False,
                     "bonus": 1.0,
-                    "optimizer": "sgd",
-                    "weight_decay": 0.0,
-                    "schedule": "linear",
-                    "batch_size": 64,
-                    "lr": 0.02,
-                    "max_grad_norm": 4.0,
+                    **DESCENT,
                     **training,
                 },
             ),
